@@ -1,0 +1,46 @@
+#ifndef ACTKIN_INDEXER_BUILD_H_
+#define ACTKIN_INDEXER_BUILD_H_
+
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "indexer/progress.h"
+#include "schema/site.h"
+
+namespace actkin {
+
+inline constexpr int kDefaultStringLength = 10;
+
+struct BuildOptions {
+  std::filesystem::path corpus;
+  std::filesystem::path out;                        // the index directory
+  std::optional<std::filesystem::path> model;       // without: strings and counts alone
+  std::optional<std::filesystem::path> vocabulary_from;  // a text, for a checkpoint that does not carry its vocabulary
+  std::optional<int> string_length;                 // L; without: the directory's, else kDefaultStringLength
+  std::vector<int> t_is = {-1};                     // negative ones count from the end of L
+  std::optional<std::vector<int>> blocks;           // without: all of the model
+  std::set<Stream> streams = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd};
+  Element element = Element::kFloat32;
+  int threads = 1;
+  double checkpoint_seconds = 10;  // how much work a killed build may lose
+};
+
+struct BuildSummary {
+  std::uint64_t strings = 0;
+  std::size_t sites_added = 0;
+  std::size_t sites_before = 0;
+  std::uint64_t bytes_added = 0;  // by the added sites
+  double seconds = 0;
+};
+
+// Makes an index directory, continues an unfinished one, or adds sites to a finished one. What a reader sees changes only
+// when all that was asked for is whole and flushed. Throws Error; then the unfinished work stays under partial/ for the
+// next run, and a reader sees what it saw before.
+BuildSummary Build(const BuildOptions& options, ProgressListener& progress);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_BUILD_H_

@@ -1,0 +1,88 @@
+#ifndef ACTKIN_INDEXER_TORCH_BACKEND_H_
+#define ACTKIN_INDEXER_TORCH_BACKEND_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "schema/model_layout.h"
+#include "schema/site.h"
+#include "storage/safetensors.h"
+
+namespace actkin {
+
+// Distinct prefixes of a run of strings, as a forest: every string is a path from a root. Level t holds the prefixes of
+// length t+1, in lexicographic order; the last level holds the strings.
+struct PrefixForest {
+  struct Level {
+    std::vector<TokenId> tokens;         // the last token of each prefix
+    std::vector<std::uint32_t> parents;  // its position in the level above; unused at level 0. Never decreasing.
+  };
+  std::vector<Level> levels;
+
+  std::uint64_t node_count() const {
+    std::uint64_t count = 0;
+    for (const Level& level : levels) count += level.tokens.size();
+    return count;
+  }
+};
+
+// What a forward pass puts out for one site over one forest: values is nodes of level t_i x embed, row-major, valid only
+// during the call. Called once for every site asked for, block by block, proj before ffwd, within a block by t_i.
+using SiteOutput = std::function<void(const Site& site, std::span<const float> values)>;
+
+// The prefix-shared forward pass: computes every prefix of a forest once, sharing keys and values along its paths.
+// One object serves one thread at a time (it keeps its memory between calls); several may share one model.
+class PrefixForward {
+ public:
+  virtual ~PrefixForward() = default;
+
+  // sites: of streams proj and ffwd, with t_i below the number of levels. REQUIRES: tokens are below the vocabulary size,
+  // levels at most the context.
+  virtual void Run(const PrefixForest& forest, std::span<const Site> sites, const SiteOutput& output) = 0;
+};
+
+// A transformer with LibTorch tensors. Immutable; any thread may use it.
+class Transformer {
+ public:
+  virtual ~Transformer() = default;
+
+  virtual const ModelShape& shape() const = 0;
+  virtual std::unique_ptr<PrefixForward> NewPrefixForward() const = 0;
+
+  // The plain batched forward pass, the reference for every other. tokens: count x length, row-major.
+  struct Activations {
+    std::vector<float> logits;               // count x length x vocabulary
+    std::vector<std::vector<float>> proj;    // a block: count x length x embed
+    std::vector<std::vector<float>> ffwd;    // a block: count x length x embed
+  };
+  virtual Activations Forward(std::span<const TokenId> tokens, std::int64_t length) const = 0;
+};
+
+// Everything that needs LibTorch, behind one interface, in a shared library of its own that is loaded on demand: loading
+// it takes about a second, and asking never needs it.
+class TorchBackend {
+ public:
+  virtual ~TorchBackend() = default;
+
+  // Reads what torch.save(model.state_dict()) wrote. Throws Error naming `path`. Tensors that IsIgnoredTensor are left
+  // out. Only tensors, strings, numbers and ordered dictionaries are understood; nothing in the file is executed.
+  virtual StateDict ReadPt(const std::filesystem::path& path) const = 0;
+
+  // REQUIRES: `state` passes InferModelShape.
+  virtual std::unique_ptr<Transformer> NewTransformer(const StateDict& state) const = 0;
+};
+
+// Loads the library at the first call. Throws Error naming the library when it cannot be loaded. Also sets LibTorch and
+// BLAS to one thread each: parallel work is by forests, so that results do not depend on the number of threads.
+const TorchBackend& LoadTorchBackend();
+
+}  // namespace actkin
+
+// What the library exports. Returns an object that lives as long as the process.
+extern "C" const actkin::TorchBackend* actkin_torch_backend();
+
+#endif  // ACTKIN_INDEXER_TORCH_BACKEND_H_

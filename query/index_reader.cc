@@ -1,0 +1,228 @@
+#include "query/index_reader.h"
+
+#include <algorithm>
+#include <set>
+
+#include "query/embedding_index.h"
+#include "query/scan_index.h"
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "schema/text.h"
+#include "storage/code_file.h"
+#include "storage/vector_file.h"
+
+namespace actkin {
+namespace {
+
+// What is built of a stream, for messages: "proj blocks 0-5 at t_i 9".
+std::string DescribeBuilt(const std::vector<SiteRow>& sites, Stream stream) {
+  std::set<int> blocks;
+  std::set<int> t_is;
+  for (const SiteRow& row : sites) {
+    if (row.site.stream != stream) continue;
+    blocks.insert(row.site.block);
+    t_is.insert(row.site.t_i);
+  }
+  if (blocks.empty()) return fmt::format("this index has no {} sites", Name(stream));
+  const std::string positions = FormatNumberList({t_is.begin(), t_is.end()});
+  if (stream == Stream::kEmbedding) return fmt::format("this index has embedding at t_i {}", positions);
+  return fmt::format("this index has {} at blocks {} and t_i {}", Name(stream),
+                     FormatNumberList({blocks.begin(), blocks.end()}), positions);
+}
+
+// Cheap checks of an opened file against the row of the catalog that names it.
+template <typename File>
+void RequireSame(const File& file, const FileRow& row, const std::filesystem::path& path) {
+  if (file.file_bytes() != row.bytes || ChecksumText(file.header_checksum()) != row.checksum) {
+    Fail("{}: damaged, or of another build: its header is not the one that the catalog knows; 'actkin verify' says more",
+         path.string());
+  }
+}
+
+}  // namespace
+
+IndexReader::IndexReader(const IndexDirectory& directory)
+    : directory_(directory), own_connection_(OpenCatalog(directory)) {
+  catalog_ = std::make_unique<Catalog>(own_connection_->handle());
+  corpus_ = catalog_->Corpus();
+  lengths_ = catalog_->Lengths();
+  vocabulary_ = Vocabulary::OfTokens(catalog_->TokenTexts(), directory_.Catalog().string());
+}
+
+IndexReader::IndexReader(const IndexDirectory& directory, sqlite3* connection, const std::string& schema)
+    : directory_(directory), catalog_(std::make_unique<Catalog>(connection, schema)) {
+  corpus_ = catalog_->Corpus();
+  lengths_ = catalog_->Lengths();
+  vocabulary_ = Vocabulary::OfTokens(catalog_->TokenTexts(), directory_.Catalog().string());
+}
+
+const LengthRow& IndexReader::Length(int length) const {
+  const auto found = std::ranges::find(lengths_, length, &LengthRow::length);
+  if (found == lengths_.end()) Fail("{}: damaged: no strings of length {}", directory_.Catalog().string(), length);
+  return *found;
+}
+
+Prompt IndexReader::Encode(std::string_view text) {
+  Prompt prompt;
+  prompt.text = text;
+  prompt.tokens = vocabulary_.Encode(text, fmt::format("prompt {}", Quote(text)));
+  if (prompt.tokens.empty()) FailUsage("the prompt is empty: give at least one character");
+  if (prompt.tokens.size() > static_cast<std::size_t>(string_length())) return prompt;
+  const int length = static_cast<int>(prompt.tokens.size());
+  if (const std::optional<StringRow> row = catalog_->FindString(text, length)) {
+    prompt.string_id = row->string_id;
+    prompt.ordinal = static_cast<StringOrdinal>(row->string_id - Length(length).first_string_id);
+  }
+  return prompt;
+}
+
+SiteRow IndexReader::RequireSite(const Site& site) {
+  if (std::optional<SiteRow> row = catalog_->FindSite(site)) return *row;
+  FailUsage("no site {}: {}; 'actkin build' adds more", Describe(site),
+            DescribeBuilt(catalog_->Sites(), site.stream));
+}
+
+Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens) {
+  Site site{query.stream, 0, 0};
+  const std::vector<SiteRow> sites = catalog_->Sites();
+  if (query.t_i) {
+    site.t_i = *query.t_i < 0 ? string_length() + *query.t_i : *query.t_i;
+  } else if (query.stream == Stream::kEmbedding) {
+    site.t_i = static_cast<int>(prompt_tokens) - 1;
+  } else {
+    for (const SiteRow& row : sites) {
+      const bool fits = row.site.stream == query.stream && (!query.block || row.site.block == *query.block);
+      if (fits) site.t_i = std::max(site.t_i, row.site.t_i);
+    }
+  }
+  if (query.stream == Stream::kEmbedding) return site;
+  if (query.block) {
+    site.block = *query.block;
+  } else {
+    for (const SiteRow& row : sites) {
+      if (row.site.stream == query.stream && row.site.t_i == site.t_i) site.block = std::max(site.block, row.site.block);
+    }
+  }
+  return site;
+}
+
+const PromptForward& IndexReader::Forward() {
+  if (!forward_) {
+    const std::optional<ModelRow> model = catalog_->Model();
+    if (!model) {
+      FailUsage("{}: made without a model: add one with 'actkin build CORPUS --model M --out {}'",
+                directory_.path().string(), directory_.path().string());
+    }
+    forward_ = std::make_unique<PromptForward>(directory_.Resolve(model->file));
+    const ModelShape& shape = forward_->shape();
+    if (shape.vocabulary_size != static_cast<std::int64_t>(vocabulary_.size()) || shape.embed != model->shape.embed ||
+        shape.blocks != model->shape.blocks) {
+      Fail("{}: not the model that the catalog knows", directory_.Resolve(model->file).string());
+    }
+  }
+  return *forward_;
+}
+
+std::shared_ptr<const RowOrderFile> IndexReader::OpenRowOrder(int t_i) {
+  std::shared_ptr<const RowOrderFile>& order = row_orders_[t_i];
+  if (!order) {
+    const std::optional<FileRow> row = catalog_->RowOrder(t_i);
+    if (!row) Fail("{}: damaged: no row order at t_i {}", directory_.Catalog().string(), t_i);
+    const std::filesystem::path path = directory_.Resolve(row->file);
+    auto file = std::make_shared<const RowOrderFile>(path);
+    RequireSame(*file, *row, path);
+    if (file->row_count() != Length(t_i + 1).row_count) Fail("{}: not the rows of t_i {}", path.string(), t_i);
+    order = std::move(file);
+  }
+  return order;
+}
+
+std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const std::string& name) {
+  const auto key = std::make_pair(site, name);
+  const auto found = indices_.find(key);
+  if (found != indices_.end()) return found->second;
+
+  const SiteRow row = RequireSite(site);
+  const std::vector<SiteIndexRow> built = catalog_->SiteIndices(row.site_id);
+  const auto index_row = std::ranges::find(built, name, &SiteIndexRow::name);
+  if (index_row == built.end()) {
+    std::string names;
+    for (const SiteIndexRow& other : built) names += (names.empty() ? "" : ", ") + other.name;
+    FailUsage("no index {} of {}: it has {}", Quote(name), Describe(site), names);
+  }
+  if (name != kExactIndexName) FailUsage("index {}: this program searches only the index 'exact'", Quote(name));
+
+  std::shared_ptr<const SiteIndex> index;
+  if (site.stream == Stream::kEmbedding) {
+    const std::filesystem::path path = directory_.Resolve(index_row->file.file);
+    CodeFile file(path);
+    RequireSame(file, index_row->file, path);
+    index = std::make_shared<EmbeddingIndex>(std::move(file), OpenRowOrder(site.t_i));
+  } else {
+    std::vector<VectorFile> files;
+    for (const VectorFileRow& vectors : catalog_->VectorFiles(row.site_id)) {
+      const std::filesystem::path path = directory_.Resolve(vectors.file.file);
+      VectorFile& file = files.emplace_back(path);
+      RequireSame(file, vectors.file, path);
+      if (file.rows() != vectors.rows) Fail("{}: holds other rows than the catalog says", path.string());
+    }
+    index = std::make_shared<ScanIndex>(std::move(files), OpenRowOrder(site.t_i));
+  }
+  if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
+    Fail("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),
+         Describe(site));
+  }
+  indices_[key] = index;
+  return index;
+}
+
+std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& site) {
+  const int last = static_cast<int>(prompt.tokens.size()) - 1;
+  if (site.stream == Stream::kEmbedding && last != site.t_i) {
+    FailUsage("prompt {} has {} tokens: embedding at t_i {} compares whole strings of {}: give --t-i {}",
+              Quote(prompt.text), prompt.tokens.size(), site.t_i, site.t_i + 1, last);
+  }
+  const Site own{site.stream, site.block, last};
+  if (prompt.ordinal && *prompt.ordinal < Length(last + 1).row_count && catalog_->FindSite(own)) {
+    return OpenIndex(own)->Vector(OpenRowOrder(last)->Row(*prompt.ordinal));
+  }
+  const PromptForward& forward = Forward();
+  if (site.stream == Stream::kEmbedding) return forward.Embedding(prompt.tokens);
+  if (activated_tokens_ != prompt.tokens) {
+    activations_ = forward.Run(prompt.tokens);
+    activated_tokens_ = prompt.tokens;
+  }
+  const auto& outputs = site.stream == Stream::kProj ? activations_.proj : activations_.ffwd;
+  const std::vector<float>& output = outputs.at(static_cast<std::size_t>(site.block));
+  const auto embed = static_cast<std::size_t>(forward.shape().embed);
+  return {output.end() - static_cast<std::ptrdiff_t>(embed), output.end()};
+}
+
+std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query) {
+  std::vector<Neighbors> answers(prompts.size());
+  std::map<Site, std::vector<std::size_t>> asked;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    answers[i].site = ResolveSite(query, prompts[i].tokens.size());
+    asked[answers[i].site].push_back(i);
+  }
+  for (const auto& [site, members] : asked) {
+    const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name);
+    std::vector<float> queries;
+    for (const std::size_t i : members) {
+      const std::vector<float> vector = QueryVector(prompts[i], site);
+      queries.insert(queries.end(), vector.begin(), vector.end());
+    }
+    const std::vector<std::vector<Match>> matches = index->Search(queries, query.search);
+    const StringId first = Length(site.t_i + 1).first_string_id;
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      std::vector<Neighbor>& rows = answers[members[m]].rows;
+      for (const Match& match : matches[m]) {
+        const StringId string_id = first + match.ordinal;
+        rows.push_back({rows.size() + 1, string_id, catalog_->String(string_id).text, match.distance});
+      }
+    }
+  }
+  return answers;
+}
+
+}  // namespace actkin

@@ -1,0 +1,61 @@
+#ifndef ACTKIN_QUERY_SITE_INDEX_H_
+#define ACTKIN_QUERY_SITE_INDEX_H_
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "schema/site.h"
+
+namespace actkin {
+
+// low <= value <= high, in units of the metric.
+struct Band {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+};
+
+struct SearchRequest {
+  Metric metric = Metric::kL2;
+  Order order = Order::kNearest;
+  // How many neighbors; without it every row in `within`.
+  std::optional<std::uint64_t> k = 10;
+  std::optional<Band> within;
+  // Rows to look at; without it all. The answer over a site is the merge of the answers over its ranges.
+  std::optional<RowRange> rows;
+  // faiss::ParameterSpace parameters such as "efSearch=64"; the exact indices take none.
+  std::string parameters;
+  int threads = 1;
+};
+
+struct Match {
+  RowNumber row = 0;
+  StringOrdinal ordinal = 0;  // of the row's string, within its length
+  // l2: Euclidean distance, not squared. cosine: cosine similarity, 0 where one of the two vectors is zero.
+  double distance = 0;
+};
+
+// Search over the rows of one site. Opened on files that are never changed, so any number of threads may search at once.
+class SiteIndex {
+ public:
+  virtual ~SiteIndex() = default;
+
+  virtual std::uint64_t row_count() const = 0;
+  virtual std::uint64_t dimension() const = 0;
+
+  // queries: count x dimension(), row-major. One answer a query, best first (the nearest, or with Order::kFarthest the
+  // farthest), equal distances in order of string ordinal. Throws Error (usage) when this index cannot do what `request`
+  // asks, k is 0 or exceeds the number of rows looked at, or a query holds NaN or infinity.
+  virtual std::vector<std::vector<Match>> Search(std::span<const float> queries,
+                                                 const SearchRequest& request) const = 0;
+
+  // The row's vector as the model put it out (unrotated): dimension() numbers. REQUIRES: row < row_count().
+  virtual std::vector<float> Vector(RowNumber row) const = 0;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_SITE_INDEX_H_

@@ -1,0 +1,21 @@
+#ifndef ACTKIN_SCHEMA_CATALOG_SQL_H_
+#define ACTKIN_SCHEMA_CATALOG_SQL_H_
+
+#include <cstdint>
+
+namespace actkin {
+
+// "actk": tells a catalog from any other SQLite database.
+inline constexpr std::int32_t kCatalogApplicationId = 0x6163746B;
+// The catalog's user_version.
+inline constexpr std::int32_t kCatalogVersion = 1;
+
+// The statements that make an empty catalog (catalog.sql).
+extern const char kCatalogSql[];
+
+// Unique on (length, text); made once the strings are in. The text comes first so that a text alone is found too.
+inline constexpr char kStringIndexSql[] = "CREATE UNIQUE INDEX string_text ON string(text, length)";
+
+}  // namespace actkin
+
+#endif  // ACTKIN_SCHEMA_CATALOG_SQL_H_

@@ -1,0 +1,57 @@
+#include "schema/site.h"
+
+#include <array>
+#include <utility>
+
+#include "schema/error.h"
+
+namespace actkin {
+namespace {
+
+template <typename Value>
+using NameOf = std::pair<Value, std::string_view>;
+
+constexpr std::array<NameOf<Stream>, 3> kStreams{
+    {{Stream::kEmbedding, "embedding"}, {Stream::kProj, "proj"}, {Stream::kFfwd, "ffwd"}}};
+constexpr std::array<NameOf<Metric>, 2> kMetrics{{{Metric::kL2, "l2"}, {Metric::kCosine, "cosine"}}};
+constexpr std::array<NameOf<Order>, 2> kOrders{{{Order::kNearest, "nearest"}, {Order::kFarthest, "farthest"}}};
+constexpr std::array<NameOf<Element>, 2> kElements{{{Element::kFloat32, "float32"}, {Element::kFloat16, "float16"}}};
+
+template <typename Value, std::size_t count>
+std::string_view Lookup(const std::array<NameOf<Value>, count>& names, Value value) {
+  for (const auto& [known, name] : names) {
+    if (known == value) return name;
+  }
+  Fail("a value of {} is none of the {} that have a name", static_cast<int>(value), count);
+}
+
+template <typename Value, std::size_t count>
+Value Parse(const std::array<NameOf<Value>, count>& names, std::string_view what, std::string_view text) {
+  std::string known_names;
+  for (const auto& [value, name] : names) {
+    if (name == text) return value;
+    known_names += known_names.empty() ? "" : (name == names.back().second ? " or " : ", ");
+    known_names += name;
+  }
+  FailUsage("{} '{}' is unknown: expected {}", what, text, known_names);
+}
+
+}  // namespace
+
+std::string_view Name(Stream stream) { return Lookup(kStreams, stream); }
+std::string_view Name(Metric metric) { return Lookup(kMetrics, metric); }
+std::string_view Name(Order order) { return Lookup(kOrders, order); }
+std::string_view Name(Element element) { return Lookup(kElements, element); }
+Stream ParseStream(std::string_view text) { return Parse(kStreams, "stream", text); }
+Metric ParseMetric(std::string_view text) { return Parse(kMetrics, "metric", text); }
+Order ParseOrder(std::string_view text) { return Parse(kOrders, "order", text); }
+Element ParseElement(std::string_view text) { return Parse(kElements, "element", text); }
+
+std::string Describe(const Site& site) {
+  if (site.stream == Stream::kEmbedding) return fmt::format("embedding t_i {}", site.t_i);
+  return fmt::format("{} block {} t_i {}", Name(site.stream), site.block, site.t_i);
+}
+
+std::size_t ElementBytes(Element element) { return element == Element::kFloat32 ? 4 : 2; }
+
+}  // namespace actkin

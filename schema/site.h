@@ -1,0 +1,60 @@
+#ifndef ACTKIN_SCHEMA_SITE_H_
+#define ACTKIN_SCHEMA_SITE_H_
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace actkin {
+
+// 1 + the number of all shorter strings + the string's ordinal.
+using StringId = std::uint64_t;
+// A string's number within its length, from 0, in order of first occurrence.
+using StringOrdinal = std::uint32_t;
+// A row of a site: the lexicographic rank (by token ids) of its string among the site's strings, from 0.
+using RowNumber = std::uint32_t;
+using TokenId = std::uint32_t;
+
+enum class Stream : std::uint8_t { kEmbedding, kProj, kFfwd };
+enum class Metric : std::uint8_t { kL2, kCosine };
+enum class Order : std::uint8_t { kNearest, kFarthest };
+enum class Element : std::uint8_t { kFloat32, kFloat16 };
+
+// One (stream, block, t_i). The embedding stream has no block, which is written 0.
+struct Site {
+  Stream stream = Stream::kFfwd;
+  int block = 0;
+  int t_i = 0;
+
+  friend auto operator<=>(const Site&, const Site&) = default;
+};
+
+// Rows [begin, end) of a site.
+struct RowRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+
+  std::uint64_t size() const { return end - begin; }
+  friend bool operator==(const RowRange&, const RowRange&) = default;
+};
+
+// The names used in tables, flags and messages. The parsers throw Error (usage) naming `text` and the words expected.
+std::string_view Name(Stream stream);
+std::string_view Name(Metric metric);
+std::string_view Name(Order order);
+std::string_view Name(Element element);
+Stream ParseStream(std::string_view text);
+Metric ParseMetric(std::string_view text);
+Order ParseOrder(std::string_view text);
+Element ParseElement(std::string_view text);
+
+// "ffwd block 5 t_i 9"; "embedding t_i 9".
+std::string Describe(const Site& site);
+
+// Bytes of one number.
+std::size_t ElementBytes(Element element);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_SCHEMA_SITE_H_

@@ -1,0 +1,85 @@
+#include "schema/text.h"
+
+#include <utf8.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "schema/error.h"
+
+namespace actkin {
+
+std::u32string CodePoints(std::string_view text, std::string_view what) {
+  const auto invalid = utf8::find_invalid(text.begin(), text.end());
+  if (invalid != text.end()) {
+    Fail("{} is not UTF-8: byte {} is 0x{:02X}", what, invalid - text.begin(), static_cast<unsigned char>(*invalid));
+  }
+  std::u32string code_points;
+  code_points.reserve(text.size());
+  utf8::unchecked::utf8to32(text.begin(), text.end(), std::back_inserter(code_points));
+  return code_points;
+}
+
+std::string Utf8(std::u32string_view code_points) {
+  std::string text;
+  utf8::utf32to8(code_points.begin(), code_points.end(), std::back_inserter(text));
+  return text;
+}
+
+std::string Quote(std::string_view text) {
+  std::string quoted = "\"";
+  for (auto next = text.begin(); next != text.end();) {
+    const auto invalid = std::find_if(next, text.end(), [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\' || c == 0x7F || (c & 0x80) != 0;
+    });
+    quoted.append(next, invalid);
+    next = invalid;
+    if (next == text.end()) break;
+    const auto byte = static_cast<unsigned char>(*next);
+    if (byte >= 0x80) {
+      const auto begin = next;
+      try {
+        const char32_t point = utf8::next(next, text.end());
+        const bool control = point < 0xA0 || point == 0x2028 || point == 0x2029;
+        quoted += control ? fmt::format("\\u{:04x}", static_cast<unsigned>(point)) : std::string(begin, next);
+      } catch (const utf8::exception&) {
+        quoted += fmt::format("\\x{:02x}", byte);
+        next = begin + 1;
+      }
+      continue;
+    }
+    ++next;
+    switch (byte) {
+      case '\n': quoted += "\\n"; break;
+      case '\t': quoted += "\\t"; break;
+      case '\r': quoted += "\\r"; break;
+      case '"': quoted += "\\\""; break;
+      case '\\': quoted += "\\\\"; break;
+      default: quoted += fmt::format("\\x{:02x}", byte);
+    }
+  }
+  return quoted + "\"";
+}
+
+std::string Unescape(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      plain += text[i];
+      continue;
+    }
+    const char escaped = ++i < text.size() ? text[i] : '\0';
+    switch (escaped) {
+      case 'n': plain += '\n'; break;
+      case 't': plain += '\t'; break;
+      case 'r': plain += '\r'; break;
+      case '\\':
+      case '"':
+      case '\'': plain += escaped; break;
+      default: FailUsage("{}: an escape is one of \\n \\t \\r \\\\ \\\" \\'", Quote(text));
+    }
+  }
+  return plain;
+}
+
+}  // namespace actkin

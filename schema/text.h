@@ -1,0 +1,21 @@
+#ifndef ACTKIN_SCHEMA_TEXT_H_
+#define ACTKIN_SCHEMA_TEXT_H_
+
+#include <string>
+#include <string_view>
+
+namespace actkin {
+
+// UTF-8 to code points and back. Throws Error saying that `what` is not UTF-8, and at which byte.
+std::u32string CodePoints(std::string_view text, std::string_view what);
+std::string Utf8(std::u32string_view code_points);
+
+// In double quotes on one line: control characters, quotes, backslashes and bytes that are not UTF-8 are escaped.
+std::string Quote(std::string_view text);
+
+// Reads \n, \t, \r, \\, \" and \' as Quote writes them. Throws Error (usage) on any other escape.
+std::string Unescape(std::string_view text);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_SCHEMA_TEXT_H_

@@ -1,0 +1,117 @@
+#include "storage/catalog_writer.h"
+
+#include <system_error>
+
+#include "schema/catalog_sql.h"
+#include "schema/error.h"
+#include "storage/file.h"
+
+namespace actkin {
+
+NewCatalog::NewCatalog(const std::filesystem::path& path) : path_(path) {
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+    std::error_code ignored;
+    std::filesystem::remove(path.string() + suffix, ignored);
+  }
+  connection_ = std::make_unique<SqliteConnection>(path, SqliteConnection::Mode::kCreate);
+  // The file is of no use before Finish, so it needs no journal; what counts is flushed there.
+  connection_->Execute(
+      "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-65536; "
+      "PRAGMA temp_store=FILE; PRAGMA threads=2;");
+  connection_->Execute(fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", kCatalogApplicationId,
+                                   kCatalogVersion));
+  connection_->Execute("BEGIN");
+  connection_->Execute(kCatalogSql);
+  add_string_.emplace(connection_->handle(), "INSERT INTO string VALUES (?1, ?2, ?3, ?4)");
+  add_next_token_.emplace(connection_->handle(), "INSERT INTO next_token VALUES (?1, ?2, ?3)");
+}
+
+void NewCatalog::AddCorpus(const CorpusRow& corpus, std::span<const std::string> token_texts) {
+  SqliteStatement(connection_->handle(), "INSERT INTO corpus VALUES (?1, ?2, ?3, ?4)")
+      .Bind(corpus.name, corpus.sha256, corpus.characters, corpus.string_length)
+      .Run();
+  SqliteStatement add_token(connection_->handle(), "INSERT INTO token VALUES (?1, ?2)");
+  for (std::size_t token = 0; token < token_texts.size(); ++token) add_token.Bind(token, token_texts[token]).Run();
+}
+
+void NewCatalog::AddLength(const LengthRow& row) {
+  SqliteStatement(connection_->handle(), "INSERT INTO string_length VALUES (?1, ?2, ?3, ?4)")
+      .Bind(row.length, row.string_count, row.row_count, row.first_string_id)
+      .Run();
+}
+
+void NewCatalog::AddString(StringId string_id, int length, std::string_view text, std::uint64_t occurrences) {
+  add_string_->Bind(string_id, length, text, occurrences).Run();
+}
+
+void NewCatalog::AddNextToken(StringId string_id, TokenId token_id, std::uint64_t count) {
+  add_next_token_->Bind(string_id, token_id, count).Run();
+}
+
+void NewCatalog::Finish() {
+  connection_->Execute(kStringIndexSql);
+  PassStopPoint(StopPoint::kCommit);
+  connection_->Execute("COMMIT");
+  add_string_.reset();
+  add_next_token_.reset();
+  connection_.reset();
+  OutputFile(path_, OutputFile::Mode::kContinue).Flush();
+}
+
+CatalogWriter::CatalogWriter(const IndexDirectory& directory)
+    : connection_(directory.Catalog(), SqliteConnection::Mode::kWrite) {
+  const Catalog checked(connection_.handle());
+  connection_.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+}
+
+CatalogWriter::~CatalogWriter() {
+  sqlite3_busy_timeout(connection_.handle(), 1000);
+  sqlite3_exec(connection_.handle(), "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;", nullptr, nullptr,
+               nullptr);
+}
+
+void CatalogWriter::SetModel(const ModelRow& model) {
+  SqliteTransaction transaction(connection_);
+  connection_.Execute("DELETE FROM model");
+  SqliteStatement(connection_.handle(), "INSERT INTO model VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+      .Bind(model.file, model.sha256, model.shape.vocabulary_size, model.shape.blocks, model.shape.heads,
+            model.shape.embed, model.shape.context)
+      .Run();
+  transaction.Commit();
+}
+
+void CatalogWriter::AddSites(std::span<const NewSite> sites,
+                             std::span<const std::pair<LengthRow, FileRow>> row_orders) {
+  SqliteTransaction transaction(connection_);
+  sqlite3* handle = connection_.handle();
+  SqliteStatement add_order(handle, "INSERT OR IGNORE INTO row_order VALUES (?1, ?2, ?3, ?4, ?5)");
+  for (const auto& [length, file] : row_orders) {
+    add_order.Bind(length.length - 1, length.row_count, file.file, file.bytes, file.checksum).Run();
+  }
+  SqliteStatement add_site(handle, "INSERT INTO site VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+  SqliteStatement add_file(handle, "INSERT INTO vector_file VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+  SqliteStatement add_index(handle, "INSERT INTO site_index VALUES (NULL, ?1, ?2, NULLIF(?3, ''), ?4, ?5, ?6, ?7)");
+  for (const NewSite& added : sites) {
+    const SiteRow& row = added.site;
+    add_site
+        .Bind(Name(row.site.stream), row.site.block, row.site.t_i, row.dimension, row.row_count, row.first_string_id,
+              Name(row.element))
+        .Run();
+    const std::int64_t site_id = sqlite3_last_insert_rowid(handle);
+    for (const VectorFileRow& vectors : added.vector_files) {
+      add_file
+          .Bind(site_id, vectors.rows.begin, vectors.rows.size(), vectors.file.file, vectors.file.bytes,
+                vectors.file.checksum)
+          .Run();
+    }
+    for (const SiteIndexRow& index : added.indices) {
+      const std::string metric(index.metric ? Name(*index.metric) : "");
+      add_index
+          .Bind(site_id, index.name, metric, index.file.file, index.file.bytes, index.file.checksum, index.build_seconds)
+          .Run();
+    }
+  }
+  transaction.Commit();
+}
+
+}  // namespace actkin

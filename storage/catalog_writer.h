@@ -1,0 +1,67 @@
+#ifndef ACTKIN_STORAGE_CATALOG_WRITER_H_
+#define ACTKIN_STORAGE_CATALOG_WRITER_H_
+
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "storage/catalog.h"
+#include "storage/index_directory.h"
+#include "storage/sqlite.h"
+
+namespace actkin {
+
+// Makes the catalog of a corpus, strings and counts only, in a file that no reader knows yet. Nothing is safe on disk
+// before Finish: a writer that dies leaves a file to be deleted.
+class NewCatalog {
+ public:
+  // Replaces what is at `path`.
+  explicit NewCatalog(const std::filesystem::path& path);
+
+  void AddCorpus(const CorpusRow& corpus, std::span<const std::string> token_texts);
+  void AddLength(const LengthRow& row);
+  // Strings in ascending order of their ids.
+  void AddString(StringId string_id, int length, std::string_view text, std::uint64_t occurrences);
+  // In ascending order of (string_id, token_id).
+  void AddNextToken(StringId string_id, TokenId token_id, std::uint64_t count);
+  // Makes the index on the strings' texts, commits and flushes.
+  void Finish();
+
+ private:
+  std::filesystem::path path_;
+  std::unique_ptr<SqliteConnection> connection_;
+  std::optional<SqliteStatement> add_string_;
+  std::optional<SqliteStatement> add_next_token_;
+};
+
+// What one site adds to the catalog.
+struct NewSite {
+  SiteRow site;                             // site_id is given by the catalog
+  std::vector<VectorFileRow> vector_files;  // none for embedding sites
+  std::vector<SiteIndexRow> indices;
+};
+
+// Changes the catalog of an index directory. While it lives the catalog is in WAL mode, so that readers go on; at the end
+// it is checkpointed and returned to journal_mode=DELETE, unless a reader is at it just then: then the next writer does
+// it. REQUIRES: the build lock is held.
+class CatalogWriter {
+ public:
+  explicit CatalogWriter(const IndexDirectory& directory);
+  ~CatalogWriter();
+  CatalogWriter(const CatalogWriter&) = delete;
+  CatalogWriter& operator=(const CatalogWriter&) = delete;
+
+  // Each is one transaction: a reader sees all of it or nothing.
+  void SetModel(const ModelRow& model);
+  // row_orders: by t_i, those that are not there yet.
+  void AddSites(std::span<const NewSite> sites, std::span<const std::pair<LengthRow, FileRow>> row_orders);
+
+ private:
+  SqliteConnection connection_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_STORAGE_CATALOG_WRITER_H_

@@ -1,0 +1,50 @@
+#ifndef ACTKIN_STORAGE_INDEX_DIRECTORY_H_
+#define ACTKIN_STORAGE_INDEX_DIRECTORY_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "schema/site.h"
+
+namespace actkin {
+
+// The names of everything in an index directory NAME.actkin/:
+//
+//   catalog.db               the only authority: a file that no row of it names does not exist for a reader
+//   model.safetensors        a copy of the checkpoint
+//   sites/proj-b0-t9.vectors rows of a proj or ffwd site
+//   sites/embedding-t9.codes an embedding site
+//   sites/t9.rows            which string each row at a t_i belongs to
+//   partial/                 unfinished work of a build
+//   build.lock               who is building
+class IndexDirectory {
+ public:
+  explicit IndexDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path Catalog() const { return path_ / "catalog.db"; }
+  std::filesystem::path Partial() const { return path_ / "partial"; }
+  std::filesystem::path Lock() const { return path_ / "build.lock"; }
+  // Where an unfinished capture keeps its rows and its progress; `fingerprint` tells what it captures.
+  std::filesystem::path Capture(const std::string& fingerprint) const { return Partial() / ("capture-" + fingerprint); }
+
+  // Relative to path(), as the catalog names them.
+  static std::string Model() { return "model.safetensors"; }
+  static std::string Vectors(const Site& site);
+  static std::string Codes(int t_i);
+  static std::string RowOrder(int t_i);
+
+  // Where a name that was read from a catalog leads. Throws Error when it would leave the directory.
+  std::filesystem::path Resolve(const std::string& relative) const;
+
+  // Makes the directory and its sites/ and partial/.
+  void Create() const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_STORAGE_INDEX_DIRECTORY_H_

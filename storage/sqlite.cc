@@ -1,0 +1,114 @@
+#include "storage/sqlite.h"
+
+#include "schema/error.h"
+#include "storage/file.h"
+
+namespace actkin {
+namespace {
+
+constexpr int kBusyMilliseconds = 10'000;
+
+std::string Describe(sqlite3* connection) {
+  const char* file = sqlite3_db_filename(connection, "main");
+  return fmt::format("{}: {}", file != nullptr && *file != '\0' ? file : "catalog", sqlite3_errmsg(connection));
+}
+
+[[noreturn]] void FailSqlite(sqlite3* connection) {
+  const int code = sqlite3_errcode(connection) & 0xFF;
+  if (code == SQLITE_FULL) {
+    Fail("{}: the disk is full: free some space and run the same command again, it continues", Describe(connection));
+  }
+  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
+    Fail("{}: the catalog is damaged or no catalog: restore it, or build again", Describe(connection));
+  }
+  if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) {
+    Fail("{}: if the folder holds a write-ahead log (-wal), a build was interrupted: run it again to its end, or make the folder "
+         "writable",
+         Describe(connection));
+  }
+  Fail("{}", Describe(connection));
+}
+
+}  // namespace
+
+SqliteStatement::SqliteStatement(sqlite3* connection, std::string_view sql) : connection_(connection) {
+  sqlite3_stmt* statement = nullptr;
+  const int status =
+      sqlite3_prepare_v3(connection, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  statement_.reset(statement);
+  Check(status);
+}
+
+void SqliteStatement::Check(int status) {
+  if (status != SQLITE_OK && status != SQLITE_ROW && status != SQLITE_DONE) FailSqlite(connection_);
+}
+
+bool SqliteStatement::Step() {
+  const int status = sqlite3_step(statement_.get());
+  Check(status);
+  return status == SQLITE_ROW;
+}
+
+void SqliteStatement::Run() {
+  while (Step()) {
+  }
+  Reset();
+}
+
+void SqliteStatement::Reset() { sqlite3_reset(statement_.get()); }
+
+std::string SqliteStatement::Text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
+  return text == nullptr ? std::string()
+                         : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
+}
+
+void SqliteStatement::BindOne(int index, std::int64_t value) { Check(sqlite3_bind_int64(statement_.get(), index, value)); }
+
+void SqliteStatement::BindOne(int index, double value) { Check(sqlite3_bind_double(statement_.get(), index, value)); }
+
+void SqliteStatement::BindOne(int index, std::string_view value) {
+  Check(sqlite3_bind_text(statement_.get(), index, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT));
+}
+
+void SqliteStatement::BindOne(int index, std::nullptr_t) { Check(sqlite3_bind_null(statement_.get(), index)); }
+
+SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode) : path_(path) {
+  const int flags = mode == Mode::kRead    ? SQLITE_OPEN_READONLY
+                    : mode == Mode::kWrite ? SQLITE_OPEN_READWRITE
+                                           : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  sqlite3* connection = nullptr;
+  const int status = sqlite3_open_v2(path.c_str(), &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  connection_.reset(connection);
+  if (status != SQLITE_OK) {
+    if (connection == nullptr) Fail("{}: out of memory", path.string());
+    FailSqlite(connection);
+  }
+  sqlite3_busy_timeout(connection, kBusyMilliseconds);
+}
+
+void SqliteConnection::Execute(const std::string& sql) {
+  if (sqlite3_exec(handle(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) FailSqlite(handle());
+}
+
+std::optional<std::string> SqliteConnection::Value(const std::string& sql) {
+  SqliteStatement statement(handle(), sql);
+  if (!statement.Step()) return std::nullopt;
+  return statement.Text(0);
+}
+
+SqliteTransaction::SqliteTransaction(SqliteConnection& connection) : connection_(connection) {
+  connection_.Execute("BEGIN IMMEDIATE");
+}
+
+SqliteTransaction::~SqliteTransaction() {
+  if (open_) sqlite3_exec(connection_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void SqliteTransaction::Commit() {
+  PassStopPoint(StopPoint::kCommit);
+  connection_.Execute("COMMIT");
+  open_ = false;
+}
+
+}  // namespace actkin

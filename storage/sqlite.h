@@ -1,0 +1,98 @@
+#ifndef ACTKIN_STORAGE_SQLITE_H_
+#define ACTKIN_STORAGE_SQLITE_H_
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace actkin {
+
+// A prepared statement on a connection that somebody else owns. (A wrapper library wants to own the connection; inside a
+// SQLite extension it belongs to the host.) One thread at a time. Errors are Error with SQLite's message.
+class SqliteStatement {
+ public:
+  SqliteStatement(sqlite3* connection, std::string_view sql);
+
+  // Ends what ran before and binds ?1, ?2, ... Text is bound by copy.
+  template <typename... Values>
+  SqliteStatement& Bind(const Values&... values) {
+    Reset();
+    int index = 0;
+    (BindOne(++index, values), ...);
+    return *this;
+  }
+  // True while there is a row.
+  bool Step();
+  // Runs to the end.
+  void Run();
+  void Reset();
+
+  // Of the current row, columns from 0.
+  std::int64_t Integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+  double Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+  std::string Text(int column) const;
+  bool IsNull(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+
+ private:
+  void BindOne(int index, std::int64_t value);
+  void BindOne(int index, std::uint64_t value) { BindOne(index, static_cast<std::int64_t>(value)); }
+  void BindOne(int index, std::uint32_t value) { BindOne(index, static_cast<std::int64_t>(value)); }
+  void BindOne(int index, int value) { BindOne(index, static_cast<std::int64_t>(value)); }
+  void BindOne(int index, double value);
+  void BindOne(int index, std::string_view value);
+  void BindOne(int index, const std::string& value) { BindOne(index, std::string_view(value)); }
+  void BindOne(int index, const char* value) { BindOne(index, std::string_view(value)); }
+  void BindOne(int index, std::nullptr_t);
+  void Check(int status);
+
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+  };
+  sqlite3* connection_;
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+};
+
+// A connection of our own. One thread at a time.
+class SqliteConnection {
+ public:
+  enum class Mode { kRead, kWrite, kCreate };  // kWrite: the file exists
+
+  SqliteConnection(const std::filesystem::path& path, Mode mode);
+
+  sqlite3* handle() const { return connection_.get(); }
+  // Runs one or more statements without parameters.
+  void Execute(const std::string& sql);
+  // The first column of the first row; none without a row.
+  std::optional<std::string> Value(const std::string& sql);
+
+ private:
+  struct Close {
+    void operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+  };
+  std::filesystem::path path_;
+  std::unique_ptr<sqlite3, Close> connection_;
+};
+
+// BEGIN IMMEDIATE ... COMMIT; without Commit, ROLLBACK.
+class SqliteTransaction {
+ public:
+  explicit SqliteTransaction(SqliteConnection& connection);
+  ~SqliteTransaction();
+  SqliteTransaction(const SqliteTransaction&) = delete;
+  SqliteTransaction& operator=(const SqliteTransaction&) = delete;
+
+  void Commit();
+
+ private:
+  SqliteConnection& connection_;
+  bool open_ = true;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_STORAGE_SQLITE_H_

@@ -1,0 +1,207 @@
+#include "storage/verify.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "schema/error.h"
+#include "storage/catalog.h"
+#include "storage/code_file.h"
+#include "storage/file.h"
+#include "storage/row_order_file.h"
+#include "storage/safetensors.h"
+#include "storage/sha256.h"
+#include "storage/vector_file.h"
+
+namespace actkin {
+namespace {
+
+class Verifier {
+ public:
+  Verifier(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear)
+      : directory_(directory), hear_(hear), connection_(OpenCatalog(directory)) {}
+
+  void Run() {
+    if (!Check("catalog.db", [this] { CheckPages(); })) return;
+    catalog_.emplace(connection_->handle());
+    if (!Check("catalog.db: strings", [this] { CheckStrings(); })) return;
+    Check("catalog.db: next tokens", [this] { CheckNextTokens(); });
+    if (const std::optional<ModelRow> model = catalog_->Model()) {
+      named_.insert(model->file);
+      Check(model->file, [&] { CheckModel(*model); });
+    }
+    for (const LengthRow& length : lengths_) {
+      const int t_i = length.length - 1;
+      const std::optional<FileRow> row = catalog_->RowOrder(t_i);
+      if (!row) continue;
+      named_.insert(row->file);
+      Check(row->file, [&] { CheckRowOrder(*row, length); });
+    }
+    for (const SiteRow& site : catalog_->Sites()) CheckSite(site);
+    ReportLeftovers();
+  }
+
+ private:
+  template <typename Action>
+  bool Check(const std::string& what, const Action& action) {
+    try {
+      action();
+      hear_({Finding::Kind::kSound, what, ""});
+      return true;
+    } catch (const Error& error) {
+      hear_({Finding::Kind::kDamaged, what, error.what()});
+      return false;
+    }
+  }
+
+  void CheckPages() {
+    const std::string answer = connection_->Value("PRAGMA integrity_check(1)").value_or("no answer");
+    if (answer != "ok") Fail("{}: damaged: {}", directory_.Catalog().string(), answer);
+  }
+
+  void CheckStrings() {
+    const CorpusRow corpus = catalog_->Corpus();
+    lengths_ = catalog_->Lengths();
+    if (lengths_.size() != static_cast<std::size_t>(corpus.string_length)) {
+      Fail("the catalog knows {} lengths of strings, its corpus row says {}", lengths_.size(), corpus.string_length);
+    }
+    SqliteStatement count(connection_->handle(),
+                          "SELECT count(*), sum(occurrences), sum(length) FROM string WHERE string_id BETWEEN ?1 AND ?2");
+    StringId first = 1;
+    for (std::size_t i = 0; i < lengths_.size(); ++i) {
+      const LengthRow& row = lengths_[i];
+      const std::uint64_t length = i + 1;
+      count.Bind(first, first + row.string_count - 1);
+      count.Step();
+      const bool right = row.length == static_cast<int>(length) && row.first_string_id == first &&
+                         row.row_count <= row.string_count &&
+                         static_cast<std::uint64_t>(count.Integer(0)) == row.string_count &&
+                         static_cast<std::uint64_t>(count.Integer(1)) == corpus.characters - length + 1 &&
+                         static_cast<std::uint64_t>(count.Integer(2)) == row.string_count * length;
+      if (!right) Fail("the strings of length {} are not those of {} characters", length, corpus.characters);
+      first += row.string_count;
+    }
+    if (connection_->Value("SELECT count(*) FROM string") != std::to_string(first - 1)) {
+      Fail("the catalog holds strings beyond id {}", first - 1);
+    }
+  }
+
+  // Every occurrence is followed by a token, but the one at the very end of the corpus, of each length.
+  void CheckNextTokens() {
+    SqliteStatement statement(connection_->handle(),
+                              "SELECT length, count(*), sum(missing), min(missing) FROM (SELECT length, occurrences - "
+                              "ifnull((SELECT sum(count) FROM next_token AS n WHERE n.string_id = string.string_id), 0) "
+                              "AS missing FROM string) WHERE missing <> 0 GROUP BY length");
+    std::size_t lengths = 0;
+    while (statement.Step()) {
+      ++lengths;
+      if (statement.Integer(1) != 1 || statement.Integer(2) != 1) {
+        Fail("next-token counts of length {} do not add up to the strings' occurrences", statement.Integer(0));
+      }
+    }
+    if (lengths != lengths_.size()) Fail("next-token counts do not leave out the corpus's last string of each length");
+    if (connection_->Value("SELECT count(*) FROM next_token WHERE token_id NOT IN (SELECT token_id FROM token)") != "0") {
+      Fail("a next token is not in the table token");
+    }
+  }
+
+  void CheckModel(const ModelRow& row) {
+    const std::filesystem::path path = directory_.Resolve(row.file);
+    const MappedFile bytes(path);
+    if (Sha256(bytes.bytes()) != row.sha256) Fail("{}: damaged: its SHA-256 is not the catalog's", path.string());
+    const ModelShape shape = InferModelShape(SafetensorsFile(path).Shapes(), path.string());
+    const bool same = shape.vocabulary_size == row.shape.vocabulary_size && shape.blocks == row.shape.blocks &&
+                      shape.heads == row.shape.heads && shape.embed == row.shape.embed &&
+                      shape.context == row.shape.context &&
+                      catalog_->TokenTexts().size() == static_cast<std::size_t>(shape.vocabulary_size);
+    if (!same) Fail("{}: its sizes are not those in the catalog", path.string());
+  }
+
+  template <typename File>
+  static void RequireSame(const File& file, const FileRow& row, const std::filesystem::path& path) {
+    if (file.file_bytes() != row.bytes || ChecksumText(file.header_checksum()) != row.checksum) {
+      Fail("{}: damaged, or of another build: its header is not the one that the catalog knows", path.string());
+    }
+  }
+
+  void CheckRowOrder(const FileRow& row, const LengthRow& length) {
+    const std::filesystem::path path = directory_.Resolve(row.file);
+    const RowOrderFile file(path);
+    RequireSame(file, row, path);
+    file.Verify();
+    if (file.string_length() != static_cast<std::uint64_t>(length.length) || file.row_count() != length.row_count) {
+      Fail("{}: {} rows of length {}, expected {} of {}", path.string(), file.row_count(), file.string_length(),
+           length.row_count, length.length);
+    }
+  }
+
+  void CheckSite(const SiteRow& site) {
+    const std::vector<SiteIndexRow> indices = catalog_->SiteIndices(site.site_id);
+    const std::vector<VectorFileRow> vector_files = catalog_->VectorFiles(site.site_id);
+    Check("catalog.db: " + Describe(site.site), [&] {
+      const auto length = std::ranges::find(lengths_, site.site.t_i + 1, &LengthRow::length);
+      if (length == lengths_.end() || length->row_count != site.row_count ||
+          length->first_string_id != site.first_string_id) {
+        Fail("its rows are not the strings of length {}", site.site.t_i + 1);
+      }
+      if (!catalog_->RowOrder(site.site.t_i)) Fail("its t_i has no row order");
+      if (std::ranges::find(indices, kExactIndexName, &SiteIndexRow::name) == indices.end()) Fail("no index 'exact'");
+      if (site.site.stream == Stream::kEmbedding) return;
+      std::uint64_t end = 0;
+      for (const VectorFileRow& file : vector_files) {
+        if (file.rows.begin != end) Fail("its vector files leave out row {}", end);
+        end = file.rows.end;
+      }
+      if (end != site.row_count) Fail("its vector files hold {} rows, expected {}", end, site.row_count);
+    });
+    for (const VectorFileRow& row : vector_files) {
+      named_.insert(row.file.file);
+      Check(row.file.file, [&] {
+        const std::filesystem::path path = directory_.Resolve(row.file.file);
+        const VectorFile file(path);
+        RequireSame(file, row.file, path);
+        if (file.rows() != row.rows || file.dimension() != site.dimension || file.element() != site.element) {
+          Fail("{}: its rows are not those in the catalog", path.string());
+        }
+        file.Verify();
+      });
+    }
+    for (const SiteIndexRow& index : indices) {
+      if (!named_.insert(index.file.file).second) continue;
+      Check(index.file.file, [&] {
+        const std::filesystem::path path = directory_.Resolve(index.file.file);
+        const CodeFile file(path);
+        RequireSame(file, index.file, path);
+        if (file.rows() != RowRange{0, site.row_count} || file.positions() * file.embed() != site.dimension) {
+          Fail("{}: its rows are not those in the catalog", path.string());
+        }
+        file.Verify();
+      });
+    }
+  }
+
+  void ReportLeftovers() {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path(), error)) {
+      if (entry.is_directory()) continue;
+      const std::string name = std::filesystem::relative(entry.path(), directory_.path()).string();
+      const bool ours = name.starts_with("catalog.db") || entry.path() == directory_.Lock() || named_.contains(name);
+      if (!ours) hear_({Finding::Kind::kLeftover, name, fmt::format("{} bytes", entry.file_size())});
+    }
+  }
+
+  const IndexDirectory& directory_;
+  const std::function<void(const Finding&)>& hear_;
+  std::unique_ptr<SqliteConnection> connection_;
+  std::optional<Catalog> catalog_;
+  std::vector<LengthRow> lengths_;
+  std::set<std::string> named_;  // files that the catalog names
+};
+
+}  // namespace
+
+void Verify(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear) {
+  Verifier(directory, hear).Run();
+}
+
+}  // namespace actkin

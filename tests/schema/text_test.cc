@@ -1,0 +1,37 @@
+#include "schema/text.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/error_matchers.h"
+
+namespace actkin {
+namespace {
+
+TEST(TextTest, CodePointsAreCountedNotBytes) {
+  EXPECT_EQ(CodePoints("a\u00e4\u4e2d\U0001F600", "text").size(), 4U);
+  EXPECT_EQ(Utf8(CodePoints("a\u00e4\u4e2d\U0001F600", "text")), "a\u00e4\u4e2d\U0001F600");
+}
+
+TEST(TextTest, BrokenUtf8IsNamedWithItsByte) {
+  EXPECT_THAT(ErrorOf([] { CodePoints("ab\xff", "f.txt"); }), OneLineWith("f.txt is not UTF-8", "byte 2", "0xFF"));
+  EXPECT_THAT(ErrorOf([] { CodePoints("\xed\xa0\x80", "f.txt"); }), OneLineWith("not UTF-8"));  // a surrogate
+  EXPECT_THAT(ErrorOf([] { CodePoints("\xc0\xaf", "f.txt"); }), OneLineWith("not UTF-8"));      // overlong
+}
+
+TEST(TextTest, QuotesStayOnOneLineAndReadBack) {
+  EXPECT_EQ(Quote("Citizen:\nB"), "\"Citizen:\\nB\"");
+  EXPECT_EQ(Quote("a\"b\\c\t"), "\"a\\\"b\\\\c\\t\"");
+  EXPECT_EQ(Quote("\x01\x7f"), "\"\\x01\\x7f\"");
+  EXPECT_EQ(Quote("\u4e2d"), "\"\u4e2d\"");
+  EXPECT_EQ(Quote("\u2028"), "\"\\u2028\"");
+  EXPECT_EQ(Quote("\xff"), "\"\\xff\"");
+  EXPECT_EQ(Unescape("Citizen:\\nB \\\\ \\\" \\t"), "Citizen:\nB \\ \" \t");
+}
+
+TEST(TextTest, AnUnknownEscapeIsRefused) {
+  EXPECT_THAT(ErrorOf([] { Unescape("a\\q"); }), OneLineWith("an escape is one of"));
+  EXPECT_THAT(ErrorOf([] { Unescape("a\\"); }), OneLineWith("an escape is one of"));
+}
+
+}  // namespace
+}  // namespace actkin

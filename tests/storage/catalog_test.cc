@@ -1,0 +1,145 @@
+#include "storage/catalog.h"
+
+#include <gtest/gtest.h>
+
+#include "schema/catalog_sql.h"
+#include "storage/catalog_writer.h"
+#include "storage/file.h"
+#include "tests/error_matchers.h"
+#include "tests/temporary_folder.h"
+
+namespace actkin {
+namespace {
+
+// The catalog of the corpus "abab" with L = 2: a, b; ab, ba.
+class CatalogTest : public testing::Test {
+ protected:
+  CatalogTest() : directory_(folder_ / "x.actkin") {
+    directory_.Create();
+    NewCatalog catalog(directory_.Catalog());
+    catalog.AddCorpus({"abab.txt", "00", 4, 2}, std::vector<std::string>{"a", "b"});
+    catalog.AddLength({1, 2, 2, 1});
+    catalog.AddLength({2, 2, 2, 3});
+    catalog.AddString(1, 1, "a", 2);
+    catalog.AddString(2, 1, "b", 2);
+    catalog.AddString(3, 2, "ab", 2);
+    catalog.AddString(4, 2, "ba", 1);
+    catalog.AddNextToken(1, 1, 2);
+    catalog.AddNextToken(2, 0, 1);
+    catalog.AddNextToken(3, 0, 1);
+    catalog.AddNextToken(4, 1, 1);
+    catalog.Finish();
+  }
+
+  TemporaryFolder folder_;
+  IndexDirectory directory_;
+};
+
+NewSite ProjSite(int block) {
+  NewSite site;
+  site.site = {0, {Stream::kProj, block, 1}, 4, 2, 3, Element::kFloat32};
+  const FileRow file{IndexDirectory::Vectors(site.site.site), 8192, "00000000000000aa"};
+  site.vector_files.push_back({{0, 2}, file});
+  site.indices.push_back({kExactIndexName, std::nullopt, file, 1.5});
+  return site;
+}
+
+TEST_F(CatalogTest, StringsAndNextTokensReadBack) {
+  const auto connection = OpenCatalog(directory_);
+  Catalog catalog(connection->handle());
+  EXPECT_EQ(catalog.Corpus().characters, 4U);
+  EXPECT_THAT(catalog.TokenTexts(), testing::ElementsAre("a", "b"));
+  EXPECT_EQ(catalog.FindString("ab", 2)->string_id, 3U);
+  EXPECT_FALSE(catalog.FindString("bb", 2));
+  EXPECT_FALSE(catalog.FindString("ab", 1));
+  EXPECT_EQ(catalog.String(4).text, "ba");
+  ASSERT_EQ(catalog.NextTokens(1).size(), 1U);
+  EXPECT_EQ(catalog.NextTokens(1)[0].token_id, 1U);
+  EXPECT_EQ(catalog.NextTokens(1)[0].count, 2U);
+  EXPECT_FALSE(catalog.Model());
+}
+
+TEST_F(CatalogTest, TheViewIsForPeople) {
+  const auto connection = OpenCatalog(directory_);
+  EXPECT_EQ(connection->Value("SELECT group_concat(length || prefix || token || count || '/' || probability, ' ') "
+                              "FROM next_token_map WHERE prefix = 'a'"),
+            "1ab2/1.0");
+}
+
+// What users' queries rely on: a text alone, and a length with a text, are both found through the index.
+TEST_F(CatalogTest, TextsAreFoundByTheIndex) {
+  const auto connection = OpenCatalog(directory_);
+  for (const char* where : {"prefix = 'ab'", "length = 2 AND prefix = 'ab'"}) {
+    SqliteStatement plan(connection->handle(),
+                         fmt::format("EXPLAIN QUERY PLAN SELECT * FROM next_token_map WHERE {}", where));
+    ASSERT_TRUE(plan.Step());
+    EXPECT_THAT(plan.Text(3), testing::HasSubstr("INDEX string_text")) << where;
+  }
+}
+
+TEST_F(CatalogTest, StringsAreUnique) {
+  SqliteConnection connection(directory_.Catalog(), SqliteConnection::Mode::kWrite);
+  EXPECT_THAT(ErrorOf([&] { connection.Execute("INSERT INTO string VALUES (9, 2, 'ab', 1)"); }), OneLineWith("UNIQUE"));
+}
+
+TEST_F(CatalogTest, SitesReadBackAndTheJournalIsGoneAfterwards) {
+  {
+    CatalogWriter writer(directory_);
+    EXPECT_EQ(OpenCatalog(directory_)->Value("PRAGMA journal_mode"), "wal");
+    const std::vector<std::pair<LengthRow, FileRow>> orders{{{2, 2, 2, 3}, {"sites/t1.rows", 9, "0b"}}};
+    writer.AddSites(std::vector<NewSite>{ProjSite(0), ProjSite(1)}, orders);
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory_.Catalog().string() + "-wal"));
+  const auto connection = OpenCatalog(directory_);
+  EXPECT_EQ(connection->Value("PRAGMA journal_mode"), "delete");
+  Catalog catalog(connection->handle());
+  ASSERT_EQ(catalog.Sites().size(), 2U);
+  const std::optional<SiteRow> site = catalog.FindSite({Stream::kProj, 1, 1});
+  ASSERT_TRUE(site);
+  EXPECT_EQ(site->dimension, 4U);
+  EXPECT_EQ(catalog.VectorFiles(site->site_id).at(0).file.file, "sites/proj-b1-t1.vectors");
+  EXPECT_EQ(catalog.SiteIndices(site->site_id).at(0).build_seconds, 1.5);
+  EXPECT_EQ(catalog.RowOrder(1)->bytes, 9U);
+  EXPECT_FALSE(catalog.FindSite({Stream::kFfwd, 1, 1}));
+}
+
+TEST_F(CatalogTest, AReaderSeesAllOfATransactionOrNothing) {
+  const auto connection = OpenCatalog(directory_);
+  Catalog catalog(connection->handle());
+  CatalogWriter writer(directory_);
+  // The second site collides with the first: nothing of the transaction stays.
+  EXPECT_THAT(ErrorOf([&] { writer.AddSites(std::vector<NewSite>{ProjSite(0), ProjSite(0)}, {}); }),
+              OneLineWith("UNIQUE"));
+  EXPECT_TRUE(catalog.Sites().empty());
+  writer.AddSites(std::vector<NewSite>{ProjSite(0)}, {});
+  EXPECT_EQ(catalog.Sites().size(), 1U);
+}
+
+TEST_F(CatalogTest, AFinishedCatalogIsReadFromAReadOnlyFolder) {
+  { CatalogWriter writer(directory_); }
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  const auto connection = OpenCatalog(directory_);
+  EXPECT_EQ(Catalog(connection->handle()).Corpus().name, "abab.txt");
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms::owner_all);
+}
+
+TEST_F(CatalogTest, WhatIsNoCatalogIsRefused) {
+  EXPECT_THAT(ErrorOf([&] { OpenCatalog(IndexDirectory(folder_ / "absent")); }), OneLineWith("absent", "actkin build"));
+  EXPECT_THAT(ErrorOf([&] { OpenCatalog(IndexDirectory(folder_.path())); }), OneLineWith("no catalog.db"));
+  SqliteConnection other(folder_ / "other.db", SqliteConnection::Mode::kCreate);
+  other.Execute("CREATE TABLE t(x)");
+  EXPECT_THAT(ErrorOf([&] { Catalog{other.handle()}; }), OneLineWith("no actkin catalog"));
+  std::filesystem::create_directory(folder_ / "text.actkin");
+  folder_.Write("text.actkin/catalog.db", std::string(5000, 'x'));
+  EXPECT_THAT(ErrorOf([&] { Catalog{OpenCatalog(IndexDirectory(folder_ / "text.actkin"))->handle()}; }),
+              OneLineWith("text.actkin", "not a database"));
+}
+
+TEST_F(CatalogTest, ANewerCatalogIsRefusedByItsVersion) {
+  SqliteConnection connection(directory_.Catalog(), SqliteConnection::Mode::kWrite);
+  connection.Execute(fmt::format("PRAGMA user_version = {}", kCatalogVersion + 1));
+  EXPECT_THAT(ErrorOf([&] { Catalog{connection.handle()}; }), OneLineWith("version 2", "newer actkin"));
+}
+
+}  // namespace
+}  // namespace actkin

@@ -1,0 +1,92 @@
+#include "storage/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "storage/build_lock.h"
+#include "storage/index_directory.h"
+#include "tests/error_matchers.h"
+#include "tests/temporary_folder.h"
+
+namespace actkin {
+namespace {
+
+TEST(FileTest, ReplaceFileLeavesTheOldOrTheNew) {
+  const TemporaryFolder folder;
+  ReplaceFile(folder / "f", "old");
+  ReplaceFile(folder / "f", "a new text");
+  EXPECT_EQ(ReadFile(folder / "f"), "a new text");
+}
+
+// Runs `action` in a child whose N-th event of a kind kills it; the signal that ended it, or 0.
+template <typename Action>
+int SignalOf(const std::string& stop_before, const Action& action) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("ACTKIN_STOP_BEFORE", stop_before.c_str(), 1);
+    action();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+TEST(FileTest, TheHookStopsBeforeEachEventByKindAndNumber) {
+  const TemporaryFolder folder;
+  const auto replace = [&] { ReplaceFile(folder / "f", "new"); };
+  for (const char* stop : {"write:1", "flush:1", "rename:1", "1", "2", "3"}) {
+    ReplaceFile(folder / "f", "old");
+    EXPECT_EQ(SignalOf(stop, replace), SIGKILL) << stop;
+    EXPECT_EQ(ReadFile(folder / "f"), "old") << stop;
+  }
+  EXPECT_EQ(SignalOf("flush:2", replace), SIGKILL);  // of the folder, after the rename
+  EXPECT_EQ(ReadFile(folder / "f"), "new");
+  EXPECT_EQ(SignalOf("rename:2", replace), 0);
+}
+
+TEST(FileTest, ADiskThatIsFullIsNamed) {
+  OutputFile full("/dev/full", OutputFile::Mode::kContinue);
+  EXPECT_THAT(ErrorOf([&] { full.WriteAt(0, "x"); }), OneLineWith("/dev/full", "disk is full", "it continues"));
+}
+
+TEST(FileTest, MissingFilesAndFoldersAreNamed) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(ErrorOf([&] { ReadFile(folder / "absent"); }), OneLineWith("absent", "No such file"));
+  EXPECT_THAT(ErrorOf([&] { ReadFile(folder.path()); }), OneLineWith("this is a folder"));
+  EXPECT_THAT(ErrorOf([&] { OutputFile(folder / "no/such/f", OutputFile::Mode::kCreate); }), OneLineWith("no/such/f"));
+}
+
+TEST(IndexDirectoryTest, NamesThatLeaveTheDirectoryAreRefused) {
+  const IndexDirectory directory("x.actkin");
+  EXPECT_EQ(directory.Resolve("sites/t9.rows"), std::filesystem::path("x.actkin/sites/t9.rows"));
+  for (const std::string& name : {std::string("../secret"), std::string("/etc/passwd"), std::string("sites/../../x"),
+                                  std::string(), std::string("a\0b", 3)}) {
+    EXPECT_THAT(ErrorOf([&] { directory.Resolve(name); }), OneLineWith("outside the directory"));
+  }
+}
+
+TEST(BuildLockTest, TheSecondIsToldWhoHoldsItAndADeadHolderIsNone) {
+  const TemporaryFolder folder;
+  const IndexDirectory directory(folder / "x.actkin");
+  directory.Create();
+  {
+    const BuildLock lock(directory);
+    EXPECT_THAT(ErrorOf([&] { BuildLock second(directory); }),
+                OneLineWith("x.actkin", "another build is at work", std::to_string(::getpid())));
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const BuildLock lock(directory);
+    std::raise(SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+  const BuildLock lock(directory);
+}
+
+}  // namespace
+}  // namespace actkin

@@ -1,0 +1,105 @@
+#include <unistd.h>
+
+#include <csignal>
+#include <memory>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "indexer/build.h"
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "tools/commands.h"
+#include "tools/terminal.h"
+
+namespace actkin {
+namespace {
+
+struct Flags {
+  std::string corpus;
+  std::string model;
+  std::string out;
+  std::string vocabulary_from;
+  int length = kDefaultStringLength;
+  std::string t_i = "-1";
+  std::string blocks;
+  std::string streams = "embedding,proj,ffwd";
+  std::string rows = "float32";
+  int threads = 1;
+  bool json = false;
+};
+
+std::set<Stream> ParseStreams(const std::string& text) {
+  std::set<Stream> streams;
+  std::istringstream list(text);
+  for (std::string name; std::getline(list, name, ',');) streams.insert(ParseStream(name));
+  if (streams.empty()) FailUsage("--streams: expected some of embedding, proj and ffwd");
+  return streams;
+}
+
+extern "C" void SayInterrupted(int signal) {
+  static constexpr char kLine[] = "\nactkin: interrupted: run the same command again, it continues\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLine, sizeof(kLine) - 1);
+  ::_exit(128 + signal);
+}
+
+void Run(const Flags& flags, bool length_given) {
+  BuildOptions options;
+  options.corpus = flags.corpus;
+  options.out = flags.out;
+  if (!flags.model.empty()) options.model = flags.model;
+  if (!flags.vocabulary_from.empty()) options.vocabulary_from = flags.vocabulary_from;
+  if (length_given) options.string_length = flags.length;
+  options.t_is = ParseNumberList(flags.t_i, "--t-i");
+  if (!flags.blocks.empty()) options.blocks = ParseNumberList(flags.blocks, "--blocks");
+  options.streams = ParseStreams(flags.streams);
+  options.element = ParseElement(flags.rows);
+  options.threads = flags.threads;
+
+  std::signal(SIGINT, SayInterrupted);
+  std::signal(SIGTERM, SayInterrupted);
+  ProgressBar progress;
+  const BuildSummary summary = Build(options, progress);
+  if (flags.json) {
+    Print(fmt::format("{{\"out\": {}, \"strings\": {}, \"sites_added\": {}, \"sites_before\": {}, \"bytes_added\": {}, "
+                      "\"seconds\": {:.3f}}}\n",
+                      nlohmann::json(flags.out).dump(), summary.strings, summary.sites_added, summary.sites_before,
+                      summary.bytes_added, summary.seconds));
+    return;
+  }
+  std::string line = fmt::format("{}: {} strings, {} sites added ({})", flags.out, Grouped(summary.strings),
+                                 summary.sites_added, HumanBytes(summary.bytes_added));
+  if (summary.sites_before > 0) line += fmt::format(", {} were there", summary.sites_before);
+  Print(line + fmt::format(", {}\n", HumanSeconds(summary.seconds)));
+  if (options.model && StdoutIsTerminal()) Print(fmt::format("ask it: actkin query {} PROMPT\n", flags.out));
+}
+
+}  // namespace
+
+void AddBuildCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("build", "Builds an index directory; run again, it continues or adds sites");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("CORPUS", flags->corpus, "The text, UTF-8")->required();
+  command->add_option("--model", flags->model, "Checkpoint, .pt or .safetensors; without it strings and counts alone");
+  command->add_option("--out", flags->out, "The index directory, NAME.actkin")->required();
+  CLI::Option* length =
+      command->add_option("--length", flags->length, "Tokens of the longest strings (L)")->capture_default_str();
+  command->add_option("--t-i", flags->t_i, "Positions to index proj and ffwd at: 9, 7,8,9 or 0-9; -1 is the last")
+      ->capture_default_str();
+  command->add_option("--blocks", flags->blocks, "Blocks to index, such as 0-5 (default: all)");
+  command->add_option("--streams", flags->streams, "Which streams to index")->capture_default_str();
+  command->add_option("--rows", flags->rows, "float32, or float16: half the disk, 11 bits of precision")
+      ->capture_default_str();
+  command->add_option("--vocabulary-from", flags->vocabulary_from,
+                      "The text that the model was trained on, when the checkpoint does not say and CORPUS is another");
+  AddThreadsOption(*command, flags->threads);
+  command->add_flag("--json", flags->json, "Print the summary as JSON");
+  command->footer(
+      "Examples:\n"
+      "  actkin build shakespeare.txt --model model.pt --out shakespeare.actkin\n"
+      "  actkin build shakespeare.txt --model model.pt --out shakespeare.actkin --t-i 3-8   # adds positions\n"
+      "  actkin build shakespeare.txt --out counts.actkin                                   # next-token counts only");
+  command->callback([flags, length] { Run(*flags, length->count() > 0); });
+}
+
+}  // namespace actkin

@@ -1,0 +1,34 @@
+#ifndef ACTKIN_TOOLS_COMMANDS_H_
+#define ACTKIN_TOOLS_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace actkin {
+
+// Each adds one subcommand, whose callback does the work and throws Error.
+void AddBuildCommand(CLI::App& app);
+void AddQueryCommand(CLI::App& app);
+void AddInfoCommand(CLI::App& app);
+void AddVerifyCommand(CLI::App& app);
+void AddExportCommand(CLI::App& app);
+
+// --threads, the same everywhere; by default all cores.
+void AddThreadsOption(CLI::App& command, int& threads);
+
+// Writes results to stdout. Throws Error when they cannot be written (a full disk, say).
+void Print(const std::string& text);
+
+// What a command that failed must exit with although it printed its own lines.
+class ExitStatus {
+ public:
+  explicit ExitStatus(int status) : status_(status) {}
+  int status() const { return status_; }
+
+ private:
+  int status_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_TOOLS_COMMANDS_H_

@@ -1,0 +1,99 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "query/index_reader.h"
+#include "query/npy_export.h"
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "tools/commands.h"
+#include "tools/terminal.h"
+
+namespace actkin {
+namespace {
+
+struct Flags {
+  std::string directory;
+  std::string layout;
+  std::string out;
+  std::string stream;
+  std::string blocks;
+  std::string t_is;
+  bool json = false;
+  int threads = 1;
+};
+
+std::string FileName(const Site& site) {
+  if (site.stream == Stream::kEmbedding) return fmt::format("embedding-t{}.npy", site.t_i);
+  return fmt::format("{}-b{}-t{}.npy", Name(site.stream), site.block, site.t_i);
+}
+
+// The built sites that the flags mean; without a flag all streams, blocks or positions.
+std::vector<Site> ChooseSites(IndexReader& reader, const Flags& flags) {
+  const auto contains = [](const std::vector<int>& numbers, int number) {
+    return numbers.empty() || std::ranges::find(numbers, number) != numbers.end();
+  };
+  const std::vector<int> blocks = flags.blocks.empty() ? std::vector<int>() : ParseNumberList(flags.blocks, "--block");
+  std::vector<int> t_is = flags.t_is.empty() ? std::vector<int>() : ParseNumberList(flags.t_is, "--t-i");
+  for (int& t_i : t_is) t_i += t_i < 0 ? reader.string_length() : 0;
+  std::vector<Site> sites;
+  for (const SiteRow& row : reader.catalog().Sites()) {
+    const bool stream = flags.stream.empty() || row.site.stream == ParseStream(flags.stream);
+    const bool block = row.site.stream == Stream::kEmbedding ? flags.blocks.empty() : contains(blocks, row.site.block);
+    if (stream && block && contains(t_is, row.site.t_i)) sites.push_back(row.site);
+  }
+  if (sites.empty()) FailUsage("no site is built that --stream, --block and --t-i name: 'actkin info {}' shows them", flags.directory);
+  return sites;
+}
+
+void Run(const Flags& flags) {
+  if (flags.layout != "npy") FailUsage("--layout {}: expected npy", flags.layout);
+  IndexReader reader{IndexDirectory(flags.directory)};
+  if (!flags.stream.empty()) ParseStream(flags.stream);
+  const std::vector<Site> sites = ChooseSites(reader, flags);
+  std::error_code error;
+  std::filesystem::create_directories(flags.out, error);
+  if (error || !std::filesystem::is_directory(flags.out)) Fail("{}: cannot make this folder", flags.out);
+  nlohmann::ordered_json written = nlohmann::ordered_json::array();
+  ProgressBar progress;
+  for (const Site& site : sites) {
+    const std::filesystem::path path = std::filesystem::path(flags.out) / FileName(site);
+    const SiteRow row = *reader.catalog().FindSite(site);
+    progress.Begin(Describe(site), row.row_count, "rows");
+    ExportNpy(reader, site, path, [&](std::uint64_t done) { progress.Advance(done, 0); });
+    progress.End();
+    written.push_back({{"file", path.string()},
+                       {"stream", Name(site.stream)},
+                       {"block", site.block},
+                       {"t_i", site.t_i},
+                       {"rows", row.row_count},
+                       {"dimension", row.dimension},
+                       {"first_string_id", row.first_string_id}});
+    if (!flags.json) {
+      Print(fmt::format("{}  {} x {} float32; row i is string_id {} + i\n", path.string(), Grouped(row.row_count),
+                        row.dimension, row.first_string_id));
+    }
+  }
+  if (flags.json) Print(written.dump(1) + "\n");
+}
+
+}  // namespace
+
+void AddExportCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("export", "Writes sites for a notebook");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  command->add_option("--layout", flags->layout, "npy: the vectors of each site, unrotated, as a NumPy array")->required();
+  command->add_option("OUT", flags->out, "The folder to write to")->required();
+  command->add_option("--stream", flags->stream, "embedding, proj or ffwd (default: all)");
+  command->add_option("--block", flags->blocks, "Blocks, such as 0-5 (default: all)");
+  command->add_option("--t-i", flags->t_is, "Positions, such as 7,8,9 (default: all)");
+  command->add_flag("--json", flags->json, "Print what was written as JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer(
+      "Example:\n"
+      "  actkin export shakespeare.actkin --layout npy vectors/ --stream ffwd --block 5 --t-i 9\n"
+      "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b5-t9.npy', mmap_mode='r').shape)\"");
+  command->callback([flags] { Run(*flags); });
+}
+
+}  // namespace actkin

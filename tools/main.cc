@@ -1,0 +1,79 @@
+#include <clocale>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <thread>
+
+#include "schema/error.h"
+#include "tools/commands.h"
+
+namespace actkin {
+
+void AddThreadsOption(CLI::App& command, int& threads) {
+  threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  command.add_option("--threads", threads, "Threads to work with")->check(CLI::Range(1, 1024))->capture_default_str();
+}
+
+void Print(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    Fail("cannot write to standard output");
+  }
+}
+
+namespace {
+
+// One line, whatever a library put in its message.
+std::string OneLine(std::string text) {
+  for (char& c : text) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text;
+}
+
+int Complain(const std::string& line, int status) {
+  fmt::print(stderr, "actkin: {}\n", OneLine(line));
+  return status;
+}
+
+int Main(int argc, char** argv) {
+  std::setlocale(LC_CTYPE, "C.UTF-8");
+  CLI::App app("actkin: which strings of a transformer's corpus look alike from inside the network, and what came next");
+  app.set_version_flag("--version", ACTKIN_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  app.footer(
+      "Example:\n"
+      "  actkin build shakespeare.txt --model model.pt --out shakespeare.actkin\n"
+      "  actkin query shakespeare.actkin 'my most gr'\n"
+      "'actkin SUBCOMMAND --help' says more of each.");
+  AddBuildCommand(app);
+  AddQueryCommand(app);
+  AddInfoCommand(app);
+  AddVerifyCommand(app);
+  AddExportCommand(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    std::string command = "actkin";
+    for (const CLI::App* subcommand : app.get_subcommands()) command += " " + subcommand->get_name();
+    return Complain(fmt::format("{} (see '{} --help')", OneLine(error.what()), command), 2);
+  } catch (const ExitStatus& status) {
+    return status.status();
+  } catch (const Error& error) {
+    return Complain(error.what(), error.kind() == Error::Kind::kUsage ? 2 : 1);
+  } catch (const std::bad_alloc&) {
+    return Complain("out of memory", 1);
+  } catch (const std::exception& error) {
+    return Complain(error.what(), 1);
+  }
+}
+
+}  // namespace
+}  // namespace actkin
+
+int main(int argc, char** argv) { return actkin::Main(argc, argv); }

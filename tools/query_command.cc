@@ -1,0 +1,208 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "query/index_reader.h"
+#include "schema/error.h"
+#include "schema/text.h"
+#include "storage/file.h"
+#include "tools/commands.h"
+#include "tools/table.h"
+#include "tools/terminal.h"
+
+namespace actkin {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+struct Flags {
+  std::string directory;
+  std::vector<std::string> prompts;
+  std::string prompts_file;
+  std::string stream = "ffwd";
+  int block = 0;
+  int t_i = 0;
+  std::uint64_t k = 10;
+  std::string metric = "l2";
+  std::string order = "nearest";
+  std::string within;
+  std::string index = kExactIndexName;
+  std::string parameters;
+  int threads = 1;
+  bool escapes = false;
+  bool json = false;
+};
+
+// A JSON array of strings, or one prompt a line.
+std::vector<std::string> ReadPrompts(const std::string& file) {
+  const std::string text = ReadFile(file);
+  std::vector<std::string> prompts;
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_array()) {
+    for (const auto& prompt : json) {
+      if (!prompt.is_string()) FailUsage("{}: expected strings, found {}", file, prompt.dump());
+      prompts.push_back(prompt.get<std::string>());
+    }
+  } else {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) prompts.push_back(line);
+  }
+  if (prompts.empty()) FailUsage("{}: no prompts: expected a JSON array of strings, or one prompt a line", file);
+  return prompts;
+}
+
+Band ParseBand(const std::string& text) {
+  const auto refuse = [&] { FailUsage("--within {}: expected LOW:HIGH, either may be empty", Quote(text)); };
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) refuse();
+  Band band;
+  const auto parse = [&](std::string_view number, double& value) {
+    if (number.empty()) return;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+    if (error != std::errc() || end != number.data() + number.size() || value != value) refuse();
+  };
+  parse(std::string_view(text).substr(0, colon), band.low);
+  parse(std::string_view(text).substr(colon + 1), band.high);
+  if (band.low > band.high) FailUsage("--within {}: nothing lies between {} and {}", text, band.low, band.high);
+  return band;
+}
+
+// By count, the largest first, then by token id.
+std::vector<NextToken> ByCount(std::vector<NextToken> tokens) {
+  std::ranges::stable_sort(tokens, std::ranges::greater(), &NextToken::count);
+  return tokens;
+}
+
+std::string NextTokenCell(IndexReader& reader, StringId string_id, int width) {
+  const std::vector<NextToken> tokens = ByCount(reader.catalog().NextTokens(string_id));
+  if (tokens.empty()) return "none (the corpus ends here)";
+  std::string cell;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const std::string next = fmt::format("{}{} {}", i == 0 ? "" : ", ", Quote(reader.vocabulary().Text(tokens[i].token_id)),
+                                         Grouped(tokens[i].count));
+    const std::string more = fmt::format(", {} more", tokens.size() - i);
+    const bool last = i + 1 == tokens.size();
+    if (i > 0 && DisplayWidth(cell) + DisplayWidth(next) + (last ? 0 : static_cast<int>(more.size())) > width) {
+      return cell + more;
+    }
+    cell += next;
+  }
+  return cell;
+}
+
+std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
+  std::string text = fmt::format("{}  {}  {}{}{}\n", Quote(prompt.text), Describe(answer.site),
+                                 Name(query.search.metric),
+                                 query.search.order == Order::kFarthest ? ", farthest first" : "",
+                                 prompt.string_id ? "" : "  (not in the corpus)");
+  if (answer.rows.empty()) return text + "no rows in this band\n";
+  int widest = 6;
+  for (const Neighbor& row : answer.rows) widest = std::max(widest, DisplayWidth(Quote(row.text)));
+  const int room = (StdoutIsTerminal() ? TerminalWidth(STDOUT_FILENO) : 120) - widest - 4 - 10 - 6;
+  Table table({{"rank", Table::Align::kRight},
+               {query.search.metric == Metric::kL2 ? "distance" : "cosine", Table::Align::kRight},
+               {"string"},
+               {"next tokens"}});
+  for (const Neighbor& row : answer.rows) {
+    table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.distance + 0.0), Quote(row.text),
+               NextTokenCell(reader, row.string_id, std::max(room, 20))});
+  }
+  return text + table.Text();
+}
+
+OrderedJson JsonAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
+  OrderedJson rows = OrderedJson::array();
+  for (const Neighbor& row : answer.rows) {
+    OrderedJson next_tokens = OrderedJson::object();
+    for (const NextToken& token : ByCount(reader.catalog().NextTokens(row.string_id))) {
+      next_tokens[reader.vocabulary().Text(token.token_id)] = token.count;
+    }
+    rows.push_back({{"rank", row.rank},
+                    {"string_id", row.string_id},
+                    {"text", row.text},
+                    {"distance", row.distance},
+                    {"next_tokens", std::move(next_tokens)}});
+  }
+  return {{"prompt", prompt.text},
+          {"stream", Name(answer.site.stream)},
+          {"block", answer.site.block},
+          {"t_i", answer.site.t_i},
+          {"metric", Name(query.search.metric)},
+          {"index", query.index_name},
+          {"neighbors", std::move(rows)}};
+}
+
+void Run(const CLI::App& command, const Flags& flags) {
+  NeighborQuery query;
+  query.stream = ParseStream(flags.stream);
+  if (command.count("--block") > 0) query.block = flags.block;
+  if (command.count("--t-i") > 0) query.t_i = flags.t_i;
+  query.index_name = flags.index;
+  query.search.metric = ParseMetric(flags.metric);
+  query.search.order = ParseOrder(flags.order);
+  query.search.k = flags.k;
+  if (!flags.within.empty()) {
+    query.search.within = ParseBand(flags.within);
+    if (command.count("-k") == 0) query.search.k.reset();
+  }
+  query.search.parameters = flags.parameters;
+  query.search.threads = flags.threads;
+
+  std::vector<std::string> texts = flags.prompts;
+  if (!flags.prompts_file.empty()) {
+    const std::vector<std::string> more = ReadPrompts(flags.prompts_file);
+    texts.insert(texts.end(), more.begin(), more.end());
+  }
+  if (texts.empty()) FailUsage("no prompt: give one, or a file with --prompts");
+
+  IndexReader reader{IndexDirectory(flags.directory)};
+  std::vector<Prompt> prompts;
+  for (const std::string& text : texts) prompts.push_back(reader.Encode(flags.escapes ? Unescape(text) : text));
+  const std::vector<Neighbors> answers = reader.FindNeighbors(prompts, query);
+
+  if (!flags.json) {
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      Print((i > 0 ? "\n" : "") + HumanAnswer(reader, prompts[i], answers[i], query));
+    }
+    return;
+  }
+  OrderedJson json = OrderedJson::array();
+  for (std::size_t i = 0; i < prompts.size(); ++i) json.push_back(JsonAnswer(reader, prompts[i], answers[i], query));
+  Print((prompts.size() == 1 ? json[0] : json).dump(1) + "\n");
+}
+
+}  // namespace
+
+void AddQueryCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("query", "Neighbors of prompts, with distances and next tokens");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  command->add_option("PROMPT", flags->prompts, "Prompts, taken literally; after -- when one begins with a dash");
+  command->add_option("--prompts", flags->prompts_file, "File of prompts: a JSON array of strings, or one a line");
+  command->add_option("--stream", flags->stream, "embedding, proj or ffwd")->capture_default_str();
+  command->add_option("--block", flags->block, "Transformer block, from 0 (default: the last that is built)");
+  command->add_option("--t-i", flags->t_i,
+                      "Compare with the strings of t_i + 1 tokens (default: the longest built; for embedding the "
+                      "prompt's own length)");
+  command->add_option("-k", flags->k, "How many neighbors")->capture_default_str();
+  command->add_option("--metric", flags->metric, "l2 (Euclidean distance) or cosine (similarity)")->capture_default_str();
+  command->add_option("--order", flags->order, "nearest or farthest")->capture_default_str();
+  command->add_option("--within", flags->within, "LOW:HIGH, only such distances; without -k all of them");
+  command->add_option("--index", flags->index, "Which index to ask")->capture_default_str();
+  command->add_option("--param", flags->parameters, "Search parameters of the index, such as efSearch=64");
+  command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in prompts");
+  command->add_flag("--json", flags->json, "Print JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer(
+      "Examples:\n"
+      "  actkin query shakespeare.actkin 'my most gr' --stream proj --block 1\n"
+      "  actkin query shakespeare.actkin 'my most gr' --metric cosine --within 0.9: --json\n"
+      "  actkin query shakespeare.actkin --escapes 'Citizen:\\nB' --t-i 4 -k 5");
+  command->callback([command, flags] { Run(*command, *flags); });
+}
+
+}  // namespace actkin

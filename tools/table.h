@@ -1,0 +1,32 @@
+#ifndef ACTKIN_TOOLS_TABLE_H_
+#define ACTKIN_TOOLS_TABLE_H_
+
+#include <string>
+#include <vector>
+
+namespace actkin {
+
+// Rows of text in aligned columns, two spaces apart, without trailing spaces.
+class Table {
+ public:
+  enum class Align { kLeft, kRight };
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+  };
+
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // REQUIRES: as many cells as columns.
+  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  // Title line and rows, each ended by a newline.
+  std::string Text() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_TOOLS_TABLE_H_

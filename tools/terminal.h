@@ -1,0 +1,54 @@
+#ifndef ACTKIN_TOOLS_TERMINAL_H_
+#define ACTKIN_TOOLS_TERMINAL_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "indexer/progress.h"
+
+namespace actkin {
+
+bool StdoutIsTerminal();
+bool StderrIsTerminal();
+// Columns of the terminal that `descriptor` is; 80 where it is none.
+int TerminalWidth(int descriptor);
+// Columns that UTF-8 text takes on a terminal.
+int DisplayWidth(std::string_view text);
+
+// "1,115,394"
+std::string Grouped(std::uint64_t number);
+// "178.8 MB", decimal units.
+std::string HumanBytes(std::uint64_t bytes);
+// "0:07", "12:30", "1:02:03"
+std::string HumanSeconds(double seconds);
+
+// A progress bar on stderr, with rate and time left; nothing where stderr is no terminal. Notes are written in any case.
+class ProgressBar : public ProgressListener {
+ public:
+  ~ProgressBar() override;
+  void Begin(const std::string& step, std::uint64_t total, const std::string& unit) override;
+  void Advance(std::uint64_t done, std::uint64_t already) override;
+  void End() override;
+  void Note(const std::string& line) override;
+
+ private:
+  void Draw();
+  void Clear();
+
+  using Clock = std::chrono::steady_clock;
+  const bool shown_ = StderrIsTerminal();
+  std::string step_;
+  std::string unit_;
+  std::uint64_t total_ = 0;
+  std::uint64_t done_ = 0;
+  std::uint64_t already_ = 0;
+  bool drawn_ = false;
+  Clock::time_point start_;
+  Clock::time_point last_draw_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_TOOLS_TERMINAL_H_

@@ -1,0 +1,61 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "schema/error.h"
+#include "storage/verify.h"
+#include "tools/commands.h"
+#include "tools/terminal.h"
+
+namespace actkin {
+namespace {
+
+std::string_view Name(Finding::Kind kind) {
+  switch (kind) {
+    case Finding::Kind::kSound: return "sound";
+    case Finding::Kind::kDamaged: return "damaged";
+    case Finding::Kind::kLeftover: return "leftover";
+  }
+  return "";
+}
+
+}  // namespace
+
+void AddVerifyCommand(CLI::App& app) {
+  struct Flags {
+    std::string directory;
+    bool json = false;
+    int threads = 1;
+  };
+  CLI::App* command = app.add_subcommand("verify", "Checks every checksum and every invariant of an index directory");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  command->add_flag("--json", flags->json, "Print JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer("Exits with 1 when anything is damaged.\nExample:\n  actkin verify shakespeare.actkin");
+  command->callback([flags] {
+    std::uint64_t sound = 0;
+    std::uint64_t damaged = 0;
+    nlohmann::ordered_json findings = nlohmann::ordered_json::array();
+    ProgressBar progress;
+    progress.Begin("verify", 0, "checks");
+    Verify(IndexDirectory(flags->directory), [&](const Finding& finding) {
+      progress.Advance(sound + damaged, 0);
+      sound += finding.kind == Finding::Kind::kSound ? 1 : 0;
+      damaged += finding.kind == Finding::Kind::kDamaged ? 1 : 0;
+      findings.push_back({{"what", finding.what}, {"state", Name(finding.kind)}, {"line", finding.line}});
+      if (flags->json || finding.kind == Finding::Kind::kSound) return;
+      progress.End();
+      Print(fmt::format("{}  {}: {}\n", Name(finding.kind), finding.what, finding.line));
+    });
+    progress.End();
+    if (flags->json) {
+      Print(nlohmann::ordered_json{{"sound", sound}, {"damaged", damaged}, {"findings", std::move(findings)}}.dump(1) +
+            "\n");
+    } else {
+      Print(fmt::format("{}: {} checks passed, {} failed\n", flags->directory, sound, damaged));
+    }
+    if (damaged > 0) throw ExitStatus(1);
+  });
+}
+
+}  // namespace actkin
