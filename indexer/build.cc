@@ -96,6 +96,7 @@ class Builder {
     if (!existing.corpus) MakeCatalog();
     if (checkpoint_ && !existing.model) AddModel();
     if (checkpoint_) AddSites(existing);
+    CatalogWriter::CloseJournal(directory_);
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
     return summary_;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "indexer/progress.h"
+#include "schema/progress.h"
 #include "schema/site.h"
 
 namespace actkin {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "indexer/prefix_tree.h"
-#include "indexer/progress.h"
+#include "schema/progress.h"
 #include "indexer/torch_backend.h"
 #include "storage/index_directory.h"
 

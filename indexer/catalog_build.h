@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "indexer/corpus.h"
-#include "indexer/progress.h"
+#include "schema/progress.h"
 #include "indexer/string_levels.h"
 #include "schema/vocabulary.h"
 

@@ -62,6 +62,42 @@ class Transformer {
   virtual Activations Forward(std::span<const TokenId> tokens, std::int64_t length) const = 0;
 };
 
+// Everything that training changes: with it a run continues as if it had never stopped.
+struct TrainingState {
+  std::uint64_t steps = 0;   // updates made so far
+  StateDict parameters;      // ExpectedTensors, no metadata
+  StateDict first_moments;   // of AdamW, the same names and shapes; no tensors stand for zeros
+  StateDict second_moments;  // likewise
+};
+
+struct TrainerOptions {
+  int threads = 1;            // the batch is divided among so many replicas of the model
+  double dropout = 0;         // 0 <= dropout < 1; of attention weights and of what a block adds to the residual
+  std::uint64_t seed = 0;     // of the dropout
+};
+
+// A model being trained, with AdamW and gradient clipping. One thread at a time; it works in threads of its own. What it
+// computes depends on its options, its state and the sequences alone, to the last bit.
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+
+  // One update by the gradient of the mean cross-entropy over the batch; returns that mean, in nats. sequences:
+  // (context + 1) tokens each, row-major; the token after each of the first `context` is to be predicted.
+  // REQUIRES: tokens are below the vocabulary size. When the loss or the gradient is not finite nothing is updated, and
+  // NaN is returned.
+  virtual double Step(std::span<const TokenId> sequences, double learning_rate) = 0;
+
+  // The mean cross-entropy, in nats, without dropout. Changes nothing.
+  virtual double Loss(std::span<const TokenId> sequences) = 0;
+
+  virtual TrainingState State() const = 0;
+
+  // Seconds that the matrix products of a Step over `sequence_count` sequences take on their own, attention's excluded,
+  // on the same threads: the limit that BLAS sets. Takes about half a second.
+  virtual double MatrixProductSeconds(std::size_t sequence_count) = 0;
+};
+
 // Everything that needs LibTorch, behind one interface, in a shared library of its own that is loaded on demand: loading
 // it takes about a second, and asking never needs it.
 class TorchBackend {
@@ -74,6 +110,9 @@ class TorchBackend {
 
   // REQUIRES: `state` passes InferModelShape.
   virtual std::unique_ptr<Transformer> NewTransformer(const StateDict& state) const = 0;
+
+  // REQUIRES: the state's parameters pass InferModelShape, and its moments have the same names and shapes.
+  virtual std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const = 0;
 };
 
 // Loads the library at the first call. Throws Error naming the library when it cannot be loaded. Also sets LibTorch and

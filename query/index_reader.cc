@@ -84,18 +84,25 @@ SiteRow IndexReader::RequireSite(const Site& site) {
 
 Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens) {
   Site site{query.stream, 0, 0};
-  const std::vector<SiteRow> sites = catalog_->Sites();
+  const bool embedding = query.stream == Stream::kEmbedding;
+  std::vector<SiteRow> sites;
+  if (!embedding && (!query.t_i || !query.block)) sites = catalog_->Sites();
   if (query.t_i) {
     site.t_i = *query.t_i < 0 ? string_length() + *query.t_i : *query.t_i;
-  } else if (query.stream == Stream::kEmbedding) {
+  } else if (embedding) {
     site.t_i = static_cast<int>(prompt_tokens) - 1;
   } else {
+    // Of the block asked for; where it has none, of any, so that the message about it names a position that is there.
+    int any_block = 0;
+    int this_block = -1;
     for (const SiteRow& row : sites) {
-      const bool fits = row.site.stream == query.stream && (!query.block || row.site.block == *query.block);
-      if (fits) site.t_i = std::max(site.t_i, row.site.t_i);
+      if (row.site.stream != query.stream) continue;
+      any_block = std::max(any_block, row.site.t_i);
+      if (!query.block || row.site.block == *query.block) this_block = std::max(this_block, row.site.t_i);
     }
+    site.t_i = this_block < 0 ? any_block : this_block;
   }
-  if (query.stream == Stream::kEmbedding) return site;
+  if (embedding) return site;
   if (query.block) {
     site.block = *query.block;
   } else {
@@ -113,12 +120,13 @@ const PromptForward& IndexReader::Forward() {
       FailUsage("{}: made without a model: add one with 'actkin build CORPUS --model M --out {}'",
                 directory_.path().string(), directory_.path().string());
     }
-    forward_ = std::make_unique<PromptForward>(directory_.Resolve(model->file));
-    const ModelShape& shape = forward_->shape();
+    auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file));
+    const ModelShape& shape = forward->shape();
     if (shape.vocabulary_size != static_cast<std::int64_t>(vocabulary_.size()) || shape.embed != model->shape.embed ||
         shape.blocks != model->shape.blocks) {
       Fail("{}: not the model that the catalog knows", directory_.Resolve(model->file).string());
     }
+    forward_ = std::move(forward);
   }
   return *forward_;
 }
@@ -179,7 +187,7 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
 std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& site) {
   const int last = static_cast<int>(prompt.tokens.size()) - 1;
   if (site.stream == Stream::kEmbedding && last != site.t_i) {
-    FailUsage("prompt {} has {} tokens: embedding at t_i {} compares whole strings of {}: give --t-i {}",
+    FailUsage("prompt {} has {} tokens: embedding at t_i {} compares whole strings of {}: give t_i {}",
               Quote(prompt.text), prompt.tokens.size(), site.t_i, site.t_i + 1, last);
   }
   const Site own{site.stream, site.block, last};
@@ -198,6 +206,22 @@ std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& si
   return {output.end() - static_cast<std::ptrdiff_t>(embed), output.end()};
 }
 
+std::vector<Neighbor> IndexReader::Read(const Site& site, std::span<const Match> matches) {
+  const StringId first = Length(site.t_i + 1).first_string_id;
+  std::vector<Neighbor> rows;
+  rows.reserve(matches.size());
+  for (const Match& match : matches) {
+    const StringId string_id = first + match.ordinal;
+    rows.push_back({rows.size() + 1, string_id, catalog_->String(string_id).text, match.distance});
+  }
+  return rows;
+}
+
+std::vector<Neighbor> IndexReader::FindNeighborsOf(std::span<const float> vector, const Site& site,
+                                                   const std::string& index_name, const SearchRequest& request) {
+  return Read(site, OpenIndex(site, index_name)->Search(vector, request).front());
+}
+
 std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query) {
   std::vector<Neighbors> answers(prompts.size());
   std::map<Site, std::vector<std::size_t>> asked;
@@ -213,14 +237,7 @@ std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& pro
       queries.insert(queries.end(), vector.begin(), vector.end());
     }
     const std::vector<std::vector<Match>> matches = index->Search(queries, query.search);
-    const StringId first = Length(site.t_i + 1).first_string_id;
-    for (std::size_t m = 0; m < members.size(); ++m) {
-      std::vector<Neighbor>& rows = answers[members[m]].rows;
-      for (const Match& match : matches[m]) {
-        const StringId string_id = first + match.ordinal;
-        rows.push_back({rows.size() + 1, string_id, catalog_->String(string_id).text, match.distance});
-      }
-    }
+    for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]].rows = Read(site, matches[m]);
   }
   return answers;
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -73,6 +74,10 @@ class IndexReader {
   // when the site or the index was not built.
   std::vector<Neighbors> FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query);
 
+  // The neighbors of one vector, of the site's dimension and unrotated. Throws as FindNeighbors does.
+  std::vector<Neighbor> FindNeighborsOf(std::span<const float> vector, const Site& site, const std::string& index_name,
+                                        const SearchRequest& request);
+
   // The site that a query means for a prompt of this many tokens.
   Site ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens);
 
@@ -91,6 +96,7 @@ class IndexReader {
 
  private:
   SiteRow RequireSite(const Site& site);
+  std::vector<Neighbor> Read(const Site& site, std::span<const Match> matches);
   const LengthRow& Length(int length) const;
 
   IndexDirectory directory_;

@@ -70,6 +70,10 @@ CatalogWriter::~CatalogWriter() {
                nullptr);
 }
 
+void CatalogWriter::CloseJournal(const IndexDirectory& directory) {
+  if (OpenCatalog(directory)->Value("PRAGMA journal_mode") == "wal") CatalogWriter writer(directory);
+}
+
 void CatalogWriter::SetModel(const ModelRow& model) {
   SqliteTransaction transaction(connection_);
   connection_.Execute("DELETE FROM model");

@@ -53,6 +53,9 @@ class CatalogWriter {
   CatalogWriter(const CatalogWriter&) = delete;
   CatalogWriter& operator=(const CatalogWriter&) = delete;
 
+  // Returns a catalog that a killed writer, or one whose readers stayed, left in WAL mode to journal_mode=DELETE.
+  static void CloseJournal(const IndexDirectory& directory);
+
   // Each is one transaction: a reader sees all of it or nothing.
   void SetModel(const ModelRow& model);
   // row_orders: by t_i, those that are not there yet.

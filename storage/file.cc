@@ -147,7 +147,7 @@ void FlushDirectory(const std::filesystem::path& directory) {
 void RenameDurably(const std::filesystem::path& from, const std::filesystem::path& to) {
   PassStopPoint(StopPoint::kRename);
   if (::rename(from.c_str(), to.c_str()) != 0) FailErrno("rename a file to", to);
-  FlushDirectory(to.parent_path());
+  FlushDirectory(to.has_parent_path() ? to.parent_path() : ".");
 }
 
 void ReplaceFile(const std::filesystem::path& path, std::string_view bytes) {

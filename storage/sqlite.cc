@@ -74,9 +74,8 @@ void SqliteStatement::BindOne(int index, std::string_view value) {
 void SqliteStatement::BindOne(int index, std::nullptr_t) { Check(sqlite3_bind_null(statement_.get(), index)); }
 
 SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode) : path_(path) {
-  const int flags = mode == Mode::kRead    ? SQLITE_OPEN_READONLY
-                    : mode == Mode::kWrite ? SQLITE_OPEN_READWRITE
-                                           : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  // SQLite opens read-only by itself what cannot be written.
+  const int flags = SQLITE_OPEN_READWRITE | (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0);
   sqlite3* connection = nullptr;
   const int status = sqlite3_open_v2(path.c_str(), &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   connection_.reset(connection);
@@ -85,6 +84,7 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode)
     FailSqlite(connection);
   }
   sqlite3_busy_timeout(connection, kBusyMilliseconds);
+  if (mode == Mode::kRead) Execute("PRAGMA query_only = 1");
 }
 
 void SqliteConnection::Execute(const std::string& sql) {

@@ -60,7 +60,8 @@ class SqliteStatement {
 // A connection of our own. One thread at a time.
 class SqliteConnection {
  public:
-  enum class Mode { kRead, kWrite, kCreate };  // kWrite: the file exists
+  // kRead and kWrite: the file exists. A reader that may write to the folder rolls back what a killed writer left.
+  enum class Mode { kRead, kWrite, kCreate };
 
   SqliteConnection(const std::filesystem::path& path, Mode mode);
 

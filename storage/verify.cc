@@ -18,10 +18,19 @@ namespace {
 
 class Verifier {
  public:
-  Verifier(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear)
-      : directory_(directory), hear_(hear), connection_(OpenCatalog(directory)) {}
+  Verifier(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear,
+           ProgressListener& progress)
+      : directory_(directory), hear_(hear), progress_(progress), connection_(OpenCatalog(directory)) {}
 
   void Run() {
+    progress_.Begin("verify", TotalBytes(), "bytes");
+    CheckAll();
+    progress_.End();
+    ReportLeftovers();
+  }
+
+ private:
+  void CheckAll() {
     if (!Check("catalog.db", [this] { CheckPages(); })) return;
     catalog_.emplace(connection_->handle());
     if (!Check("catalog.db: strings", [this] { CheckStrings(); })) return;
@@ -38,20 +47,33 @@ class Verifier {
       Check(row->file, [&] { CheckRowOrder(*row, length); });
     }
     for (const SiteRow& site : catalog_->Sites()) CheckSite(site);
-    ReportLeftovers();
   }
 
- private:
+  std::uint64_t TotalBytes() const {
+    std::uint64_t bytes = 0;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path(), error)) {
+      const bool unfinished = entry.path().string().starts_with(directory_.Partial().string());
+      if (!unfinished && entry.is_regular_file(error)) bytes += entry.file_size(error);
+    }
+    return bytes;
+  }
+
+  // `what`: the file that the action reads, or a part of the catalog.
   template <typename Action>
   bool Check(const std::string& what, const Action& action) {
+    Finding finding{Finding::Kind::kSound, what, ""};
     try {
       action();
-      hear_({Finding::Kind::kSound, what, ""});
-      return true;
     } catch (const Error& error) {
-      hear_({Finding::Kind::kDamaged, what, error.what()});
-      return false;
+      finding = {Finding::Kind::kDamaged, what, error.what()};
     }
+    std::error_code absent;
+    const std::uint64_t bytes = std::filesystem::file_size(directory_.path() / what, absent);
+    if (!absent) bytes_read_ += bytes;
+    progress_.Advance(bytes_read_, 0);
+    hear_(finding);
+    return finding.kind == Finding::Kind::kSound;
   }
 
   void CheckPages() {
@@ -183,15 +205,21 @@ class Verifier {
   void ReportLeftovers() {
     std::error_code error;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path(), error)) {
-      if (entry.is_directory()) continue;
       const std::string name = std::filesystem::relative(entry.path(), directory_.path()).string();
+      if (entry.path().parent_path() == directory_.Partial()) {
+        hear_({Finding::Kind::kLeftover, name, "unfinished work: the same build continues it"});
+        continue;
+      }
+      if (entry.is_directory() || name.starts_with("partial/")) continue;
       const bool ours = name.starts_with("catalog.db") || entry.path() == directory_.Lock() || named_.contains(name);
-      if (!ours) hear_({Finding::Kind::kLeftover, name, fmt::format("{} bytes", entry.file_size())});
+      if (!ours) hear_({Finding::Kind::kLeftover, name, "no row of the catalog names it"});
     }
   }
 
   const IndexDirectory& directory_;
   const std::function<void(const Finding&)>& hear_;
+  ProgressListener& progress_;
+  std::uint64_t bytes_read_ = 0;
   std::unique_ptr<SqliteConnection> connection_;
   std::optional<Catalog> catalog_;
   std::vector<LengthRow> lengths_;
@@ -200,8 +228,9 @@ class Verifier {
 
 }  // namespace
 
-void Verify(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear) {
-  Verifier(directory, hear).Run();
+void Verify(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear,
+            ProgressListener& progress) {
+  Verifier(directory, hear, progress).Run();
 }
 
 }  // namespace actkin

@@ -1,11 +1,11 @@
 #ifndef ACTKIN_STORAGE_VERIFY_H_
 #define ACTKIN_STORAGE_VERIFY_H_
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "schema/progress.h"
 #include "storage/index_directory.h"
 
 namespace actkin {
@@ -21,9 +21,10 @@ struct Finding {
   std::string line;  // why, in one line; empty when sound
 };
 
-// Checks every checksum and every invariant of an index directory: reads every byte. Hears each finding as it is made.
-// Throws Error only when there is no index directory at all.
-void Verify(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear);
+// Checks every checksum and every invariant of an index directory: reads every byte. `hear` is told each finding as it is
+// made, `progress` the bytes that have been read. Throws Error only when there is no index directory at all.
+void Verify(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear,
+            ProgressListener& progress);
 
 }  // namespace actkin
 

@@ -7,6 +7,7 @@
 namespace actkin {
 
 // Each adds one subcommand, whose callback does the work and throws Error.
+void AddTrainCommand(CLI::App& app);
 void AddBuildCommand(CLI::App& app);
 void AddQueryCommand(CLI::App& app);
 void AddInfoCommand(CLI::App& app);

@@ -106,7 +106,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
                  std::to_string(t_i), Grouped(row.row_count), Grouped(row.dimension), std::string(Name(row.element)),
                  indices, HumanBytes(bytes)});
     }
-    text += "\n" + table.Text();
+    text += "\n" + table.Text(StdoutColor());
   }
   for (const std::string& name : info.unfinished) text += fmt::format("unfinished: partial/{}\n", name);
   return text;

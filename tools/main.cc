@@ -41,13 +41,14 @@ int Main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");
   CLI::App app("actkin: which strings of a transformer's corpus look alike from inside the network, and what came next");
   app.set_version_flag("--version", ACTKIN_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.get_formatter()->column_width(34);
   app.footer(
       "Example:\n"
       "  actkin build shakespeare.txt --model model.pt --out shakespeare.actkin\n"
       "  actkin query shakespeare.actkin 'my most gr'\n"
       "'actkin SUBCOMMAND --help' says more of each.");
+  AddTrainCommand(app);
   AddBuildCommand(app);
   AddQueryCommand(app);
   AddInfoCommand(app);
@@ -55,6 +56,7 @@ int Main(int argc, char** argv) {
   AddExportCommand(app);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) FailUsage("no subcommand given (see 'actkin --help')");
     return 0;
   } catch (const CLI::Success& help) {
     return app.exit(help);

@@ -26,7 +26,7 @@ struct Flags {
   std::string stream = "ffwd";
   int block = 0;
   int t_i = 0;
-  std::uint64_t k = 10;
+  std::int64_t k = 10;
   std::string metric = "l2";
   std::string order = "nearest";
   std::string within;
@@ -111,7 +111,7 @@ std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbo
     table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.distance + 0.0), Quote(row.text),
                NextTokenCell(reader, row.string_id, std::max(room, 20))});
   }
-  return text + table.Text();
+  return text + table.Text(StdoutColor());
 }
 
 OrderedJson JsonAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
@@ -144,7 +144,8 @@ void Run(const CLI::App& command, const Flags& flags) {
   query.index_name = flags.index;
   query.search.metric = ParseMetric(flags.metric);
   query.search.order = ParseOrder(flags.order);
-  query.search.k = flags.k;
+  if (flags.k < 1) FailUsage("-k {}: expected at least 1", flags.k);
+  query.search.k = static_cast<std::uint64_t>(flags.k);
   if (!flags.within.empty()) {
     query.search.within = ParseBand(flags.within);
     if (command.count("-k") == 0) query.search.k.reset();

@@ -6,7 +6,7 @@
 
 namespace actkin {
 
-std::string Table::Text() const {
+std::string Table::Text(bool bold_titles) const {
   std::vector<std::string> titles;
   std::vector<int> widths;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
@@ -15,7 +15,7 @@ std::string Table::Text() const {
     for (const auto& row : rows_) widths[c] = std::max(widths[c], DisplayWidth(row[c]));
   }
   std::string text;
-  const auto add = [&](const std::vector<std::string>& cells) {
+  const auto add = [&](const std::vector<std::string>& cells, bool bold) {
     std::string line;
     for (std::size_t c = 0; c < cells.size(); ++c) {
       const std::string padding(static_cast<std::size_t>(widths[c] - DisplayWidth(cells[c])), ' ');
@@ -23,10 +23,10 @@ std::string Table::Text() const {
       line += columns_[c].align == Align::kRight ? padding + cells[c] : cells[c] + padding;
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
+    text += bold ? "\x1b[1m" + line + "\x1b[0m\n" : line + "\n";
   };
-  add(titles);
-  for (const auto& row : rows_) add(row);
+  add(titles, bold_titles);
+  for (const auto& row : rows_) add(row, false);
   return text;
 }
 

@@ -19,8 +19,8 @@ class Table {
 
   // REQUIRES: as many cells as columns.
   void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
-  // Title line and rows, each ended by a newline.
-  std::string Text() const;
+  // Title line and rows, each ended by a newline. bold_titles: the title line in bold, by escape sequences.
+  std::string Text(bool bold_titles = false) const;
 
  private:
   std::vector<Column> columns_;

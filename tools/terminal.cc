@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cwchar>
 
 #include "schema/error.h"
@@ -15,6 +16,13 @@ namespace actkin {
 
 bool StdoutIsTerminal() { return ::isatty(STDOUT_FILENO) == 1; }
 bool StderrIsTerminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+bool StdoutColor() {
+  const char* const no_color = std::getenv("NO_COLOR");
+  const char* const terminal = std::getenv("TERM");
+  return StdoutIsTerminal() && (no_color == nullptr || *no_color == '\0') && terminal != nullptr &&
+         std::string_view(terminal) != "dumb";
+}
 
 int TerminalWidth(int descriptor) {
   winsize size{};
@@ -57,6 +65,7 @@ ProgressBar::~ProgressBar() { Clear(); }
 void ProgressBar::Begin(const std::string& step, std::uint64_t total, const std::string& unit) {
   step_ = step;
   unit_ = unit;
+  detail_.clear();
   total_ = total;
   done_ = already_ = 0;
   start_ = Clock::now();
@@ -69,6 +78,8 @@ void ProgressBar::Advance(std::uint64_t done, std::uint64_t already) {
   already_ = already;
   if (Clock::now() - last_draw_ >= std::chrono::milliseconds(100)) Draw();
 }
+
+void ProgressBar::Detail(const std::string& text) { detail_ = text; }
 
 void ProgressBar::End() { Clear(); }
 
@@ -88,15 +99,21 @@ void ProgressBar::Draw() {
   const double elapsed = std::chrono::duration<double>(last_draw_ - start_).count();
   const double rate = elapsed > 0 ? static_cast<double>(done_ - already_) / elapsed : 0;
   const double fraction = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 0;
-  std::string tail = fmt::format(" {:3.0f}%  {}/{} {}", std::floor(100 * fraction), Grouped(done_), Grouped(total_), unit_);
+  const auto amount = [this](std::uint64_t number) { return unit_ == "bytes" ? HumanBytes(number) : Grouped(number); };
+  const std::string percent = fmt::format(" {:3.0f}%", std::floor(100 * fraction));
+  std::string tail =
+      fmt::format("{}  {}/{}{}", percent, amount(done_), amount(total_), unit_ == "bytes" ? "" : " " + unit_);
   if (rate > 0 && elapsed > 0.5) {
-    tail += fmt::format("  {}/s  {} left", Grouped(static_cast<std::uint64_t>(rate)),
-                        HumanSeconds(static_cast<double>(total_ - std::min(done_, total_)) / rate));
+    if (unit_ != "seconds") tail += fmt::format("  {}/s", amount(static_cast<std::uint64_t>(rate)));
+    tail += fmt::format("  {} left", HumanSeconds(static_cast<double>(total_ - std::min(done_, total_)) / rate));
   }
   // One column stays free: a full line would wrap, and could not be cleared.
   const int room = TerminalWidth(STDERR_FILENO) - 1;
-  const int bar = room - static_cast<int>(step_.size() + tail.size()) - 4;
   std::string line = step_;
+  if (!detail_.empty()) line += "  " + detail_;
+  // On a narrow terminal the percentage is what stays.
+  line.resize(std::min(line.size(), static_cast<std::size_t>(std::max(room - static_cast<int>(percent.size()), 0))));
+  const int bar = room - static_cast<int>(line.size() + tail.size()) - 4;
   if (bar >= 8) {
     const int width = std::min(bar, 40);
     const int filled = static_cast<int>(std::floor(fraction * width));

@@ -6,12 +6,15 @@
 #include <string>
 #include <string_view>
 
-#include "indexer/progress.h"
+#include "schema/progress.h"
 
 namespace actkin {
 
 bool StdoutIsTerminal();
 bool StderrIsTerminal();
+// Whether results may be colored: stdout is a terminal that knows how, and the user does not object
+// (https://no-color.org: NO_COLOR is set and not empty).
+bool StdoutColor();
 // Columns of the terminal that `descriptor` is; 80 where it is none.
 int TerminalWidth(int descriptor);
 // Columns that UTF-8 text takes on a terminal.
@@ -30,6 +33,7 @@ class ProgressBar : public ProgressListener {
   ~ProgressBar() override;
   void Begin(const std::string& step, std::uint64_t total, const std::string& unit) override;
   void Advance(std::uint64_t done, std::uint64_t already) override;
+  void Detail(const std::string& text) override;
   void End() override;
   void Note(const std::string& line) override;
 
@@ -41,6 +45,7 @@ class ProgressBar : public ProgressListener {
   const bool shown_ = StderrIsTerminal();
   std::string step_;
   std::string unit_;
+  std::string detail_;
   std::uint64_t total_ = 0;
   std::uint64_t done_ = 0;
   std::uint64_t already_ = 0;

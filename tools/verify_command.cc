@@ -37,17 +37,15 @@ void AddVerifyCommand(CLI::App& app) {
     std::uint64_t damaged = 0;
     nlohmann::ordered_json findings = nlohmann::ordered_json::array();
     ProgressBar progress;
-    progress.Begin("verify", 0, "checks");
-    Verify(IndexDirectory(flags->directory), [&](const Finding& finding) {
-      progress.Advance(sound + damaged, 0);
+    const auto hear = [&](const Finding& finding) {
       sound += finding.kind == Finding::Kind::kSound ? 1 : 0;
       damaged += finding.kind == Finding::Kind::kDamaged ? 1 : 0;
       findings.push_back({{"what", finding.what}, {"state", Name(finding.kind)}, {"line", finding.line}});
       if (flags->json || finding.kind == Finding::Kind::kSound) return;
       progress.End();
       Print(fmt::format("{}  {}: {}\n", Name(finding.kind), finding.what, finding.line));
-    });
-    progress.End();
+    };
+    Verify(IndexDirectory(flags->directory), hear, progress);
     if (flags->json) {
       Print(nlohmann::ordered_json{{"sound", sound}, {"damaged", damaged}, {"findings", std::move(findings)}}.dump(1) +
             "\n");

@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_PROGRESS_H_
-#define ACTKIN_INDEXER_PROGRESS_H_
+#ifndef ACTKIN_SCHEMA_PROGRESS_H_
+#define ACTKIN_SCHEMA_PROGRESS_H_
 
 #include <cstdint>
 #include <string>
@@ -15,6 +15,8 @@ class ProgressListener {
   virtual void Begin(const std::string& step, std::uint64_t total, const std::string& unit) = 0;
   // `already`: of `done`, what an earlier run had done, which says nothing about this one's speed.
   virtual void Advance(std::uint64_t done, std::uint64_t already) = 0;
+  // What the work at hand has come to, such as a loss: shown beside how far it is.
+  virtual void Detail(const std::string& /*text*/) {}
   virtual void End() = 0;
   // One line that a user should see, whether or not there is a progress bar.
   virtual void Note(const std::string& line) = 0;
@@ -22,4 +24,4 @@ class ProgressListener {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_PROGRESS_H_
+#endif  // ACTKIN_SCHEMA_PROGRESS_H_

@@ -1,0 +1,58 @@
+// The one object that the library exports.
+#include <ATen/Parallel.h>
+
+#include <memory>
+
+#include "indexer/torch/model_weights.h"
+#include "indexer/torch/prefix_forward.h"
+#include "indexer/torch/pt_reader.h"
+#include "indexer/torch/reference_forward.h"
+#include "indexer/torch/torch_error.h"
+#include "indexer/torch/trainer.h"
+#include "indexer/torch_backend.h"
+
+// Of OpenBLAS, which is LibTorch's BLAS on Debian.
+extern "C" void openblas_set_num_threads(int threads);
+
+namespace actkin {
+namespace {
+
+class TorchTransformer : public Transformer {
+ public:
+  explicit TorchTransformer(const StateDict& state) : weights_(std::make_shared<const ModelWeights>(state)) {}
+
+  const ModelShape& shape() const override { return weights_->shape; }
+  std::unique_ptr<PrefixForward> NewPrefixForward() const override { return MakePrefixForward(weights_); }
+  Activations Forward(std::span<const TokenId> tokens, std::int64_t length) const override {
+    return WithOneLineErrors("the forward pass", [&] { return ReferenceForward(*weights_, tokens, length); });
+  }
+
+ private:
+  std::shared_ptr<const ModelWeights> weights_;
+};
+
+class Backend : public TorchBackend {
+ public:
+  // Parallel work is by forests, in the caller's threads: a second layer of threads would compete with them.
+  Backend() {
+    at::set_num_threads(1);
+    at::set_num_interop_threads(1);
+    openblas_set_num_threads(1);
+  }
+
+  StateDict ReadPt(const std::filesystem::path& path) const override { return ReadPtFile(path); }
+  std::unique_ptr<Transformer> NewTransformer(const StateDict& state) const override {
+    return WithOneLineErrors("the model", [&] { return std::make_unique<TorchTransformer>(state); });
+  }
+  std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const override {
+    return WithOneLineErrors("the training", [&] { return MakeTrainer(options, state); });
+  }
+};
+
+}  // namespace
+}  // namespace actkin
+
+extern "C" __attribute__((visibility("default"))) const actkin::TorchBackend* actkin_torch_backend() {
+  static const actkin::Backend backend;
+  return &backend;
+}

@@ -1,0 +1,532 @@
+#include "indexer/torch/pickle_state_dict.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "schema/error.h"
+
+namespace actkin {
+namespace {
+
+// Far above what a state dict of 50,000 tensors takes.
+constexpr std::size_t kMaximumBytes = std::size_t{16} << 20;
+constexpr std::size_t kMaximumStack = std::size_t{1} << 20;
+constexpr std::size_t kMaximumMemo = std::size_t{1} << 21;
+constexpr std::size_t kMaximumContainers = std::size_t{1} << 19;
+constexpr std::size_t kMaximumDimensions = 8;
+constexpr std::size_t kMaximumName = 256;
+
+// Opcodes by the names of Python's pickletools.
+enum Opcode : std::uint8_t {
+  kMark = '(',
+  kStop = '.',
+  kPop = '0',
+  kPopMark = '1',
+  kBinFloat = 'G',
+  kBinInt = 'J',
+  kBinInt1 = 'K',
+  kBinInt2 = 'M',
+  kNone = 'N',
+  kBinPersId = 'Q',
+  kReduce = 'R',
+  kBinUnicode = 'X',
+  kEmptyList = ']',
+  kAppend = 'a',
+  kBuild = 'b',
+  kGlobal = 'c',
+  kAppends = 'e',
+  kBinGet = 'h',
+  kLongBinGet = 'j',
+  kBinPut = 'q',
+  kLongBinPut = 'r',
+  kSetItem = 's',
+  kTuple = 't',
+  kSetItems = 'u',
+  kEmptyDict = '}',
+  kEmptyTuple = ')',
+  kProto = 0x80,
+  kTuple1 = 0x85,
+  kTuple2 = 0x86,
+  kTuple3 = 0x87,
+  kNewTrue = 0x88,
+  kNewFalse = 0x89,
+  kLong1 = 0x8a,
+  kShortBinUnicode = 0x8c,
+  kBinUnicode8 = 0x8d,
+  kStackGlobal = 0x93,
+  kMemoize = 0x94,
+  kFrame = 0x95,
+};
+
+enum class Kind : std::uint8_t {
+  kMark,
+  kNone,
+  kBool,
+  kInteger,
+  kFloat,
+  kString,
+  kGlobal,
+  kTuple,
+  kList,
+  kDict,
+  kStorage,
+  kTensor,
+};
+
+// With its article, as a message says it.
+std::string_view Describe(Kind kind) {
+  constexpr std::array<std::string_view, 12> kNames{"a mark",  "None",         "a boolean", "an integer",
+                                                    "a float", "a string",     "a global",  "a tuple",
+                                                    "a list",  "a dictionary", "a storage", "a tensor"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+enum class Global : std::uint8_t { kOrderedDict, kRebuildTensor, kRebuildParameter, kStorageType };
+
+struct KnownGlobal {
+  std::string_view module;
+  std::string_view name;
+  Global global;
+};
+
+constexpr std::array<KnownGlobal, 13> kKnownGlobals{{
+    {"collections", "OrderedDict", Global::kOrderedDict},
+    {"torch._utils", "_rebuild_tensor_v2", Global::kRebuildTensor},
+    {"torch._utils", "_rebuild_parameter", Global::kRebuildParameter},
+    {"torch", "FloatStorage", Global::kStorageType},
+    {"torch", "DoubleStorage", Global::kStorageType},
+    {"torch", "HalfStorage", Global::kStorageType},
+    {"torch", "BFloat16Storage", Global::kStorageType},
+    {"torch", "ByteStorage", Global::kStorageType},
+    {"torch", "CharStorage", Global::kStorageType},
+    {"torch", "ShortStorage", Global::kStorageType},
+    {"torch", "IntStorage", Global::kStorageType},
+    {"torch", "LongStorage", Global::kStorageType},
+    {"torch", "BoolStorage", Global::kStorageType},
+}};
+
+// What the stack and the memo hold. Containers are in the interpreter's lists, so that copies are cheap and a container
+// may hold itself.
+struct Value {
+  Kind kind = Kind::kNone;
+  std::int64_t integer = 0;    // bool, integer
+  std::string_view text = {};  // string, in the input
+  std::size_t index = 0;       // tuple, dict, storage, tensor: in its list; global: in kKnownGlobals
+};
+
+struct Storage {
+  std::string_view type;
+  std::string_view key;
+  std::uint64_t count = 0;
+};
+
+// Text of the input as part of a one-line message.
+std::string Printable(std::string_view text) {
+  std::string printable;
+  for (const char c : text.substr(0, 80)) printable += c >= ' ' && c <= '~' ? c : '?';
+  return text.size() > 80 ? printable + "..." : printable;
+}
+
+bool IsPlainName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaximumName &&
+         std::ranges::none_of(name, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
+}
+
+class Interpreter {
+ public:
+  Interpreter(std::span<const std::byte> bytes, const std::string& file)
+      : bytes_(bytes.first(std::min(bytes.size(), kMaximumBytes))), file_(file) {}
+
+  PickledStateDict Run() {
+    while (Step()) {
+    }
+    if (stack_.size() != 1) Malformed("it leaves {} values instead of one", stack_.size());
+    return Result(stack_.back());
+  }
+
+ private:
+  template <typename... Arguments>
+  [[noreturn]] void Malformed(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
+    Fail("{}: its pickle is not what torch.save(model.state_dict()) writes: {} (byte {})", file_,
+         fmt::format(format, std::forward<Arguments>(arguments)...), opcode_position_);
+  }
+
+  std::string_view Take(std::uint64_t count) {
+    if (count > bytes_.size() - position_) Malformed("it is cut short");
+    const auto* begin = reinterpret_cast<const char*>(bytes_.data()) + position_;
+    position_ += count;
+    return {begin, static_cast<std::size_t>(count)};
+  }
+
+  // A little-endian number of `count` bytes, at most eight.
+  std::uint64_t TakeNumber(std::size_t count) {
+    std::uint64_t number = 0;
+    std::size_t shift = 0;
+    for (const char c : Take(count)) {
+      number |= std::uint64_t{static_cast<unsigned char>(c)} << shift;
+      shift += 8;
+    }
+    return number;
+  }
+
+  std::string_view TakeLine() {
+    const std::string_view rest(reinterpret_cast<const char*>(bytes_.data()) + position_, bytes_.size() - position_);
+    const std::size_t end = rest.substr(0, kMaximumName + 1).find('\n');
+    if (end == std::string_view::npos) Malformed("the name of a global does not end");
+    position_ += end + 1;
+    return rest.substr(0, end);
+  }
+
+  void Push(const Value& value) {
+    if (stack_.size() >= kMaximumStack) Malformed("its stack has more than {} values", kMaximumStack);
+    stack_.push_back(value);
+  }
+  void PushInteger(std::int64_t integer) { Push({.kind = Kind::kInteger, .integer = integer}); }
+  void PushString(std::string_view text) { Push({.kind = Kind::kString, .text = text}); }
+
+  Value Pop() {
+    if (stack_.empty() || stack_.back().kind == Kind::kMark) Malformed("a value is missing");
+    const Value value = stack_.back();
+    stack_.pop_back();
+    return value;
+  }
+
+  // The top of the stack, which stays there.
+  const Value& Top(Kind kind) const {
+    if (stack_.empty() || stack_.back().kind != kind) Malformed("{} is missing", Describe(kind));
+    return stack_.back();
+  }
+
+  // What was pushed since the last mark, which goes too.
+  std::vector<Value> PopToMark() {
+    const auto mark =
+        std::find_if(stack_.rbegin(), stack_.rend(), [](const Value& v) { return v.kind == Kind::kMark; });
+    if (mark == stack_.rend()) Malformed("a mark is missing");
+    std::vector<Value> values(mark.base(), stack_.end());
+    stack_.erase(mark.base() - 1, stack_.end());
+    return values;
+  }
+
+  template <typename Container>
+  std::size_t Keep(std::vector<Container>& containers, Container container) {
+    if (++container_count_ > kMaximumContainers) Malformed("it makes more than {} containers", kMaximumContainers);
+    containers.push_back(std::move(container));
+    return containers.size() - 1;
+  }
+
+  void PushTuple(std::vector<Value> values) { Push({.kind = Kind::kTuple, .index = Keep(tuples_, std::move(values))}); }
+
+  void PushTupleOf(std::size_t count) {
+    std::vector<Value> values(count);
+    for (std::size_t i = count; i-- > 0;) values[i] = Pop();
+    PushTuple(std::move(values));
+  }
+
+  void PushGlobal(std::string_view module, std::string_view name) {
+    const auto known = std::ranges::find_if(
+        kKnownGlobals, [&](const KnownGlobal& global) { return global.module == module && global.name == name; });
+    if (known == kKnownGlobals.end()) Malformed("it asks for {}.{}", Printable(module), Printable(name));
+    Push({.kind = Kind::kGlobal, .index = static_cast<std::size_t>(known - kKnownGlobals.begin())});
+  }
+
+  void Put(std::uint64_t key) {
+    if (stack_.empty() || stack_.back().kind == Kind::kMark) Malformed("a value is missing");
+    memo_[key] = stack_.back();
+    if (memo_.size() > kMaximumMemo) Malformed("it remembers more than {} values", kMaximumMemo);
+  }
+
+  void Get(std::uint64_t key) {
+    const auto found = memo_.find(key);
+    if (found == memo_.end()) Malformed("it recalls value {}, which was not remembered", key);
+    Push(found->second);
+  }
+
+  using Dict = std::vector<std::pair<Value, Value>>;
+
+  void SetItems(std::span<const Value> values) {
+    if (values.size() % 2 != 0) Malformed("a dictionary's key has no value");
+    Dict& dict = dicts_[Top(Kind::kDict).index];
+    for (std::size_t i = 0; i < values.size(); i += 2) dict.emplace_back(values[i], values[i + 1]);
+  }
+
+  const std::vector<Value>& TupleOf(const Value& value, std::string_view what) const {
+    if (value.kind != Kind::kTuple) Malformed("{} is {}, expected a tuple", what, Describe(value.kind));
+    return tuples_[value.index];
+  }
+
+  std::uint64_t NaturalOf(const Value& value, std::string_view what) const {
+    if (value.kind != Kind::kInteger) Malformed("{} is {}, expected an integer", what, Describe(value.kind));
+    if (value.integer < 0) Malformed("{} is {}", what, value.integer);
+    return static_cast<std::uint64_t>(value.integer);
+  }
+
+  // ('storage', type, key, device, count)
+  void LoadPersistent() {
+    const Value id = Pop();
+    const std::vector<Value>& parts = TupleOf(id, "a persistent id");
+    if (parts.size() != 5 || parts[0].kind != Kind::kString || parts[0].text != "storage" ||
+        parts[1].kind != Kind::kGlobal || kKnownGlobals[parts[1].index].global != Global::kStorageType ||
+        parts[2].kind != Kind::kString || parts[3].kind != Kind::kString) {
+      Malformed("a persistent id is not ('storage', type, key, device, count)");
+    }
+    // The key becomes the name of a record of the archive.
+    if (!IsPlainName(parts[2].text)) Malformed("'{}' names no storage", Printable(parts[2].text));
+    const Storage storage{.type = kKnownGlobals[parts[1].index].name,
+                          .key = parts[2].text,
+                          .count = NaturalOf(parts[4], "the size of a storage")};
+    Push({.kind = Kind::kStorage, .index = Keep(storages_, storage)});
+  }
+
+  void Reduce() {
+    const Value argument = Pop();
+    const Value callable = Pop();
+    if (callable.kind != Kind::kGlobal) Malformed("it calls {}", Describe(callable.kind));
+    const std::vector<Value>& arguments = TupleOf(argument, "the argument of a call");
+    switch (kKnownGlobals[callable.index].global) {
+      case Global::kOrderedDict:
+        if (!arguments.empty()) Malformed("an OrderedDict is made from arguments");
+        Push({.kind = Kind::kDict, .index = Keep(dicts_, Dict())});
+        return;
+      case Global::kRebuildTensor:
+        Push({.kind = Kind::kTensor, .index = Keep(tensors_, MakeTensor(arguments))});
+        return;
+      case Global::kRebuildParameter:
+        if (arguments.empty() || arguments[0].kind != Kind::kTensor) Malformed("a parameter is made from no tensor");
+        Push(Value(arguments[0]));
+        return;
+      case Global::kStorageType:
+        break;
+    }
+    Malformed("it calls {}", kKnownGlobals[callable.index].name);
+  }
+
+  // (storage, offset, shape, strides, requires_grad, backward_hooks[, metadata])
+  PickledTensor MakeTensor(const std::vector<Value>& arguments) const {
+    if (arguments.size() < 4 || arguments[0].kind != Kind::kStorage) Malformed("a tensor is made from no storage");
+    const Storage& storage = storages_[arguments[0].index];
+    PickledTensor tensor{.storage_key = std::string(storage.key),
+                         .storage_type = std::string(storage.type),
+                         .storage_count = storage.count,
+                         .offset = NaturalOf(arguments[1], "the offset of a tensor"),
+                         .shape = {},
+                         .strides = {}};
+    const std::vector<Value>& shape = TupleOf(arguments[2], "the shape of a tensor");
+    const std::vector<Value>& strides = TupleOf(arguments[3], "the strides of a tensor");
+    if (shape.size() != strides.size() || shape.size() > kMaximumDimensions) {
+      Malformed("a tensor has {} sizes and {} strides", shape.size(), strides.size());
+    }
+    std::uint64_t count = 1;
+    std::uint64_t last = tensor.offset;  // the largest index that the tensor addresses
+    bool too_large = false;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      const std::uint64_t size = NaturalOf(shape[i], "a size of a tensor");
+      const std::uint64_t stride = NaturalOf(strides[i], "a stride of a tensor");
+      std::uint64_t extent = 0;
+      too_large |= __builtin_mul_overflow(count, size, &count);
+      too_large |= size > 0 && __builtin_mul_overflow(size - 1, stride, &extent);
+      too_large |= __builtin_add_overflow(last, extent, &last);
+      tensor.shape.push_back(static_cast<std::int64_t>(size));
+      tensor.strides.push_back(static_cast<std::int64_t>(stride));
+    }
+    // A tensor with more elements than its storage repeats some of them (stride 0), which no state dict needs.
+    if (too_large || count > storage.count || (count > 0 && last >= storage.count)) {
+      Malformed("a tensor of shape [{}] and strides [{}] at offset {} does not lie in its storage of {} numbers",
+                fmt::join(tensor.shape, ", "), fmt::join(tensor.strides, ", "), tensor.offset, storage.count);
+    }
+    return tensor;
+  }
+
+  // False at the end of the pickle.
+  bool Step() {
+    opcode_position_ = position_;
+    if (position_ == kMaximumBytes) Malformed("it has more than {} bytes", kMaximumBytes);
+    const auto opcode = static_cast<std::uint8_t>(Take(1)[0]);
+    switch (opcode) {
+      case kProto: {
+        const std::uint64_t protocol = TakeNumber(1);
+        if (protocol < 2 || protocol > 5) Malformed("it is of protocol {}, expected 2 to 5", protocol);
+        return true;
+      }
+      case kFrame:
+        TakeNumber(8);
+        return true;
+      case kStop:
+        return false;
+      case kMark:
+        Push({.kind = Kind::kMark});
+        return true;
+      case kPop:
+        if (stack_.empty()) Malformed("a value is missing");
+        stack_.pop_back();
+        return true;
+      case kPopMark:
+        PopToMark();
+        return true;
+      case kNone:
+        Push({.kind = Kind::kNone});
+        return true;
+      case kNewTrue:
+      case kNewFalse:
+        Push({.kind = Kind::kBool, .integer = opcode == kNewTrue});
+        return true;
+      case kBinInt:
+        PushInteger(static_cast<std::int32_t>(TakeNumber(4)));
+        return true;
+      case kBinInt1:
+        PushInteger(static_cast<std::int64_t>(TakeNumber(1)));
+        return true;
+      case kBinInt2:
+        PushInteger(static_cast<std::int64_t>(TakeNumber(2)));
+        return true;
+      case kLong1:
+        PushLong();
+        return true;
+      case kBinFloat:
+        Take(8);
+        Push({.kind = Kind::kFloat});
+        return true;
+      case kShortBinUnicode:
+        PushString(Take(TakeNumber(1)));
+        return true;
+      case kBinUnicode:
+        PushString(Take(TakeNumber(4)));
+        return true;
+      case kBinUnicode8:
+        PushString(Take(TakeNumber(8)));
+        return true;
+      default:
+        StepContainer(opcode);
+        return true;
+    }
+  }
+
+  void PushLong() {
+    const std::size_t count = TakeNumber(1);
+    if (count > sizeof(std::int64_t)) Malformed("an integer has {} bytes", count);
+    const std::size_t shift = 64 - 8 * count;
+    const std::uint64_t number = TakeNumber(count);
+    // Two's complement: the last byte's highest bit is the sign.
+    PushInteger(count == 0 ? 0 : std::bit_cast<std::int64_t>(number << shift) >> shift);
+  }
+
+  void StepContainer(std::uint8_t opcode) {
+    switch (opcode) {
+      case kEmptyTuple:
+        return PushTuple({});
+      case kTuple1:
+        return PushTupleOf(1);
+      case kTuple2:
+        return PushTupleOf(2);
+      case kTuple3:
+        return PushTupleOf(3);
+      case kTuple:
+        return PushTuple(PopToMark());
+      case kEmptyDict:
+        return Push({.kind = Kind::kDict, .index = Keep(dicts_, Dict())});
+      case kSetItem: {
+        const Value value = Pop();
+        const Value key = Pop();
+        return SetItems(std::array{key, value});
+      }
+      case kSetItems:
+        return SetItems(PopToMark());
+      // Lists hold nothing that a state dict needs: only that one stands there is kept.
+      case kEmptyList:
+        return Push({.kind = Kind::kList});
+      case kAppend:
+        Pop();
+        Top(Kind::kList);
+        return;
+      case kAppends:
+        PopToMark();
+        Top(Kind::kList);
+        return;
+      case kBinPut:
+        return Put(TakeNumber(1));
+      case kLongBinPut:
+        return Put(TakeNumber(4));
+      case kMemoize:
+        return Put(memo_.size());
+      case kBinGet:
+        return Get(TakeNumber(1));
+      case kLongBinGet:
+        return Get(TakeNumber(4));
+      case kGlobal: {
+        const std::string_view module = TakeLine();
+        return PushGlobal(module, TakeLine());
+      }
+      case kStackGlobal: {
+        const Value name = Pop();
+        const Value module = Pop();
+        if (name.kind != Kind::kString || module.kind != Kind::kString) Malformed("the name of a global is no string");
+        return PushGlobal(module.text, name.text);
+      }
+      case kBinPersId:
+        return LoadPersistent();
+      case kReduce:
+        return Reduce();
+      case kBuild: {
+        // The attributes of the OrderedDict: `_metadata`, the versions of the modules. Nobody reads them.
+        const Value attributes = Pop();
+        if (attributes.kind != Kind::kDict) Malformed("{} stands for attributes", Describe(attributes.kind));
+        Top(Kind::kDict);
+        return;
+      }
+      default:
+        Malformed("it has the opcode 0x{:02x}", opcode);
+    }
+  }
+
+  PickledStateDict Result(const Value& value) const {
+    if (value.kind != Kind::kDict) {
+      Fail("{}: holds {}, expected what torch.save(model.state_dict()) writes", file_, Describe(value.kind));
+    }
+    PickledStateDict result;
+    result.bytes = position_;
+    for (const auto& [key, item] : dicts_[value.index]) {
+      if (key.kind != Kind::kString) {
+        Fail("{}: {} is a key of its dictionary, expected names of tensors", file_, Describe(key.kind));
+      }
+      if (!IsPlainName(key.text)) Fail("{}: '{}' cannot name a tensor", file_, Printable(key.text));
+      if (item.kind != Kind::kTensor) {
+        Fail("{}: '{}' is {}, expected a tensor: save with torch.save(model.state_dict(), ...)", file_,
+             Printable(key.text), Describe(item.kind));
+      }
+      if (!result.tensors.emplace(key.text, tensors_[item.index]).second) {
+        Fail("{}: tensor {} stands there twice", file_, Printable(key.text));
+      }
+    }
+    return result;
+  }
+
+  const std::span<const std::byte> bytes_;
+  const std::string& file_;
+  std::size_t position_ = 0;
+  std::size_t opcode_position_ = 0;
+  std::vector<Value> stack_;
+  std::unordered_map<std::uint64_t, Value> memo_;
+  std::size_t container_count_ = 0;
+  std::vector<std::vector<Value>> tuples_;
+  std::vector<Dict> dicts_;
+  std::vector<Storage> storages_;
+  std::vector<PickledTensor> tensors_;
+};
+
+}  // namespace
+
+std::uint64_t PickledTensor::Count() const {
+  std::uint64_t count = 1;
+  for (const std::int64_t size : shape) count *= static_cast<std::uint64_t>(size);
+  return count;
+}
+
+PickledStateDict ParsePickle(std::span<const std::byte> bytes, const std::string& file) {
+  return Interpreter(bytes, file).Run();
+}
+
+}  // namespace actkin

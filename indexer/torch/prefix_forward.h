@@ -1,0 +1,16 @@
+#ifndef ACTKIN_INDEXER_TORCH_PREFIX_FORWARD_H_
+#define ACTKIN_INDEXER_TORCH_PREFIX_FORWARD_H_
+
+#include <memory>
+
+#include "indexer/torch/model_weights.h"
+#include "indexer/torch_backend.h"
+
+namespace actkin {
+
+// The prefix-shared forward pass of a model.
+std::unique_ptr<PrefixForward> MakePrefixForward(std::shared_ptr<const ModelWeights> weights);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_TORCH_PREFIX_FORWARD_H_

@@ -1,0 +1,53 @@
+#ifndef ACTKIN_INDEXER_TORCH_PREFIX_PLAN_H_
+#define ACTKIN_INDEXER_TORCH_PREFIX_PLAN_H_
+
+#include <cstddef>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "schema/site.h"
+
+namespace actkin {
+
+// The least that a forward pass must do so that some sites come out. Immutable; any thread.
+class PrefixPlan {
+ public:
+  // What one block does at one level. Keys and values are made at every level of the block: a later level, or this one,
+  // attends to them.
+  struct Work {
+    bool proj = false;       // queries, attention and its projection
+    bool ffwd = false;       // the feed-forward network; implies proj
+    bool keep_proj = false;  // the projection is asked for
+    bool keep_ffwd = false;  // the network's output is asked for
+
+    friend bool operator==(const Work&, const Work&) = default;
+  };
+
+  // Levels [begin, end) that have the same work.
+  struct Segment {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    Work work;
+  };
+
+  // REQUIRES: sites are of streams proj and ffwd.
+  explicit PrefixPlan(std::span<const Site> sites);
+
+  // Blocks beyond these are not needed.
+  std::size_t blocks() const { return segments_.size(); }
+  // Levels that `block` works at. Never increasing with the block.
+  std::size_t levels(std::size_t block) const { return segments_[block].back().end; }
+  // They cover all levels of the block, in order.
+  const std::vector<Segment>& segments(std::size_t block) const { return segments_[block]; }
+  // The sites of a block: proj before ffwd, then by t_i; each once.
+  const std::vector<Site>& sites(std::size_t block) const { return sites_[block]; }
+
+ private:
+  std::vector<std::vector<Segment>> segments_;  // by block
+  std::vector<std::vector<Site>> sites_;        // by block
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_TORCH_PREFIX_PLAN_H_

@@ -1,0 +1,140 @@
+#include "indexer/torch/pt_archive.h"
+
+#include <caffe2/serialize/inline_container.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "indexer/torch/torch_error.h"
+#include "schema/error.h"
+
+namespace actkin {
+namespace {
+
+// What LibTorch reads the archive's directory through.
+class MappedAdapter : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit MappedAdapter(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  std::size_t size() const override { return bytes_.size(); }
+  std::size_t read(std::uint64_t position, void* to, std::size_t count, const char*) const override {
+    if (position >= bytes_.size()) return 0;
+    const std::size_t available = std::min<std::uint64_t>(count, bytes_.size() - position);
+    std::memcpy(to, bytes_.data() + position, available);
+    return available;
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+// CRC-32 as zip archives have it (ISO 3309, reflected).
+std::uint32_t Crc32(std::span<const std::byte> bytes) {
+  static constexpr auto kTable = [] {
+    std::array<std::uint32_t, 256> table{};
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      std::uint32_t value = i;
+      for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320U : 0U);
+      table[i] = value;
+    }
+    return table;
+  }();
+  std::uint32_t crc = ~std::uint32_t{0};
+  for (const std::byte byte : bytes) crc = kTable[(crc ^ static_cast<std::uint32_t>(byte)) & 0xFF] ^ (crc >> 8);
+  return ~crc;
+}
+
+template <typename Number>
+Number NumberAt(std::span<const std::byte> bytes, std::size_t offset) {
+  Number number = 0;
+  std::memcpy(&number, bytes.data() + offset, sizeof(number));
+  return number;
+}
+
+// The parts of a record's local header that matter here (PKWARE's APPNOTE.TXT, section 4.3.7).
+struct LocalHeader {
+  bool stored = false;
+  bool has_descriptor = false;  // checksum and sizes follow the data
+  std::uint32_t crc = 0;
+};
+constexpr std::size_t kLocalHeaderBytes = 30;
+constexpr std::uint32_t kLocalHeaderMagic = 0x04034b50;
+constexpr std::uint32_t kDescriptorMagic = 0x08074b50;
+
+// The header whose record begins at `data`. LibTorch does not say where it begins: it ends with a name and an extra
+// field of the lengths it gives, right before the data.
+std::optional<LocalHeader> FindLocalHeader(std::span<const std::byte> file, std::size_t data, std::string_view record) {
+  constexpr std::size_t kFarthest = kLocalHeaderBytes + 1024;
+  const std::size_t first = data > kFarthest ? data - kFarthest : 0;
+  for (std::size_t at = data; at-- > first;) {
+    if (data - at < kLocalHeaderBytes || NumberAt<std::uint32_t>(file, at) != kLocalHeaderMagic) continue;
+    const std::size_t name_bytes = NumberAt<std::uint16_t>(file, at + 26);
+    const std::size_t extra_bytes = NumberAt<std::uint16_t>(file, at + 28);
+    if (at + kLocalHeaderBytes + name_bytes + extra_bytes != data) continue;
+    const std::string_view name(reinterpret_cast<const char*>(file.data()) + at + kLocalHeaderBytes, name_bytes);
+    if (!name.ends_with(record)) continue;
+    return LocalHeader{.stored = NumberAt<std::uint16_t>(file, at + 8) == 0,
+                       .has_descriptor = (NumberAt<std::uint16_t>(file, at + 6) & 8) != 0,
+                       .crc = NumberAt<std::uint32_t>(file, at + 14)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+PtArchive::PtArchive(const std::filesystem::path& path) : path_(path.string()), file_(path) {
+  const std::span<const std::byte> bytes = file_.bytes();
+  if (bytes.empty()) Fail("{}: is empty, expected a checkpoint (.pt or .safetensors)", path_);
+  if (bytes.size() < 4 || NumberAt<std::uint32_t>(bytes, 0) != kLocalHeaderMagic) {
+    // Where an archive is expected, a pickle: what torch.save wrote before PyTorch 1.6.
+    if (bytes[0] == std::byte{0x80}) {
+      Fail("{}: has the format of PyTorch before 1.6: load it and save it again with a current PyTorch", path_);
+    }
+    Fail("{}: is no checkpoint: expected .safetensors, or .pt as torch.save(model.state_dict()) writes it", path_);
+  }
+  try {
+    reader_ = std::make_unique<caffe2::serialize::PyTorchStreamReader>(std::make_shared<MappedAdapter>(bytes));
+  } catch (const c10::Error&) {
+    Fail("{}: is truncated or damaged: its zip directory cannot be read", path_);
+  }
+}
+
+PtArchive::~PtArchive() = default;
+
+bool PtArchive::Has(const std::string& record) const { return reader_->hasRecord(record); }
+
+std::span<const std::byte> PtArchive::From(const std::string& record) const {
+  return WithOneLineErrors(path_, [&] {
+    if (!Has(record)) Fail("{}: is no checkpoint, or is damaged: it has no record {}", path_, record);
+    const std::size_t offset = reader_->getRecordOffset(record);
+    if (offset >= file_.size()) Fail("{}: is damaged: record {} lies outside the file", path_, record);
+    return file_.bytes().subspan(offset);
+  });
+}
+
+std::span<const std::byte> PtArchive::Read(const std::string& record, std::uint64_t bytes) const {
+  const std::span<const std::byte> from = From(record);
+  const std::size_t offset = file_.size() - from.size();
+  const std::optional<LocalHeader> header = FindLocalHeader(file_.bytes(), offset, record);
+  if (!header) Fail("{}: is damaged: record {} has no header", path_, record);
+  if (!header->stored) Fail("{}: record {} is compressed: save it again with torch.save", path_, record);
+  if (bytes > from.size()) {
+    Fail("{}: is truncated or damaged: record {} should have {} bytes, {} are left in the file", path_, record, bytes,
+         from.size());
+  }
+  std::uint32_t crc = header->crc;
+  if (header->has_descriptor) {
+    if (from.size() - bytes < 8 || NumberAt<std::uint32_t>(from, bytes) != kDescriptorMagic) {
+      Fail("{}: is damaged: record {} does not have {} bytes", path_, record, bytes);
+    }
+    crc = NumberAt<std::uint32_t>(from, bytes + 4);
+  }
+  const std::span<const std::byte> data = from.first(bytes);
+  if (Crc32(data) != crc) Fail("{}: is damaged: the checksum of record {} is wrong", path_, record);
+  return data;
+}
+
+}  // namespace actkin

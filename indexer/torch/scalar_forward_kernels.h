@@ -1,0 +1,23 @@
+#ifndef ACTKIN_INDEXER_TORCH_SCALAR_FORWARD_KERNELS_H_
+#define ACTKIN_INDEXER_TORCH_SCALAR_FORWARD_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "indexer/torch/forward_kernels.h"
+
+// The scalar twins of forward_kernels.h: the same contracts, one number at a time, summed in double precision. The
+// oracle of the tests.
+namespace actkin::scalar {
+
+void LayerNormRows(const float* rows, std::size_t row_count, std::size_t dimension, const float* weight,
+                   const float* bias, float* out);
+void AddBias(float* rows, std::size_t row_count, std::size_t dimension, const float* bias);
+void AddBiasRelu(float* rows, std::size_t row_count, std::size_t dimension, const float* bias);
+void AddBiasToResidual(float* rows, std::size_t row_count, std::size_t dimension, const float* bias, float* residual);
+void AttendPaths(const float* qkv, const AttentionShape& shape, const std::uint32_t* paths, std::size_t positions,
+                 std::size_t row_count, float* out);
+
+}  // namespace actkin::scalar
+
+#endif  // ACTKIN_INDEXER_TORCH_SCALAR_FORWARD_KERNELS_H_

@@ -1,0 +1,260 @@
+#include "query/kernels/row_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "query/kernels/row_kernels.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace actkin {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::ScalableTag<float>;
+using Vector = hn::Vec<Floats>;
+
+HWY_INLINE Vector LoadFloats(Floats d, const float* from) { return hn::LoadU(d, from); }
+
+HWY_INLINE Vector LoadFloats(Floats d, const std::uint16_t* from) {
+  const hn::Rebind<hwy::float16_t, Floats> d16;
+  return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(from)));
+}
+
+// The last numbers of a row, fewer than a vector, with zeros behind them: a row may end where its file ends.
+template <typename Number>
+HWY_INLINE Vector LoadFloatsTail(Floats d, const Number* from, std::size_t count) {
+  HWY_ALIGN Number padded[HWY_MAX_BYTES / sizeof(float)] = {};
+  for (std::size_t i = 0; i < count; ++i) padded[i] = from[i];
+  return LoadFloats(d, padded);
+}
+
+struct Difference {
+  static HWY_INLINE Vector Add(Vector a, Vector b, Vector sum) {
+    const Vector difference = hn::Sub(a, b);
+    return hn::MulAdd(difference, difference, sum);
+  }
+};
+
+struct Product {
+  static HWY_INLINE Vector Add(Vector a, Vector b, Vector sum) { return hn::MulAdd(a, b, sum); }
+};
+
+// Four sums at once hide the latency of the additions: `one` with each of the four that begin at `four`, `step` apart,
+// and each number of `one` is loaded once for all four.
+template <typename Term, typename One, typename Other>
+HWY_INLINE void FourSums(const One* one, const Other* four, std::size_t step, std::size_t dimension, float* out,
+                         std::size_t out_step) {
+  const Floats d;
+  const std::size_t lanes = hn::Lanes(d);
+  const Other* b0 = four;
+  const Other* b1 = b0 + step;
+  const Other* b2 = b1 + step;
+  const Other* b3 = b2 + step;
+  Vector s0 = hn::Zero(d);
+  Vector s1 = hn::Zero(d);
+  Vector s2 = hn::Zero(d);
+  Vector s3 = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + lanes <= dimension; i += lanes) {
+    const Vector a = LoadFloats(d, one + i);
+    s0 = Term::Add(a, LoadFloats(d, b0 + i), s0);
+    s1 = Term::Add(a, LoadFloats(d, b1 + i), s1);
+    s2 = Term::Add(a, LoadFloats(d, b2 + i), s2);
+    s3 = Term::Add(a, LoadFloats(d, b3 + i), s3);
+  }
+  if (i < dimension) {
+    const std::size_t rest = dimension - i;
+    const Vector a = LoadFloatsTail(d, one + i, rest);
+    s0 = Term::Add(a, LoadFloatsTail(d, b0 + i, rest), s0);
+    s1 = Term::Add(a, LoadFloatsTail(d, b1 + i, rest), s1);
+    s2 = Term::Add(a, LoadFloatsTail(d, b2 + i, rest), s2);
+    s3 = Term::Add(a, LoadFloatsTail(d, b3 + i, rest), s3);
+  }
+  out[0] = hn::GetLane(hn::SumOfLanes(d, s0));
+  out[out_step] = hn::GetLane(hn::SumOfLanes(d, s1));
+  out[2 * out_step] = hn::GetLane(hn::SumOfLanes(d, s2));
+  out[3 * out_step] = hn::GetLane(hn::SumOfLanes(d, s3));
+}
+
+// Four sums again, of every fourth vector: the row is read front to back, as the processor's prefetcher likes it.
+template <typename Term, typename One, typename Other>
+HWY_INLINE float OneSum(const One* one, const Other* other, std::size_t dimension) {
+  const Floats d;
+  const std::size_t lanes = hn::Lanes(d);
+  Vector s0 = hn::Zero(d);
+  Vector s1 = hn::Zero(d);
+  Vector s2 = hn::Zero(d);
+  Vector s3 = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= dimension; i += 4 * lanes) {
+    s0 = Term::Add(LoadFloats(d, one + i), LoadFloats(d, other + i), s0);
+    s1 = Term::Add(LoadFloats(d, one + i + lanes), LoadFloats(d, other + i + lanes), s1);
+    s2 = Term::Add(LoadFloats(d, one + i + 2 * lanes), LoadFloats(d, other + i + 2 * lanes), s2);
+    s3 = Term::Add(LoadFloats(d, one + i + 3 * lanes), LoadFloats(d, other + i + 3 * lanes), s3);
+  }
+  for (; i + lanes <= dimension; i += lanes) {
+    s0 = Term::Add(LoadFloats(d, one + i), LoadFloats(d, other + i), s0);
+  }
+  if (i < dimension) {
+    s1 = Term::Add(LoadFloatsTail(d, one + i, dimension - i), LoadFloatsTail(d, other + i, dimension - i), s1);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+}
+
+// Four queries to a row while four are left, then one. The caller keeps a block of rows in cache.
+template <typename Term, typename Number>
+HWY_INLINE void Pairs(const Number* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                      std::size_t query_count, float* out) {
+  std::size_t query = 0;
+  for (; query + 4 <= query_count; query += 4) {
+    for (std::size_t row = 0; row < row_count; ++row) {
+      FourSums<Term>(rows + row * dimension, queries + query * dimension, dimension, dimension,
+                     out + query * row_count + row, row_count);
+    }
+  }
+  for (; query < query_count; ++query) {
+    const float* one = queries + query * dimension;
+    float* to = out + query * row_count;
+    for (std::size_t row = 0; row < row_count; ++row) to[row] = OneSum<Term>(one, rows + row * dimension, dimension);
+  }
+}
+
+// Each number is loaded, and converted, once.
+template <typename Number>
+HWY_INLINE float SumOfSquares(const Number* row, std::size_t dimension) {
+  const Floats d;
+  const std::size_t lanes = hn::Lanes(d);
+  Vector s0 = hn::Zero(d);
+  Vector s1 = hn::Zero(d);
+  Vector s2 = hn::Zero(d);
+  Vector s3 = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= dimension; i += 4 * lanes) {
+    const Vector a0 = LoadFloats(d, row + i);
+    const Vector a1 = LoadFloats(d, row + i + lanes);
+    const Vector a2 = LoadFloats(d, row + i + 2 * lanes);
+    const Vector a3 = LoadFloats(d, row + i + 3 * lanes);
+    s0 = hn::MulAdd(a0, a0, s0);
+    s1 = hn::MulAdd(a1, a1, s1);
+    s2 = hn::MulAdd(a2, a2, s2);
+    s3 = hn::MulAdd(a3, a3, s3);
+  }
+  for (; i + lanes <= dimension; i += lanes) {
+    const Vector a = LoadFloats(d, row + i);
+    s0 = hn::MulAdd(a, a, s0);
+  }
+  if (i < dimension) {
+    const Vector a = LoadFloatsTail(d, row + i, dimension - i);
+    s1 = hn::MulAdd(a, a, s1);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+}
+
+template <typename Number>
+HWY_INLINE void Norms(const Number* rows, std::size_t row_count, std::size_t dimension, float* out) {
+  for (std::size_t row = 0; row < row_count; ++row) out[row] = SumOfSquares(rows + row * dimension, dimension);
+}
+
+void SquaredDistances32(const float* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                        std::size_t query_count, float* out) {
+  Pairs<Difference>(rows, row_count, dimension, queries, query_count, out);
+}
+
+void SquaredDistances16(const std::uint16_t* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                        std::size_t query_count, float* out) {
+  Pairs<Difference>(rows, row_count, dimension, queries, query_count, out);
+}
+
+void DotProducts32(const float* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                   std::size_t query_count, float* out) {
+  Pairs<Product>(rows, row_count, dimension, queries, query_count, out);
+}
+
+void DotProducts16(const std::uint16_t* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                   std::size_t query_count, float* out) {
+  Pairs<Product>(rows, row_count, dimension, queries, query_count, out);
+}
+
+void SquaredNorms32(const float* rows, std::size_t row_count, std::size_t dimension, float* out) {
+  Norms(rows, row_count, dimension, out);
+}
+
+void SquaredNorms16(const std::uint16_t* rows, std::size_t row_count, std::size_t dimension, float* out) {
+  Norms(rows, row_count, dimension, out);
+}
+
+void LinearLayer(const float* weights, std::size_t outputs, std::size_t width, const float* bias, const float* inputs,
+                 std::size_t input_count, float* out, std::size_t stride) {
+  for (std::size_t output = 0; output < outputs; ++output) {
+    const float* weight = weights + output * width;
+    const float start = bias == nullptr ? 0.0F : bias[output];
+    std::size_t input = 0;
+    for (; input + 4 <= input_count; input += 4) {
+      float* to = out + input * stride + output;
+      FourSums<Product>(weight, inputs + input * width, width, width, to, stride);
+      for (std::size_t i = 0; i < 4; ++i) to[i * stride] += start;
+    }
+    for (; input < input_count; ++input) {
+      out[input * stride + output] = OneSum<Product>(weight, inputs + input * width, width) + start;
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace actkin
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace actkin {
+
+HWY_EXPORT(SquaredDistances32);
+HWY_EXPORT(SquaredDistances16);
+HWY_EXPORT(DotProducts32);
+HWY_EXPORT(DotProducts16);
+HWY_EXPORT(SquaredNorms32);
+HWY_EXPORT(SquaredNorms16);
+HWY_EXPORT(LinearLayer);
+
+void SquaredDistances(const float* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                      std::size_t query_count, float* out) {
+  HWY_DYNAMIC_DISPATCH(SquaredDistances32)(rows, row_count, dimension, queries, query_count, out);
+}
+
+void SquaredDistances(const std::uint16_t* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                      std::size_t query_count, float* out) {
+  HWY_DYNAMIC_DISPATCH(SquaredDistances16)(rows, row_count, dimension, queries, query_count, out);
+}
+
+void DotProducts(const float* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                 std::size_t query_count, float* out) {
+  HWY_DYNAMIC_DISPATCH(DotProducts32)(rows, row_count, dimension, queries, query_count, out);
+}
+
+void DotProducts(const std::uint16_t* rows, std::size_t row_count, std::size_t dimension, const float* queries,
+                 std::size_t query_count, float* out) {
+  HWY_DYNAMIC_DISPATCH(DotProducts16)(rows, row_count, dimension, queries, query_count, out);
+}
+
+void SquaredNorms(const float* rows, std::size_t row_count, std::size_t dimension, float* out) {
+  HWY_DYNAMIC_DISPATCH(SquaredNorms32)(rows, row_count, dimension, out);
+}
+
+void SquaredNorms(const std::uint16_t* rows, std::size_t row_count, std::size_t dimension, float* out) {
+  HWY_DYNAMIC_DISPATCH(SquaredNorms16)(rows, row_count, dimension, out);
+}
+
+void Linear(const float* weights, std::size_t outputs, std::size_t width, const float* bias, const float* inputs,
+            std::size_t input_count, float* out, std::size_t stride) {
+  HWY_DYNAMIC_DISPATCH(LinearLayer)(weights, outputs, width, bias, inputs, input_count, out, stride);
+}
+
+std::vector<std::int64_t> KernelTargets() { return hwy::SupportedAndGeneratedTargets(); }
+
+void UseKernelTarget(std::int64_t target) {
+  hwy::SetSupportedTargetsForTest(target);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+}  // namespace actkin
+#endif  // HWY_ONCE

@@ -1,0 +1,38 @@
+#ifndef ACTKIN_QUERY_SCAN_INDEX_H_
+#define ACTKIN_QUERY_SCAN_INDEX_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "query/site_index.h"
+#include "storage/row_order_file.h"
+#include "storage/vector_file.h"
+
+namespace actkin {
+
+// The index 'exact' of a proj or ffwd site: reads every row of its vector files. The answer is the brute-force answer
+// in double precision (exact_distance.h) over the stored numbers, and the same on every processor and for every number
+// of threads. Where a file holds a rotation, the query is rotated by it in double precision. Immutable; any thread.
+class ScanIndex : public SiteIndex {
+ public:
+  // files: row ranges of one site, in any order, that together are rows 0..row_count-1, each once, of one dimension;
+  // order: of the same rows. Throws Error naming a file when they are not.
+  ScanIndex(std::vector<VectorFile> files, std::shared_ptr<const RowOrderFile> order);
+
+  std::uint64_t row_count() const override { return row_count_; }
+  std::uint64_t dimension() const override { return dimension_; }
+  std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
+  std::vector<float> Vector(RowNumber row) const override;
+
+ private:
+  std::vector<VectorFile> files_;  // by first row; none is empty
+  std::shared_ptr<const RowOrderFile> order_;
+  std::uint64_t row_count_ = 0;
+  std::uint64_t dimension_ = 0;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_SCAN_INDEX_H_

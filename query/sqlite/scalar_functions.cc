@@ -1,0 +1,96 @@
+#include "query/sqlite/scalar_functions.h"
+
+#include <exception>
+#include <new>
+
+#include "query/exact_distance.h"
+#include "query/sqlite/sql_value.h"
+#include "schema/error.h"
+
+namespace actkin {
+namespace {
+
+template <typename Action>
+void Guard(sqlite3_context* context, const Action& action) {
+  try {
+    action();
+  } catch (const std::bad_alloc&) {
+    sqlite3_result_error_nomem(context);
+  } catch (const std::exception& error) {
+    sqlite3_result_error(context, ErrorLine(error).c_str(), -1);
+  }
+}
+
+// A site that was not built is computed by the model: there are no others than the model's blocks.
+void RequireBlock(IndexReader& reader, const Site& site) {
+  if (site.stream == Stream::kEmbedding || reader.catalog().FindSite(site)) return;
+  const std::int64_t blocks = reader.Forward().shape().blocks;
+  if (site.block < 0 || site.block >= blocks) {
+    FailUsage("block {}: the model has blocks 0-{}", site.block, blocks - 1);
+  }
+}
+
+StringId LastStringId(Catalog& catalog) {
+  const std::vector<LengthRow> lengths = catalog.Lengths();
+  if (lengths.empty()) Fail("the catalog is damaged: its table string_length is empty");
+  return lengths.back().first_string_id + lengths.back().string_count - 1;
+}
+
+void VectorFunction(sqlite3_context* context, int count, sqlite3_value** values) {
+  Guard(context, [&] {
+    const std::int64_t string_id = IntegerValue(values[0], "string_id");
+    Site site;
+    site.stream = ParseStream(TextValue(values[1], "stream"));
+    const int block = SmallIntegerValue(values[2], "block");
+    site.block = site.stream == Stream::kEmbedding ? 0 : block;
+    const std::string catalog = count > 3 ? TextValue(values[3], "catalog") : "main";
+
+    auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
+    const AttachedCatalogs::Use use = catalogs.Open(catalog);
+    IndexReader& reader = use.reader();
+    const std::uint64_t last = LastStringId(reader.catalog());
+    if (string_id < 1 || static_cast<std::uint64_t>(string_id) > last) {
+      FailUsage("string_id {}: this index has strings 1 to {}", string_id, last);
+    }
+    const Prompt prompt = reader.Encode(reader.catalog().String(static_cast<StringId>(string_id)).text);
+    site.t_i = static_cast<int>(prompt.tokens.size()) - 1;
+    RequireBlock(reader, site);
+    ReturnVector(context, reader.QueryVector(prompt, site));
+  });
+}
+
+void DistanceFunction(sqlite3_context* context, int, sqlite3_value** values) {
+  Guard(context, [&] {
+    const std::vector<float> a = VectorValue(values[0], "a");
+    const std::vector<float> b = VectorValue(values[1], "b");
+    const Metric metric = ParseMetric(TextValue(values[2], "metric"));
+    if (a.size() != b.size()) {
+      FailUsage("a has {} numbers, b has {}: only vectors of one dimension have a distance", a.size(), b.size());
+    }
+    const std::vector<double> query(b.begin(), b.end());
+    sqlite3_result_double(context, ExactDistance(metric, SumExactly(metric, a, query), SquaredNorm(query)));
+  });
+}
+
+void VersionFunction(sqlite3_context* context, int, sqlite3_value**) { ReturnText(context, ACTKIN_VERSION); }
+
+}  // namespace
+
+int RegisterScalarFunctions(sqlite3* connection, const std::shared_ptr<AttachedCatalogs>& catalogs) {
+  constexpr int kPure = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+  for (const int count : {3, 4}) {
+    // SQLite calls the destructor, also when it fails.
+    const int status =
+        sqlite3_create_function_v2(connection, "actkin_vector", count, SQLITE_UTF8,
+                                   new std::shared_ptr<AttachedCatalogs>(catalogs), VectorFunction, nullptr, nullptr,
+                                   [](void* data) { delete static_cast<std::shared_ptr<AttachedCatalogs>*>(data); });
+    if (status != SQLITE_OK) return status;
+  }
+  const int status = sqlite3_create_function_v2(connection, "actkin_distance", 3, kPure, nullptr, DistanceFunction,
+                                                nullptr, nullptr, nullptr);
+  if (status != SQLITE_OK) return status;
+  return sqlite3_create_function_v2(connection, "actkin_version", 0, kPure, nullptr, VersionFunction, nullptr, nullptr,
+                                    nullptr);
+}
+
+}  // namespace actkin

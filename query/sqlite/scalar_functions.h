@@ -1,0 +1,23 @@
+#ifndef ACTKIN_QUERY_SQLITE_SCALAR_FUNCTIONS_H_
+#define ACTKIN_QUERY_SQLITE_SCALAR_FUNCTIONS_H_
+
+#include <sqlite3.h>
+
+#include <memory>
+
+#include "query/sqlite/attached_catalogs.h"
+
+namespace actkin {
+
+// Registers
+//   actkin_vector(string_id, stream, block [, catalog])  the string's own output at its last token (for embedding of
+//   all
+//                                                       its positions) as a BLOB: from its site, or from the model
+//   actkin_distance(a, b, metric)                       of two such BLOBs
+//   actkin_version()
+// Returns an SQLite status.
+int RegisterScalarFunctions(sqlite3* connection, const std::shared_ptr<AttachedCatalogs>& catalogs);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_SQLITE_SCALAR_FUNCTIONS_H_

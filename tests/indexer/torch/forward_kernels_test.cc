@@ -1,0 +1,113 @@
+#include "indexer/torch/forward_kernels.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <random>
+
+#include "indexer/torch/scalar_forward_kernels.h"
+
+namespace actkin {
+namespace {
+
+// Dimensions around the widths of vectors: none fits, one fits, four fit, with and without a rest.
+constexpr std::size_t kDimensions[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 48, 63, 64, 65, 130, 384};
+
+class ForwardKernelsTest : public testing::TestWithParam<std::int64_t> {
+ protected:
+  void SetUp() override { UseForwardKernelTarget(GetParam()); }
+  void TearDown() override { UseForwardKernelTarget(ForwardKernelTargets().front()); }
+
+  std::vector<float> Random(std::size_t count, float scale = 1) {
+    std::normal_distribution<float> normal;
+    std::vector<float> numbers(count);
+    for (float& number : numbers) number = scale * normal(generator_);
+    return numbers;
+  }
+
+  std::mt19937 generator_{7};
+};
+
+void ExpectNear(const std::vector<float>& values, const std::vector<float>& expected, const std::string& what) {
+  ASSERT_EQ(values.size(), expected.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    ASSERT_NEAR(values[i], expected[i], 2e-6 + 2e-6 * std::abs(expected[i])) << what << " at " << i;
+  }
+}
+
+TEST_P(ForwardKernelsTest, LayerNormAgreesWithItsScalarTwin) {
+  for (const std::size_t dimension : kDimensions) {
+    const std::vector<float> rows = Random(5 * dimension, 3);
+    const std::vector<float> weight = Random(dimension);
+    const std::vector<float> bias = Random(dimension);
+    std::vector<float> out(rows.size());
+    std::vector<float> expected(rows.size());
+    LayerNormRows(rows.data(), 5, dimension, weight.data(), bias.data(), out.data());
+    scalar::LayerNormRows(rows.data(), 5, dimension, weight.data(), bias.data(), expected.data());
+    // A few nearly equal numbers lose digits in their difference from the mean.
+    for (std::size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], expected[i], 1e-4) << dimension;
+    if (dimension >= 7) ExpectNear(out, expected, std::to_string(dimension));
+  }
+}
+
+TEST_P(ForwardKernelsTest, BiasAndReluAgreeWithTheirScalarTwins) {
+  for (const std::size_t dimension : kDimensions) {
+    const std::vector<float> rows = Random(3 * dimension);
+    const std::vector<float> bias = Random(dimension);
+    std::vector<float> out = rows;
+    std::vector<float> expected = rows;
+    AddBias(out.data(), 3, dimension, bias.data());
+    scalar::AddBias(expected.data(), 3, dimension, bias.data());
+    EXPECT_EQ(out, expected);
+    out = expected = rows;
+    AddBiasRelu(out.data(), 3, dimension, bias.data());
+    scalar::AddBiasRelu(expected.data(), 3, dimension, bias.data());
+    EXPECT_EQ(out, expected);
+    out = expected = rows;
+    std::vector<float> residual = Random(3 * dimension);
+    std::vector<float> expected_residual = residual;
+    AddBiasToResidual(out.data(), 3, dimension, bias.data(), residual.data());
+    scalar::AddBiasToResidual(expected.data(), 3, dimension, bias.data(), expected_residual.data());
+    EXPECT_EQ(out, expected);
+    EXPECT_EQ(residual, expected_residual);
+  }
+}
+
+TEST_P(ForwardKernelsTest, AttentionAgreesWithItsScalarTwin) {
+  for (const std::size_t head_size : kDimensions) {
+    for (const std::size_t positions : {1, 2, 9, 16, 33}) {
+      const AttentionShape shape{.heads = 3, .head_size = head_size};
+      constexpr std::size_t kNodes = 40;
+      constexpr std::size_t kRows = 6;
+      const std::vector<float> qkv = Random(kNodes * shape.stride(), 1.5F);
+      std::vector<std::uint32_t> paths(kRows * positions);
+      for (std::uint32_t& node : paths) node = static_cast<std::uint32_t>(generator_() % kNodes);
+      std::vector<float> out(kRows * shape.width());
+      std::vector<float> expected(out.size());
+      AttendPaths(qkv.data(), shape, paths.data(), positions, kRows, out.data());
+      scalar::AttendPaths(qkv.data(), shape, paths.data(), positions, kRows, expected.data());
+      // Scores reach a few tens, so a weight keeps about five digits.
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        ASSERT_NEAR(out[i], expected[i], 3e-5) << head_size << " x " << positions << " at " << i;
+      }
+    }
+  }
+}
+
+TEST_P(ForwardKernelsTest, AttentionToFarApartScoresTakesTheLargest) {
+  const AttentionShape shape{.heads = 1, .head_size = 4};
+  std::vector<float> qkv(3 * shape.stride(), 0.0F);
+  qkv[2 * shape.stride()] = 1;                     // the query of node 2
+  qkv[0 * shape.stride() + shape.width()] = -1e6;  // the keys of nodes 0 and 1
+  qkv[1 * shape.stride() + shape.width()] = 1e6;
+  qkv[1 * shape.stride() + 2 * shape.width() + 3] = 5;  // the value of node 1
+  const std::vector<std::uint32_t> path{0, 1, 2};
+  std::vector<float> out(shape.width());
+  AttendPaths(qkv.data(), shape, path.data(), 3, 1, out.data());
+  EXPECT_THAT(out, testing::ElementsAre(0, 0, 0, 5));
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, ForwardKernelsTest, testing::ValuesIn(ForwardKernelTargets()));
+
+}  // namespace
+}  // namespace actkin

@@ -1,0 +1,202 @@
+// The prefix-shared forward pass against the plain one.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "indexer/torch_backend.h"
+#include "tests/error_matchers.h"
+#include "tests/indexer/torch/made_forest.h"
+#include "tests/indexer/torch/made_transformer.h"
+
+namespace actkin {
+namespace {
+
+using Outputs = std::map<Site, std::vector<float>>;
+
+Outputs RunForest(PrefixForward& forward, const PrefixForest& forest, const std::vector<Site>& sites) {
+  Outputs outputs;
+  forward.Run(forest, sites, [&](const Site& site, std::span<const float> values) {
+    EXPECT_FALSE(outputs.contains(site)) << Describe(site) << " came out twice";
+    outputs[site].assign(values.begin(), values.end());
+  });
+  return outputs;
+}
+
+std::vector<Site> AllSites(const ModelShape& shape, int levels) {
+  std::vector<Site> sites;
+  for (int block = 0; block < shape.blocks; ++block) {
+    for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
+      for (int t = 0; t < levels; ++t) sites.push_back({stream, block, t});
+    }
+  }
+  return sites;
+}
+
+// Every output equals that of the plain forward pass over whole strings.
+void ExpectAsPlain(const Outputs& outputs, const MadeForest& made, const Transformer::Activations& plain,
+                   const ModelShape& shape) {
+  const auto embed = static_cast<std::size_t>(shape.embed);
+  const std::size_t length = made.strings[0].size();
+  for (const auto& [site, values] : outputs) {
+    const auto t = static_cast<std::size_t>(site.t_i);
+    ASSERT_EQ(values.size(), made.forest.levels[t].tokens.size() * embed) << Describe(site);
+    const auto& of_stream = site.stream == Stream::kProj ? plain.proj : plain.ffwd;
+    const std::vector<float>& expected = of_stream[static_cast<std::size_t>(site.block)];
+    for (std::size_t s = 0; s < made.strings.size(); ++s) {
+      for (std::size_t i = 0; i < embed; ++i) {
+        const float value = values[made.nodes[s][t] * embed + i];
+        const float wanted = expected[(s * length + t) * embed + i];
+        ASSERT_NEAR(value, wanted, 1e-5 + 1e-5 * std::abs(wanted)) << Describe(site) << " string " << s << " at " << i;
+      }
+    }
+  }
+}
+
+class PrefixForwardTest : public testing::Test {
+ protected:
+  static std::unique_ptr<Transformer> Model(const ModelShape& shape, unsigned seed) {
+    return LoadTorchBackend().NewTransformer(MadeTransformer(shape, seed));
+  }
+};
+
+TEST_F(PrefixForwardTest, EverySiteEqualsThePlainForwardPass) {
+  const std::vector<ModelShape> shapes{
+      kOddShape,
+      {.vocabulary_size = 5, .context = 7, .embed = 64, .blocks = 2, .heads = 4, .head_size = 16, .hidden = 256},
+      {.vocabulary_size = 3, .context = 30, .embed = 8, .blocks = 1, .heads = 1, .head_size = 3, .hidden = 1},
+      {.vocabulary_size = 2, .context = 20, .embed = 5, .blocks = 2, .heads = 2, .head_size = 1, .hidden = 5}};
+  unsigned seed = 0;
+  for (const ModelShape& shape : shapes) {
+    const std::unique_ptr<Transformer> model = Model(shape, ++seed);
+    EXPECT_EQ(model->shape(), shape);
+    const std::unique_ptr<PrefixForward> forward = model->NewPrefixForward();
+    // From a single string to more nodes than a tile has; memory is reused in every order.
+    for (const std::size_t count : {1, 700, 30}) {
+      for (const std::size_t length : {std::size_t{1}, std::size_t{4}, static_cast<std::size_t>(shape.context)}) {
+        const MadeForest made = MakeForest(count, length, static_cast<TokenId>(shape.vocabulary_size), ++seed);
+        const std::vector<Site> sites = AllSites(shape, static_cast<int>(length));
+        const Outputs outputs = RunForest(*forward, made.forest, sites);
+        ASSERT_EQ(outputs.size(), sites.size());
+        ExpectAsPlain(outputs, made, model->Forward(made.Tokens(), static_cast<std::int64_t>(length)), shape);
+      }
+    }
+  }
+}
+
+TEST_F(PrefixForwardTest, AnySubsetOfSitesEqualsThePlainForwardPass) {
+  const std::unique_ptr<Transformer> model = Model(kOddShape, 1);
+  const MadeForest made = MakeForest(300, 6, 11, 2);
+  const Transformer::Activations plain = model->Forward(made.Tokens(), 6);
+  const std::vector<Site> all = AllSites(kOddShape, 6);
+  std::mt19937 generator(3);
+  for (int round = 0; round < 60; ++round) {
+    std::vector<Site> sites;
+    const unsigned one_in = 1 + static_cast<unsigned>(round % 20);
+    for (const Site& site : all) {
+      if (generator() % one_in == 0) sites.push_back(site);
+    }
+    std::ranges::shuffle(sites, generator);
+    // A pass of its own, so that nothing an earlier one left behind can stand in.
+    const Outputs outputs = RunForest(*model->NewPrefixForward(), made.forest, sites);
+    ASSERT_EQ(outputs.size(), sites.size());
+    ExpectAsPlain(outputs, made, plain, kOddShape);
+  }
+}
+
+TEST_F(PrefixForwardTest, SitesComeOutBlockByBlockProjBeforeFfwdThenByPosition) {
+  const std::unique_ptr<Transformer> model = Model(kOddShape, 1);
+  const MadeForest made = MakeForest(10, 3, 11, 2);
+  std::vector<Site> sites = AllSites(kOddShape, 3);
+  const std::vector<Site> expected = sites;
+  std::ranges::reverse(sites);
+  sites.push_back(sites.front());  // asked for twice, put out once
+  std::vector<Site> seen;
+  model->NewPrefixForward()->Run(made.forest, sites,
+                                 [&](const Site& site, std::span<const float>) { seen.push_back(site); });
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_F(PrefixForwardTest, TheSameForestGivesTheSameBitsWhateverOtherThreadsDo) {
+  const ModelShape shape{
+      .vocabulary_size = 6, .context = 8, .embed = 48, .blocks = 2, .heads = 3, .head_size = 16, .hidden = 192};
+  const std::unique_ptr<Transformer> model = Model(shape, 4);
+  const MadeForest made = MakeForest(500, 8, 6, 5);
+  const MadeForest other = MakeForest(900, 5, 6, 6);
+  const std::vector<Site> sites{{Stream::kProj, 1, 7}, {Stream::kFfwd, 0, 7}, {Stream::kFfwd, 1, 3}};
+  const Outputs expected = RunForest(*model->NewPrefixForward(), made.forest, sites);
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      const std::unique_ptr<PrefixForward> forward = model->NewPrefixForward();
+      for (int round = 0; round < 5; ++round) {
+        if ((round + t) % 2 == 0) RunForest(*forward, other.forest, AllSites(shape, 5));
+        EXPECT_EQ(RunForest(*forward, made.forest, sites), expected);
+      }
+    });
+  }
+}
+
+TEST_F(PrefixForwardTest, APrefixPutsOutTheSameInAnyStringThatBeginsWithIt) {
+  const std::unique_ptr<Transformer> model = Model(kOddShape, 7);
+  const MadeForest made = MakeForest(40, 9, 11, 8);
+  const Transformer::Activations whole = model->Forward(made.Tokens(), 9);
+  for (std::size_t length = 1; length < 9; ++length) {
+    MadeForest shorter = made;
+    for (std::vector<TokenId>& string : shorter.strings) string.resize(length);
+    const Transformer::Activations part = model->Forward(shorter.Tokens(), static_cast<std::int64_t>(length));
+    for (std::size_t block = 0; block < 3; ++block) {
+      for (const auto& [of_part, of_whole] :
+           {std::pair{&part.proj[block], &whole.proj[block]}, std::pair{&part.ffwd[block], &whole.ffwd[block]}}) {
+        for (std::size_t s = 0; s < made.strings.size(); ++s) {
+          for (std::size_t i = 0; i < length * 20; ++i) {
+            ASSERT_NEAR((*of_part)[s * length * 20 + i], (*of_whole)[s * 9 * 20 + i], 1e-5) << block << " " << length;
+          }
+        }
+      }
+    }
+    // Through the forest: its upper levels alone, and with what follows them.
+    PrefixForest upper = made.forest;
+    upper.levels.resize(length);
+    const std::vector<Site> sites = AllSites(kOddShape, static_cast<int>(length));
+    const Outputs alone = RunForest(*model->NewPrefixForward(), upper, sites);
+    const Outputs followed = RunForest(*model->NewPrefixForward(), made.forest, AllSites(kOddShape, 9));
+    for (const Site& site : sites) {
+      EXPECT_THAT(alone.at(site), testing::Pointwise(testing::FloatNear(1e-5F), followed.at(site))) << Describe(site);
+    }
+  }
+}
+
+TEST_F(PrefixForwardTest, WhatCannotComeOutIsAnError) {
+  const std::unique_ptr<Transformer> model = Model(kOddShape, 9);
+  const MadeForest made = MakeForest(5, 3, 11, 10);
+  const auto error = [&](const PrefixForest& forest, const Site& site) {
+    return ErrorOf([&] { RunForest(*model->NewPrefixForward(), forest, {site}); });
+  };
+  EXPECT_THAT(error(made.forest, {Stream::kEmbedding, 0, 0}), OneLineWith("embedding t_i 0"));
+  EXPECT_THAT(error(made.forest, {Stream::kProj, 3, 0}), OneLineWith("proj block 3 t_i 0"));
+  EXPECT_THAT(error(made.forest, {Stream::kProj, 0, 3}), OneLineWith("proj block 0 t_i 3"));
+  PrefixForest forest = made.forest;
+  forest.levels[1].tokens[0] = 11;
+  EXPECT_THAT(error(forest, {Stream::kProj, 0, 2}), OneLineWith("level 1", "vocabulary of 11"));
+  forest = made.forest;
+  forest.levels[2].parents[0] = 1000;
+  EXPECT_THAT(error(forest, {Stream::kProj, 0, 2}), OneLineWith("level 2"));
+}
+
+TEST_F(PrefixForwardTest, ThePlainForwardPassRefusesWhatDoesNotFit) {
+  const std::unique_ptr<Transformer> model = Model(kOddShape, 9);
+  const auto error = [&](const std::vector<TokenId>& tokens, std::int64_t length) {
+    return ErrorOf([&] { model->Forward(tokens, length); });
+  };
+  EXPECT_THAT(error(std::vector<TokenId>(10), 10), OneLineWith("10", "context of 9"));
+  EXPECT_THAT(error({}, 0), OneLineWith("0 tokens"));
+  EXPECT_THAT(error({1, 2, 3}, 2), OneLineWith("3 tokens"));
+  EXPECT_THAT(error({1, 11}, 2), OneLineWith("token 11"));
+  EXPECT_TRUE(model->Forward({}, 5).logits.empty());
+}
+
+}  // namespace
+}  // namespace actkin

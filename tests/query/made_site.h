@@ -1,0 +1,61 @@
+#ifndef ACTKIN_TESTS_QUERY_MADE_SITE_H_
+#define ACTKIN_TESTS_QUERY_MADE_SITE_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "query/scan_index.h"
+#include "query/site_index.h"
+#include "storage/row_order_file.h"
+#include "storage/vector_file.h"
+#include "tests/temporary_folder.h"
+
+namespace actkin {
+
+// Rows made to be hard for a search, each set under the name of what is special about it. 19 dimensions, so that every
+// instruction set has a partly filled vector at the end of a row.
+struct MadeRows {
+  std::string name;
+  std::size_t dimension = 0;
+  std::vector<float> values;   // rows x dimension; numbers that float16 holds exactly
+  std::vector<float> queries;  // 5 x dimension
+  // All sums of products and of squared differences are exact in double precision: distances have one right value.
+  bool whole_numbers = false;
+
+  std::size_t row_count() const { return values.size() / dimension; }
+};
+
+std::vector<MadeRows> HardRows();
+
+// A permutation of 0..count-1.
+std::vector<StringOrdinal> ShuffledOrdinals(std::size_t count, unsigned seed = 7);
+std::shared_ptr<const RowOrderFile> MakeRowOrder(const TemporaryFolder& folder,
+                                                 std::span<const StringOrdinal> ordinals);
+
+// Writes rows [first, first + count) of `values`. With a rotation the values are stored as they are.
+std::filesystem::path WriteRows(const TemporaryFolder& folder, Element element, std::size_t dimension, RowNumber first,
+                                std::span<const float> values, std::span<const float> rotation = {});
+
+// An index over `values`, in files that end at each of `splits` and at the last row.
+std::unique_ptr<ScanIndex> MakeScanIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
+                                         std::span<const float> values, std::span<const StringOrdinal> ordinals,
+                                         const std::vector<RowNumber>& splits = {});
+
+// The answer to one query by brute force: plain double sums, first number first, and a full sort.
+std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,
+                              std::span<const float> query, const SearchRequest& request);
+
+// True where `found` is a right answer: sizes, ordinals and distances (to `tolerance`) are those of brute force, the
+// order is by distance and then ordinal, and no row that was left out is better by more than `tolerance`. Relative for
+// l2. With tolerance 0 the two are equal. Adds a test failure saying what is wrong, with `what`.
+bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> values,
+                       std::span<const StringOrdinal> ordinals, std::span<const float> query,
+                       const SearchRequest& request, double tolerance, const std::string& what);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_TESTS_QUERY_MADE_SITE_H_

@@ -1,0 +1,418 @@
+#include "query/scan_index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "query/kernels/row_kernels.h"
+#include "tests/error_matchers.h"
+#include "tests/query/made_site.h"
+#include "tests/temporary_folder.h"
+
+namespace actkin {
+namespace {
+
+using testing::HasSubstr;
+
+// Bands, in units of the metric, that hold some rows of most sets: taken from the distances that occur.
+std::vector<std::optional<Band>> Bands(const MadeRows& rows, std::span<const StringOrdinal> ordinals,
+                                       SearchRequest request) {
+  request.k.reset();
+  request.within.reset();
+  request.rows.reset();
+  const std::vector<Match> all =
+      BruteForce(rows.values, ordinals, std::span(rows.queries).first(rows.dimension), request);
+  const auto [low, high] = std::minmax(all[all.size() / 3].distance, all[all.size() / 2].distance);
+  return {std::nullopt, Band{low, high}, Band{.low = high}, Band{.high = low}};
+}
+
+struct Asked {
+  SearchRequest request;
+  std::size_t query_count = 1;
+  std::string what;
+};
+
+// Metric x order x k x band x row range x batch x threads.
+std::vector<Asked> EveryRequest(const MadeRows& rows, std::span<const StringOrdinal> ordinals) {
+  std::vector<Asked> asked;
+  const std::uint64_t count = rows.row_count();
+  int number = 0;
+  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    for (const Order order : {Order::kNearest, Order::kFarthest}) {
+      SearchRequest base{.metric = metric, .order = order};
+      for (const std::optional<Band>& band : Bands(rows, ordinals, base)) {
+        for (const std::optional<std::uint64_t> k :
+             {std::optional<std::uint64_t>(1), std::optional<std::uint64_t>(10), std::optional<std::uint64_t>()}) {
+          for (const bool part : {false, true}) {
+            Asked one{base, number % 2 == 0 ? 1U : 5U, {}};
+            one.request.within = band;
+            one.request.k = k;
+            if (part) one.request.rows = RowRange{count / 5, count - count / 4};
+            const std::uint64_t looked_at = part ? one.request.rows->size() : count;
+            if (k && *k > looked_at) one.request.k = looked_at;
+            if (one.request.k && *one.request.k == 0) continue;
+            one.request.threads = 1 + number % 3;
+            one.what =
+                fmt::format("{}, {} {} k {} band {} part {} queries {} threads {}", rows.name, Name(metric),
+                            Name(order), k.value_or(0), band.has_value(), part, one.query_count, one.request.threads);
+            asked.push_back(one);
+            ++number;
+          }
+        }
+      }
+    }
+  }
+  return asked;
+}
+
+class HardRowsTest : public testing::TestWithParam<Element> {};
+
+TEST_P(HardRowsTest, EveryRequestGetsTheBruteForceAnswer) {
+  for (const MadeRows& rows : HardRows()) {
+    const TemporaryFolder folder;
+    const std::size_t count = rows.row_count();
+    const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(count);
+    const std::vector<RowNumber> splits =
+        count > 100 ? std::vector<RowNumber>{static_cast<RowNumber>(count / 4), static_cast<RowNumber>(count - 33)}
+                    : std::vector<RowNumber>{};
+    const auto index = MakeScanIndex(folder, GetParam(), rows.dimension, rows.values, ordinals, splits);
+    ASSERT_EQ(index->row_count(), count);
+    for (const Asked& asked : EveryRequest(rows, ordinals)) {
+      const auto queries = std::span(rows.queries).first(asked.query_count * rows.dimension);
+      const auto answers = index->Search(queries, asked.request);
+      ASSERT_EQ(answers.size(), asked.query_count);
+      for (std::size_t query = 0; query < asked.query_count; ++query) {
+        ASSERT_TRUE(ExpectRightAnswer(answers[query], rows.values, ordinals,
+                                      queries.subspan(query * rows.dimension, rows.dimension), asked.request,
+                                      rows.whole_numbers ? 0 : 1e-13, fmt::format("{} query {}", asked.what, query)));
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Elements, HardRowsTest, testing::Values(Element::kFloat32, Element::kFloat16),
+                         [](const auto& element) { return std::string(Name(element.param)); });
+
+// Whole numbers have one right answer, to the last bit.
+RC_GTEST_PROP(ScanIndexProperty, WholeNumbersGetExactlyTheBruteForceAnswer, ()) {
+  const auto dimension = *rc::gen::inRange<std::size_t>(1, 40);
+  const auto count = *rc::gen::inRange<std::size_t>(1, 200);
+  const auto largest = *rc::gen::element(1, 3, 50);
+  const auto numbers = [&](std::size_t size) {
+    const auto drawn = *rc::gen::container<std::vector<int>>(size, rc::gen::inRange(-largest, largest + 1));
+    return std::vector<float>(drawn.begin(), drawn.end());
+  };
+  const std::vector<float> values = numbers(count * dimension);
+  const std::vector<float> query = numbers(dimension);
+  SearchRequest request;
+  request.metric = *rc::gen::element(Metric::kL2, Metric::kCosine);
+  request.order = *rc::gen::element(Order::kNearest, Order::kFarthest);
+  request.k = *rc::gen::inRange<std::uint64_t>(1, count + 1);
+  request.threads = *rc::gen::inRange(1, 4);
+  if (*rc::gen::arbitrary<bool>()) {
+    const double low = *rc::gen::inRange(-3, 20) / (request.metric == Metric::kL2 ? 1.0 : 20.0);
+    request.within = Band{low, low + *rc::gen::inRange(0, 30) / 4.0};
+  }
+  const auto split = *rc::gen::inRange<RowNumber>(0, static_cast<RowNumber>(count) + 1);
+  const TemporaryFolder folder;
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(count, *rc::gen::arbitrary<unsigned>());
+  const auto index =
+      MakeScanIndex(folder, *rc::gen::element(Element::kFloat32, Element::kFloat16), dimension, values, ordinals,
+                    split > 0 && split < count ? std::vector{split} : std::vector<RowNumber>{});
+  RC_ASSERT(ExpectRightAnswer(index->Search(query, request)[0], values, ordinals, query, request, 0, "whole numbers"));
+}
+
+// float32 rows whose squared distances leave float32's range, above and below.
+TEST(ScanIndexTest, OverflowAndUnderflowOfTheScanDoNotChangeTheAnswer) {
+  for (const float scale : {1e30F, 3e37F, 1e-22F, 1e-38F, 1e-44F}) {
+    const TemporaryFolder folder;
+    std::mt19937 generator(3);
+    std::normal_distribution<float> normal;
+    std::vector<float> values(500 * 12);
+    for (float& value : values) value = normal(generator) * scale;
+    const std::vector<float> query(values.begin() + 120, values.begin() + 132);
+    const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(500);
+    const auto index = MakeScanIndex(folder, Element::kFloat32, 12, values, ordinals);
+    for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+      for (const Order order : {Order::kNearest, Order::kFarthest}) {
+        const SearchRequest request{.metric = metric, .order = order, .k = 7, .threads = 2};
+        ExpectRightAnswer(index->Search(query, request)[0], values, ordinals, query, request, 1e-13,
+                          fmt::format("scale {} {} {}", scale, Name(metric), Name(order)));
+      }
+    }
+  }
+}
+
+// To the last bit, whatever the instructions and however many threads.
+TEST(ScanIndexTest, TheAnswerDoesNotDependOnProcessorOrThreads) {
+  const TemporaryFolder folder;
+  std::mt19937 generator(4);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(3000 * 37);
+  for (float& value : values) value = normal(generator);
+  const std::vector<float> queries(values.begin(), values.begin() + 6 * 37);
+  const auto index = MakeScanIndex(folder, Element::kFloat32, 37, values, ShuffledOrdinals(3000));
+  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    SearchRequest request{.metric = metric, .k = 20};
+    const auto expected = index->Search(queries, request);
+    for (const std::int64_t target : KernelTargets()) {
+      UseKernelTarget(target);
+      for (request.threads = 1; request.threads <= 3; ++request.threads) {
+        const auto answers = index->Search(queries, request);
+        for (std::size_t query = 0; query < answers.size(); ++query) {
+          ASSERT_EQ(answers[query].size(), expected[query].size());
+          for (std::size_t i = 0; i < answers[query].size(); ++i) {
+            EXPECT_EQ(answers[query][i].row, expected[query][i].row);
+            EXPECT_EQ(answers[query][i].distance, expected[query][i].distance);
+          }
+        }
+      }
+      UseKernelTarget(0);
+    }
+  }
+}
+
+TEST(ScanIndexTest, ARowIsAtZeroOrOneFromItself) {
+  const TemporaryFolder folder;
+  std::mt19937 generator(6);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(50 * 23);
+  for (float& value : values) value = normal(generator);
+  const auto index = MakeScanIndex(folder, Element::kFloat32, 23, values, ShuffledOrdinals(50));
+  for (RowNumber row = 0; row < 50; ++row) {
+    const std::vector<float> query = index->Vector(row);
+    EXPECT_EQ(index->Search(query, {.k = 1})[0][0].distance, 0.0);
+    EXPECT_EQ(index->Search(query, {.metric = Metric::kCosine, .k = 1})[0][0].distance, 1.0);
+    EXPECT_EQ(index->Search(query, {.k = 1})[0][0].row, row);
+  }
+}
+
+TEST(ScanIndexTest, MergedRangesAreTheWholeAnswer) {
+  const MadeRows rows = HardRows()[1];
+  const TemporaryFolder folder;
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(rows.row_count());
+  const auto index = MakeScanIndex(folder, Element::kFloat32, rows.dimension, rows.values, ordinals);
+  const auto query = std::span(rows.queries).first(rows.dimension);
+  SearchRequest request{.k = 12};
+  const std::vector<Match> whole = index->Search(query, request)[0];
+  std::vector<Match> merged;
+  for (std::uint64_t begin = 0; begin < rows.row_count(); begin += 300) {
+    request.rows = RowRange{begin, begin + 300};
+    const std::vector<Match> part = index->Search(query, request)[0];
+    merged.insert(merged.end(), part.begin(), part.end());
+  }
+  std::ranges::sort(merged, [](const Match& a, const Match& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.ordinal < b.ordinal;
+  });
+  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_EQ(whole[i].row, merged[i].row);
+}
+
+// A random orthonormal matrix, by Gram-Schmidt in double precision.
+std::vector<float> RandomRotation(std::size_t dimension, std::mt19937& generator) {
+  std::normal_distribution<double> normal;
+  std::vector<std::vector<double>> basis;
+  for (std::size_t i = 0; i < dimension; ++i) {
+    std::vector<double> row(dimension);
+    for (double& number : row) number = normal(generator);
+    for (int pass = 0; pass < 2; ++pass) {
+      for (const std::vector<double>& other : basis) {
+        const double dot = std::inner_product(row.begin(), row.end(), other.begin(), 0.0);
+        for (std::size_t j = 0; j < dimension; ++j) row[j] -= dot * other[j];
+      }
+    }
+    const double norm = std::sqrt(std::inner_product(row.begin(), row.end(), row.begin(), 0.0));
+    for (double& number : row) number /= norm;
+    basis.push_back(row);
+  }
+  std::vector<float> rotation;
+  for (const std::vector<double>& row : basis) rotation.insert(rotation.end(), row.begin(), row.end());
+  return rotation;
+}
+
+TEST(ScanIndexTest, RotatedFilesAnswerAsTheirUnrotatedRows) {
+  constexpr std::size_t kDimension = 29;
+  constexpr std::size_t kRows = 600;
+  std::mt19937 generator(8);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(kRows * kDimension);
+  for (float& value : values) value = normal(generator);
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(kRows);
+  const TemporaryFolder folder;
+  std::vector<VectorFile> files;
+  // Two files with rotations of their own, the third without.
+  for (std::size_t part = 0; part < 3; ++part) {
+    const auto original = std::span(values).subspan(part * 200 * kDimension, 200 * kDimension);
+    if (part == 2) {
+      files.emplace_back(WriteRows(folder, Element::kFloat32, kDimension, 400, original));
+      continue;
+    }
+    const std::vector<float> rotation = RandomRotation(kDimension, generator);
+    std::vector<float> stored(original.size());
+    for (std::size_t row = 0; row < 200; ++row) {
+      for (std::size_t i = 0; i < kDimension; ++i) {
+        double sum = 0;
+        for (std::size_t j = 0; j < kDimension; ++j) {
+          sum += static_cast<double>(rotation[i * kDimension + j]) * original[row * kDimension + j];
+        }
+        stored[row * kDimension + i] = static_cast<float>(sum);
+      }
+    }
+    files.emplace_back(
+        WriteRows(folder, Element::kFloat32, kDimension, static_cast<RowNumber>(part * 200), stored, rotation));
+  }
+  const ScanIndex index(std::move(files), MakeRowOrder(folder, ordinals));
+  for (RowNumber row = 0; row < kRows; row += 37) {
+    const std::vector<float> vector = index.Vector(row);
+    for (std::size_t i = 0; i < kDimension; ++i) EXPECT_NEAR(vector[i], values[row * kDimension + i], 2e-6);
+  }
+  std::vector<float> query(kDimension);
+  for (float& number : query) number = normal(generator);
+  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    for (const Order order : {Order::kNearest, Order::kFarthest}) {
+      const SearchRequest request{.metric = metric, .order = order, .k = 25, .threads = 2};
+      const std::vector<Match> answer = index.Search(query, request)[0];
+      const std::vector<Match> expected = BruteForce(values, ordinals, query, request);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_EQ(answer[i].row, expected[i].row);
+        // The stored rows are rounded to float32 after the rotation.
+        EXPECT_NEAR(answer[i].distance, expected[i].distance, 1e-6);
+      }
+    }
+  }
+}
+
+// A rotated query has no float32 form. Far from the origin its rounding exceeds the distances between rows.
+TEST(ScanIndexTest, TheRotatedQueryIsNotRounded) {
+  constexpr std::size_t kDimension = 24;
+  constexpr std::size_t kRows = 800;
+  std::mt19937 generator(12);
+  std::normal_distribution<double> normal;
+  const std::vector<float> rotation = RandomRotation(kDimension, generator);
+  std::vector<float> query(kDimension);
+  for (float& number : query) number = static_cast<float>(20000 * normal(generator));
+  std::vector<double> rotated(kDimension);
+  for (std::size_t i = 0; i < kDimension; ++i) {
+    for (std::size_t j = 0; j < kDimension; ++j) {
+      rotated[i] += static_cast<double>(rotation[i * kDimension + j]) * query[j];
+    }
+  }
+  std::vector<float> stored;
+  for (std::size_t i = 0; i < kRows * kDimension; ++i) {
+    stored.push_back(static_cast<float>(rotated[i % kDimension] + 0.002 * normal(generator)));
+  }
+  std::vector<std::pair<double, RowNumber>> expected;
+  for (RowNumber row = 0; row < kRows; ++row) {
+    double square = 0;
+    for (std::size_t i = 0; i < kDimension; ++i) {
+      square += std::pow(static_cast<double>(stored[row * kDimension + i]) - rotated[i], 2);
+    }
+    expected.emplace_back(std::sqrt(square), row);
+  }
+  std::ranges::sort(expected);
+  const TemporaryFolder folder;
+  std::vector<VectorFile> files;
+  files.emplace_back(WriteRows(folder, Element::kFloat32, kDimension, 0, stored, rotation));
+  const ScanIndex index(std::move(files), MakeRowOrder(folder, ShuffledOrdinals(kRows)));
+  const auto nearest = index.Search(query, {.k = 40})[0];
+  const auto farthest = index.Search(query, {.order = Order::kFarthest, .k = 40})[0];
+  for (std::size_t i = 0; i < 40; ++i) {
+    EXPECT_EQ(nearest[i].row, expected[i].second);
+    EXPECT_NEAR(nearest[i].distance, expected[i].first, 1e-9);
+    EXPECT_EQ(farthest[i].row, expected[kRows - 1 - i].second);
+  }
+}
+
+class BadRequestTest : public testing::Test {
+ protected:
+  std::string ErrorFor(const SearchRequest& request, std::vector<float> query = {1, 2, 3}) {
+    return ErrorOf([&] { index_->Search(query, request); });
+  }
+
+  TemporaryFolder folder_;
+  std::vector<float> values_ = std::vector<float>(30, 1.0F);
+  std::unique_ptr<ScanIndex> index_ = MakeScanIndex(folder_, Element::kFloat32, 3, values_, ShuffledOrdinals(10));
+};
+
+TEST_F(BadRequestTest, IsRefusedInOneLineThatNamesTheValue) {
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(ErrorFor({.k = 11}), "k 11: the site has 10 rows; ask for at most that many");
+  EXPECT_THAT(ErrorFor({.k = 0}), OneLineWith("k 0"));
+  EXPECT_THAT(ErrorFor({.k = 4, .rows = RowRange{2, 5}}), OneLineWith("k 4", "2-5", "3 rows"));
+  EXPECT_THAT(ErrorFor({.k = 1, .rows = RowRange{2, 11}}), OneLineWith("2-11", "10"));
+  EXPECT_THAT(ErrorFor({.k = 1, .rows = RowRange{7, 5}}), OneLineWith("7-5"));
+  EXPECT_THAT(ErrorFor({.k = 1, .parameters = "efSearch=64"}), OneLineWith("efSearch=64"));
+  EXPECT_THAT(ErrorFor({.k = 1, .threads = 0}), OneLineWith("threads 0"));
+  EXPECT_THAT(ErrorFor({.k = 1, .within = Band{3, 2}}), OneLineWith("3", "2", "LOW"));
+  EXPECT_THAT(ErrorFor({.k = 1, .within = Band{.low = kNaN}}), OneLineWith("nan"));
+  EXPECT_THAT(ErrorFor({.k = 1}, {1, kNaN, 3}), OneLineWith("nan"));
+  EXPECT_THAT(ErrorFor({.k = 1}, {1, std::numeric_limits<float>::infinity(), 3}), OneLineWith("inf"));
+  EXPECT_THAT(ErrorFor({.k = 1}, {1, 2}), OneLineWith("2 numbers", "3"));
+  try {
+    index_->Search(std::vector<float>{1, 2, 3}, {.k = 11});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::Kind::kUsage);
+  }
+}
+
+TEST_F(BadRequestTest, NoQueriesGetNoAnswers) { EXPECT_TRUE(index_->Search({}, {.k = 1}).empty()); }
+
+TEST(ScanIndexTest, FilesMustCoverTheRowsOfOneSite) {
+  const TemporaryFolder folder;
+  const std::vector<float> values(30, 1.0F);
+  const auto order = MakeRowOrder(folder, ShuffledOrdinals(10));
+  const auto rows = [&](RowNumber begin, RowNumber end) {
+    return VectorFile(WriteRows(folder, Element::kFloat32, 3, begin, std::span(values).first((end - begin) * 3)));
+  };
+  const auto error = [&](auto... files) {
+    return ErrorOf([&] {
+      std::vector<VectorFile> all;
+      (all.push_back(std::move(files)), ...);
+      ScanIndex(std::move(all), order);
+    });
+  };
+  EXPECT_EQ(error(rows(4, 10), rows(0, 4)), "no error");
+  EXPECT_THAT(error(rows(0, 4), rows(5, 10)), OneLineWith("float32-5-10", "row 5", "row 4"));
+  EXPECT_THAT(error(rows(0, 6), rows(5, 10)), OneLineWith("float32-5-10", "overlap"));
+  EXPECT_THAT(error(rows(0, 9)), OneLineWith("float32-0-9", "10"));
+  EXPECT_THAT(error(rows(1, 10)), OneLineWith("float32-1-10"));
+  EXPECT_THAT(error(rows(0, 4), VectorFile(WriteRows(folder, Element::kFloat32, 5, 4, values))),
+              OneLineWith("float32-4-10", "dimension 5"));
+  EXPECT_THAT(error(), OneLineWith("files"));
+}
+
+TEST(ScanIndexTest, DamagedRowsAndOrdersAreNamed) {
+  const TemporaryFolder folder;
+  std::vector<float> values(30, 1.0F);
+  values[16] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> identity{1, 0, 0, 0, 1, 0, 0, 0, 1};
+  const auto order = MakeRowOrder(folder, ShuffledOrdinals(10));
+  const auto search = [](const std::filesystem::path& path, const auto& row_order, Metric metric) {
+    return ErrorOf([&] {
+      std::vector<VectorFile> files;
+      files.emplace_back(path);
+      ScanIndex(std::move(files), row_order).Search(std::vector<float>{1, 2, 3}, {.metric = metric, .k = 2});
+    });
+  };
+  const std::filesystem::path damaged = WriteRows(folder, Element::kFloat32, 3, 0, values, identity);
+  EXPECT_THAT(search(damaged, order, Metric::kL2), OneLineWith(damaged.string(), "row 5"));
+  EXPECT_THAT(search(damaged, order, Metric::kCosine), OneLineWith(damaged.string(), "row 5"));
+
+  values[16] = 1;
+  const std::filesystem::path sound = WriteRows(folder, Element::kFloat32, 3, 0, values, identity);
+  EXPECT_EQ(search(sound, order, Metric::kL2), "no error");
+  std::vector<StringOrdinal> outside(10, 10);
+  std::vector<StringOrdinal> inverse(10, 0);
+  WriteSectionFile(folder / "bad", FileKind::kRowOrder, {4, 10, 0, 0, 0, 0, 0, 0},
+                   {std::as_bytes(std::span(outside)), std::as_bytes(std::span(inverse))});
+  EXPECT_THAT(search(sound, std::make_shared<const RowOrderFile>(folder / "bad"), Metric::kL2),
+              OneLineWith((folder / "bad").string()));
+}
+
+}  // namespace
+}  // namespace actkin

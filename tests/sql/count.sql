@@ -1,0 +1,31 @@
+.load ./actkin
+-- How many rows: k, else LIMIT + OFFSET, else 10.
+CREATE TEMP VIEW asked AS SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5);
+SELECT 'ten', count(*), max(k) FROM asked;
+SELECT 'k', count(*), max(k) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE k = 25;
+SELECT 'k beside a smaller limit', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE k = 25 LIMIT 7);
+SELECT 'k beside a larger limit', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE k = 5 LIMIT 7);
+SELECT 'limit', count(*), max(k), max(rank) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT 12);
+SELECT 'limit and offset', count(*), max(k), min(rank), max(rank) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT 12 OFFSET 8);
+SELECT 'negative offset', count(*), max(k), min(rank) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT 12 OFFSET -8);
+SELECT 'order by rank', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) ORDER BY rank LIMIT 12);
+SELECT 'order by distance', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) ORDER BY distance LIMIT 12);
+SELECT 'order by text: the limit comes after', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) ORDER BY text LIMIT 12);
+SELECT 'order by rank DESC: the limit comes after', group_concat(rank) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) ORDER BY rank DESC LIMIT 3);
+SELECT 'a condition that SQLite checks: the limit comes after', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE length(text) > 0 LIMIT 12);
+SELECT 'a condition on an output column', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE rank > 3 LIMIT 12);
+SELECT 'LIKE', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE text LIKE '%' LIMIT 12);
+SELECT 'OR', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE rank < 3 OR rank > 5 LIMIT 12);
+SELECT 'distance is consumed', count(*), max(k) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 0 LIMIT 12);
+SELECT 'no limit: every row of the site', count(*) = (SELECT row_count FROM site WHERE stream = 'proj' AND block = 1 AND t_i = 5) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT -1);
+SELECT 'a limit beyond the site', count(*) = (SELECT row_count FROM site WHERE stream = 'proj' AND block = 1 AND t_i = 5) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT 9223372036854775807 OFFSET 0);
+SELECT 'limit 0', count(*) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT 0);
+SELECT 'EXISTS', EXISTS (SELECT 1 FROM actkin_neighbors('abba c', 'proj', 1, 5));
+SELECT 'scalar subquery', (SELECT text FROM actkin_neighbors('abba c', 'proj', 1, 5));
+SELECT 'several k', k, count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE k IN (3, 5) GROUP BY k;
+SELECT 'several blocks, ordered', rank, block FROM actkin_neighbors WHERE prompt = 'abba c' AND stream = 'proj' AND block IN (0, 1) AND t_i = 5 AND k = 2 ORDER BY rank, block;
+SELECT 'several blocks and a limit', rank, block FROM actkin_neighbors WHERE prompt = 'abba c' AND stream = 'proj' AND block IN (0, 1) AND t_i = 5 ORDER BY rank, block LIMIT 3;
+SELECT 'union', count(*) FROM (SELECT rank FROM actkin_neighbors('abba c', 'proj', 1, 5) UNION ALL SELECT rank FROM actkin_neighbors('bad', 'proj', 1, 5) LIMIT 15 OFFSET 2);
+SELECT 'two values of one argument', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE k = 5 AND k = 6;
+SELECT 'in an aggregate', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT 12;
+SELECT 'prepared', count(*) FROM (SELECT *, k FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT (SELECT 11) OFFSET (SELECT 2));

@@ -1,0 +1,30 @@
+.load ./actkin
+-- Comparisons of distance choose the band that the k rows are taken from, as low and high do.
+CREATE TEMP TABLE every AS SELECT rank, string_id, distance FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT -1;
+CREATE TEMP TABLE edge AS SELECT rank, distance AS d FROM every WHERE rank IN (4, 9);
+CREATE TEMP VIEW low AS SELECT d FROM edge WHERE rank = 4;
+CREATE TEMP VIEW high AS SELECT d FROM edge WHERE rank = 9;
+
+CREATE TEMP VIEW between_them AS SELECT count(*) AS n FROM every WHERE distance BETWEEN (SELECT d FROM low) AND (SELECT d FROM high);
+CREATE TEMP VIEW inside_them AS SELECT count(*) AS n FROM every WHERE distance > (SELECT d FROM low) AND distance < (SELECT d FROM high);
+SELECT n > 2, n < 9 FROM inside_them;
+SELECT '>= and <=', count(*) = (SELECT n FROM between_them) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance >= (SELECT d FROM low) AND distance <= (SELECT d FROM high) LIMIT 100);
+SELECT 'BETWEEN', count(*) = (SELECT n FROM between_them) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance BETWEEN (SELECT d FROM low) AND (SELECT d FROM high) LIMIT 100);
+SELECT '> and <', count(*) = (SELECT n FROM inside_them) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > (SELECT d FROM low) AND distance < (SELECT d FROM high) LIMIT 100);
+SELECT 'low and high', count(*) = (SELECT n FROM between_them) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE low = (SELECT d FROM low) AND high = (SELECT d FROM high) LIMIT 100);
+SELECT 'low alone', min(distance) = (SELECT d FROM low), count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE low = (SELECT d FROM low);
+SELECT 'both ways, the narrower holds', count(*) = (SELECT n FROM inside_them) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE low = 0 AND high = (SELECT d FROM high) AND distance > (SELECT d FROM low) AND distance < (SELECT d FROM high) LIMIT 100);
+SELECT '=', count(*) > 0, min(rank), min(distance) = (SELECT d FROM low) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance = (SELECT d FROM low);
+SELECT 'k rows of the band', count(*), min(distance) > 0 FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 0 AND k = 3;
+SELECT 'ten rows of the band', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 0;
+SELECT 'nothing in the band', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance < 0;
+SELECT 'contradiction', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 2 AND distance < 1;
+SELECT 'NULL compares with nothing', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > NULL;
+SELECT 'a text is larger than any number', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance < 'far';
+SELECT 'and never smaller', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 'far';
+SELECT 'a BLOB too', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance <= x'00';
+SELECT 'numbers in text', count(*) = (SELECT count(*) FROM every WHERE distance < 0.5) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance < '0.5' LIMIT -1);
+SELECT 'infinity', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance < 9e999 AND distance > -9e999;
+SELECT 'IN', count(*) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance IN (SELECT d FROM edge) LIMIT 100) HAVING count(*) >= 2;
+SELECT 'not consumed', count(*) <= 10 FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance + 0 > 0;
+SELECT 'of two calls', count(*) = sum(a.distance < b.distance) FROM actkin_neighbors('abba c', 'proj', 1, 5) AS a JOIN actkin_neighbors('cab cc', 'proj', 0, 5) AS b ON a.distance < b.distance;

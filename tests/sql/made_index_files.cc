@@ -1,0 +1,19 @@
+// made_index_files FOLDER: writes corpus.txt and two models for it, from which the SQL tests' indices are built.
+#include <cstdio>
+
+#include "storage/file.h"
+#include "tests/tools/made_model.h"
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  const std::filesystem::path folder(argv[1]);
+  try {
+    actkin::ReplaceFile(folder / "corpus.txt", actkin::MadeCorpus(900));
+    actkin::ReplaceFile(folder / "model.safetensors", actkin::SerializeSafetensors(actkin::MadeModel(1)));
+    actkin::ReplaceFile(folder / "other.safetensors", actkin::SerializeSafetensors(actkin::MadeModel(2)));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

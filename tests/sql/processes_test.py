@@ -1,0 +1,117 @@
+"""Processes that read through SQL while another builds: each sees the index as it was or as it is, never half."""
+
+import multiprocessing
+import os
+import sqlite3
+import time
+import unittest
+
+from made_index import BUILD, MADE, IndexTest, connect, run_command
+
+SITES = [(stream, block, t_i) for stream in ("proj", "ffwd") for block in (0, 1) for t_i in (1, 3, 4)]
+QUERY = "SELECT rank, string_id, text, distance FROM actkin_neighbors('abba c', ?, ?, ?)"
+
+
+def read(index, one_connection, stop, results):
+    """Asks every site again and again until `stop`, and once more; puts what it saw."""
+    seen = {site: [] for site in SITES}
+    asked = 0
+    try:
+        connection = connect(index, timeout=30)
+        while True:
+            last = stop.is_set()
+            for site in SITES:
+                try:
+                    rows = connection.execute(QUERY, site).fetchall()
+                except sqlite3.Error as error:
+                    rows = str(error)
+                if not seen[site] or seen[site][-1] != rows:
+                    seen[site].append(rows)
+                asked += 1
+            if not one_connection:
+                connection.close()
+                connection = connect(index, timeout=30)
+            if last:
+                break
+        connection.close()
+        results.put((asked, seen))
+    except Exception as error:
+        results.put((asked, repr(error)))
+
+
+class ProcessesTest(IndexTest):
+    def build(self, *more, **options):
+        return run_command("build", *BUILD, "--out", self.index, *more, **options)
+
+    def setUp(self):
+        super().setUp()
+        self.index = self.copy()
+        self.context = multiprocessing.get_context("fork")
+
+    def start_readers(self):
+        self.stop = self.context.Event()
+        self.results = self.context.Queue()
+        self.readers = [
+            self.context.Process(target=read, args=(self.index, one_connection, self.stop, self.results))
+            for one_connection in (True, True, False)
+        ]
+        for reader in self.readers:
+            reader.start()
+
+    def finish_readers(self):
+        self.stop.set()
+        results = [self.results.get(timeout=120) for _ in self.readers]
+        for reader in self.readers:
+            reader.join()
+        return results
+
+    def test_readers_see_the_old_state_or_the_new(self):
+        self.start_readers()
+        for t_i in ("1", "3,4"):
+            built = self.build("--t-i", t_i)
+            self.assertEqual(built.returncode, 0, built.stderr)
+            time.sleep(0.2)
+        results = self.finish_readers()
+        connection = self.open(self.index)
+        for asked, seen in results:
+            self.assertIsInstance(seen, dict, seen)
+            self.assertGreater(asked, 3 * len(SITES))
+            for site, answers in seen.items():
+                new = connection.execute(QUERY, site).fetchall()
+                self.assertEqual(len(new), 10)
+                self.assertEqual(answers[-1], new)
+                for old in answers[:-1]:
+                    self.assertIn("no site {} block {} t_i {}".format(*site), old)
+                self.assertLessEqual(len({a for a in answers[:-1]}), 3)
+        connection.close()
+        # A catalog that others have open stays in WAL mode; the next writer finds it alone.
+        self.assertEqual(self.build("--t-i", "0").returncode, 0)
+        connection = self.open(self.index)
+        self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("delete",))
+        self.assertEqual([name for name in os.listdir(self.index) if "-wal" in name or "-shm" in name], [])
+
+    def test_a_killed_writer_leaves_what_readers_have(self):
+        before = self.open(MADE).execute(self.QUERY).fetchall()
+        self.start_readers()
+        killed = 0
+        for stop in ("rename:2", "commit:2"):
+            built = self.build("--t-i", "3", environment={"ACTKIN_STOP_BEFORE": stop})
+            killed += built.returncode < 0
+            self.assertEqual(self.open(self.index).execute(self.QUERY).fetchall(), before)
+        self.assertGreater(killed, 0)
+        built = self.build("--t-i", "3")
+        self.assertEqual(built.returncode, 0, built.stderr)
+        connection = self.open(self.index)
+        for _, seen in self.finish_readers():
+            self.assertIsInstance(seen, dict, seen)
+            for site, answers in seen.items():
+                if site[2] == 3:
+                    self.assertEqual(answers[-1], connection.execute(QUERY, site).fetchall())
+                else:
+                    self.assertIn("no site", answers[-1])
+                for old in answers[:-1]:
+                    self.assertIn("no site", old)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,24 @@
+#ifndef ACTKIN_TESTS_TOOLS_RUN_COMMAND_H_
+#define ACTKIN_TESTS_TOOLS_RUN_COMMAND_H_
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace actkin {
+
+struct CommandResult {
+  int status = -1;  // exit status; 128 + signal where one ended it
+  std::string out;
+  std::string err;
+};
+
+// Runs the actkin command; stdin is empty. environment: "NAME=value".
+CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
+
+// Runs it, expects success, and returns what it printed as JSON.
+nlohmann::json RunForJson(const std::vector<std::string>& arguments);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_TESTS_TOOLS_RUN_COMMAND_H_
