@@ -61,15 +61,17 @@ void CheckPlan(const TrainingPlan& plan) {
   }
   if (plan.steps.has_value() == plan.minutes.has_value()) FailUsage("give either --steps or --minutes");
   if (plan.steps && *plan.steps == 0) FailUsage("--steps 0: expected at least 1");
-  if (plan.minutes && !(*plan.minutes > 0)) FailUsage("--minutes {}: expected more than 0", *plan.minutes);
-  if (!(plan.learning_rate > 0)) FailUsage("--lr {}: expected more than 0", plan.learning_rate);
+  if (plan.minutes && !(*plan.minutes > 0 && std::isfinite(*plan.minutes)))
+    FailUsage("--minutes {}: expected more than 0", *plan.minutes);
+  if (!(plan.learning_rate > 0 && std::isfinite(plan.learning_rate)))
+    FailUsage("--lr {}: expected more than 0", plan.learning_rate);
   if (!(plan.dropout >= 0 && plan.dropout < 1)) FailUsage("--dropout {}: expected 0 <= dropout < 1", plan.dropout);
 }
 
 // Finds what would only come to light when the first checkpoint is written.
 void CheckOut(const std::filesystem::path& out, const std::filesystem::path& corpus) {
-  if (out.extension() != ".safetensors") FailUsage("--out {}: expected a name that ends in .safetensors", out.string());
   if (std::filesystem::is_directory(out)) Fail("{}: is a folder: give --out the name of a file", out.string());
+  if (out.extension() != ".safetensors") FailUsage("--out {}: expected a name that ends in .safetensors", out.string());
   const std::filesystem::path folder = out.has_parent_path() ? out.parent_path() : ".";
   if (!std::filesystem::is_directory(folder)) Fail("{}: the folder {} does not exist", out.string(), folder.string());
   std::error_code ignored;
@@ -291,7 +293,7 @@ double LearningRate(double peak, double done) {
 }
 
 StateDict InitialParameters(const ModelShape& shape, std::uint64_t seed) {
-  constexpr double kDeviation = 0.02;
+  const double wide = 0.4 / std::sqrt(static_cast<double>(shape.embed));
   StateDict state;
   std::uint64_t counter = MixedBits(seed + 1);
   const auto uniform = [&counter] {  // in (0, 1]
@@ -307,7 +309,7 @@ StateDict InitialParameters(const ModelShape& shape, std::uint64_t seed) {
     tensor.values.assign(numbers, norm && !bias ? 1.0F : 0.0F);
     if (norm || bias) continue;
     const bool to_residual = name.ends_with("sa.proj.weight") || name.ends_with("ffwd.net.2.weight");
-    const double deviation = to_residual ? kDeviation / std::sqrt(2.0 * static_cast<double>(shape.blocks)) : kDeviation;
+    const double deviation = to_residual ? wide / std::sqrt(2.0 * static_cast<double>(shape.blocks)) : wide;
     for (float& value : tensor.values) {
       // Box and Muller, "A note on the generation of random normal deviates".
       const double radius = std::sqrt(-2 * std::log(uniform()));

@@ -54,8 +54,9 @@ TrainSummary Train(const TrainOptions& options, const TrainerMaker& make, Progre
 inline constexpr double kWarmUp = 0.03;
 double LearningRate(double peak, double done);
 
-// Random weights: normal with deviation 0.02, less by sqrt(2 * blocks) where a layer adds to the residual (Radford et
-// al., "Language models are unsupervised multitask learners", section 2.3); biases 0, norms 1.
+// Random weights: normal with deviation 0.4 / sqrt(embed), which is the usual 0.02 at 384 dimensions, less by
+// sqrt(2 * blocks) where a layer adds to the residual (Radford et al., "Language models are unsupervised multitask
+// learners", section 2.3); biases 0, norms 1.
 StateDict InitialParameters(const ModelShape& shape, std::uint64_t seed);
 
 }  // namespace actkin

@@ -23,7 +23,7 @@ struct TrainingPlan {
   // One of the two: the learning rate's schedule follows it.
   std::optional<std::uint64_t> steps;
   std::optional<double> minutes;  // of training, without validation and checkpoints
-  std::int64_t batch = 32;        // sequences of context tokens
+  std::int64_t batch = 16;        // sequences of context tokens
   double learning_rate = 3e-3;
   double dropout = 0;
   std::uint64_t seed = 1337;

@@ -30,23 +30,13 @@ std::string DescribeBuilt(const std::vector<SiteRow>& sites, Stream stream) {
                      FormatNumberList({blocks.begin(), blocks.end()}), positions);
 }
 
-// Cheap checks of an opened file against the row of the catalog that names it.
-template <typename File>
-void RequireSame(const File& file, const FileRow& row, const std::filesystem::path& path) {
-  if (file.file_bytes() != row.bytes || ChecksumText(file.header_checksum()) != row.checksum) {
-    Fail("{}: damaged, or of another build: its header is not the one that the catalog knows; 'actkin verify' says more",
-         path.string());
-  }
-}
-
 }  // namespace
 
-IndexReader::IndexReader(const IndexDirectory& directory)
-    : directory_(directory), own_connection_(OpenCatalog(directory)) {
-  catalog_ = std::make_unique<Catalog>(own_connection_->handle());
-  corpus_ = catalog_->Corpus();
-  lengths_ = catalog_->Lengths();
-  vocabulary_ = Vocabulary::OfTokens(catalog_->TokenTexts(), directory_.Catalog().string());
+IndexReader::IndexReader(const IndexDirectory& directory) : IndexReader(directory, OpenCatalog(directory)) {}
+
+IndexReader::IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection)
+    : IndexReader(directory, own_connection->handle(), "main") {
+  own_connection_ = std::move(own_connection);
 }
 
 IndexReader::IndexReader(const IndexDirectory& directory, sqlite3* connection, const std::string& schema)
@@ -138,7 +128,7 @@ std::shared_ptr<const RowOrderFile> IndexReader::OpenRowOrder(int t_i) {
     if (!row) Fail("{}: damaged: no row order at t_i {}", directory_.Catalog().string(), t_i);
     const std::filesystem::path path = directory_.Resolve(row->file);
     auto file = std::make_shared<const RowOrderFile>(path);
-    RequireSame(*file, *row, path);
+    RequireAsCatalogued(*file, *row, path);
     if (file->row_count() != Length(t_i + 1).row_count) Fail("{}: not the rows of t_i {}", path.string(), t_i);
     order = std::move(file);
   }
@@ -164,14 +154,14 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
   if (site.stream == Stream::kEmbedding) {
     const std::filesystem::path path = directory_.Resolve(index_row->file.file);
     CodeFile file(path);
-    RequireSame(file, index_row->file, path);
+    RequireAsCatalogued(file, index_row->file, path);
     index = std::make_shared<EmbeddingIndex>(std::move(file), OpenRowOrder(site.t_i));
   } else {
     std::vector<VectorFile> files;
     for (const VectorFileRow& vectors : catalog_->VectorFiles(row.site_id)) {
       const std::filesystem::path path = directory_.Resolve(vectors.file.file);
       VectorFile& file = files.emplace_back(path);
-      RequireSame(file, vectors.file, path);
+      RequireAsCatalogued(file, vectors.file, path);
       if (file.rows() != vectors.rows) Fail("{}: holds other rows than the catalog says", path.string());
     }
     index = std::make_shared<ScanIndex>(std::move(files), OpenRowOrder(site.t_i));

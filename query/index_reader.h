@@ -95,6 +95,7 @@ class IndexReader {
   const PromptForward& Forward();
 
  private:
+  IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection);
   SiteRow RequireSite(const Site& site);
   std::vector<Neighbor> Read(const Site& site, std::span<const Match> matches);
   const LengthRow& Length(int length) const;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/error.h"
 #include "schema/model_layout.h"
 #include "schema/site.h"
 #include "storage/index_directory.h"
@@ -116,6 +117,16 @@ std::unique_ptr<SqliteConnection> OpenCatalog(const IndexDirectory& directory);
 
 // "0123456789abcdef"
 std::string ChecksumText(std::uint64_t checksum);
+
+// The cheap check of an opened file against the row that names it. File has file_bytes() and header_checksum(). Throws
+// Error naming `path`.
+template <typename File>
+void RequireAsCatalogued(const File& file, const FileRow& row, const std::filesystem::path& path) {
+  if (file.file_bytes() != row.bytes || ChecksumText(file.header_checksum()) != row.checksum) {
+    Fail("{}: damaged, or of another build: its header is not the one that the catalog knows; 'actkin verify' says more",
+         path.string());
+  }
+}
 
 }  // namespace actkin
 

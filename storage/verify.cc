@@ -139,17 +139,10 @@ class Verifier {
     if (!same) Fail("{}: its sizes are not those in the catalog", path.string());
   }
 
-  template <typename File>
-  static void RequireSame(const File& file, const FileRow& row, const std::filesystem::path& path) {
-    if (file.file_bytes() != row.bytes || ChecksumText(file.header_checksum()) != row.checksum) {
-      Fail("{}: damaged, or of another build: its header is not the one that the catalog knows", path.string());
-    }
-  }
-
   void CheckRowOrder(const FileRow& row, const LengthRow& length) {
     const std::filesystem::path path = directory_.Resolve(row.file);
     const RowOrderFile file(path);
-    RequireSame(file, row, path);
+    RequireAsCatalogued(file, row, path);
     file.Verify();
     if (file.string_length() != static_cast<std::uint64_t>(length.length) || file.row_count() != length.row_count) {
       Fail("{}: {} rows of length {}, expected {} of {}", path.string(), file.row_count(), file.string_length(),
@@ -181,7 +174,7 @@ class Verifier {
       Check(row.file.file, [&] {
         const std::filesystem::path path = directory_.Resolve(row.file.file);
         const VectorFile file(path);
-        RequireSame(file, row.file, path);
+        RequireAsCatalogued(file, row.file, path);
         if (file.rows() != row.rows || file.dimension() != site.dimension || file.element() != site.element) {
           Fail("{}: its rows are not those in the catalog", path.string());
         }
@@ -193,7 +186,7 @@ class Verifier {
       Check(index.file.file, [&] {
         const std::filesystem::path path = directory_.Resolve(index.file.file);
         const CodeFile file(path);
-        RequireSame(file, index.file, path);
+        RequireAsCatalogued(file, index.file, path);
         if (file.rows() != RowRange{0, site.row_count} || file.positions() * file.embed() != site.dimension) {
           Fail("{}: its rows are not those in the catalog", path.string());
         }
