@@ -95,10 +95,10 @@ void AddBuildCommand(CLI::App& app) {
   AddThreadsOption(*command, flags->threads);
   command->add_flag("--json", flags->json, "Print the summary as JSON");
   command->footer(
-      "Examples:\n"
-      "  actkin build shakespeare.txt --model model.pt --out shakespeare.actkin\n"
-      "  actkin build shakespeare.txt --model model.pt --out shakespeare.actkin --t-i 3-8   # adds positions\n"
-      "  actkin build shakespeare.txt --out counts.actkin                                   # next-token counts only");
+      "Examples, with the model that the example of 'actkin train --help' makes:\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 3-8   # adds positions\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin          # next-token counts only");
   command->callback([flags, length] { Run(*flags, length->count() > 0); });
 }
 

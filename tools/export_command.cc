@@ -91,8 +91,8 @@ void AddExportCommand(CLI::App& app) {
   AddThreadsOption(*command, flags->threads);
   command->footer(
       "Example:\n"
-      "  actkin export shakespeare.actkin --layout npy vectors/ --stream ffwd --block 5 --t-i 9\n"
-      "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b5-t9.npy', mmap_mode='r').shape)\"");
+      "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
+      "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"");
   command->callback([flags] { Run(*flags); });
 }
 

@@ -173,7 +173,7 @@ void AddInfoCommand(CLI::App& app) {
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
-  command->footer("Example:\n  actkin info shakespeare.actkin");
+  command->footer("Example:\n  actkin info gpl.actkin");
   command->callback([flags] {
     const DirectoryInfo info = ReadInfo(IndexDirectory(flags->directory));
     Print(flags->json ? JsonInfo(flags->directory, info).dump(1) + "\n" : HumanInfo(flags->directory, info));

@@ -44,9 +44,10 @@ int Main(int argc, char** argv) {
   app.require_subcommand(0, 1);
   app.get_formatter()->column_width(34);
   app.footer(
-      "Example:\n"
-      "  actkin build shakespeare.txt --model model.pt --out shakespeare.actkin\n"
-      "  actkin query shakespeare.actkin 'my most gr'\n"
+      "Example, with a text that every Debian has:\n"
+      "  actkin train /usr/share/common-licenses/GPL-3 --out gpl.safetensors --minutes 0.2\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
+      "  actkin query gpl.actkin 'the licens'\n"
       "'actkin SUBCOMMAND --help' says more of each.");
   AddTrainCommand(app);
   AddBuildCommand(app);

@@ -199,10 +199,10 @@ void AddQueryCommand(CLI::App& app) {
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(
-      "Examples:\n"
-      "  actkin query shakespeare.actkin 'my most gr' --stream proj --block 1\n"
-      "  actkin query shakespeare.actkin 'my most gr' --metric cosine --within 0.9: --json\n"
-      "  actkin query shakespeare.actkin --escapes 'Citizen:\\nB' --t-i 4 -k 5");
+      "Examples, on the index that the example of 'actkin build --help' makes:\n"
+      "  actkin query gpl.actkin 'the licens' --stream proj --block 1\n"
+      "  actkin query gpl.actkin 'the licens' --metric cosine --within 0.9: --json\n"
+      "  actkin query gpl.actkin --escapes 'This\\nis' -k 5");
   command->callback([command, flags] { Run(*command, *flags); });
 }
 

@@ -31,7 +31,7 @@ void AddVerifyCommand(CLI::App& app) {
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
-  command->footer("Exits with 1 when anything is damaged.\nExample:\n  actkin verify shakespeare.actkin");
+  command->footer("Exits with 1 when anything is damaged.\nExample:\n  actkin verify gpl.actkin");
   command->callback([flags] {
     std::uint64_t sound = 0;
     std::uint64_t damaged = 0;
