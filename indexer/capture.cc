@@ -22,13 +22,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Leaves of a batch: as many as keep one worker's activations within 512 MB were no prefix shared, so that memory stays
+// Together the workers stay within 3 GB, however many threads are asked for.
+constexpr std::uint64_t kWorkerBytes = std::uint64_t{512} << 20;
+constexpr std::size_t kMaximumWorkers = 6;
+
+// Leaves of a batch: as many as keep one worker's activations within kWorkerBytes were no prefix shared, so that memory stays
 // bounded whatever the model. A power of two, at most 4,096: more leaves share more prefixes, but leave the cache.
 std::uint64_t BatchRows(const ModelShape& shape, int depth) {
   const auto floats = static_cast<std::uint64_t>(6 * shape.embed + 4 * shape.heads * shape.head_size);
   const std::uint64_t bytes = 4 * floats * static_cast<std::uint64_t>(depth);
-  constexpr std::uint64_t kBudget = std::uint64_t{512} << 20;
-  return std::clamp<std::uint64_t>(std::bit_floor(kBudget / bytes), 16, 4096);
+  return std::clamp<std::uint64_t>(std::bit_floor(kWorkerBytes / bytes), 16, 4096);
 }
 
 // The capture's progress on disk: which batches are done, and the checksum of the rows they wrote to each file.
@@ -83,8 +86,8 @@ class CaptureRun {
     listener_.Advance(already, already);
     {
       std::vector<std::jthread> workers;
-      const std::size_t threads = std::min<std::size_t>(static_cast<std::size_t>(std::max(options_.threads, 1)),
-                                                        state_.done.size() - count_done());
+      const std::size_t threads = std::min({static_cast<std::size_t>(std::max(options_.threads, 1)), kMaximumWorkers,
+                                            static_cast<std::size_t>(state_.done.size() - count_done())});
       working_ = threads;
       for (std::size_t i = 0; i < threads; ++i) workers.emplace_back([this] { Work(); });
       Clock::time_point last_checkpoint = Clock::now();

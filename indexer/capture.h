@@ -24,7 +24,7 @@ struct CapturePlan {
 };
 
 struct CaptureOptions {
-  int threads = 1;
+  int threads = 1;  // at most six are used, so that memory stays within 4 GB
   // How often progress is made safe on disk; 0 after every batch.
   double checkpoint_seconds = 10;
   std::uint64_t batch_rows = 0;  // leaves of a batch; 0: by the model's sizes (tests set it)
