@@ -240,7 +240,14 @@ TEST_F(CommandTest, ALaterBuildAddsSitesAndLeavesTheOthersAlone) {
   EXPECT_EQ(ReadFile(index + "/sites/ffwd-b1-t5.vectors"), before);
   EXPECT_EQ(build({"--model", model_, "--t-i", "2,5"})["sites_added"], 0);
   EXPECT_EQ(build({"--t-i", "3"})["sites_added"], 4) << "the directory's own model serves";
-  EXPECT_EQ(RunForJson({"query", index, "abba c", "--json"}), RunForJson(Query({"abba c"})));
+  // A site captured beside others went through matrix products of other sizes, which may round differently.
+  const json grown = RunForJson({"query", index, "abba c", "--json"});
+  const json at_once = RunForJson(Query({"abba c"}));
+  ASSERT_EQ(grown["neighbors"].size(), at_once["neighbors"].size());
+  for (std::size_t i = 0; i < grown["neighbors"].size(); ++i) {
+    EXPECT_EQ(grown["neighbors"][i]["text"], at_once["neighbors"][i]["text"]);
+    EXPECT_NEAR(grown["neighbors"][i]["distance"].get<double>(), at_once["neighbors"][i]["distance"].get<double>(), 1e-5);
+  }
   EXPECT_EQ(RunCommand({"verify", index}).status, 0);
 }
 
