@@ -1,0 +1,55 @@
+#include "tools/benchmarks/interleave.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace actkin {
+namespace {
+
+constexpr double kTurns = 5;               // of each side, where calls are short
+constexpr std::size_t kFewestRounds = 3;   // where that takes at most four times as long as asked for
+constexpr std::size_t kCallsOfATurn = 32;  // at most
+
+// One turn: a first call, then warm ones for about so many milliseconds.
+void Turn(double milliseconds, std::size_t& number, const std::function<void(std::size_t)>& call, CallTimes& times) {
+  times.first.push_back(MillisecondsOf([&] { call(number++); }));
+  double spent = times.first.back();
+  for (std::size_t i = 1; i < kCallsOfATurn && spent < milliseconds; ++i) {
+    times.warm.push_back(MillisecondsOf([&] { call(number++); }));
+    spent += times.warm.back();
+  }
+}
+
+}  // namespace
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+double MillisecondsOf(const std::function<void()>& action) {
+  const auto begin = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double CallTimes::Median() const { return actkin::Median(warm.empty() ? first : warm); }
+
+InterleavedTimes Interleave(double seconds, const std::function<void(std::size_t)>& ours,
+                            const std::function<void(std::size_t)>& peer) {
+  InterleavedTimes times;
+  std::size_t ours_number = 0;
+  std::size_t peer_number = 0;
+  const double turn = seconds * 1000 / (2 * kTurns);
+  double spent = 0;
+  for (std::size_t round = 0; spent < seconds * 1000 * (round < kFewestRounds ? 4 : 1); ++round) {
+    spent += MillisecondsOf([&] {
+      Turn(turn, ours_number, ours, times.ours);
+      Turn(turn, peer_number, peer, times.peer);
+    });
+  }
+  return times;
+}
+
+}  // namespace actkin
