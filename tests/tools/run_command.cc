@@ -12,7 +12,8 @@
 
 namespace actkin {
 
-CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+CommandResult RunProgram(const std::string& path, const std::vector<std::string>& arguments,
+                         const std::vector<std::string>& environment) {
   const TemporaryFolder folder;
   const std::string out = folder / "out";
   const std::string err = folder / "err";
@@ -21,16 +22,20 @@ CommandResult RunCommand(const std::vector<std::string>& arguments, const std::v
     ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
     ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
     ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
-    std::vector<char*> argv{const_cast<char*>("actkin")};
+    std::vector<char*> argv{const_cast<char*>(path.c_str())};
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     for (const std::string& variable : environment) ::putenv(const_cast<char*>(variable.c_str()));
-    ::execv(ACTKIN_COMMAND, argv.data());
+    ::execv(path.c_str(), argv.data());
     ::_exit(127);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), ReadFile(out), ReadFile(err)};
+}
+
+CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+  return RunProgram(ACTKIN_COMMAND, arguments, environment);
 }
 
 nlohmann::json RunForJson(const std::vector<std::string>& arguments) {

@@ -13,6 +13,10 @@ struct CommandResult {
   std::string err;
 };
 
+// Runs a program; stdin is empty. environment: "NAME=value".
+CommandResult RunProgram(const std::string& path, const std::vector<std::string>& arguments,
+                         const std::vector<std::string>& environment = {});
+
 // Runs the actkin command; stdin is empty. environment: "NAME=value".
 CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
 

@@ -14,13 +14,14 @@ namespace actkin {
 
 // What one row of the results measures. Written kind/stream/block/kK/qQUERIES: "exact/proj/0/k10/q1".
 //
-//   exact, outside        single prompts of the corpus, or of none, at the index 'exact'
-//   batch                 several prompts of the corpus in one call
-//   approximate           our fastest index, and an approximate peer, both at a recall@10 of at least 0.99
-//   sql                   prompts through the SQLite extension; the peer is the library
+//   exact, outside    single prompts that the corpus holds, or does not hold, at the index 'exact'
+//   batch             several prompts of the corpus in one call
+//   approximate, approximate-outside
+//                     our quickest index and an approximate peer, both at a recall of at least 0.99
+//   sql               prompts through the SQLite extension; the peer is the library
 //   process, process-outside
-//                         the whole command `actkin query`
-//   build                 the prefix-shared forward pass, a thousand distinct prefixes (k and queries are 0)
+//                     the whole command `actkin query`
+//   build             the prefix-shared forward pass, a thousand distinct prefixes (k and queries are 0)
 struct RowName {
   std::string kind;
   Stream stream = Stream::kFfwd;

@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "schema/error.h"
 #include "storage/catalog.h"
 #include "storage/file.h"
 
@@ -44,9 +45,13 @@ nlohmann::ordered_json DescribeMachine() {
       {"instructions", WidestInstructions()},
       {"memory_bytes",
        static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE))},
-      {"l2_bytes", ::sysconf(_SC_LEVEL2_CACHE_SIZE)},
-      {"l3_bytes", ::sysconf(_SC_LEVEL3_CACHE_SIZE)},
   };
+  // Of the first core, as the kernel names them: "1024K". (sysconf tells of the host's on virtual machines.)
+  for (const int level : {2, 3}) {
+    std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/size", level));
+    std::string size;
+    if (file >> size) machine[fmt::format("l{}_cache", level)] = size;
+  }
   utsname system{};
   if (::uname(&system) == 0) machine["system"] = std::string(system.sysname) + " " + system.release;
   machine["compiler"] = std::string("g++ ") + __VERSION__;

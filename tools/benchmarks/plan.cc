@@ -21,7 +21,7 @@ std::vector<Shape> ShapesOf(const std::string& peer, bool embedding, bool long_s
   }
   if (peer == "hnswlib" || peer == "faiss-hnsw32" || peer == "faiss-ivf") {
     if (embedding || !long_site) return {};
-    return {{"approximate", 10, 1}, {"approximate", 10, 100}};
+    return {{"approximate", 10, 1}, {"approximate-outside", 10, 1}, {"approximate", 10, 100}};
   }
   if (peer == "faiss-pq" && !embedding) return {};
   if (peer != "faiss-pq" && embedding) return {};
@@ -43,8 +43,8 @@ bool Asked(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 const std::vector<std::string>& KindNames() {
-  static const std::vector<std::string> names = {"exact", "outside", "batch",           "approximate",
-                                                 "sql",   "process", "process-outside", "build"};
+  static const std::vector<std::string> names = {
+      "exact", "outside", "batch", "approximate", "approximate-outside", "sql", "process", "process-outside", "build"};
   return names;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "schema/error.h"
+#include "tools/benchmarks/answers.h"
 #include "tools/benchmarks/command_call.h"
 #include "tools/benchmarks/interleave.h"
 #include "tools/benchmarks/memory_scan.h"
@@ -11,17 +12,15 @@
 namespace actkin {
 namespace {
 
-constexpr std::size_t kSinglePrompts = 64;
+constexpr std::size_t kPrompts = 200;
 // Queries that a peer answers in the place of more.
 constexpr std::uint64_t kScaledFrom = 500;
 // Our own time for a large batch is scaled as well where it would be longer.
 constexpr double kLongestBatchMs = 90e3;
 // Queries whose answers are compared with ours.
 constexpr std::size_t kCompared = 100;
-constexpr std::uint64_t kComparedNeighbors = 10;
 // An embedding site's floats are nowhere in memory: so many bytes are read instead.
 constexpr std::uint64_t kScannedBytes = std::uint64_t{512} << 20;
-constexpr std::size_t kRecallQueries = 200;
 constexpr double kRecall = 0.99;
 
 double Norm(std::span<const float> vector) {
@@ -34,22 +33,6 @@ void SetTimes(const InterleavedTimes& times, BenchRow& row) {
   row.ours_ms = times.ours.Median();
   row.peer_ms = times.peer.Median();
   if (!times.ours.warm.empty()) row.ours_cold_ms = Median(times.ours.first);
-}
-
-// The share of the true nearest rows that were found.
-double Recall(const std::vector<std::vector<Match>>& truth, std::uint64_t k, const auto& row_found) {
-  std::size_t found = 0;
-  for (std::size_t query = 0; query < truth.size(); ++query) {
-    for (const Match& match : truth[query]) {
-      for (std::uint64_t i = 0; i < k; ++i) {
-        if (row_found(query, i) == match.row) {
-          ++found;
-          break;
-        }
-      }
-    }
-  }
-  return static_cast<double>(found) / static_cast<double>(truth.size() * k);
 }
 
 struct OurSetting {
@@ -78,12 +61,14 @@ std::vector<std::string> ParametersOf(const std::string& index) {
   return parameters;
 }
 
-// Of all indices of the site, and all parameters that reach the recall, the quickest for calls of so many queries.
-OurSetting BestSetting(SiteWorkload& site, const Queries& queries, const std::vector<std::vector<Match>>& truth,
-                       std::uint64_t k, std::size_t call) {
+// Of all indices of the site, each with its first parameters that reach the recall, the quickest for calls of so many
+// queries. truth: the exact answers to the first of the queries.
+OurSetting BestSetting(SiteWorkload& site, const Queries& queries, const Answers& truth, std::uint64_t k,
+                       std::size_t call) {
+  const std::size_t asked = truth.size();
   const auto measure = [&](const OurSetting& setting) {
     std::vector<double> ms;
-    for (std::size_t i = 0; i + call <= queries.count() && i < 32 * call; i += call) {
+    for (std::size_t i = 0; i + call <= asked && i < 32 * call; i += call) {
       ms.push_back(MillisecondsOf(
           [&] { static_cast<void>(site.Search(queries.At(i, call), k, setting.index, setting.parameters)); }));
     }
@@ -97,10 +82,12 @@ OurSetting BestSetting(SiteWorkload& site, const Queries& queries, const std::ve
     if (index.name == kExactIndexName || index.metric.value_or(Metric::kL2) != Metric::kL2) continue;
     for (const std::string& parameters : ParametersOf(index.name)) {
       OurSetting setting{index.name, parameters, 0, 0};
-      const auto found = site.Search(queries.vectors, k, setting.index, setting.parameters);
-      setting.recall = Recall(truth, k, [&](std::size_t query, std::size_t i) {
-        return i < found[query].size() ? std::optional(found[query][i].row) : std::nullopt;
-      });
+      const auto found = site.Search(queries.At(0, asked), k, setting.index, setting.parameters);
+      std::vector<std::int64_t> rows(asked * k, -1);
+      for (std::size_t query = 0; query < asked; ++query) {
+        for (std::size_t i = 0; i < found[query].size(); ++i) rows[query * k + i] = found[query][i].row;
+      }
+      setting.recall = RecallOf(truth, rows, k);
       if (setting.recall < kRecall) continue;
       setting.ms = measure(setting);
       if (setting.ms < best.ms) best = setting;
@@ -112,15 +99,16 @@ OurSetting BestSetting(SiteWorkload& site, const Queries& queries, const std::ve
 
 }  // namespace
 
-const Queries& SiteMeasurement::QueriesFor(const Task& task) {
-  const bool outside = task.name.kind == "outside" || task.name.kind == "process-outside";
-  Queries& queries = queries_[outside ? "outside" : "in"];
-  const std::size_t needed = task.name.kind == "approximate" ? std::max<std::size_t>(kRecallQueries, task.name.queries)
-                                                             : std::max<std::size_t>(kSinglePrompts, task.name.queries);
+const Queries& SiteMeasurement::QueriesFor(const RowName& name) {
+  const bool outside = name.kind.ends_with("outside");
+  Queries& queries = outside ? outside_ : in_corpus_;
+  const std::size_t needed = std::max<std::size_t>(kPrompts, name.queries);
   if (queries.count() == 0 || (!outside && queries.count() < needed)) {
-    queries = outside ? site_.OutsideCorpus(kSinglePrompts) : site_.InCorpus(needed);
+    queries = outside ? site_.OutsideCorpus(kPrompts) : site_.InCorpus(needed);
   }
-  if (queries.count() == 0) Fail("the corpus is too regular: no prompts outside it were found");
+  if (queries.count() < name.queries) {
+    Fail("the corpus is too regular: {} prompts outside it were found", queries.count());
+  }
   return queries;
 }
 
@@ -168,26 +156,15 @@ Peer& SiteMeasurement::LoadPeer(const std::string& name) {
 }
 
 std::string SiteMeasurement::Compare(const Queries& queries, std::size_t count, std::uint64_t k,
-                                     const std::vector<float>& distances) {
-  const auto ours = site_.Search(queries.At(0, count), k);
-  for (std::size_t query = 0; query < count; ++query) {
-    const double norm = Norm(queries.At(query, 1));
-    for (std::uint64_t i = 0; i < std::min(k, kComparedNeighbors); ++i) {
-      const double mine = ours[query][i].distance;
-      const double theirs = distances[query * k + i];
-      // Our vectors are the stored ones, theirs may have been rotated back to float32 and summed in float32.
-      const double allowed = 1e-5 * mine * mine + loaded_.kind->squared_error * (norm + mine) * (norm + mine);
-      if (!(std::abs(mine * mine - theirs * theirs) <= allowed)) {
-        return fmt::format("the answers differ: prompt {} of {}, rank {}: {} is at {:.7g}, ours at {:.7g}", query + 1,
-                           count, i + 1, loaded_.kind->name, theirs, mine);
-      }
-    }
-  }
-  return "";
+                                     std::span<const float> distances) {
+  std::vector<double> norms;
+  for (std::size_t query = 0; query < count; ++query) norms.push_back(Norm(queries.At(query, 1)));
+  return FindDifference(site_.Search(queries.At(0, count), k), distances.first(count * k), k, norms,
+                        loaded_.kind->squared_error);
 }
 
 void SiteMeasurement::MeasureScan(const Task& task, BenchRow& row) {
-  const Queries& queries = QueriesFor(task);
+  const Queries& queries = QueriesFor(task.name);
   Scan();
   const InterleavedTimes times = Interleave(
       options_.seconds, [&](std::size_t call) { static_cast<void>(site_.Search(queries.At(call, 1), task.name.k)); },
@@ -200,7 +177,7 @@ void SiteMeasurement::MeasureScan(const Task& task, BenchRow& row) {
 }
 
 void SiteMeasurement::MeasureProcess(const Task& task, BenchRow& row) {
-  const Queries& queries = QueriesFor(task);
+  const Queries& queries = QueriesFor(task.name);
   row.rows = site_.index_rows();
   const double scan =
       ScanMilliseconds() * static_cast<double>(site_.index_rows()) / static_cast<double>(site_.row_count());
@@ -218,7 +195,7 @@ void SiteMeasurement::MeasureProcess(const Task& task, BenchRow& row) {
 void SiteMeasurement::MeasureExactPeer(const Task& task, BenchRow& row) {
   const std::uint64_t k = task.name.k;
   const std::uint64_t count = task.name.queries;
-  const Queries& queries = QueriesFor(task);
+  const Queries& queries = QueriesFor(task.name);
   Peer& peer = LoadPeer(task.peer);
   row.peer_build_seconds = loaded_.seconds;
 
@@ -263,21 +240,19 @@ void SiteMeasurement::MeasureExactPeer(const Task& task, BenchRow& row) {
 void SiteMeasurement::MeasureApproximatePeer(const Task& task, BenchRow& row) {
   const std::uint64_t k = task.name.k;
   const std::uint64_t count = task.name.queries;
-  const Queries& queries = QueriesFor(task);
+  const Queries& queries = QueriesFor(task.name);
   Peer& peer = LoadPeer(task.peer);
   row.peer_build_seconds = loaded_.seconds;
-  const auto truth = site_.Search(queries.vectors, k);
+  const std::size_t asked = std::min(kPrompts, queries.count());
+  const Answers truth = site_.Search(queries.At(0, asked), k);
 
-  std::vector<float> distances(queries.count() * k);
-  std::vector<std::int64_t> rows(queries.count() * k);
+  std::vector<float> distances(asked * k);
+  std::vector<std::int64_t> rows(asked * k);
   for (const int setting : peer.Settings()) {
     peer.Set(setting);
-    peer.Search(queries.vectors.data(), queries.count(), k, distances.data(), rows.data());
+    peer.Search(queries.At(0, asked).data(), asked, k, distances.data(), rows.data());
     row.peer_setting = fmt::format("{}={}", peer.SettingName(), setting);
-    row.peer_recall = Recall(truth, k, [&](std::size_t query, std::size_t i) {
-      const std::int64_t found = rows[query * k + i];
-      return found < 0 ? std::nullopt : std::optional(static_cast<RowNumber>(found));
-    });
+    row.peer_recall = RecallOf(truth, rows, k);
     if (*row.peer_recall >= kRecall) break;
   }
   const OurSetting ours = BestSetting(site_, queries, truth, k, count);
@@ -308,7 +283,7 @@ BenchRow SiteMeasurement::Measure(const Task& task) {
     MeasureProcess(task, row);
   } else if (task.peer == kMemoryScan) {
     MeasureScan(task, row);
-  } else if (task.name.kind == "approximate") {
+  } else if (task.name.kind.starts_with("approximate")) {
     MeasureApproximatePeer(task, row);
   } else {
     MeasureExactPeer(task, row);

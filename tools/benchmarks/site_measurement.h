@@ -1,9 +1,9 @@
 #ifndef ACTKIN_TOOLS_BENCHMARKS_SITE_MEASUREMENT_H_
 #define ACTKIN_TOOLS_BENCHMARKS_SITE_MEASUREMENT_H_
 
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "tools/benchmarks/peer_modules.h"
@@ -25,7 +25,7 @@ class SiteMeasurement {
 
   // The row without `program`; its `error` is set when the peer's answer contradicts ours. Throws std::exception saying
   // why when there is nothing to measure: the peer is not there or cannot hold the rows, k exceeds them. REQUIRES: the
-  // task is at this site, and of kind exact, outside, batch, approximate, process or process-outside.
+  // task is at this site, and of kind exact, outside, batch, approximate, process, or one of those outside.
   BenchRow Measure(const Task& task);
 
   // Milliseconds that reading all floats of the site takes: those in memory are read, and the time is scaled to the
@@ -40,20 +40,21 @@ class SiteMeasurement {
   };
 
   Peer& LoadPeer(const std::string& name);
-  const Queries& QueriesFor(const Task& task);
+  const Queries& QueriesFor(const RowName& name);
   void MeasureScan(const Task& task, BenchRow& row);
   void MeasureProcess(const Task& task, BenchRow& row);
   void MeasureExactPeer(const Task& task, BenchRow& row);
   void MeasureApproximatePeer(const Task& task, BenchRow& row);
-  // What is wrong with the peer's distances (count x k, of `queries`); empty when they agree.
-  std::string Compare(const Queries& queries, std::size_t count, std::uint64_t k, const std::vector<float>& distances);
+  // What is wrong with the peer's distances (at least count x k) to the first queries; empty when they agree.
+  std::string Compare(const Queries& queries, std::size_t count, std::uint64_t k, std::span<const float> distances);
   void Scan();
 
   SiteWorkload& site_;
   MeasureOptions options_;
   Loaded loaded_;
-  std::map<std::string, Queries> queries_;  // by "in" or "outside"
-  std::vector<float> scanned_;              // where the site has no vectors of its own
+  Queries in_corpus_;
+  Queries outside_;
+  std::vector<float> scanned_;  // where the site has no vectors of its own
   std::optional<double> scan_ms_;
   float sum_ = 0;  // of what was scanned: so that it is
 };
