@@ -21,10 +21,10 @@ namespace {
 
 class FaissPeer : public Peer {
  public:
-  explicit FaissPeer(int threads) : threads_(threads) { UseThreads(); }
+  explicit FaissPeer(int threads) : threads_(threads) { UseThreads(threads); }
 
   void Search(const float* queries, std::size_t count, std::size_t k, float* distances, std::int64_t* rows) override {
-    UseThreads();
+    UseThreads(count == 1 ? ThreadsOfOne() : threads_);
     index_->search(static_cast<faiss::Index::idx_t>(count), queries, static_cast<faiss::Index::idx_t>(k), distances,
                    rows);
     std::transform(distances, distances + count * k, distances,
@@ -32,10 +32,12 @@ class FaissPeer : public Peer {
   }
 
  protected:
+  // For a single query. More than it can use would only wait for each other.
+  virtual int ThreadsOfOne() const { return 1; }
   // OpenMP's threads and OpenBLAS's: FAISS hands blocks of queries to either, never to both at once.
-  void UseThreads() const {
-    omp_set_num_threads(threads_);
-    openblas_set_num_threads(threads_);
+  static void UseThreads(int threads) {
+    omp_set_num_threads(threads);
+    openblas_set_num_threads(threads);
   }
 
   int threads_;
@@ -75,8 +77,6 @@ class Ivf : public FaissPeer {
     auto index = std::make_unique<faiss::IndexIVFFlat>(&coarse_, rows.dimension, lists_);
     index->train(static_cast<faiss::Index::idx_t>(rows.count), rows.values);
     index->add(static_cast<faiss::Index::idx_t>(rows.count), rows.values);
-    // Lists of one query are divided among the threads.
-    index->parallel_mode = 1;
     ivf_ = index.get();
     index_ = std::move(index);
   }
@@ -90,7 +90,15 @@ class Ivf : public FaissPeer {
   std::string SettingName() const override { return "nprobe"; }
   void Set(int value) override { ivf_->nprobe = static_cast<std::size_t>(value); }
 
+  void Search(const float* queries, std::size_t count, std::size_t k, float* distances, std::int64_t* rows) override {
+    // The lists of a single query are divided among the threads, else the queries.
+    ivf_->parallel_mode = count == 1 ? 1 : 0;
+    FaissPeer::Search(queries, count, k, distances, rows);
+  }
+
  private:
+  int ThreadsOfOne() const override { return std::min(threads_, static_cast<int>(ivf_->nprobe)); }
+
   faiss::IndexFlatL2 coarse_;
   std::size_t lists_ = 1;
   faiss::IndexIVFFlat* ivf_ = nullptr;

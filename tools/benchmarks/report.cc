@@ -122,15 +122,14 @@ std::string ReachTable(const std::vector<BenchRow>& rows, bool color) {
                {"worst", Table::Align::kRight},
                {"worst at"},
                {"reached"}});
+  bool any = false;
   for (const Reach& reach : Reaches()) {
     std::vector<const BenchRow*> shown;
     for (const BenchRow& row : rows) {
       if (reach.shows(row)) shown.push_back(&row);
     }
-    if (shown.empty()) {
-      table.Add({reach.what, reach.required, "-", "-", "not measured", "-"});
-      continue;
-    }
+    if (shown.empty()) continue;
+    any = true;
     const auto [least, most] =
         std::ranges::minmax_element(shown, {}, [&](const BenchRow* row) { return reach.figure(*row); });
     const BenchRow& worst = reach.at_least ? **least : **most;
@@ -140,7 +139,7 @@ std::string ReachTable(const std::vector<BenchRow>& rows, bool color) {
     table.Add({reach.what, reach.required, reach.text(reach.figure(best)), reach.text(figure), Text(worst.name),
                reached ? "yes" : "no"});
   }
-  return table.Text(color);
+  return any ? table.Text(color) : "";
 }
 
 nlohmann::ordered_json ReportJson(const nlohmann::ordered_json& machine, const std::vector<BenchRow>& rows,

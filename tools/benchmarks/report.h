@@ -19,7 +19,7 @@ struct SkippedPeer {
 // All rows in a table, grouped by kind, with ratios.
 std::string RowTable(std::vector<BenchRow> rows, bool color);
 
-// What the project means to reach, each beside the worst of the rows that show it.
+// What the project means to reach, each beside the worst of the rows that show it; what no row shows is left out.
 std::string ReachTable(const std::vector<BenchRow>& rows, bool color);
 
 // {"machine": ..., "rows": [...], "skipped": [...]}
