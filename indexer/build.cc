@@ -10,6 +10,7 @@
 #include "indexer/catalog_build.h"
 #include "indexer/checkpoint.h"
 #include "indexer/corpus.h"
+#include "indexer/head_encoder.h"
 #include "indexer/prefix_tree.h"
 #include "indexer/string_levels.h"
 #include "indexer/torch_backend.h"
@@ -21,6 +22,7 @@
 #include "storage/catalog_writer.h"
 #include "storage/code_file.h"
 #include "storage/file.h"
+#include "storage/head_file.h"
 #include "storage/row_order_file.h"
 #include "storage/sha256.h"
 
@@ -96,6 +98,7 @@ class Builder {
     if (!existing.corpus) MakeCatalog();
     if (checkpoint_ && !existing.model) AddModel();
     if (checkpoint_) AddSites(existing);
+    AddHeads();
     CatalogWriter::CloseJournal(directory_);
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
@@ -227,7 +230,9 @@ class Builder {
     if (!checkpoint_) return bytes;
     const auto embed = static_cast<std::uint64_t>(checkpoint_->shape.embed);
     for (const Site& site : captured_sites_) {
-      bytes += strings_->RowCount(site.t_i + 1) * embed * ElementBytes(options_.element);
+      const std::uint64_t rows = strings_->RowCount(site.t_i + 1);
+      bytes += rows * embed * ElementBytes(options_.element);
+      if (rows >= kFewestRowsWithHeads) bytes += HeadFileWriter::FileBytes(embed, rows);
     }
     for (const Site& site : embedding_sites_) {
       const auto length = static_cast<std::uint64_t>(site.t_i) + 1;
@@ -354,6 +359,57 @@ class Builder {
     const int capture_depth = std::ranges::max(captured_sites_, {}, &Site::t_i).t_i + 1;
     if (capture_depth == tree.depth()) return Capture(plan, tree, *model, directory_, capture, progress_);
     return Capture(plan, PrefixTree(*strings_, capture_depth), *model, directory_, capture, progress_);
+  }
+
+  // Of every site that has none yet: those just added, and those whose build was stopped before it came to them.
+  void AddHeads() {
+    std::vector<SiteWithoutHeads> sites = SitesWithoutHeads();
+    if (sites.empty()) return;
+    std::uint64_t total = 0;
+    for (const SiteWithoutHeads& site : sites) total += 4 * site.row.row_count;
+    const RowAlgebra& algebra = LoadTorchBackend().row_algebra();
+    std::uint64_t done = 0;
+    progress_.Begin("heads", total, "rows");
+    for (const SiteWithoutHeads& site : sites) {
+      const Clock::time_point start = Clock::now();
+      const std::string name = IndexDirectory::Heads(site.row.site);
+      const std::filesystem::path partial = directory_.Partial() / std::filesystem::path(name).filename();
+      std::vector<VectorFile> files;
+      for (const std::filesystem::path& file : site.files) files.emplace_back(file);
+      const std::uint64_t checksum = WriteHeads(partial, files, algebra, options_.threads, [&](std::uint64_t rows) {
+        done += rows;
+        progress_.Advance(done, 0);
+      });
+      if (HeadFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
+      const FileRow published = Publish(partial, name, checksum);
+      summary_.bytes_added += published.bytes;
+      CatalogWriter(directory_).SetExactIndex(site.row.site_id, published, SecondsSince(start));
+    }
+    progress_.End();
+  }
+
+  struct SiteWithoutHeads {
+    SiteRow row;
+    std::vector<std::filesystem::path> files;
+  };
+
+  std::vector<SiteWithoutHeads> SitesWithoutHeads() const {
+    const auto connection = OpenCatalog(directory_);
+    Catalog catalog(connection->handle());
+    std::vector<SiteWithoutHeads> sites;
+    for (const SiteRow& row : catalog.Sites()) {
+      if (row.site.stream == Stream::kEmbedding || row.row_count < kFewestRowsWithHeads) continue;
+      SiteWithoutHeads site{row, {}};
+      bool has_heads = true;
+      for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) {
+        site.files.push_back(directory_.Resolve(file.file.file));
+        for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
+          if (index.file.file == file.file.file) has_heads = false;
+        }
+      }
+      if (!has_heads) sites.push_back(std::move(site));
+    }
+    return sites;
   }
 
   FileRow WriteRowOrder(const PrefixTree& tree, int t_i) {

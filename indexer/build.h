@@ -36,8 +36,8 @@ struct BuildSummary {
   double seconds = 0;
 };
 
-// Makes an index directory, continues an unfinished one, or adds sites to a finished one. What a reader sees changes only
-// when all that was asked for is whole and flushed. Throws Error; then the unfinished work stays under partial/ for the
+// Makes an index directory, continues an unfinished one, or adds sites to a finished one. A reader sees the sites that were
+// asked for once all of them are whole and flushed; then each gets its heads, without which it is searched more slowly. Throws Error; then the unfinished work stays under partial/ for the
 // next run, and a reader sees what it saw before.
 BuildSummary Build(const BuildOptions& options, ProgressListener& progress);
 

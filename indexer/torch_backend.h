@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "indexer/row_algebra.h"
 #include "schema/model_layout.h"
 #include "schema/site.h"
 #include "storage/safetensors.h"
@@ -110,6 +111,8 @@ class TorchBackend {
 
   // REQUIRES: `state` passes InferModelShape.
   virtual std::unique_ptr<Transformer> NewTransformer(const StateDict& state) const = 0;
+
+  virtual const RowAlgebra& row_algebra() const = 0;
 
   // REQUIRES: the state's parameters pass InferModelShape, and its moments have the same names and shapes.
   virtual std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const = 0;

@@ -5,7 +5,7 @@
 #include <deque>
 #include <utility>
 
-#include "query/row_workers.h"
+#include "storage/row_workers.h"
 #include "query/top_rows.h"
 #include "schema/error.h"
 #include "schema/text.h"

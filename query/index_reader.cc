@@ -9,6 +9,7 @@
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "storage/code_file.h"
+#include "storage/head_file.h"
 #include "storage/vector_file.h"
 
 namespace actkin {
@@ -158,13 +159,21 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
     index = std::make_shared<EmbeddingIndex>(std::move(file), OpenRowOrder(site.t_i));
   } else {
     std::vector<VectorFile> files;
+    bool has_heads = true;
     for (const VectorFileRow& vectors : catalog_->VectorFiles(row.site_id)) {
       const std::filesystem::path path = directory_.Resolve(vectors.file.file);
       VectorFile& file = files.emplace_back(path);
       RequireAsCatalogued(file, vectors.file, path);
       if (file.rows() != vectors.rows) Fail("{}: holds other rows than the catalog says", path.string());
+      // A small site has no heads, nor has one whose build was stopped before it made them.
+      if (vectors.file.file == index_row->file.file) has_heads = false;
     }
-    index = std::make_shared<ScanIndex>(std::move(files), OpenRowOrder(site.t_i));
+    std::optional<HeadFile> heads;
+    if (has_heads) {
+      const std::filesystem::path path = directory_.Resolve(index_row->file.file);
+      RequireAsCatalogued(heads.emplace(path), index_row->file, path);
+    }
+    index = std::make_shared<ScanIndex>(std::move(files), std::move(heads), OpenRowOrder(site.t_i));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
     Fail("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),

@@ -3,23 +3,26 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "query/site_index.h"
+#include "storage/head_file.h"
 #include "storage/row_order_file.h"
 #include "storage/vector_file.h"
 
 namespace actkin {
 
-// The index 'exact' of a proj or ffwd site: reads every row of its vector files. The answer is the brute-force answer
-// in double precision (exact_distance.h) over the stored numbers, and the same on every processor and for every number
-// of threads. Where a file holds a rotation, the query is rotated by it in double precision. Immutable; any thread.
+// The index 'exact' of a proj or ffwd site: its vector files, and heads that tell which rows need not be read
+// (head_search.h); without heads every row is read. The answer is the brute-force answer in double precision
+// (exact_distance.h) over the stored numbers, and the same on every processor and for every number of threads.
+// Immutable; any thread.
 class ScanIndex : public SiteIndex {
  public:
   // files: row ranges of one site, in any order, that together are rows 0..row_count-1, each once, of one dimension;
-  // order: of the same rows. Throws Error naming a file when they are not.
-  ScanIndex(std::vector<VectorFile> files, std::shared_ptr<const RowOrderFile> order);
+  // heads and order: of the same rows. Throws Error naming a file when they are not.
+  ScanIndex(std::vector<VectorFile> files, std::optional<HeadFile> heads, std::shared_ptr<const RowOrderFile> order);
 
   std::uint64_t row_count() const override { return row_count_; }
   std::uint64_t dimension() const override { return dimension_; }
@@ -28,6 +31,7 @@ class ScanIndex : public SiteIndex {
 
  private:
   std::vector<VectorFile> files_;  // by first row; none is empty
+  std::optional<HeadFile> heads_;
   std::shared_ptr<const RowOrderFile> order_;
   std::uint64_t row_count_ = 0;
   std::uint64_t dimension_ = 0;

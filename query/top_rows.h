@@ -29,6 +29,15 @@ class TopRows {
   // `request` and `order` outlive this object. REQUIRES: request.k is not 0.
   TopRows(const SearchRequest& request, const ScanBounds& bounds, const RowOrderFile& order, Distance distance);
 
+  // From here on only rows at this distance or better count. REQUIRES: with k, that k rows offered so far or later are.
+  void RequireAtLeastAsGoodAs(double distance);
+  // The worst distance that can still be in the answer, as far as is known: the best of what was required. Infinite on
+  // the worst side at first.
+  double reach() const { return reach_; }
+
+  // Lets the k-th best raw value exclude rows, where that proves something.
+  void ExcludeByRaw();
+
   // Raw values of the rows from `first` on. Each row is offered at most once.
   void Offer(RowNumber first, std::span<const float> raw);
 
@@ -44,11 +53,8 @@ class TopRows {
 
   bool Excluded(float raw) const { return raw < lowest_ || raw > highest_; }
   void Add(const Candidate& candidate);
-  // Lets the k-th best raw value exclude rows, where that proves something.
-  void ExcludeByRaw();
   // Computes the exact distance of every candidate and keeps the k best.
   void FinishCandidates();
-  void RequireAtLeastAsGoodAs(double distance);
 
   const SearchRequest& request_;
   const ScanBounds bounds_;
@@ -56,6 +62,7 @@ class TopRows {
   const Distance distance_;
   const bool smaller_is_better_;
   const std::size_t capacity_;
+  double reach_;
   // Rows with a raw value outside this range are not in the answer.
   float lowest_;
   float highest_;

@@ -118,4 +118,14 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
   transaction.Commit();
 }
 
+void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds) {
+  SqliteTransaction transaction(connection_);
+  SqliteStatement(connection_.handle(),
+                  "UPDATE site_index SET file = ?2, bytes = ?3, checksum = ?4, build_seconds = build_seconds + ?5 "
+                  "WHERE site_id = ?1 AND name = 'exact'")
+      .Bind(site_id, file.file, file.bytes, file.checksum, build_seconds)
+      .Run();
+  transaction.Commit();
+}
+
 }  // namespace actkin

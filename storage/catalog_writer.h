@@ -60,6 +60,8 @@ class CatalogWriter {
   void SetModel(const ModelRow& model);
   // row_orders: by t_i, those that are not there yet.
   void AddSites(std::span<const NewSite> sites, std::span<const std::pair<LengthRow, FileRow>> row_orders);
+  // The file that the index 'exact' of a site is opened by. build_seconds is added to what it took before.
+  void SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds);
 
  private:
   SqliteConnection connection_;

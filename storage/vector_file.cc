@@ -14,7 +14,7 @@ namespace actkin {
 namespace {
 
 enum Number { kElement, kDimension, kFirstRow, kEndRow };
-enum SectionIndex { kRotation, kRows };
+enum SectionIndex { kRows = 1 };
 
 constexpr std::uint64_t kMaximumDimension = 1U << 20;
 
@@ -45,9 +45,6 @@ VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind
   element_ = static_cast<Element>(numbers[kElement]);
   dimension_ = numbers[kDimension];
   rows_ = {numbers[kFirstRow], numbers[kEndRow]};
-  if (file_.header().sections[kRotation].bytes != 0) {
-    rotation_ = file_.Numbers<float>(kRotation, dimension_ * dimension_);
-  }
   body_ = file_.section(kRows);
   if (body_.size() != rows_.size() * dimension_ * ElementBytes(element_)) {
     Fail("{}: damaged: {} bytes are not {} rows of {} {} numbers", path.string(), body_.size(), rows_.size(), dimension_,
@@ -63,14 +60,18 @@ std::span<const std::uint16_t> VectorFile::Float16() const {
 
 std::vector<float> VectorFile::Row(RowNumber row) const {
   std::vector<float> values(dimension_);
-  const std::size_t bytes = dimension_ * ElementBytes(element_);
-  const std::byte* stored = body_.data() + (row - rows_.begin) * bytes;
-  if (element_ == Element::kFloat32) {
-    std::memcpy(values.data(), stored, bytes);
-  } else {
-    DecodeFloat16(reinterpret_cast<const std::uint16_t*>(stored), dimension_, values.data());
-  }
+  ReadRows({row, std::uint64_t{row} + 1}, values);
   return values;
+}
+
+void VectorFile::ReadRows(RowRange range, std::span<float> out) const {
+  const std::byte* stored = body_.data() + (range.begin - rows_.begin) * dimension_ * ElementBytes(element_);
+  const std::size_t count = range.size() * dimension_;
+  if (element_ == Element::kFloat32) {
+    std::memcpy(out.data(), stored, count * sizeof(float));
+  } else {
+    DecodeFloat16(reinterpret_cast<const std::uint16_t*>(stored), count, out.data());
+  }
 }
 
 void VectorFile::Verify() const {

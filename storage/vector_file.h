@@ -13,8 +13,7 @@
 namespace actkin {
 
 // A range of a site's rows on disk: a section file of kind kVectors. Numbers: element, dimension, first row, one past the
-// last row. Sections: 0 the rotation (dimension x dimension float32, row-major, or none), 1 the rows (rows x dimension,
-// row-major). The rows' checksum is the sum, modulo 2^64, of every row's xxh3 seeded with its row number: it does not
+// last row. Section 1: the rows (rows x dimension, row-major). The rows' checksum is the sum, modulo 2^64, of every row's xxh3 seeded with its row number: it does not
 // depend on the order in which threads write, and a resumed build continues it.
 class VectorFile {
  public:
@@ -27,14 +26,14 @@ class VectorFile {
   std::uint64_t file_bytes() const { return file_.header().file_bytes; }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
   const std::filesystem::path& path() const { return file_.path(); }
-  // Empty where the rows are unrotated; else dimension x dimension, row-major: stored = rotation * original.
-  std::span<const float> rotation() const { return rotation_; }
   // All stored numbers from rows().begin on: rows().size() x dimension().
   // REQUIRES: element() is the one named.
   std::span<const float> Float32() const;
   std::span<const std::uint16_t> Float16() const;  // IEEE 754 binary16
   // One stored row as float32. REQUIRES: row lies in rows().
   std::vector<float> Row(RowNumber row) const;
+  // out: range.size() x dimension(), as float32. REQUIRES: the range lies in rows().
+  void ReadRows(RowRange range, std::span<float> out) const;
 
   // Reads every byte. Throws Error naming the file when one is not as written.
   void Verify() const;
@@ -44,7 +43,6 @@ class VectorFile {
   Element element_ = Element::kFloat32;
   std::uint64_t dimension_ = 0;
   RowRange rows_;
-  std::span<const float> rotation_;
   std::span<const std::byte> body_;
 };
 

@@ -8,6 +8,7 @@
 #include "storage/catalog.h"
 #include "storage/code_file.h"
 #include "storage/file.h"
+#include "storage/head_file.h"
 #include "storage/row_order_file.h"
 #include "storage/safetensors.h"
 #include "storage/sha256.h"
@@ -185,6 +186,7 @@ class Verifier {
       if (!named_.insert(index.file.file).second) continue;
       Check(index.file.file, [&] {
         const std::filesystem::path path = directory_.Resolve(index.file.file);
+        if (site.site.stream != Stream::kEmbedding) return CheckHeads(index.file, path, site);
         const CodeFile file(path);
         RequireAsCatalogued(file, index.file, path);
         if (file.rows() != RowRange{0, site.row_count} || file.positions() * file.embed() != site.dimension) {
@@ -193,6 +195,15 @@ class Verifier {
         file.Verify();
       });
     }
+  }
+
+  static void CheckHeads(const FileRow& row, const std::filesystem::path& path, const SiteRow& site) {
+    const HeadFile file(path);
+    RequireAsCatalogued(file, row, path);
+    if (file.row_count() != site.row_count || file.dimension() != site.dimension) {
+      Fail("{}: its rows are not those in the catalog", path.string());
+    }
+    file.Verify();
   }
 
   void ReportLeftovers() {

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "indexer/torch/blas_row_algebra.h"
 #include "indexer/torch/model_weights.h"
 #include "indexer/torch/prefix_forward.h"
 #include "indexer/torch/pt_reader.h"
@@ -47,6 +48,10 @@ class Backend : public TorchBackend {
   std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const override {
     return WithOneLineErrors("the training", [&] { return MakeTrainer(options, state); });
   }
+  const RowAlgebra& row_algebra() const override { return row_algebra_; }
+
+ private:
+  BlasRowAlgebra row_algebra_;
 };
 
 }  // namespace

@@ -8,9 +8,11 @@
 #include <numeric>
 #include <random>
 
+#include "indexer/head_encoder.h"
 #include "schema/error.h"
 #include "storage/float16.h"
 #include "storage/section_file.h"
+#include "tests/query/plain_row_algebra.h"
 
 namespace actkin {
 namespace {
@@ -109,26 +111,27 @@ std::shared_ptr<const RowOrderFile> MakeRowOrder(const TemporaryFolder& folder,
 }
 
 std::filesystem::path WriteRows(const TemporaryFolder& folder, Element element, std::size_t dimension, RowNumber first,
-                                std::span<const float> values, std::span<const float> rotation) {
+                                std::span<const float> values) {
   const std::uint64_t end = first + values.size() / dimension;
   const std::filesystem::path path = folder / fmt::format("{}-{}-{}", Name(element), first, end);
-  if (rotation.empty()) {
-    VectorFileWriter writer(path, element, dimension, {first, end});
-    writer.AddChecksum(writer.WriteRows(first, values));
-    writer.Finish();
-    return path;
-  }
-  std::vector<std::uint16_t> encoded(values.size());
-  EncodeFloat16(values.data(), values.size(), encoded.data());
-  const auto body = element == Element::kFloat32 ? std::as_bytes(values) : std::as_bytes(std::span(encoded));
-  WriteSectionFile(path, FileKind::kVectors, {static_cast<std::uint64_t>(element), dimension, first, end, 0, 0, 0, 0},
-                   {std::as_bytes(rotation), body});
+  VectorFileWriter writer(path, element, dimension, {first, end});
+  writer.AddChecksum(writer.WriteRows(first, values));
+  writer.Finish();
+  return path;
+}
+
+std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t dimension,
+                                   std::span<const float> values) {
+  const std::filesystem::path path = folder / "any";
+  WriteSectionFile(path, FileKind::kVectors,
+                   {static_cast<std::uint64_t>(Element::kFloat32), dimension, 0, values.size() / dimension, 0, 0, 0, 0},
+                   {{}, std::as_bytes(values)});
   return path;
 }
 
 std::unique_ptr<ScanIndex> MakeScanIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
                                          std::span<const float> values, std::span<const StringOrdinal> ordinals,
-                                         const std::vector<RowNumber>& splits) {
+                                         const std::vector<RowNumber>& splits, Made made) {
   std::vector<VectorFile> files;
   RowNumber first = 0;
   const auto write_to = [&](RowNumber end) {
@@ -138,7 +141,13 @@ std::unique_ptr<ScanIndex> MakeScanIndex(const TemporaryFolder& folder, Element 
   };
   for (const RowNumber split : splits) write_to(split);
   write_to(static_cast<RowNumber>(values.size() / dimension));
-  return std::make_unique<ScanIndex>(std::move(files), MakeRowOrder(folder, ordinals));
+  std::optional<HeadFile> heads;
+  if (made == Made::kWithHeads) {
+    WriteHeads(folder / "heads", files, PlainRowAlgebra(), 2, [](std::uint64_t) {});
+    heads.emplace(folder / "heads");
+    heads->Verify();
+  }
+  return std::make_unique<ScanIndex>(std::move(files), std::move(heads), MakeRowOrder(folder, ordinals));
 }
 
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,

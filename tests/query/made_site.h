@@ -36,14 +36,18 @@ std::vector<StringOrdinal> ShuffledOrdinals(std::size_t count, unsigned seed = 7
 std::shared_ptr<const RowOrderFile> MakeRowOrder(const TemporaryFolder& folder,
                                                  std::span<const StringOrdinal> ordinals);
 
-// Writes rows [first, first + count) of `values`. With a rotation the values are stored as they are.
+// Writes rows [first, first + count) of `values`.
 std::filesystem::path WriteRows(const TemporaryFolder& folder, Element element, std::size_t dimension, RowNumber first,
-                                std::span<const float> values, std::span<const float> rotation = {});
+                                std::span<const float> values);
+// The same without asking whether they are finite.
+std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t dimension, std::span<const float> values);
+
+enum class Made { kWithHeads, kWithoutHeads };
 
 // An index over `values`, in files that end at each of `splits` and at the last row.
 std::unique_ptr<ScanIndex> MakeScanIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
                                          std::span<const float> values, std::span<const StringOrdinal> ordinals,
-                                         const std::vector<RowNumber>& splits = {});
+                                         const std::vector<RowNumber>& splits = {}, Made made = Made::kWithoutHeads);
 
 // The answer to one query by brute force: plain double sums, first number first, and a full sort.
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,
