@@ -245,12 +245,27 @@ class Bench {
   std::unique_ptr<SiteMeasurement> measurement_;
 };
 
+// What the peers of the rows are.
+std::string Legend(const std::vector<BenchRow>& rows) {
+  std::string text;
+  for (const std::string& peer : AllPeerNames()) {
+    if (std::ranges::count(rows, peer, &BenchRow::peer) == 0) continue;
+    try {
+      text += fmt::format("{}: {}\n", peer, DescribePeer(peer));
+    } catch (const Error&) {
+      // Its rows are kept from when it was there.
+    }
+  }
+  return text;
+}
+
 int Run(const Flags& flags) {
   IndexReader reader{IndexDirectory(flags.directory)};
   const PlanOptions options = OptionsOf(reader, flags);
   const std::vector<Task> plan = MakePlan(options);
   if (plan.empty()) FailUsage("--kinds and --peers leave nothing to measure");
-  const nlohmann::ordered_json machine = DescribeMachine();
+  nlohmann::ordered_json machine = DescribeMachine();
+  machine["threads"] = flags.threads;
   const CorpusRow& corpus = reader.corpus();
   const std::optional<ModelRow> model = reader.catalog().Model();
   KeptRows kept(flags.kept, {{"processor", machine["processor"]},
@@ -264,7 +279,7 @@ int Run(const Flags& flags) {
 
   const std::vector<BenchRow> rows = bench.Rows(plan);
   const bool color = StdoutColor();
-  fmt::print("{}\n{}", RowTable(rows, color), ReachTable(rows, color));
+  fmt::print("{}\n{}\n{}", RowTable(rows, color), Legend(rows), ReachTable(rows, color));
   std::set<std::string> said;
   for (const SkippedPeer& skipped : bench.skipped()) {
     if (said.insert(skipped.peer + skipped.reason).second) {

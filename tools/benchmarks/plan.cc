@@ -55,6 +55,13 @@ std::vector<std::string> AllPeerNames() {
   return names;
 }
 
+std::string DescribePeer(const std::string& name) {
+  if (name == kMemoryScan) return "the sum of all floats of the site, by all threads: what reading them takes";
+  if (name == kLibrary) return "IndexReader, with all threads, beside the SQLite extension";
+  if (name == kMatrixProduct) return "OpenBLAS's sgemm, one caller a thread, at the sizes of the model's layers";
+  return FindPeer(name).description;
+}
+
 std::vector<Task> MakePlan(const PlanOptions& options) {
   std::vector<Task> tasks;
   for (const Site& site : options.sites) {

@@ -34,6 +34,8 @@ struct PlanOptions {
 // The names that PlanOptions takes.
 const std::vector<std::string>& KindNames();
 std::vector<std::string> AllPeerNames();
+// What a peer is, and what it does with threads, in one line. Throws as FindPeer does.
+std::string DescribePeer(const std::string& name);
 
 // What is to be measured: site by site, in each peer by peer, so that one peer at a time need be in memory; and at the
 // end the build.

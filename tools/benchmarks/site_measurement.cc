@@ -170,8 +170,7 @@ void SiteMeasurement::MeasureScan(const Task& task, BenchRow& row) {
       options_.seconds, [&](std::size_t call) { static_cast<void>(site_.Search(queries.At(call, 1), task.name.k)); },
       [&](std::size_t) { Scan(); });
   SetTimes(times, row);
-  // The scan that the two share the caches with says no more than the undisturbed one where it reads all floats; where
-  // it reads fewer, its time is scaled.
+  // Of an embedding site a part stands for all floats.
   if (site_.site().stream == Stream::kEmbedding) row.peer_ms = ScanMilliseconds();
   row.percent_of_scan = 100 * row.ours_ms / row.peer_ms;
 }
