@@ -214,8 +214,9 @@ class Bench {
       measurement_.reset();
       workload_.reset();
       workload_ = std::make_unique<SiteWorkload>(reader_, site, limit, flags_.threads);
-      measurement_ =
-          std::make_unique<SiteMeasurement>(*workload_, MeasureOptions{Seconds(), flags_.scratch, flags_.extensions});
+      measurement_ = std::make_unique<SiteMeasurement>(
+          *workload_, MeasureOptions{Seconds(), flags_.scratch, flags_.extensions,
+                                     [](const std::string& line) { fmt::print(stderr, "{}\n", line); }});
     }
     if (task.name.kind == "sql") return MeasureSql(*workload_, task, Seconds());
     return measurement_->Measure(task);

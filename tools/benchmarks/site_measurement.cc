@@ -149,6 +149,7 @@ Peer& SiteMeasurement::LoadPeer(const std::string& name) {
   } else {
     rows.values = site_.Vectors().data();
   }
+  options_.say(fmt::format("{} takes in {} rows of {}", name, rows.count, Describe(site_.site())));
   std::unique_ptr<Peer> peer;
   const double seconds = MillisecondsOf([&] { peer = kind.load(rows); }) / 1000;
   loaded_ = {&kind, std::move(peer), seconds};

@@ -1,6 +1,7 @@
 #ifndef ACTKIN_TOOLS_BENCHMARKS_SITE_MEASUREMENT_H_
 #define ACTKIN_TOOLS_BENCHMARKS_SITE_MEASUREMENT_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -16,6 +17,8 @@ struct MeasureOptions {
   double seconds = 5;      // for each row, about
   std::string scratch;     // a folder for files that go again
   std::string extensions;  // the folder where npm has put the SQLite extensions
+  // Told what takes long before a row is measured.
+  std::function<void(const std::string&)> say;
 };
 
 // Measures the rows of one site. One peer at a time is in memory. One thread at a time.
