@@ -158,7 +158,7 @@ constexpr PeerKind kKinds[] = {
     {"sqlite-vec", "the SQLite extension's vec0 table, database in memory; one thread", PeerTakes::kVectors, true, 1e-6,
      0, Load<SqliteVec>},
     {"sqlite-vss", "the SQLite extension's vss0 table (FAISS inside), database in memory; one thread",
-     PeerTakes::kVectors, true, 4e-6, 600'000'000, Load<SqliteVss>},
+     PeerTakes::kVectors, true, 4e-6, 250'000'000, Load<SqliteVss>},
 };
 
 }  // namespace
