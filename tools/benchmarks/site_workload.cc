@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "query/row_workers.h"
 #include "schema/error.h"
 #include "schema/random.h"
 #include "schema/text.h"
+#include "storage/row_workers.h"
 
 namespace actkin {
 namespace {
