@@ -32,7 +32,6 @@ TEST(VectorFileTest, RowsReadBackFromAnyRange) {
   EXPECT_EQ(file.header_checksum(), checksum);
   EXPECT_EQ(file.rows(), (RowRange{100, 107}));
   EXPECT_EQ(file.dimension(), 5U);
-  EXPECT_TRUE(file.rotation().empty());
   EXPECT_THAT(file.Float32(), testing::ElementsAreArray(values));
   EXPECT_THAT(file.Row(103), testing::ElementsAreArray(values.begin() + 15, values.begin() + 20));
   file.Verify();
