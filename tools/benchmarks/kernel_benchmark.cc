@@ -6,9 +6,11 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "query/kernels/code_kernels.h"
+#include "query/kernels/head_kernels.h"
 #include "query/kernels/row_kernels.h"
 #include "query/kernels/scalar_kernels.h"
 #include "schema/random.h"
@@ -112,6 +114,53 @@ void Tables(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(codes.size() * sizeof(Code)));
 }
 
+std::vector<std::int8_t> Codes(std::size_t count) {
+  std::vector<std::int8_t> codes(count);
+  for (std::size_t i = 0; i < count; ++i)
+    codes[i] = static_cast<std::int8_t>(static_cast<int>(MixedBits(i) % 255) - 127);
+  return codes;
+}
+
+template <typename Query>
+Query CodedQuery() {
+  Query query;
+  for (std::size_t i = 0; i < query.codes.size(); ++i) {
+    query.codes[i] = static_cast<std::int16_t>(MixedBits(i) % (2 * kQueryCodeLimit)) - kQueryCodeLimit;
+  }
+  return query;
+}
+
+// As many rows as a site of tinyshakespeare has. items_per_second: rows.
+template <void (*kernel)(std::span<const std::int8_t>, const CoarseQuery&, std::int32_t*)>
+void Coarse(benchmark::State& state) {
+  constexpr std::size_t kBlocks = 858923 / kBlockRows;
+  const std::vector<std::int8_t> codes = Codes(kBlocks * kBlockBytes);
+  const CoarseQuery query = CodedQuery<CoarseQuery>();
+  std::vector<std::int32_t> best(kBlocks);
+  for (auto _ : state) {
+    kernel(codes, query, best.data());
+    benchmark::DoNotOptimize(best.data());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBlocks * kBlockRows));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(codes.size()));
+}
+
+// Every hundredth row. items_per_second: rows.
+template <void (*kernel)(const std::int8_t*, std::span<const std::uint32_t>, const FineQuery&, std::int32_t*)>
+void Fine(benchmark::State& state) {
+  constexpr std::size_t kCodedRows = 409600;
+  const std::vector<std::int8_t> codes = Codes(kCodedRows * kFineCoordinates);
+  const FineQuery query = CodedQuery<FineQuery>();
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < kCodedRows; row += 100) rows.push_back(row);
+  std::vector<std::int32_t> out(rows.size());
+  for (auto _ : state) {
+    kernel(codes.data(), rows, query, out.data());
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(rows.size()));
+}
+
 BENCHMARK(RowsAndQueries<float, SquaredDistances>)->Name("SquaredDistances/float32")->Arg(1)->Arg(4)->Arg(64);
 BENCHMARK(RowsAndQueries<float, scalar::SquaredDistances>)->Name("SquaredDistances/float32/scalar")->Arg(1);
 BENCHMARK(RowsAndQueries<std::uint16_t, SquaredDistances>)->Name("SquaredDistances/float16")->Arg(1)->Arg(64);
@@ -124,6 +173,11 @@ BENCHMARK(Layer<Linear>)->Name("Linear")->Arg(1)->Arg(10);
 BENCHMARK(Layer<scalar::Linear>)->Name("Linear/scalar")->Arg(1);
 BENCHMARK(Tables<std::uint8_t>)->Name("TableSums/uint8");
 BENCHMARK(Tables<std::uint16_t>)->Name("TableSums/uint16");
+BENCHMARK(Coarse<SmallestCoarse>)->Name("SmallestCoarse");
+BENCHMARK(Coarse<scalar::SmallestCoarse>)->Name("SmallestCoarse/scalar");
+BENCHMARK(Coarse<LargestCoarse>)->Name("LargestCoarse");
+BENCHMARK(Fine<FineDistances>)->Name("FineDistances");
+BENCHMARK(Fine<scalar::FineDistances>)->Name("FineDistances/scalar");
 
 }  // namespace
 }  // namespace actkin
