@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
+#include <random>
 
 #include "storage/catalog.h"
 #include "storage/file.h"
@@ -83,6 +84,44 @@ TEST_F(ResumeTest, KilledAtEveryPublishStepAndContinuedItEndsTheSame) {
     }
   }
   EXPECT_GT(kills, 20);
+}
+
+// A site large enough for heads gets them after its rows are registered: until then it answers without.
+TEST_F(ResumeTest, KilledWhileItMakesHeadsItEndsTheSame) {
+  // The characters that the model knows, without the repetition that makes strings few.
+  std::mt19937 generator(6);
+  const std::vector<std::string> characters{"a", "b", "c", "d", " ", "\n", "\u00e4"};
+  std::string text;
+  for (int i = 0; i < 6000; ++i) text += characters[generator() % characters.size()];
+  const std::string corpus = folder_.Write("large.txt", text);
+  const auto build = [&](const std::string& name, const std::vector<std::string>& environment = {}) {
+    return RunCommand({"build", corpus, "--model", model_, "--out", folder_ / name, "--length", "8", "--streams", "ffwd"},
+                      environment);
+  };
+  const auto query = [&](const std::string& name) {
+    return RunForJson({"query", folder_ / name, "abba cab", "--metric", "cosine", "-k", "50", "--json"});
+  };
+  ASSERT_EQ(build("undisturbed").status, 0);
+  const std::map<std::string, std::string> expected = Contents("undisturbed");
+  ASSERT_TRUE(expected.contains("sites/ffwd-b1-t7.heads"));
+  const nlohmann::json answer = query("undisturbed");
+  int without_heads = 0;
+  for (const auto& [kind, step] : std::map<std::string, int>{{"write", 7}, {"rename", 1}, {"commit", 1}}) {
+    for (int number = 1;; number += step) {
+      const std::string name = fmt::format("{}-{}", kind, number);
+      if (build(name, {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, number)}).status == 0) break;
+      if (std::filesystem::exists((folder_ / name) / "sites/ffwd-b1-t7.vectors") &&
+          RunForJson({"info", folder_ / name, "--json"})["sites"].size() == 2) {
+        ++without_heads;
+        EXPECT_EQ(query(name), answer) << name;
+      }
+      EXPECT_EQ(build(name).status, 0) << name;
+      EXPECT_EQ(Contents(name), expected) << "killed before " << kind << " " << number;
+      EXPECT_EQ(query(name), answer) << name;
+      std::filesystem::remove_all(folder_ / name);
+    }
+  }
+  EXPECT_GT(without_heads, 3);
 }
 
 TEST_F(ResumeTest, WhatAReaderSeesChangesOnlyAtTheEnd) {
