@@ -91,17 +91,16 @@ SiteIndexRow Make(const IndexDirectory& directory, const SiteRow& site, const Si
   return row;
 }
 
-}  // namespace
+// The functions below read the catalog over connections that are closed again: the writer returns it to
+// journal_mode=DELETE only while nobody else is at it.
 
-void AddApproximateIndex(const IndexDirectory& directory, const ApproximateBuildOptions& options,
-                         ProgressListener& progress, const HearIndex& hear) {
+// The sites that match and do not have the index yet.
+std::vector<SiteRow> SitesWithout(const IndexDirectory& directory, const ApproximateBuildOptions& options,
+                                  ProgressListener& progress) {
   const auto connection = OpenCatalog(directory);
   Catalog catalog(connection->handle());
-  if (options.name == kExactIndexName) FailUsage("--add exact: every site has it");
   std::vector<SiteRow> sites = ChooseVectorSites(catalog, options.sites);
   for (const SiteRow& site : sites) LoadFaissBackend().Kind(options.name, site.dimension, options.metric);
-  const BuildLock lock(directory);
-  std::filesystem::create_directories(directory.Partial());
   const std::size_t matching = sites.size();
   std::erase_if(sites, [&](const SiteRow& site) {
     return std::ranges::any_of(catalog.SiteIndices(site.site_id),
@@ -114,28 +113,22 @@ void AddApproximateIndex(const IndexDirectory& directory, const ApproximateBuild
   if (sites.size() < matching) {
     progress.Note(fmt::format("{} of {} sites have it already", matching - sites.size(), matching));
   }
-  for (std::size_t i = 0; i < sites.size(); ++i) {
-    const SiteRow& site = sites[i];
-    SiteProgress site_progress(progress, sites.size() > 1
-                                             ? fmt::format("{} ({} of {})", Describe(site.site), i + 1, sites.size())
-                                             : Describe(site.site));
-    const SiteIndexRow row = Make(directory, site, OpenSiteRows(directory, catalog, site), options, site_progress);
-    CatalogWriter(directory).AddIndex(site.site_id, row);
-    hear(site.site, row);
-  }
-  CatalogWriter::CloseJournal(directory);
+  return sites;
 }
 
-void DropApproximateIndex(const IndexDirectory& directory, const std::string& name, std::optional<Metric> metric,
-                          const SiteFilter& filter, const HearIndex& hear) {
-  if (name == kExactIndexName) FailUsage("--drop exact: every other index needs it");
+SiteRows ReadRows(const IndexDirectory& directory, const SiteRow& site) {
   const auto connection = OpenCatalog(directory);
   Catalog catalog(connection->handle());
-  const std::vector<SiteRow> sites = ChooseVectorSites(catalog, filter);
-  const BuildLock lock(directory);
+  return OpenSiteRows(directory, catalog, site);
+}
+
+std::vector<std::pair<SiteRow, SiteIndexRow>> FindIndices(const IndexDirectory& directory, const std::string& name,
+                                                          std::optional<Metric> metric, const SiteFilter& filter) {
+  const auto connection = OpenCatalog(directory);
+  Catalog catalog(connection->handle());
   std::set<std::string> there;
   std::vector<std::pair<SiteRow, SiteIndexRow>> found;
-  for (const SiteRow& site : sites) {
+  for (const SiteRow& site : ChooseVectorSites(catalog, filter)) {
     for (SiteIndexRow& index : catalog.SiteIndices(site.site_id)) {
       there.insert(Describe(index));
       if (IsNamed(index, name, metric)) found.emplace_back(site, std::move(index));
@@ -145,7 +138,35 @@ void DropApproximateIndex(const IndexDirectory& directory, const std::string& na
     FailUsage("--drop {}: no site that matches has it{}: they have {}", name,
               metric ? fmt::format(" for {}", Name(*metric)) : "", fmt::join(there, ", "));
   }
-  for (const auto& [site, index] : found) {
+  return found;
+}
+
+}  // namespace
+
+void AddApproximateIndex(const IndexDirectory& directory, const ApproximateBuildOptions& options,
+                         ProgressListener& progress, const HearIndex& hear) {
+  if (options.name == kExactIndexName) FailUsage("--add exact: every site has it");
+  OpenCatalog(directory);  // says so when there is no index directory
+  const BuildLock lock(directory);
+  std::filesystem::create_directories(directory.Partial());
+  const std::vector<SiteRow> sites = SitesWithout(directory, options, progress);
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    const std::string name = Describe(sites[i].site);
+    SiteProgress site_progress(progress,
+                               sites.size() > 1 ? fmt::format("{} ({} of {})", name, i + 1, sites.size()) : name);
+    const SiteIndexRow row = Make(directory, sites[i], ReadRows(directory, sites[i]), options, site_progress);
+    CatalogWriter(directory).AddIndex(sites[i].site_id, row);
+    hear(sites[i].site, row);
+  }
+  CatalogWriter::CloseJournal(directory);
+}
+
+void DropApproximateIndex(const IndexDirectory& directory, const std::string& name, std::optional<Metric> metric,
+                          const SiteFilter& sites, const HearIndex& hear) {
+  if (name == kExactIndexName) FailUsage("--drop exact: every other index needs it");
+  OpenCatalog(directory);
+  const BuildLock lock(directory);
+  for (const auto& [site, index] : FindIndices(directory, name, metric, sites)) {
     CatalogWriter(directory).DropIndex(site.site_id, index);
     // A reader never sees a row without its file; a file without its row is nobody's.
     std::error_code ignored;

@@ -41,15 +41,15 @@ std::vector<SiteRow> ChooseSites(Catalog& catalog, const SiteFilter& filter) {
     if (!found) FailUsage("{} {}: no such site is built: there is {}", flag, value, DescribeSites(all));
   };
   const auto any = [&](const auto& matches) { return std::ranges::any_of(chosen, matches); };
-  for (const Stream stream : filter.streams) {
-    require("--stream", Name(stream), any([&](const SiteRow& row) { return row.site.stream == stream; }));
-  }
   for (const int block : filter.blocks) {
     require("--block", block,
             any([&](const SiteRow& row) { return row.site.stream != Stream::kEmbedding && row.site.block == block; }));
   }
   for (const int t_i : filter.t_is) {
     require("--t-i", t_i, any([&](const SiteRow& row) { return row.site.t_i == position(t_i); }));
+  }
+  for (const Stream stream : filter.streams) {
+    require("--stream", Name(stream), any([&](const SiteRow& row) { return row.site.stream == stream; }));
   }
   if (chosen.empty()) FailUsage("no such site is built: there is {}", DescribeSites(all));
   return chosen;
