@@ -4,12 +4,14 @@
 #include <set>
 
 #include "query/embedding_index.h"
+#include "query/open_approximate_index.h"
 #include "query/scan_index.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "storage/code_file.h"
 #include "storage/head_file.h"
+#include "storage/open_site_rows.h"
 #include "storage/vector_file.h"
 
 namespace actkin {
@@ -136,20 +138,27 @@ std::shared_ptr<const RowOrderFile> IndexReader::OpenRowOrder(int t_i) {
   return order;
 }
 
-std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const std::string& name) {
-  const auto key = std::make_pair(site, name);
+std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const std::string& name, Metric metric) {
+  const auto key = std::make_tuple(site, name, name == kExactIndexName ? Metric::kL2 : metric);
   const auto found = indices_.find(key);
   if (found != indices_.end()) return found->second;
 
   const SiteRow row = RequireSite(site);
   const std::vector<SiteIndexRow> built = catalog_->SiteIndices(row.site_id);
-  const auto index_row = std::ranges::find(built, name, &SiteIndexRow::name);
+  const auto index_row = std::ranges::find_if(built, [&](const SiteIndexRow& other) {
+    return other.name == name && (!other.metric || *other.metric == metric);
+  });
   if (index_row == built.end()) {
     std::string names;
-    for (const SiteIndexRow& other : built) names += (names.empty() ? "" : ", ") + other.name;
-    FailUsage("no index {} of {}: it has {}", Quote(name), Describe(site), names);
+    for (const SiteIndexRow& other : built) names += (names.empty() ? "" : ", ") + Describe(other);
+    const bool other_metric = std::ranges::find(built, name, &SiteIndexRow::name) != built.end();
+    FailUsage("no index {} of {}{}: it has {}", Quote(name), Describe(site),
+              other_metric ? fmt::format(" for {}", Name(metric)) : "", names);
   }
-  if (name != kExactIndexName) FailUsage("index {}: this program searches only the index 'exact'", Quote(name));
+  if (name != kExactIndexName) {
+    return indices_[key] = OpenApproximateIndex(directory_, *index_row, OpenSiteRows(directory_, *catalog_, row),
+                                                OpenRowOrder(site.t_i));
+  }
 
   std::shared_ptr<const SiteIndex> index;
   if (site.stream == Stream::kEmbedding) {
@@ -218,7 +227,7 @@ std::vector<Neighbor> IndexReader::Read(const Site& site, std::span<const Match>
 
 std::vector<Neighbor> IndexReader::FindNeighborsOf(std::span<const float> vector, const Site& site,
                                                    const std::string& index_name, const SearchRequest& request) {
-  return Read(site, OpenIndex(site, index_name)->Search(vector, request).front());
+  return Read(site, OpenIndex(site, index_name, request.metric)->Search(vector, request).front());
 }
 
 std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query) {
@@ -229,7 +238,7 @@ std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& pro
     asked[answers[i].site].push_back(i);
   }
   for (const auto& [site, members] : asked) {
-    const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name);
+    const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name, query.search.metric);
     std::vector<float> queries;
     for (const std::size_t i : members) {
       const std::vector<float> vector = QueryVector(prompts[i], site);

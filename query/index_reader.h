@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "query/prompt_forward.h"
@@ -86,8 +86,10 @@ class IndexReader {
   // positions, and the prompt must be as long as the site's strings.
   std::vector<float> QueryVector(const Prompt& prompt, const Site& site);
 
-  // Opens a site's index, checking what is cheap: sizes, headers and their checksums against the catalog.
-  std::shared_ptr<const SiteIndex> OpenIndex(const Site& site, const std::string& name = kExactIndexName);
+  // Opens a site's index, checking what is cheap: sizes, headers and their checksums against the catalog. (Of an index
+  // that FAISS reads: every byte.) metric: what it is to be asked; 'exact' serves all. Throws as FindNeighbors does.
+  std::shared_ptr<const SiteIndex> OpenIndex(const Site& site, const std::string& name = kExactIndexName,
+                                             Metric metric = Metric::kL2);
 
   std::shared_ptr<const RowOrderFile> OpenRowOrder(int t_i);
 
@@ -106,7 +108,7 @@ class IndexReader {
   CorpusRow corpus_;
   std::vector<LengthRow> lengths_;
   Vocabulary vocabulary_;
-  std::map<std::pair<Site, std::string>, std::shared_ptr<const SiteIndex>> indices_;
+  std::map<std::tuple<Site, std::string, Metric>, std::shared_ptr<const SiteIndex>> indices_;
   std::map<int, std::shared_ptr<const RowOrderFile>> row_orders_;
   std::unique_ptr<PromptForward> forward_;
   // The activations of the prompt asked last: the same prompt is usually asked at several sites.

@@ -10,7 +10,7 @@ inline constexpr std::int32_t kCatalogApplicationId = 0x6163746B;
 // The catalog's user_version.
 inline constexpr std::int32_t kCatalogVersion = 1;
 
-// The statements that make an empty catalog (catalog.sql).
+// The statements that make what is not there of an empty catalog (catalog.sql).
 extern const char kCatalogSql[];
 
 // Unique on (length, text); made once the strings are in. The text comes first so that a text alone is found too.

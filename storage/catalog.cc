@@ -43,6 +43,10 @@ constexpr char kSiteColumns[] = "SELECT site_id, stream, block, t_i, dimension, 
 
 }  // namespace
 
+std::string Describe(const SiteIndexRow& index) {
+  return index.metric ? fmt::format("{} ({})", index.name, Name(*index.metric)) : index.name;
+}
+
 std::string ChecksumText(std::uint64_t checksum) { return fmt::format("{:016x}", checksum); }
 
 std::unique_ptr<SqliteConnection> OpenCatalog(const IndexDirectory& directory) {

@@ -66,6 +66,24 @@ struct SiteIndexRow {
   double build_seconds = 0;
 };
 
+// "exact", "HNSW32 (l2)"
+std::string Describe(const SiteIndexRow& index);
+
+// What was measured of an approximate index against 'exact'.
+struct RecallRow {
+  std::int64_t site_id = 0;
+  std::string name;  // of the index
+  Metric metric = Metric::kL2;
+  std::string parameters;  // "efSearch=64"; empty: none given
+  std::uint64_t prompts = 0;
+  std::uint64_t seed = 0;  // of the prompt sample
+  std::uint64_t k = 0;     // how many were asked for
+  double recall = 0;       // how many of the k nearest were found, 0..1
+  double median_ms = 0;    // of one query
+  double p99_ms = 0;
+  int threads = 1;
+};
+
 struct StringRow {
   StringId string_id = 0;
   int length = 0;

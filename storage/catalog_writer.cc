@@ -7,6 +7,21 @@
 #include "storage/file.h"
 
 namespace actkin {
+namespace {
+
+constexpr char kAddIndexSql[] = "INSERT INTO site_index VALUES (NULL, ?1, ?2, NULLIF(?3, ''), ?4, ?5, ?6, ?7)";
+
+// The catalog's NULL is an empty text here.
+std::string MetricText(const SiteIndexRow& index) { return index.metric ? std::string(Name(*index.metric)) : ""; }
+
+void RunAddIndex(SqliteStatement& statement, std::int64_t site_id, const SiteIndexRow& index) {
+  statement
+      .Bind(site_id, index.name, MetricText(index), index.file.file, index.file.bytes, index.file.checksum,
+            index.build_seconds)
+      .Run();
+}
+
+}  // namespace
 
 NewCatalog::NewCatalog(const std::filesystem::path& path) : path_(path) {
   for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
@@ -62,6 +77,8 @@ CatalogWriter::CatalogWriter(const IndexDirectory& directory)
     : connection_(directory.Catalog(), SqliteConnection::Mode::kWrite) {
   const Catalog checked(connection_.handle());
   connection_.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+  // A catalog of an earlier version gets the tables that it lacks.
+  connection_.Execute(kCatalogSql);
 }
 
 CatalogWriter::~CatalogWriter() {
@@ -94,7 +111,7 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
   }
   SqliteStatement add_site(handle, "INSERT INTO site VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)");
   SqliteStatement add_file(handle, "INSERT INTO vector_file VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
-  SqliteStatement add_index(handle, "INSERT INTO site_index VALUES (NULL, ?1, ?2, NULLIF(?3, ''), ?4, ?5, ?6, ?7)");
+  SqliteStatement add_index(handle, kAddIndexSql);
   for (const NewSite& added : sites) {
     const SiteRow& row = added.site;
     add_site
@@ -108,12 +125,36 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
                 vectors.file.checksum)
           .Run();
     }
-    for (const SiteIndexRow& index : added.indices) {
-      const std::string metric(index.metric ? Name(*index.metric) : "");
-      add_index
-          .Bind(site_id, index.name, metric, index.file.file, index.file.bytes, index.file.checksum, index.build_seconds)
-          .Run();
-    }
+    for (const SiteIndexRow& index : added.indices) RunAddIndex(add_index, site_id, index);
+  }
+  transaction.Commit();
+}
+
+void CatalogWriter::AddIndex(std::int64_t site_id, const SiteIndexRow& index) {
+  SqliteTransaction transaction(connection_);
+  SqliteStatement statement(connection_.handle(), kAddIndexSql);
+  RunAddIndex(statement, site_id, index);
+  transaction.Commit();
+}
+
+void CatalogWriter::DropIndex(std::int64_t site_id, const SiteIndexRow& index) {
+  SqliteTransaction transaction(connection_);
+  SqliteStatement(connection_.handle(),
+                  "DELETE FROM site_index WHERE site_id = ?1 AND name = ?2 AND ifnull(metric, '') = ?3")
+      .Bind(site_id, index.name, MetricText(index))
+      .Run();
+  transaction.Commit();
+}
+
+void CatalogWriter::SaveRecall(std::span<const RecallRow> rows) {
+  SqliteTransaction transaction(connection_);
+  SqliteStatement statement(connection_.handle(),
+                            "INSERT OR REPLACE INTO recall VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+  for (const RecallRow& row : rows) {
+    statement
+        .Bind(row.site_id, row.name, Name(row.metric), row.parameters, row.prompts, row.seed, row.k, row.recall,
+              row.median_ms, row.p99_ms, row.threads)
+        .Run();
   }
   transaction.Commit();
 }

@@ -62,6 +62,11 @@ class CatalogWriter {
   void AddSites(std::span<const NewSite> sites, std::span<const std::pair<LengthRow, FileRow>> row_orders);
   // The file that the index 'exact' of a site is opened by. build_seconds is added to what it took before.
   void SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds);
+  // An approximate index. REQUIRES: the site has none of that name and metric.
+  void AddIndex(std::int64_t site_id, const SiteIndexRow& index);
+  void DropIndex(std::int64_t site_id, const SiteIndexRow& index);
+  // Measurements replace those of the same site, index, parameters, sample and k.
+  void SaveRecall(std::span<const RecallRow> rows);
 
  private:
   SqliteConnection connection_;

@@ -1,12 +1,29 @@
 #include "storage/index_directory.h"
 
 #include <algorithm>
+#include <cctype>
 #include <system_error>
 
 #include "schema/error.h"
+#include "schema/random.h"
 #include "schema/text.h"
 
 namespace actkin {
+namespace {
+
+std::string ApproximateIndexFile(const Site& site, Metric metric, const std::string& name, const char* extension) {
+  std::string plain = name;
+  std::ranges::replace_if(plain, [](unsigned char c) { return std::isalnum(c) == 0 && c != '-' && c != '_'; }, '_');
+  if (plain != name) {
+    std::uint64_t sum = 0;
+    for (const char c : name) sum = MixedBits(sum ^ static_cast<unsigned char>(c));
+    plain += fmt::format("-{:08x}", sum >> 32);
+  }
+  return fmt::format("sites/{}-b{}-t{}.{}.{}.{}", Name(site.stream), site.block, site.t_i, Name(metric),
+                     plain, extension);
+}
+
+}  // namespace
 
 std::string IndexDirectory::Vectors(const Site& site) {
   return fmt::format("sites/{}-b{}-t{}.vectors", Name(site.stream), site.block, site.t_i);
@@ -19,6 +36,14 @@ std::string IndexDirectory::Heads(const Site& site) {
 std::string IndexDirectory::Codes(int t_i) { return fmt::format("sites/embedding-t{}.codes", t_i); }
 
 std::string IndexDirectory::RowOrder(int t_i) { return fmt::format("sites/t{}.rows", t_i); }
+
+std::string IndexDirectory::Graph(const Site& site, Metric metric, const std::string& name) {
+  return ApproximateIndexFile(site, metric, name, "graph");
+}
+
+std::string IndexDirectory::Faiss(const Site& site, Metric metric, const std::string& name) {
+  return ApproximateIndexFile(site, metric, name, "faiss");
+}
 
 std::filesystem::path IndexDirectory::Resolve(const std::string& relative) const {
   const std::filesystem::path name(relative);

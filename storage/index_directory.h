@@ -17,6 +17,8 @@ namespace actkin {
 //   sites/proj-b0-t9.heads   what tells which of them a search need not read
 //   sites/embedding-t9.codes an embedding site
 //   sites/t9.rows            which string each row at a t_i belongs to
+//   sites/proj-b0-t9.l2.HNSW32.graph  an HNSW index: links alone
+//   sites/proj-b0-t9.l2.IVF1024_Flat-1b2c3d4e.faiss  any other index of FAISS's
 //   partial/                 unfinished work of a build
 //   build.lock               who is building
 class IndexDirectory {
@@ -36,6 +38,11 @@ class IndexDirectory {
   static std::string Heads(const Site& site);
   static std::string Codes(int t_i);
   static std::string RowOrder(int t_i);
+  // Of an index that FAISS made: links alone, or FAISS's own bytes. `name` is any text: what a file's name should not hold
+  // is replaced, and made distinct by a checksum.
+  static std::string Graph(const Site& site, Metric metric, const std::string& name);
+  static std::string Faiss(const Site& site, Metric metric, const std::string& name);
+  static bool IsGraph(const std::string& file) { return file.ends_with(".graph"); }
 
   // Where a name that was read from a catalog leads. Throws Error when it would leave the directory.
   std::filesystem::path Resolve(const std::string& relative) const;

@@ -7,8 +7,11 @@
 #include "schema/error.h"
 #include "storage/catalog.h"
 #include "storage/code_file.h"
+#include "storage/faiss_file.h"
 #include "storage/file.h"
+#include "storage/graph_file.h"
 #include "storage/head_file.h"
+#include "storage/open_site_rows.h"
 #include "storage/row_order_file.h"
 #include "storage/safetensors.h"
 #include "storage/sha256.h"
@@ -185,6 +188,7 @@ class Verifier {
     for (const SiteIndexRow& index : indices) {
       if (!named_.insert(index.file.file).second) continue;
       Check(index.file.file, [&] {
+        if (index.name != kExactIndexName) return CheckApproximate(site, index);
         const std::filesystem::path path = directory_.Resolve(index.file.file);
         if (site.site.stream != Stream::kEmbedding) return CheckHeads(index.file, path, site);
         const CodeFile file(path);
@@ -204,6 +208,25 @@ class Verifier {
       Fail("{}: its rows are not those in the catalog", path.string());
     }
     file.Verify();
+  }
+
+  void CheckApproximate(const SiteRow& site, const SiteIndexRow& index) {
+    const std::filesystem::path path = directory_.Resolve(index.file.file);
+    const auto check = [&](const auto& file, const auto& source) {
+      RequireAsCatalogued(file, index.file, path);
+      if (source.metric != index.metric || source.row_count != site.row_count || source.dimension != site.dimension ||
+          source.rows_checksum != OpenSiteRows(directory_, *catalog_, site).checksum()) {
+        Fail("{}: was built over other rows than the site has: drop it and add it again", path.string());
+      }
+      file.Verify();
+    };
+    if (IndexDirectory::IsGraph(index.file.file)) {
+      const GraphFile file(path);
+      check(file, file.graph());
+    } else {
+      const FaissFile file(path);
+      check(file, file.source());
+    }
   }
 
   void ReportLeftovers() {

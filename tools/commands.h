@@ -13,6 +13,8 @@ void AddQueryCommand(CLI::App& app);
 void AddInfoCommand(CLI::App& app);
 void AddVerifyCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);
+void AddIndexCommand(CLI::App& app);
+void AddRecallCommand(CLI::App& app);
 
 // --threads, the same everywhere; by default all cores.
 void AddThreadsOption(CLI::App& command, int& threads);

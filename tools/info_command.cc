@@ -31,6 +31,44 @@ struct DirectoryInfo {
   std::vector<std::string> unfinished;
 };
 
+// Whether an approximate index is large enough to hold the site's rows a second time. A graph has links alone.
+bool HoldsRows(const SiteRow& site, const SiteIndexRow& index) {
+  return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) &&
+         index.file.bytes >= site.row_count * site.dimension * ElementBytes(site.element);
+}
+
+// A line for each approximate index, over the sites that have it.
+std::string ApproximateIndices(const DirectoryInfo& info) {
+  struct Sum {
+    std::size_t sites = 0;
+    std::uint64_t bytes = 0;
+    double build_seconds = 0;
+    bool holds_rows = false;
+  };
+  std::map<std::string, Sum> sums;
+  for (const SiteInfo& site : info.sites) {
+    for (const SiteIndexRow& index : site.indices) {
+      if (index.name == kExactIndexName) continue;
+      Sum& sum = sums[Describe(index)];
+      ++sum.sites;
+      sum.bytes += index.file.bytes;
+      sum.build_seconds += index.build_seconds;
+      sum.holds_rows |= HoldsRows(site.row, index);
+    }
+  }
+  if (sums.empty()) return "";
+  Table table({{"approximate index"},
+               {"sites", Table::Align::kRight},
+               {"bytes", Table::Align::kRight},
+               {"built in", Table::Align::kRight},
+               {"holds"}});
+  for (const auto& [name, sum] : sums) {
+    table.Add({name, std::to_string(sum.sites), HumanBytes(sum.bytes), HumanSeconds(sum.build_seconds),
+               sum.holds_rows ? "a second copy of the rows" : "no copy of the rows"});
+  }
+  return "\n" + table.Text(StdoutColor());
+}
+
 DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   const auto connection = OpenCatalog(directory);
   Catalog catalog(connection->handle());
@@ -79,8 +117,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
   for (const SiteInfo& site : info.sites) {
     std::string indices;
     for (const SiteIndexRow& index : site.indices) {
-      indices += (indices.empty() ? "" : ", ") + index.name;
-      if (index.metric) indices += fmt::format(" ({})", Name(*index.metric));
+      indices += (indices.empty() ? "" : ", ") + Describe(index);
     }
     lines[{site.row.site.stream, site.row.site.t_i, indices}].push_back(&site);
   }
@@ -106,7 +143,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
                  std::to_string(t_i), Grouped(row.row_count), Grouped(row.dimension), std::string(Name(row.element)),
                  indices, HumanBytes(bytes)});
     }
-    text += "\n" + table.Text(StdoutColor());
+    text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info);
   }
   for (const std::string& name : info.unfinished) text += fmt::format("unfinished: partial/{}\n", name);
   return text;
@@ -145,6 +182,7 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                          {"metric", index.metric ? OrderedJson(Name(*index.metric)) : OrderedJson(nullptr)},
                          {"file", index.file.file},
                          {"bytes", index.file.bytes},
+                         {"holds_rows", HoldsRows(site.row, index)},
                          {"build_seconds", index.build_seconds}});
     }
     json["sites"].push_back({{"stream", Name(site.row.site.stream)},

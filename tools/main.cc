@@ -1,5 +1,6 @@
 #include <clocale>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
@@ -51,10 +52,12 @@ int Main(int argc, char** argv) {
       "'actkin SUBCOMMAND --help' says more of each.");
   AddTrainCommand(app);
   AddBuildCommand(app);
+  AddIndexCommand(app);
   AddQueryCommand(app);
   AddInfoCommand(app);
   AddVerifyCommand(app);
   AddExportCommand(app);
+  AddRecallCommand(app);
   try {
     app.parse(argc, argv);
     if (app.get_subcommands().empty()) FailUsage("no subcommand given (see 'actkin --help')");
@@ -79,4 +82,8 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace actkin
 
-int main(int argc, char** argv) { return actkin::Main(argc, argv); }
+int main(int argc, char** argv) {
+  // OpenMP's threads, FAISS's, must not burn the cores that they share with others while they wait.
+  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
+  return actkin::Main(argc, argv);
+}

@@ -282,7 +282,7 @@ class NeighborsTable : public TableFunction {
     const AttachedCatalogs::Use use = catalogs.Open(arguments.Text(kCatalog, "main"));
     IndexReader& reader = use.reader();
     const Asked asked = ReadAsked(arguments, reader, query);
-    const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(asked.site, query.index_name);
+    const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(asked.site, query.index_name, query.search.metric);
     query.search.k = CountWanted(arguments, codes, values, index->row_count());
     if (band.low > -std::numeric_limits<double>::infinity() || band.high < std::numeric_limits<double>::infinity()) {
       query.search.within = band;

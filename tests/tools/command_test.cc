@@ -318,7 +318,7 @@ TEST_F(CommandTest, AFinishedIndexIsAskedFromAReadOnlyFolder) {
 }
 
 TEST_F(CommandTest, EverySubcommandHasHelpWithAnExample) {
-  for (const char* command : {"build", "query", "info", "verify", "export"}) {
+  for (const char* command : {"build", "index", "query", "info", "verify", "export", "recall"}) {
     const CommandResult help = RunCommand({command, "--help"});
     EXPECT_EQ(help.status, 0);
     EXPECT_THAT(help.out, HasSubstr(std::string("\n  actkin ") + command)) << command;

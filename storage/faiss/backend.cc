@@ -1,0 +1,59 @@
+// The one object that the library exports.
+#include <faiss/IndexHNSW.h>
+
+#include <cmath>
+#include <vector>
+
+#include "schema/error.h"
+#include "schema/text.h"
+#include "storage/faiss/faiss_error.h"
+#include "storage/faiss/graph_build.h"
+#include "storage/faiss/index_build.h"
+#include "storage/faiss/index_factory.h"
+#include "storage/faiss/index_search.h"
+#include "storage/faiss_backend.h"
+
+namespace actkin {
+namespace {
+
+void RequireFinite(const SiteRows& rows) {
+  std::vector<float> row(rows.dimension());
+  for (RowNumber number = 0; number < rows.row_count(); ++number) {
+    rows.Read(number, row);
+    for (const float value : row) {
+      if (!std::isfinite(value)) {
+        Fail("{}: row {} holds {}: only finite numbers can be indexed", rows.Path(number).string(), number, value);
+      }
+    }
+  }
+}
+
+class Backend : public FaissBackend {
+ public:
+  FaissKind Kind(const std::string& factory, std::uint64_t dimension, Metric metric) const override {
+    const std::unique_ptr<faiss::Index> index = MakeIndex(factory, dimension, metric);
+    return dynamic_cast<const faiss::IndexHNSWFlat*>(index.get()) != nullptr ? FaissKind::kGraph : FaissKind::kOther;
+  }
+
+  std::uint64_t Build(const SiteRows& rows, const FaissBuildOptions& options, const std::filesystem::path& path,
+                      ProgressListener& progress) const override {
+    const std::unique_ptr<faiss::Index> index = MakeIndex(options.factory, rows.dimension(), options.metric);
+    RequireFinite(rows);
+    return WithOneLineErrors(fmt::format("index {}", Quote(options.factory)), Error::Kind::kFailed, [&] {
+      if (auto* hnsw = dynamic_cast<faiss::IndexHNSWFlat*>(index.get())) {
+        return BuildGraph(rows, options.metric, hnsw->hnsw, options.threads, path, progress);
+      }
+      return BuildFaissIndex(rows, options.metric, *index, options.threads, path, progress);
+    });
+  }
+
+  std::unique_ptr<FaissSearcher> Read(const FaissFile& file) const override { return ReadFaissIndex(file); }
+};
+
+}  // namespace
+}  // namespace actkin
+
+extern "C" __attribute__((visibility("default"))) const actkin::FaissBackend* actkin_faiss_backend() {
+  static const actkin::Backend backend;
+  return &backend;
+}

@@ -1,0 +1,93 @@
+#include <unistd.h>
+
+#include <csignal>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "indexer/approximate_build.h"
+#include "schema/error.h"
+#include "tools/commands.h"
+#include "tools/terminal.h"
+
+namespace actkin {
+namespace {
+
+struct Flags {
+  std::string directory;
+  std::string add;
+  std::string drop;
+  std::string streams;
+  std::string blocks;
+  std::string t_is;
+  std::string metric;
+  int threads = 1;
+  bool json = false;
+};
+
+extern "C" void SayIndexInterrupted(int signal) {
+  static constexpr char kLine[] = "\nactkin: interrupted: run the same command again, it continues\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLine, sizeof(kLine) - 1);
+  ::_exit(128 + signal);
+}
+
+void Run(const Flags& flags) {
+  if (flags.add.empty() == flags.drop.empty()) FailUsage("give one of --add and --drop, with the name of an index");
+  const IndexDirectory directory(flags.directory);
+  const SiteFilter sites = ParseSiteFilter(flags.streams, flags.blocks, flags.t_is);
+  nlohmann::ordered_json changed = nlohmann::ordered_json::array();
+  ProgressBar progress;
+  std::uint64_t bytes = 0;
+  const auto hear = [&](const Site& site, const SiteIndexRow& index) {
+    bytes += index.file.bytes;
+    changed.push_back({{"stream", Name(site.stream)},
+                       {"block", site.block},
+                       {"t_i", site.t_i},
+                       {"name", index.name},
+                       {"metric", Name(*index.metric)},
+                       {"bytes", index.file.bytes},
+                       {"build_seconds", index.build_seconds}});
+    if (!flags.json) {
+      Print(fmt::format("{} {}: {}, {}{}\n", flags.add.empty() ? "dropped" : "added", Describe(index), Describe(site),
+                        HumanBytes(index.file.bytes),
+                        flags.add.empty() ? "" : ", built in " + HumanSeconds(index.build_seconds)));
+    }
+  };
+  if (flags.add.empty()) {
+    std::optional<Metric> metric;
+    if (!flags.metric.empty()) metric = ParseMetric(flags.metric);
+    DropApproximateIndex(directory, flags.drop, metric, sites, hear);
+  } else {
+    std::signal(SIGINT, SayIndexInterrupted);
+    std::signal(SIGTERM, SayIndexInterrupted);
+    const Metric metric = flags.metric.empty() ? Metric::kL2 : ParseMetric(flags.metric);
+    AddApproximateIndex(directory, {flags.add, metric, sites, flags.threads}, progress, hear);
+  }
+  if (flags.json) {
+    Print(nlohmann::ordered_json{{flags.add.empty() ? "dropped" : "added", std::move(changed)}}.dump(1) + "\n");
+  }
+}
+
+}  // namespace
+
+void AddIndexCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("index", "Adds or drops approximate indices of sites that are built");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  command->add_option("--add", flags->add, "A faiss::index_factory string, such as HNSW32 or IVF1024,PQ48");
+  command->add_option("--drop", flags->drop, "The name of an index that was added");
+  command->add_option("--stream", flags->streams, "proj or ffwd (default: both)");
+  command->add_option("--block", flags->blocks, "Blocks, such as 0-5 (default: all)");
+  command->add_option("--t-i", flags->t_is, "Positions, such as 7,8,9 (default: all)");
+  command->add_option("--metric", flags->metric, "l2 or cosine (default: l2; for --drop both)");
+  command->add_flag("--json", flags->json, "Print what was added or dropped as JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer(
+      "Examples:\n"
+      "  actkin index gpl.actkin --add HNSW32                           # links over the site's own rows\n"
+      "  actkin index gpl.actkin --add IVF64,PQ12 --stream ffwd --block 3 --metric cosine\n"
+      "  actkin query gpl.actkin 'the licens' --index HNSW32 --param efSearch=64\n"
+      "  actkin index gpl.actkin --drop HNSW32");
+  command->callback([flags] { Run(*flags); });
+}
+
+}  // namespace actkin
