@@ -1,9 +1,8 @@
 // The facts of golden/tinyshakespeare.json, on the real corpus, through the catalog that a build writes.
 #include <gmock/gmock.h>
 
-#include <random>
-
 #include "indexer/catalog_build.h"
+#include "query/prompt_sample.h"
 #include "storage/catalog.h"
 #include "storage/index_directory.h"
 #include "storage/sha256.h"
@@ -98,7 +97,8 @@ TEST_F(TinyshakespeareTest, TheTenStrings) {
 }
 
 TEST_F(TinyshakespeareTest, NextTokenCounts) {
-  for (const auto& [prefix, counts] : facts_["next_token_counts"].items()) EXPECT_EQ(NextTokens(prefix), counts) << prefix;
+  for (const auto& [prefix, counts] : facts_["next_token_counts"].items())
+    EXPECT_EQ(NextTokens(prefix), counts) << prefix;
 }
 
 TEST_F(TinyshakespeareTest, StringsWithoutANextTokenAreStrings) {
@@ -108,16 +108,9 @@ TEST_F(TinyshakespeareTest, StringsWithoutANextTokenAreStrings) {
   }
 }
 
-// torch.manual_seed(1337); torch.randperm(N)[:20000]: mt19937 with a forward Fisher-Yates.
 TEST_F(TinyshakespeareTest, ThePromptSample) {
-  std::mt19937 generator(1337);
-  const std::size_t count = strings_->level(10).size();
-  std::vector<std::uint32_t> permutation(count);
-  for (std::size_t i = 0; i < count; ++i) permutation[i] = static_cast<std::uint32_t>(i);
-  for (std::size_t i = 0; i + 1 < count; ++i) std::swap(permutation[i], permutation[i + generator() % (count - i)]);
-  std::vector<std::string> sample;
-  for (std::size_t i = 0; i < 20000; ++i) sample.push_back(Text(10, permutation[i]));
-
+  IndexReader reader(*directory_);
+  const std::vector<std::string> sample = SamplePrompts(reader, 20000);
   for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(sample[i], facts_["sample_20000_seed_1337_first_10"][i]);
   for (const auto& [prompt, place] : facts_["sample_20000_index_of"].items()) {
     EXPECT_EQ(sample[place.get<std::size_t>()], prompt);
@@ -132,7 +125,8 @@ TEST_F(TinyshakespeareTest, TheCatalogIsSmall) {
   const std::uint64_t bytes = std::filesystem::file_size(directory_->Catalog());
   EXPECT_LT(bytes, 500'000'000U);
   // What a build announces is what it takes, within a tenth.
-  EXPECT_NEAR(static_cast<double>(EstimateCatalogBytes(*strings_)), static_cast<double>(bytes), 0.1 * static_cast<double>(bytes));
+  EXPECT_NEAR(static_cast<double>(EstimateCatalogBytes(*strings_)), static_cast<double>(bytes),
+              0.1 * static_cast<double>(bytes));
 }
 
 }  // namespace
