@@ -2,6 +2,7 @@
 #define ACTKIN_STORAGE_CATALOG_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -101,6 +102,8 @@ class Catalog {
   // Throws Error when there is no such string.
   StringRow String(StringId string_id);
   std::vector<NextToken> NextTokens(StringId string_id);  // by token id
+  // Of the strings [first, end), in order of (string id, token id).
+  void ForEachNextToken(StringId first, StringId end, const std::function<void(StringId, const NextToken&)>& hear);
 
  private:
   SqliteStatement& Prepare(std::optional<SqliteStatement>& kept, const char* sql);

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -53,22 +52,6 @@ std::vector<std::string> ReadPrompts(const std::string& file) {
   }
   if (prompts.empty()) FailUsage("{}: no prompts: expected a JSON array of strings, or one prompt a line", file);
   return prompts;
-}
-
-Band ParseBand(const std::string& text) {
-  const auto refuse = [&] { FailUsage("--within {}: expected LOW:HIGH, either may be empty", Quote(text)); };
-  const std::size_t colon = text.find(':');
-  if (colon == std::string::npos) refuse();
-  Band band;
-  const auto parse = [&](std::string_view number, double& value) {
-    if (number.empty()) return;
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-    if (error != std::errc() || end != number.data() + number.size() || value != value) refuse();
-  };
-  parse(std::string_view(text).substr(0, colon), band.low);
-  parse(std::string_view(text).substr(colon + 1), band.high);
-  if (band.low > band.high) FailUsage("--within {}: nothing lies between {} and {}", text, band.low, band.high);
-  return band;
 }
 
 // By count, the largest first, then by token id.
@@ -147,7 +130,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   if (flags.k < 1) FailUsage("-k {}: expected at least 1", flags.k);
   query.search.k = static_cast<std::uint64_t>(flags.k);
   if (!flags.within.empty()) {
-    query.search.within = ParseBand(flags.within);
+    query.search.within = ParseBand(flags.within, "--within");
     if (command.count("-k") == 0) query.search.k.reset();
   }
   query.search.parameters = flags.parameters;
