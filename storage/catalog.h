@@ -88,6 +88,9 @@ class Catalog {
   // Throws Error when the database is no catalog, or one from a newer version.
   explicit Catalog(sqlite3* connection, std::string schema = "main");
 
+  sqlite3* connection() const { return connection_; }
+  const std::string& schema() const { return schema_; }
+
   CorpusRow Corpus();
   std::optional<ModelRow> Model();
   std::vector<std::string> TokenTexts();  // by token id

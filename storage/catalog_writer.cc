@@ -62,6 +62,8 @@ CatalogWriter::CatalogWriter(const IndexDirectory& directory)
     : connection_(directory.Catalog(), SqliteConnection::Mode::kWrite) {
   const Catalog checked(connection_.handle());
   connection_.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+  // A catalog of an earlier version gets the tables that it lacks.
+  connection_.Execute(kCatalogSql);
 }
 
 CatalogWriter::~CatalogWriter() {

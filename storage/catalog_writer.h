@@ -61,7 +61,7 @@ class CatalogWriter {
   // row_orders: by t_i, those that are not there yet.
   void AddSites(std::span<const NewSite> sites, std::span<const std::pair<LengthRow, FileRow>> row_orders);
 
- private:
+ protected:
   SqliteConnection connection_;
 };
 

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "schema/band.h"
 #include "schema/site.h"
 
 namespace actkin {
@@ -16,6 +18,7 @@ namespace actkin {
 //   sites/proj-b0-t9.vectors rows of a proj or ffwd site
 //   sites/embedding-t9.codes an embedding site
 //   sites/t9.rows            which string each row at a t_i belongs to
+//   experiments/             what evaluations saved of their prompts: neighbors, totals, the model's predictions
 //   partial/                 unfinished work of a build
 //   build.lock               who is building
 class IndexDirectory {
@@ -34,6 +37,11 @@ class IndexDirectory {
   static std::string Vectors(const Site& site);
   static std::string Codes(int t_i);
   static std::string RowOrder(int t_i);
+  // Of the prompts of the set named; within: the band, where there is one.
+  static std::string SavedNeighbors(const std::string& prompt_set, const Site& site, Metric metric, std::uint64_t k,
+                                    const std::optional<Band>& within);
+  static std::string SavedBandTotals(const std::string& prompt_set, const Site& site, Metric metric, const Band& within);
+  static std::string SavedPredictions(const std::string& prompt_set);
 
   // Where a name that was read from a catalog leads. Throws Error when it would leave the directory.
   std::filesystem::path Resolve(const std::string& relative) const;

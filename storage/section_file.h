@@ -29,7 +29,14 @@ namespace actkin {
 inline constexpr std::uint32_t kSectionFileVersion = 1;
 inline constexpr std::uint64_t kSectionAlignment = 4096;
 
-enum class FileKind : std::uint32_t { kVectors = 1, kCodes = 2, kRowOrder = 3 };
+enum class FileKind : std::uint32_t {
+  kVectors = 1,
+  kCodes = 2,
+  kRowOrder = 3,
+  kSavedNeighbors = 8,
+  kPredictions = 9,
+  kBandTotals = 10,
+};
 
 struct Section {
   std::uint64_t offset = 0;
