@@ -5,9 +5,34 @@
 #include <optional>
 #include <vector>
 
+#include "schema/band.h"
 #include "schema/site.h"
 
 namespace actkin {
+
+inline constexpr std::uint64_t kDefaultPoolCount = 10;
+
+// Which neighbors of a prompt count, of every stream and block.
+struct PoolRequest {
+  Metric metric = Metric::kL2;
+  // Of proj and ffwd, from 0. The embedding takes no part in a merge: its neighbors are the k nearest among the strings
+  // as long as the prompt.
+  std::vector<int> t_is;
+  Merge merge = Merge::kNearest;
+  // How many at each t_i, and of their pool. Without: all rows of a term that has a band, kDefaultPoolCount of others.
+  std::optional<std::uint64_t> k;
+  std::vector<std::optional<Band>> bands;  // a term each (scheme.h), or empty
+
+  const std::optional<Band>& BandOf(std::size_t term) const {
+    static const std::optional<Band> kNone;
+    return bands.empty() ? kNone : bands[term];
+  }
+  // None: all rows.
+  std::optional<std::uint64_t> CountOf(std::size_t term) const {
+    if (k || BandOf(term)) return k;
+    return kDefaultPoolCount;
+  }
+};
 
 // A neighbor among those of several t_is.
 struct PooledNeighbor {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "query/band.h"
+#include "schema/band.h"
 #include "schema/site.h"
 
 namespace actkin {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "query/band.h"
+#include "schema/band.h"
 #include "schema/site.h"
 
 namespace actkin {

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "query/index_reader.h"
+#include "query/prompt_set.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/file.h"
 #include "tools/commands.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -35,24 +34,6 @@ struct Flags {
   bool escapes = false;
   bool json = false;
 };
-
-// A JSON array of strings, or one prompt a line.
-std::vector<std::string> ReadPrompts(const std::string& file) {
-  const std::string text = ReadFile(file);
-  std::vector<std::string> prompts;
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_array()) {
-    for (const auto& prompt : json) {
-      if (!prompt.is_string()) FailUsage("{}: expected strings, found {}", file, prompt.dump());
-      prompts.push_back(prompt.get<std::string>());
-    }
-  } else {
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) prompts.push_back(line);
-  }
-  if (prompts.empty()) FailUsage("{}: no prompts: expected a JSON array of strings, or one prompt a line", file);
-  return prompts;
-}
 
 // By count, the largest first, then by token id.
 std::vector<NextToken> ByCount(std::vector<NextToken> tokens) {
