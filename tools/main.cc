@@ -52,6 +52,9 @@ int Main(int argc, char** argv) {
   AddTrainCommand(app);
   AddBuildCommand(app);
   AddQueryCommand(app);
+  AddSimilarCommand(app);
+  AddPredictCommand(app);
+  AddEvaluateCommand(app);
   AddInfoCommand(app);
   AddVerifyCommand(app);
   AddExportCommand(app);
