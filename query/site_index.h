@@ -2,21 +2,15 @@
 #define ACTKIN_QUERY_SITE_INDEX_H_
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "schema/band.h"
 #include "schema/site.h"
 
 namespace actkin {
-
-// low <= value <= high, in units of the metric.
-struct Band {
-  double low = -std::numeric_limits<double>::infinity();
-  double high = std::numeric_limits<double>::infinity();
-};
 
 struct SearchRequest {
   Metric metric = Metric::kL2;

@@ -114,3 +114,108 @@ CREATE TABLE IF NOT EXISTS recall(
   threads    INTEGER NOT NULL,
   PRIMARY KEY (site_id, name, metric, parameters, prompts, seed, k)
 ) WITHOUT ROWID;
+
+-- Prompts that experiments ask together. seed: of a sample, drawn as torch.randperm draws it, of the strings of L tokens.
+-- imported: its neighbors come from elsewhere, and those of this directory's own sites are never added to them.
+CREATE TABLE IF NOT EXISTS prompt_set(
+  prompt_set_id INTEGER PRIMARY KEY,
+  name          TEXT    NOT NULL UNIQUE,
+  length        INTEGER NOT NULL,  -- tokens of each prompt
+  prompt_count  INTEGER NOT NULL,
+  sha256        TEXT    NOT NULL,  -- of the prompts as a JSON array
+  seed          INTEGER,
+  imported      INTEGER NOT NULL
+);
+
+-- number: from 0. string_id: the prompt's own string, where the corpus has it.
+CREATE TABLE IF NOT EXISTS prompt(
+  prompt_set_id INTEGER NOT NULL REFERENCES prompt_set,
+  number        INTEGER NOT NULL,
+  text          TEXT    NOT NULL,
+  string_id     INTEGER,
+  PRIMARY KEY (prompt_set_id, number)
+) WITHOUT ROWID;
+
+-- Neighbors of every prompt of a set: the k nearest of a site, nearest first, among the rows with low <= distance <= high
+-- (NULL: no bound). The extension reads the files as rows: actkin_saved_neighbors.
+CREATE TABLE IF NOT EXISTS saved_neighbors(
+  saved_neighbors_id INTEGER PRIMARY KEY,
+  prompt_set_id INTEGER NOT NULL REFERENCES prompt_set,
+  stream        TEXT    NOT NULL,
+  block         INTEGER NOT NULL,
+  t_i           INTEGER NOT NULL,
+  metric        TEXT    NOT NULL,
+  k             INTEGER NOT NULL,
+  low           REAL,
+  high          REAL,
+  file          TEXT    NOT NULL UNIQUE,
+  bytes         INTEGER NOT NULL,
+  checksum      TEXT    NOT NULL
+);
+
+-- What the next tokens of all rows of a site with low <= distance <= high add up to, for every prompt of a set.
+CREATE TABLE IF NOT EXISTS saved_band_totals(
+  saved_band_totals_id INTEGER PRIMARY KEY,
+  prompt_set_id INTEGER NOT NULL REFERENCES prompt_set,
+  stream        TEXT    NOT NULL,
+  block         INTEGER NOT NULL,
+  t_i           INTEGER NOT NULL,
+  metric        TEXT    NOT NULL,
+  low           REAL,
+  high          REAL,
+  file          TEXT    NOT NULL UNIQUE,
+  bytes         INTEGER NOT NULL,
+  checksum      TEXT    NOT NULL
+);
+
+-- The model's own distribution of the next token, for every prompt of a set.
+CREATE TABLE IF NOT EXISTS saved_predictions(
+  prompt_set_id INTEGER PRIMARY KEY REFERENCES prompt_set,
+  file          TEXT    NOT NULL UNIQUE,
+  bytes         INTEGER NOT NULL,
+  checksum      TEXT    NOT NULL
+);
+
+-- Schemes beside the built-in ones: of users, and learned ones. definition: JSON, as --scheme FILE reads it.
+CREATE TABLE IF NOT EXISTS scheme(
+  name       TEXT PRIMARY KEY,
+  definition TEXT NOT NULL
+);
+
+-- For people: a scheme's weights, the blocks counted from 0.
+CREATE VIEW IF NOT EXISTS scheme_weight(scheme, stream, block, weight, band) AS
+SELECT name, 'embedding', 0, json_extract(definition, '$.embedding'), json_extract(definition, '$.within.embedding')
+  FROM scheme WHERE json_extract(definition, '$.embedding') IS NOT NULL
+UNION ALL
+SELECT scheme.name, streams.value, CAST(weights.key AS INTEGER), weights.value,
+       json_extract(scheme.definition, '$.within.' || streams.value || '[' || weights.key || ']')
+  FROM scheme, json_each('["proj", "ffwd"]') AS streams,
+       json_each(scheme.definition, '$.' || streams.value) AS weights;
+
+-- How well a scheme reproduces the model's own predictions over the prompts [first_prompt, first_prompt + samples) of a
+-- set. k NULL: all rows within the bands. t_is: "7,8,9". within: empty, one band, or one a block.
+CREATE TABLE IF NOT EXISTS evaluation(
+  evaluation_id  INTEGER PRIMARY KEY,
+  prompt_set_id  INTEGER NOT NULL REFERENCES prompt_set,
+  first_prompt   INTEGER NOT NULL,
+  samples        INTEGER NOT NULL,
+  scheme         TEXT    NOT NULL,
+  definition     TEXT    NOT NULL,  -- the scheme, as it was
+  metric         TEXT    NOT NULL,
+  t_is           TEXT    NOT NULL,
+  merge          TEXT    NOT NULL,
+  k              INTEGER,
+  within         TEXT    NOT NULL,
+  hellinger_mean REAL    NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS evaluation_run
+    ON evaluation(prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within);
+
+-- Fractions of the samples: entry n is the model's; the first n are the model's in any order.
+CREATE TABLE IF NOT EXISTS evaluation_top_n(
+  evaluation_id INTEGER NOT NULL REFERENCES evaluation ON DELETE CASCADE,
+  n             INTEGER NOT NULL,
+  in_order      REAL    NOT NULL,
+  any_order     REAL    NOT NULL,
+  PRIMARY KEY (evaluation_id, n)
+) WITHOUT ROWID;

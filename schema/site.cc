@@ -15,6 +15,7 @@ constexpr std::array<NameOf<Stream>, 3> kStreams{
     {{Stream::kEmbedding, "embedding"}, {Stream::kProj, "proj"}, {Stream::kFfwd, "ffwd"}}};
 constexpr std::array<NameOf<Metric>, 2> kMetrics{{{Metric::kL2, "l2"}, {Metric::kCosine, "cosine"}}};
 constexpr std::array<NameOf<Order>, 2> kOrders{{{Order::kNearest, "nearest"}, {Order::kFarthest, "farthest"}}};
+constexpr std::array<NameOf<Merge>, 2> kMerges{{{Merge::kNearest, "nearest"}, {Merge::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Element>, 2> kElements{{{Element::kFloat32, "float32"}, {Element::kFloat16, "float16"}}};
 
 template <typename Value, std::size_t count>
@@ -41,10 +42,12 @@ Value Parse(const std::array<NameOf<Value>, count>& names, std::string_view what
 std::string_view Name(Stream stream) { return Lookup(kStreams, stream); }
 std::string_view Name(Metric metric) { return Lookup(kMetrics, metric); }
 std::string_view Name(Order order) { return Lookup(kOrders, order); }
+std::string_view Name(Merge merge) { return Lookup(kMerges, merge); }
 std::string_view Name(Element element) { return Lookup(kElements, element); }
 Stream ParseStream(std::string_view text) { return Parse(kStreams, "stream", text); }
 Metric ParseMetric(std::string_view text) { return Parse(kMetrics, "metric", text); }
 Order ParseOrder(std::string_view text) { return Parse(kOrders, "order", text); }
+Merge ParseMerge(std::string_view text) { return Parse(kMerges, "merge", text); }
 Element ParseElement(std::string_view text) { return Parse(kElements, "element", text); }
 
 std::string Describe(const Site& site) {

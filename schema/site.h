@@ -19,6 +19,8 @@ using TokenId = std::uint32_t;
 enum class Stream : std::uint8_t { kEmbedding, kProj, kFfwd };
 enum class Metric : std::uint8_t { kL2, kCosine };
 enum class Order : std::uint8_t { kNearest, kFarthest };
+// Which of the neighbors at several t_is, pooled, are kept.
+enum class Merge : std::uint8_t { kNearest, kFarthest };
 enum class Element : std::uint8_t { kFloat32, kFloat16 };
 
 // One (stream, block, t_i). The embedding stream has no block, which is written 0.
@@ -43,10 +45,12 @@ struct RowRange {
 std::string_view Name(Stream stream);
 std::string_view Name(Metric metric);
 std::string_view Name(Order order);
+std::string_view Name(Merge merge);
 std::string_view Name(Element element);
 Stream ParseStream(std::string_view text);
 Metric ParseMetric(std::string_view text);
 Order ParseOrder(std::string_view text);
+Merge ParseMerge(std::string_view text);
 Element ParseElement(std::string_view text);
 
 // "ffwd block 5 t_i 9"; "embedding t_i 9".

@@ -206,4 +206,16 @@ std::vector<NextToken> Catalog::NextTokens(StringId string_id) {
   return tokens;
 }
 
+void Catalog::ForEachNextToken(StringId first, StringId end,
+                               const std::function<void(StringId, const NextToken&)>& hear) {
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT string_id, token_id, count FROM \"{}\".next_token "
+                                        "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id, token_id",
+                                        schema_));
+  statement.Bind(first, end);
+  while (statement.Step()) {
+    hear(Count(statement, 0), {static_cast<TokenId>(statement.Integer(1)), Count(statement, 2)});
+  }
+}
+
 }  // namespace actkin

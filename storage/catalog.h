@@ -2,6 +2,7 @@
 #define ACTKIN_STORAGE_CATALOG_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -105,6 +106,9 @@ class Catalog {
   // Throws Error when the database is no catalog, or one from a newer version.
   explicit Catalog(sqlite3* connection, std::string schema = "main");
 
+  sqlite3* connection() const { return connection_; }
+  const std::string& schema() const { return schema_; }
+
   CorpusRow Corpus();
   std::optional<ModelRow> Model();
   std::vector<std::string> TokenTexts();  // by token id
@@ -119,6 +123,8 @@ class Catalog {
   // Throws Error when there is no such string.
   StringRow String(StringId string_id);
   std::vector<NextToken> NextTokens(StringId string_id);  // by token id
+  // Of the strings [first, end), in order of (string id, token id).
+  void ForEachNextToken(StringId first, StringId end, const std::function<void(StringId, const NextToken&)>& hear);
 
  private:
   SqliteStatement& Prepare(std::optional<SqliteStatement>& kept, const char* sql);

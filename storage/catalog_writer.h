@@ -68,7 +68,7 @@ class CatalogWriter {
   // Measurements replace those of the same site, index, parameters, sample and k.
   void SaveRecall(std::span<const RecallRow> rows);
 
- private:
+ protected:
   SqliteConnection connection_;
 };
 

@@ -7,6 +7,7 @@
 #include "schema/error.h"
 #include "schema/random.h"
 #include "schema/text.h"
+#include "storage/sha256.h"
 
 namespace actkin {
 namespace {
@@ -21,6 +22,18 @@ std::string ApproximateIndexFile(const Site& site, Metric metric, const std::str
   }
   return fmt::format("sites/{}-b{}-t{}.{}.{}.{}", Name(site.stream), site.block, site.t_i, Name(metric),
                      plain, extension);
+}
+
+// "experiments/1b2c3d4e5f60-ffwd-b5-t9-l2": a set's name may be any text.
+std::string Experiment(const std::string& prompt_set, const Site& site, Metric metric) {
+  return fmt::format("experiments/{}-{}-b{}-t{}-{}", Sha256(prompt_set).substr(0, 12), Name(site.stream), site.block,
+                     site.t_i, Name(metric));
+}
+
+std::string FileBand(const Band& band) {
+  std::string text = FormatBand(band);
+  std::ranges::replace(text, ':', '_');
+  return text;
 }
 
 }  // namespace
@@ -43,6 +56,21 @@ std::string IndexDirectory::Graph(const Site& site, Metric metric, const std::st
 
 std::string IndexDirectory::Faiss(const Site& site, Metric metric, const std::string& name) {
   return ApproximateIndexFile(site, metric, name, "faiss");
+}
+
+std::string IndexDirectory::SavedNeighbors(const std::string& prompt_set, const Site& site, Metric metric,
+                                           std::uint64_t k, const std::optional<Band>& within) {
+  return fmt::format("{}-k{}{}.neighbors", Experiment(prompt_set, site, metric), k,
+                     within ? "-" + FileBand(*within) : "");
+}
+
+std::string IndexDirectory::SavedBandTotals(const std::string& prompt_set, const Site& site, Metric metric,
+                                            const Band& within) {
+  return fmt::format("{}-{}.totals", Experiment(prompt_set, site, metric), FileBand(within));
+}
+
+std::string IndexDirectory::SavedPredictions(const std::string& prompt_set) {
+  return fmt::format("experiments/{}.predictions", Sha256(prompt_set).substr(0, 12));
 }
 
 std::filesystem::path IndexDirectory::Resolve(const std::string& relative) const {

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "schema/band.h"
 #include "schema/site.h"
 
 namespace actkin {
@@ -19,6 +21,7 @@ namespace actkin {
 //   sites/t9.rows            which string each row at a t_i belongs to
 //   sites/proj-b0-t9.l2.HNSW32.graph  an HNSW index: links alone
 //   sites/proj-b0-t9.l2.IVF1024_Flat-1b2c3d4e.faiss  any other index of FAISS's
+//   experiments/             what evaluations saved of their prompts: neighbors, totals, the model's predictions
 //   partial/                 unfinished work of a build
 //   build.lock               who is building
 class IndexDirectory {
@@ -43,6 +46,11 @@ class IndexDirectory {
   static std::string Graph(const Site& site, Metric metric, const std::string& name);
   static std::string Faiss(const Site& site, Metric metric, const std::string& name);
   static bool IsGraph(const std::string& file) { return file.ends_with(".graph"); }
+  // Of the prompts of the set named; within: the band, where there is one.
+  static std::string SavedNeighbors(const std::string& prompt_set, const Site& site, Metric metric, std::uint64_t k,
+                                    const std::optional<Band>& within);
+  static std::string SavedBandTotals(const std::string& prompt_set, const Site& site, Metric metric, const Band& within);
+  static std::string SavedPredictions(const std::string& prompt_set);
 
   // Where a name that was read from a catalog leads. Throws Error when it would leave the directory.
   std::filesystem::path Resolve(const std::string& relative) const;

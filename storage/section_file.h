@@ -36,6 +36,9 @@ enum class FileKind : std::uint32_t {
   kHeads = 4,
   kGraph = 5,
   kFaiss = 6,
+  kSavedNeighbors = 8,
+  kPredictions = 9,
+  kBandTotals = 10,
 };
 
 struct Section {

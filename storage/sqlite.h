@@ -26,6 +26,11 @@ class SqliteStatement {
     (BindOne(++index, values), ...);
     return *this;
   }
+  // One parameter more, from 1, after Bind.
+  template <typename Value>
+  void BindAt(int index, const Value& value) {
+    BindOne(index, value);
+  }
   // True while there is a row.
   bool Step();
   // Runs to the end.

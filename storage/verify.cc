@@ -16,6 +16,7 @@
 #include "storage/safetensors.h"
 #include "storage/sha256.h"
 #include "storage/vector_file.h"
+#include "storage/verify_experiments.h"
 
 namespace actkin {
 namespace {
@@ -51,6 +52,11 @@ class Verifier {
       Check(row->file, [&] { CheckRowOrder(*row, length); });
     }
     for (const SiteRow& site : catalog_->Sites()) CheckSite(site);
+    Check("catalog.db: experiments", [this] {
+      VerifyExperiments(
+          directory_, *catalog_,
+          [this](const std::string& what, const std::function<void()>& action) { Check(what, action); }, named_);
+    });
   }
 
   std::uint64_t TotalBytes() const {

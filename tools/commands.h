@@ -10,6 +10,9 @@ namespace actkin {
 void AddTrainCommand(CLI::App& app);
 void AddBuildCommand(CLI::App& app);
 void AddQueryCommand(CLI::App& app);
+void AddSimilarCommand(CLI::App& app);
+void AddPredictCommand(CLI::App& app);
+void AddEvaluateCommand(CLI::App& app);
 void AddInfoCommand(CLI::App& app);
 void AddVerifyCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);

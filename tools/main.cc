@@ -54,6 +54,9 @@ int Main(int argc, char** argv) {
   AddBuildCommand(app);
   AddIndexCommand(app);
   AddQueryCommand(app);
+  AddSimilarCommand(app);
+  AddPredictCommand(app);
+  AddEvaluateCommand(app);
   AddInfoCommand(app);
   AddVerifyCommand(app);
   AddExportCommand(app);

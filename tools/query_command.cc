@@ -1,15 +1,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "query/index_reader.h"
+#include "query/prompt_set.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/file.h"
 #include "tools/commands.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -36,40 +34,6 @@ struct Flags {
   bool escapes = false;
   bool json = false;
 };
-
-// A JSON array of strings, or one prompt a line.
-std::vector<std::string> ReadPrompts(const std::string& file) {
-  const std::string text = ReadFile(file);
-  std::vector<std::string> prompts;
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_array()) {
-    for (const auto& prompt : json) {
-      if (!prompt.is_string()) FailUsage("{}: expected strings, found {}", file, prompt.dump());
-      prompts.push_back(prompt.get<std::string>());
-    }
-  } else {
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) prompts.push_back(line);
-  }
-  if (prompts.empty()) FailUsage("{}: no prompts: expected a JSON array of strings, or one prompt a line", file);
-  return prompts;
-}
-
-Band ParseBand(const std::string& text) {
-  const auto refuse = [&] { FailUsage("--within {}: expected LOW:HIGH, either may be empty", Quote(text)); };
-  const std::size_t colon = text.find(':');
-  if (colon == std::string::npos) refuse();
-  Band band;
-  const auto parse = [&](std::string_view number, double& value) {
-    if (number.empty()) return;
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-    if (error != std::errc() || end != number.data() + number.size() || value != value) refuse();
-  };
-  parse(std::string_view(text).substr(0, colon), band.low);
-  parse(std::string_view(text).substr(colon + 1), band.high);
-  if (band.low > band.high) FailUsage("--within {}: nothing lies between {} and {}", text, band.low, band.high);
-  return band;
-}
 
 // By count, the largest first, then by token id.
 std::vector<NextToken> ByCount(std::vector<NextToken> tokens) {
@@ -147,7 +111,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   if (flags.k < 1) FailUsage("-k {}: expected at least 1", flags.k);
   query.search.k = static_cast<std::uint64_t>(flags.k);
   if (!flags.within.empty()) {
-    query.search.within = ParseBand(flags.within);
+    query.search.within = ParseBand(flags.within, "--within");
     if (command.count("-k") == 0) query.search.k.reset();
   }
   query.search.parameters = flags.parameters;

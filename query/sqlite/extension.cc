@@ -8,6 +8,8 @@
 #include "query/sqlite/attached_catalogs.h"
 #include "query/sqlite/model_table.h"
 #include "query/sqlite/neighbors_table.h"
+#include "query/sqlite/predict_table.h"
+#include "query/sqlite/saved_neighbors_table.h"
 #include "query/sqlite/scalar_functions.h"
 
 namespace actkin {
@@ -23,6 +25,10 @@ int Register(sqlite3* connection) {
     status = RegisterTableFunction(connection, "actkin_neighbors_of", MakeNeighborsOfTable(), catalogs);
   }
   if (status == SQLITE_OK) status = RegisterTableFunction(connection, "actkin_model", MakeModelTable(), catalogs);
+  if (status == SQLITE_OK) status = RegisterTableFunction(connection, "actkin_predict", MakePredictTable(), catalogs);
+  if (status == SQLITE_OK) {
+    status = RegisterTableFunction(connection, "actkin_saved_neighbors", MakeSavedNeighborsTable(), catalogs);
+  }
   if (status == SQLITE_OK) status = RegisterScalarFunctions(connection, catalogs);
   return status;
 }

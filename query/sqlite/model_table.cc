@@ -27,7 +27,7 @@ class ModelRows : public TableRows {
  public:
   ModelRows(std::string prompt, std::string catalog) : prompt_(std::move(prompt)), catalog_(std::move(catalog)) {}
 
-  std::size_t size() const override { return rows.size(); }
+  bool AtEnd(std::size_t row) const override { return row >= rows.size(); }
 
   void Column(sqlite3_context* context, std::size_t row, int column) const override {
     switch (column) {
@@ -58,12 +58,7 @@ class ModelTable : public TableFunction {
   bool Plan(sqlite3_index_info& info) const override {
     TablePlan plan(info);
     if (!plan.ConsumeArguments(kFirstArgument)) return false;
-    if (info.nOrderBy > 0) {
-      const bool descending = info.aOrderBy[0].desc != 0;
-      const bool by_rank = info.aOrderBy[0].iColumn == kRank && !descending;
-      const bool by_probability = info.aOrderBy[0].iColumn == kProbability && descending && info.nOrderBy == 1;
-      info.orderByConsumed = by_rank || by_probability ? 1 : 0;
-    }
+    info.orderByConsumed = RankedRowsComeInOrder(info, kRank, kProbability) ? 1 : 0;
     plan.Finish(kCost, kTypicalVocabulary);
     return true;
   }

@@ -163,7 +163,7 @@ class NeighborRows : public TableRows {
     }
   }
 
-  std::size_t size() const override { return rows.size(); }
+  bool AtEnd(std::size_t row) const override { return row >= rows.size(); }
 
   void Column(sqlite3_context* context, std::size_t row, int column) const override {
     const Neighbor& neighbor = rows[row];

@@ -26,6 +26,7 @@ struct VirtualTable : sqlite3_vtab {
 struct Cursor : sqlite3_vtab_cursor {
   std::unique_ptr<TableRows> rows;
   std::size_t row = 0;
+  bool at_end = true;
 };
 
 const Registered& RegisteredOf(sqlite3_vtab* table) { return *static_cast<VirtualTable*>(table)->registered; }
@@ -85,23 +86,25 @@ int Filter(sqlite3_vtab_cursor* base, int, const char* codes, int count, sqlite3
   auto* cursor = static_cast<Cursor*>(base);
   cursor->rows.reset();
   cursor->row = 0;
+  cursor->at_end = true;
   return Guard(base->pVtab, [&] {
     const Registered& registered = RegisteredOf(base->pVtab);
     cursor->rows = registered.function->Call(*registered.catalogs, codes == nullptr ? "" : codes,
                                              {values, static_cast<std::size_t>(count)});
+    cursor->at_end = cursor->rows->AtEnd(0);
     return SQLITE_OK;
   });
 }
 
-int Next(sqlite3_vtab_cursor* cursor) {
-  ++static_cast<Cursor*>(cursor)->row;
-  return SQLITE_OK;
+int Next(sqlite3_vtab_cursor* base) {
+  auto* cursor = static_cast<Cursor*>(base);
+  return Guard(base->pVtab, [&] {
+    cursor->at_end = cursor->rows->AtEnd(++cursor->row);
+    return SQLITE_OK;
+  });
 }
 
-int AtEnd(sqlite3_vtab_cursor* base) {
-  const auto* cursor = static_cast<Cursor*>(base);
-  return cursor->rows == nullptr || cursor->row >= cursor->rows->size() ? 1 : 0;
-}
+int AtEnd(sqlite3_vtab_cursor* cursor) { return static_cast<Cursor*>(cursor)->at_end ? 1 : 0; }
 
 int Column(sqlite3_vtab_cursor* base, sqlite3_context* context, int column) {
   const auto* cursor = static_cast<Cursor*>(base);
@@ -160,6 +163,13 @@ void TablePlan::Finish(double cost, sqlite3_int64 rows) {
   info_.needToFreeIdxStr = 1;
   info_.estimatedCost = cost;
   info_.estimatedRows = rows;
+}
+
+bool RankedRowsComeInOrder(const sqlite3_index_info& info, int rank_column, int probability_column) {
+  if (info.nOrderBy == 0) return false;
+  const bool descending = info.aOrderBy[0].desc != 0;
+  if (info.aOrderBy[0].iColumn == rank_column) return !descending;
+  return info.aOrderBy[0].iColumn == probability_column && descending && info.nOrderBy == 1;
 }
 
 TableArguments::TableArguments(std::span<const char* const> names, std::string_view codes,

@@ -18,8 +18,9 @@ class TableRows {
  public:
   virtual ~TableRows() = default;
 
-  virtual std::size_t size() const = 0;
-  // Gives column `column` of row `row` to SQLite. REQUIRES: row < size().
+  // True where there is no row `row`. Rows are asked for one after the other, from 0.
+  virtual bool AtEnd(std::size_t row) const = 0;
+  // Gives column `column` of row `row` to SQLite. REQUIRES: AtEnd was last asked of this row, and was false.
   virtual void Column(sqlite3_context* context, std::size_t row, int column) const = 0;
 };
 
@@ -46,6 +47,9 @@ class TablePlan {
   sqlite3_index_info& info_;
   std::string codes_;
 };
+
+// True where ORDER BY asks for rows by rank, or by probability from the largest down, as they come.
+bool RankedRowsComeInOrder(const sqlite3_index_info& info, int rank_column, int probability_column);
 
 // The arguments of one call, by their number.
 class TableArguments {

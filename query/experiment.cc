@@ -1,0 +1,343 @@
+#include "query/experiment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/row_workers.h"
+#include "schema/error.h"
+#include "schema/text.h"
+#include "storage/experiment_catalog.h"
+#include "storage/file.h"
+
+namespace actkin {
+namespace {
+
+// Prompts of one search: as many as a search likes to get, while its answers stay small beside the memory limit.
+constexpr std::uint64_t kBatch = 2048;
+constexpr std::uint64_t kAnswerBytes = std::uint64_t{256} << 20;
+constexpr std::uint64_t kPredictionBatch = 512;
+constexpr std::uint64_t kPiece = 16;  // prompts that a thread takes at once
+
+std::uint64_t BatchFor(double rows_a_prompt) {
+  const double bytes = std::max(rows_a_prompt, 1.0) * sizeof(Match);
+  return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(static_cast<double>(kAnswerBytes) / bytes), 8, kBatch);
+}
+
+std::vector<SavedNeighbor> Compact(const std::vector<Match>& matches) {
+  std::vector<SavedNeighbor> neighbors;
+  neighbors.reserve(matches.size());
+  for (const Match& match : matches) neighbors.push_back({match.ordinal, static_cast<float>(match.distance)});
+  return neighbors;
+}
+
+std::string DescribeSearch(const Site& site, Metric metric, const std::optional<Band>& within) {
+  return fmt::format("{} {}{}", Describe(site), Name(metric), within ? " " + FormatBand(*within) : "");
+}
+
+}  // namespace
+
+Experiment::Experiment(IndexReader& reader, PromptSet set, int threads, ProgressListener& progress)
+    : reader_(reader), set_(std::move(set)), threads_(threads), progress_(progress) {}
+
+void Experiment::Lock() {
+  if (!lock_) lock_.emplace(reader_.directory());
+}
+
+std::unique_ptr<ExperimentWriter> Experiment::Writer() {
+  Lock();
+  return std::make_unique<ExperimentWriter>(reader_.directory());
+}
+
+std::int64_t Experiment::SaveSet() {
+  if (set_.row.prompt_set_id != 0) return set_.row.prompt_set_id;
+  Lock();
+  if (const auto found = ExperimentCatalog(reader_.catalog()).FindPromptSet(set_.row.name)) {
+    set_.row = *found;
+  } else {
+    set_.row.prompt_set_id = Writer()->AddPromptSet(set_.row, PromptRows(set_));
+  }
+  return set_.row.prompt_set_id;
+}
+
+StringId Experiment::FirstStringId(int length) const {
+  for (const LengthRow& row : reader_.catalog().Lengths()) {
+    if (row.length == length) return row.first_string_id;
+  }
+  FailUsage("t_i {}: strings have {} tokens", length - 1, reader_.string_length());
+}
+
+void Experiment::RequireDisk(std::uint64_t bytes) const {
+  const std::uint64_t free = FreeDiskBytes(reader_.directory().path());
+  if (bytes <= free) return;
+  Fail(
+      "{}: needs {:.2f} GB more on disk for neighbors, {:.2f} GB are free: free some space, or ask for a smaller k or "
+      "sample",
+      reader_.directory().path().string(), static_cast<double>(bytes) / 1e9, static_cast<double>(free) / 1e9);
+}
+
+bool Experiment::HasNeighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within) {
+  const std::int64_t id = set_.row.prompt_set_id;
+  return id != 0 && FindSavedNeighbors(reader_, id, site, metric, k, within).has_value();
+}
+
+void Experiment::FailNotImported(const Site& site, Metric metric, std::optional<std::uint64_t> k) const {
+  FailUsage("prompt set {}: no neighbors in {}, {}, with k {} were imported", Quote(set_.row.name), Describe(site),
+            Name(metric), k ? fmt::format("{}", *k) : "all");
+}
+
+SavedNeighborLists Experiment::Neighbors(const Site& site, Metric metric, std::uint64_t k,
+                                         const std::optional<Band>& within) {
+  const auto find = [&]() -> std::optional<SavedNeighborLists> {
+    if (set_.row.prompt_set_id == 0) return std::nullopt;
+    return FindSavedNeighbors(reader_, set_.row.prompt_set_id, site, metric, k, within);
+  };
+  if (std::optional<SavedNeighborLists> lists = find()) return *lists;
+  if (set_.row.imported) FailNotImported(site, metric, k);
+  const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
+  if (!vectors_) vectors_.emplace(reader_, set_.prompts, threads_, progress_);
+  SearchNeighbors(site, metric, k, within, *index, *vectors_);
+  return find().value();
+}
+
+void Experiment::SearchNeighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within,
+                                 const SiteIndex& index, PromptVectors& vectors) {
+  Lock();
+  const std::uint64_t prompts = set_.prompts.size();
+  const IndexDirectory& directory = reader_.directory();
+  const std::string name = IndexDirectory::SavedNeighbors(set_.row.name, site, metric, k, within);
+  const std::filesystem::path partial = ExperimentPartial(directory, name);
+  if (!std::filesystem::exists(partial)) RequireDisk(SavedNeighborsWriter::FileBytes(prompts, k));
+  SearchRequest request;
+  request.metric = metric;
+  request.k = k;
+  request.within = within;
+  request.threads = threads_;
+  SavedNeighborsWriter writer(partial, prompts, k);
+  const std::uint64_t already = writer.done();
+  const std::uint64_t batch = BatchFor(static_cast<double>(k));
+  progress_.Begin(DescribeSearch(site, metric, within), prompts, "prompts");
+  progress_.Advance(already, already);
+  while (writer.done() < prompts) {
+    const RowRange range{writer.done(), std::min(writer.done() + batch, prompts)};
+    const std::vector<float> queries = vectors.Of(site, range);
+    std::vector<std::vector<SavedNeighbor>> found;
+    found.reserve(range.size());
+    for (const std::vector<Match>& matches : index.Search(queries, request)) found.push_back(Compact(matches));
+    writer.Write(found);
+    progress_.Advance(writer.done(), already);
+  }
+  progress_.End();
+  const std::uint64_t checksum = writer.Finish();
+  if (SavedNeighborsFile(partial).header_checksum() != checksum) {
+    Fail("{}: did not read back as written", partial.string());
+  }
+  const FileRow file = PublishExperiment(directory, name, checksum);
+  const std::int64_t id = SaveSet();
+  Writer()->AddSavedNeighbors(id, {site, metric, k, within, file});
+}
+
+std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const Site& site, Metric metric, const Band& within) {
+  const std::uint64_t prompts = set_.prompts.size();
+  const IndexDirectory& directory = reader_.directory();
+  const auto find = [&]() -> std::shared_ptr<const BandTotalsFile> {
+    if (set_.row.prompt_set_id == 0) return nullptr;
+    for (const SavedBandTotalsRow& row : ExperimentCatalog(reader_.catalog()).SavedBandTotals(set_.row.prompt_set_id)) {
+      if (row.site != site || row.metric != metric || row.within != within) continue;
+      return OpenCatalogued<BandTotalsFile>(directory, row.file, prompts);
+    }
+    return nullptr;
+  };
+  if (std::shared_ptr<const BandTotalsFile> file = find()) return file;
+  const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
+  if (!vectors_) vectors_.emplace(reader_, set_.prompts, threads_, progress_);
+  const NextTokenCounts& counts = Counts();
+  const StringId first = FirstStringId(site.t_i + 1);
+  Lock();
+  const std::string name = IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within);
+  const std::filesystem::path partial = ExperimentPartial(directory, name);
+  SearchRequest request;
+  request.metric = metric;
+  request.k = std::nullopt;
+  request.within = within;
+  request.threads = threads_;
+  const std::size_t vocabulary = counts.vocabulary_size();
+  BandTotalsWriter writer(partial, prompts, vocabulary);
+  const std::uint64_t already = writer.done();
+  std::uint64_t rows_so_far = 0;
+  // The first batch tells how many rows to expect of the next.
+  std::uint64_t batch = BatchFor(static_cast<double>(index->row_count()));
+  progress_.Begin(DescribeSearch(site, metric, within), prompts, "prompts");
+  progress_.Advance(already, already);
+  while (writer.done() < prompts) {
+    const RowRange range{writer.done(), std::min(writer.done() + batch, prompts)};
+    const std::vector<std::vector<Match>> found = index->Search(vectors_->Of(site, range), request);
+    std::vector<BandTotalsWriter::Totals> totals(range.size());
+    const RowRange all{0, range.size()};
+    ForEachPiece(all, kPiece, UsefulThreads(all, kPiece, threads_), [&](int, RowRange piece) {
+      for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
+        totals[i].rows = found[i].size();
+        totals[i].values.resize(BandTotalsFile::kKernels * vocabulary);
+        for (std::size_t kernel = 0; kernel < BandTotalsFile::kKernels; ++kernel) {
+          const std::span<double> sums = std::span(totals[i].values).subspan(kernel * vocabulary, vocabulary);
+          for (const Match& match : found[i]) {
+            counts.Add(first + match.ordinal, KernelValue(static_cast<Kernel>(kernel), match.distance), sums);
+          }
+        }
+      }
+    });
+    for (const auto& matches : found) rows_so_far += matches.size();
+    writer.Write(totals);
+    batch = BatchFor(2 * static_cast<double>(rows_so_far) / static_cast<double>(writer.done() - already));
+    progress_.Advance(writer.done(), already);
+  }
+  progress_.End();
+  const std::uint64_t checksum = writer.Finish();
+  if (BandTotalsFile(partial).header_checksum() != checksum) {
+    Fail("{}: did not read back as written", partial.string());
+  }
+  const FileRow file = PublishExperiment(directory, name, checksum);
+  const std::int64_t id = SaveSet();
+  Writer()->AddSavedBandTotals(id, {site, metric, within, file});
+  return find();
+}
+
+bool Experiment::HasPredictions() {
+  const std::int64_t id = set_.row.prompt_set_id;
+  return id != 0 && ExperimentCatalog(reader_.catalog()).SavedPredictions(id).has_value();
+}
+
+std::shared_ptr<const PredictionsFile> Experiment::Predictions() {
+  const std::uint64_t prompts = set_.prompts.size();
+  const IndexDirectory& directory = reader_.directory();
+  const auto find = [&]() -> std::shared_ptr<const PredictionsFile> {
+    if (set_.row.prompt_set_id == 0) return nullptr;
+    const auto row = ExperimentCatalog(reader_.catalog()).SavedPredictions(set_.row.prompt_set_id);
+    if (!row) return nullptr;
+    auto file = OpenCatalogued<PredictionsFile>(directory, *row, prompts);
+    if (file->vocabulary_size() != reader_.vocabulary().size()) {
+      Fail("{}: of another vocabulary", directory.Resolve(row->file).string());
+    }
+    return file;
+  };
+  if (std::shared_ptr<const PredictionsFile> file = find()) return file;
+  const PromptForward& forward = reader_.Forward();
+  Lock();
+  const std::string name = IndexDirectory::SavedPredictions(set_.row.name);
+  const std::filesystem::path partial = ExperimentPartial(directory, name);
+  const std::size_t vocabulary = reader_.vocabulary().size();
+  PredictionsWriter writer(partial, prompts, vocabulary);
+  const std::uint64_t already = writer.done();
+  progress_.Begin("the model's predictions", prompts, "prompts");
+  progress_.Advance(already, already);
+  while (writer.done() < prompts) {
+    const RowRange range{writer.done(), std::min(writer.done() + kPredictionBatch, prompts)};
+    std::vector<float> probabilities(range.size() * vocabulary);
+    ForEachPiece(range, kPiece, UsefulThreads(range, kPiece, threads_), [&](int, RowRange piece) {
+      for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
+        std::ranges::copy(forward.NextTokenProbabilities(set_.prompts[i].tokens),
+                          probabilities.begin() + static_cast<std::ptrdiff_t>((i - range.begin) * vocabulary));
+      }
+    });
+    writer.Write(probabilities);
+    progress_.Advance(writer.done(), already);
+  }
+  progress_.End();
+  const std::uint64_t checksum = writer.Finish();
+  if (PredictionsFile(partial).header_checksum() != checksum) {
+    Fail("{}: did not read back as written", partial.string());
+  }
+  const FileRow file = PublishExperiment(directory, name, checksum);
+  const std::int64_t id = SaveSet();
+  Writer()->AddSavedPredictions(id, file);
+  return find();
+}
+
+const NextTokenCounts& Experiment::Counts() {
+  if (!counts_) {
+    counts_ =
+        std::make_unique<NextTokenTable>(reader_.catalog(), reader_.vocabulary().size(), 1, reader_.string_length());
+  }
+  return *counts_;
+}
+
+std::vector<Site> Experiment::SitesOf(const PoolRequest& request, const Term& term) const {
+  if (term.stream != Stream::kEmbedding) {
+    std::vector<Site> sites;
+    for (const int t_i : request.t_is) sites.push_back({term.stream, term.block, t_i});
+    return sites;
+  }
+  if (set_.row.length > reader_.string_length()) return {};  // there are no strings as long as the prompts
+  return {{Stream::kEmbedding, 0, set_.row.length - 1}};
+}
+
+std::vector<Experiment::Source> Experiment::SourcesOf(const PoolRequest& request, std::size_t number, int blocks) {
+  std::vector<Source> sources;
+  const std::optional<std::uint64_t> k = request.CountOf(number);
+  const std::optional<Band>& within = request.BandOf(number);
+  for (const Site& site : SitesOf(request, TermAt(number, blocks))) {
+    Source& source = sources.emplace_back();
+    source.first_string_id = FirstStringId(site.t_i + 1);
+    if (k) {
+      source.lists = Neighbors(site, request.metric, *k, within);
+    } else {
+      source.totals = BandTotals(site, request.metric, within.value());
+    }
+  }
+  return sources;
+}
+
+void Experiment::RequireAnswerable(const PoolRequest& request, int blocks,
+                                   const std::function<bool(std::size_t term)>& wanted) {
+  for (std::size_t number = 0; number < TermCount(blocks); ++number) {
+    if (!wanted(number)) continue;
+    const std::optional<std::uint64_t> k = request.CountOf(number);
+    for (const Site& site : SitesOf(request, TermAt(number, blocks))) {
+      if (k && HasNeighbors(site, request.metric, *k, request.BandOf(number))) continue;
+      if (set_.row.imported) FailNotImported(site, request.metric, k);
+      const std::uint64_t rows = reader_.OpenIndex(site)->row_count();
+      if (k && *k > rows) FailUsage("-k {}: {} has {} rows", *k, Describe(site), rows);
+    }
+  }
+}
+
+void Experiment::Prepare(const PoolRequest& request, int blocks, const std::function<bool(std::size_t term)>& wanted) {
+  for (std::size_t term = 0; term < TermCount(blocks); ++term) {
+    if (wanted(term)) SourcesOf(request, term, blocks);
+  }
+}
+
+TokenTotals Experiment::Totals(const PoolRequest& request, Kernel kernel, int blocks,
+                               const std::function<bool(std::size_t term)>& wanted, RowRange prompts) {
+  const NextTokenCounts& counts = Counts();
+  std::vector<std::vector<Source>> sources(TermCount(blocks));
+  for (std::size_t term = 0; term < sources.size(); ++term) {
+    if (wanted(term)) sources[term] = SourcesOf(request, term, blocks);
+  }
+  TokenTotals totals(prompts.size(), sources.size(), counts.vocabulary_size());
+  const int workers = UsefulThreads(prompts, kPiece, threads_);
+  std::vector<std::vector<PooledNeighbor>> pools(static_cast<std::size_t>(workers));
+  ForEachPiece(prompts, kPiece, workers, [&](int worker, RowRange piece) {
+    std::vector<PooledNeighbor>& pool = pools[static_cast<std::size_t>(worker)];
+    for (std::uint64_t prompt = piece.begin; prompt < piece.end; ++prompt) {
+      for (std::size_t term = 0; term < sources.size(); ++term) {
+        const std::span<double> sums = totals.Of(prompt - prompts.begin, term);
+        pool.clear();
+        for (const Source& source : sources[term]) {
+          if (source.totals) {
+            const auto of_band = source.totals->Of(prompt, static_cast<std::size_t>(kernel));
+            for (std::size_t token = 0; token < sums.size(); ++token) sums[token] += of_band[token];
+          } else {
+            for (const SavedNeighbor& neighbor : source.lists->Of(prompt)) {
+              pool.push_back({source.first_string_id + neighbor.ordinal, neighbor.distance});
+            }
+          }
+        }
+        SelectFromPool(request.metric, request.merge, request.CountOf(term), pool);
+        AddNeighbors(pool, kernel, counts, sums);
+      }
+    }
+  });
+  return totals;
+}
+
+}  // namespace actkin

@@ -1,0 +1,102 @@
+#ifndef ACTKIN_QUERY_EXPERIMENT_H_
+#define ACTKIN_QUERY_EXPERIMENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "query/index_reader.h"
+#include "query/neighbor_pool.h"
+#include "query/next_token_counts.h"
+#include "query/prompt_set.h"
+#include "query/prompt_vectors.h"
+#include "query/saved_neighbor_lists.h"
+#include "query/scheme.h"
+#include "query/token_totals.h"
+#include "schema/progress.h"
+#include "storage/build_lock.h"
+#include "storage/experiment_writer.h"
+#include "storage/saved_neighbors_file.h"
+
+namespace actkin {
+
+// Answers the questions that an evaluation asks of all prompts of a set, and saves the answers in the index directory:
+// a site is searched once, and a run that was killed goes on where it was. One thread (it works in threads of its own).
+class Experiment {
+ public:
+  // The catalog gets the set when something is first saved for it. `reader` and `progress` outlive this object.
+  Experiment(IndexReader& reader, PromptSet set, int threads, ProgressListener& progress);
+
+  const PromptSet& set() const { return set_; }
+  IndexReader& reader() { return reader_; }
+  int threads() const { return threads_; }
+  ProgressListener& progress() { return progress_; }
+
+  // The k nearest of every prompt in one site, among the rows within the band. Throws Error (usage) when the site is
+  // not built and nothing that answers is saved.
+  SavedNeighborLists Neighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within);
+  // True where Neighbors needs no search.
+  bool HasNeighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within);
+  // The same neighbors, searched in `index`, an index over all rows of `site` whose prompts' own vectors `vectors`
+  // gives, that need not be in this directory.
+  void SearchNeighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within,
+                       const SiteIndex& index, PromptVectors& vectors);
+
+  // What follows all rows of a site within a band, for every prompt.
+  std::shared_ptr<const BandTotalsFile> BandTotals(const Site& site, Metric metric, const Band& within);
+
+  // The model's own distributions. Throws Error (usage) when the directory has no model and none are saved.
+  std::shared_ptr<const PredictionsFile> Predictions();
+  bool HasPredictions();
+
+  // Throws Error (usage) when a site that a request needs is neither built nor saved, or has fewer rows than k.
+  void RequireAnswerable(const PoolRequest& request, int blocks, const std::function<bool(std::size_t term)>& wanted);
+  // Finds and saves all that Totals needs, so that it only reads.
+  void Prepare(const PoolRequest& request, int blocks, const std::function<bool(std::size_t term)>& wanted);
+
+  // What a request's neighbors add up to, of the prompts [prompts.begin, prompts.end), for the terms that `wanted` is
+  // true for; the others are zero. REQUIRES: terms are those of `blocks` blocks.
+  TokenTotals Totals(const PoolRequest& request, Kernel kernel, int blocks,
+                     const std::function<bool(std::size_t term)>& wanted, RowRange prompts);
+
+  // Next-token counts of all strings, in memory.
+  const NextTokenCounts& Counts();
+
+  // Adds the set to the catalog where it is not there. Returns its id.
+  std::int64_t SaveSet();
+  // For a change of the catalog, under the directory's lock. Throws Error when another process holds that.
+  std::unique_ptr<ExperimentWriter> Writer();
+
+ private:
+  // The directory's lock is held from now on.
+  void Lock();
+  // Every site that a request asks of a term, in order.
+  std::vector<Site> SitesOf(const PoolRequest& request, const Term& term) const;
+  [[noreturn]] void FailNotImported(const Site& site, Metric metric, std::optional<std::uint64_t> k) const;
+  StringId FirstStringId(int length) const;
+  void RequireDisk(std::uint64_t bytes) const;
+
+  // What a term's neighbors come from, one a site.
+  struct Source {
+    StringId first_string_id = 0;
+    std::optional<SavedNeighborLists> lists;
+    std::shared_ptr<const BandTotalsFile> totals;  // where there are no lists
+  };
+  std::vector<Source> SourcesOf(const PoolRequest& request, std::size_t term, int blocks);
+
+  IndexReader& reader_;
+  PromptSet set_;
+  const int threads_;
+  ProgressListener& progress_;
+  std::optional<BuildLock> lock_;
+  std::optional<PromptVectors> vectors_;
+  std::unique_ptr<NextTokenTable> counts_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXPERIMENT_H_

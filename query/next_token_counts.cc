@@ -1,0 +1,55 @@
+#include "query/next_token_counts.h"
+
+#include <limits>
+
+#include "schema/error.h"
+
+namespace actkin {
+namespace {
+
+void CheckToken(StringId string_id, TokenId token, std::size_t vocabulary_size) {
+  if (token >= vocabulary_size) {
+    Fail("the catalog is damaged: token {} follows string {}, there are {} tokens", token, string_id, vocabulary_size);
+  }
+}
+
+}  // namespace
+
+void CatalogNextTokenCounts::Add(StringId string_id, double factor, std::span<double> totals) const {
+  for (const NextToken& next : catalog_.NextTokens(string_id)) {
+    CheckToken(string_id, next.token_id, vocabulary_size_);
+    totals[next.token_id] += factor * static_cast<double>(next.count);
+  }
+}
+
+NextTokenTable::NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, int min_length, int max_length)
+    : vocabulary_size_(vocabulary_size) {
+  const std::vector<LengthRow> lengths = catalog.Lengths();
+  const LengthRow& shortest = lengths.at(static_cast<std::size_t>(min_length - 1));
+  const LengthRow& longest = lengths.at(static_cast<std::size_t>(max_length - 1));
+  first_ = shortest.first_string_id;
+  const StringId end = longest.first_string_id + longest.string_count;
+  begins_.reserve(end - first_ + 1);
+  catalog.ForEachNextToken(first_, end, [&](StringId string_id, const NextToken& next) {
+    CheckToken(string_id, next.token_id, vocabulary_size_);
+    if (next.count > std::numeric_limits<std::uint32_t>::max()) {
+      Fail("the catalog is damaged: string {} is followed {} times by one token", string_id, next.count);
+    }
+    while (begins_.size() <= string_id - first_) begins_.push_back(static_cast<std::uint32_t>(entries_.size()));
+    entries_.push_back({next.token_id, static_cast<std::uint32_t>(next.count)});
+  });
+  if (entries_.size() > std::numeric_limits<std::uint32_t>::max()) {
+    Fail("{} next-token counts are more than a table holds", entries_.size());
+  }
+  begins_.resize(end - first_ + 1, static_cast<std::uint32_t>(entries_.size()));
+}
+
+void NextTokenTable::Add(StringId string_id, double factor, std::span<double> totals) const {
+  const StringId place = string_id - first_;  // wraps around below first_
+  if (place >= begins_.size() - 1) Fail("string {}: not among the strings that were loaded", string_id);
+  for (std::uint32_t i = begins_[place]; i < begins_[place + 1]; ++i) {
+    totals[entries_[i].token] += factor * entries_[i].count;
+  }
+}
+
+}  // namespace actkin

@@ -1,0 +1,129 @@
+#include "tools/study_flags.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "query/saved_schemes.h"
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "schema/text.h"
+#include "storage/build_lock.h"
+#include "storage/experiment_writer.h"
+#include "storage/file.h"
+
+namespace actkin {
+namespace {
+
+// A scheme takes a few hundred bytes.
+constexpr std::uint64_t kLargestSchemeFile = std::uint64_t{1} << 20;
+
+bool NamesFile(const std::string& name) { return name.ends_with(".json") || name.find('/') != std::string::npos; }
+
+Scheme ReadSchemeFile(IndexReader& reader, const std::string& file) {
+  std::error_code error;
+  const std::uint64_t bytes = std::filesystem::file_size(file, error);
+  if (!error && bytes > kLargestSchemeFile) FailUsage("{}: {} bytes are too many for a scheme", file, bytes);
+  const std::string text = ReadFile(file);
+  return ParseScheme(text, std::filesystem::path(file).stem().string(), file, BlocksOf(reader));
+}
+
+}  // namespace
+
+void AddPoolOptions(CLI::App& command, PoolFlags& flags) {
+  command.add_option("--metric", flags.metric, "l2 (Euclidean distance) or cosine (similarity)")->capture_default_str();
+  command.add_option("-k", flags.k, "How many neighbors at each position, and of all positions merged")
+      ->capture_default_str();
+  command.add_option("--t-i", flags.t_is,
+                     "Positions of proj and ffwd, such as 9, 7,8,9 or 3-9, merged (default: the longest built)");
+  command.add_option("--merge", flags.merge, "Which of the merged neighbors are kept: nearest or farthest")
+      ->capture_default_str();
+  command.add_option(
+      "--within", flags.within,
+      "LOW:HIGH, only such neighbors of proj and ffwd, or one band a block, separated by commas; without "
+      "-k all of them");
+  command.add_option("--prompt-set", flags.prompt_set, "Take the neighbors saved of this set, such as imported ones");
+}
+
+std::uint64_t CheckCount(std::int64_t k) {
+  if (k < 1) FailUsage("-k {}: expected at least 1", k);
+  return static_cast<std::uint64_t>(k);
+}
+
+std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int blocks) {
+  std::vector<Band> bands;
+  std::istringstream list(text);
+  for (std::string band; std::getline(list, band, ',');) bands.push_back(ParseBand(band, "--within"));
+  if (text.ends_with(',')) bands.push_back(ParseBand("", "--within"));
+  if (bands.size() != 1 && bands.size() != static_cast<std::size_t>(blocks)) {
+    FailUsage("--within {}: has {} bands, expected one, or one for each of the {} blocks", Quote(text), bands.size(),
+              blocks);
+  }
+  std::vector<std::optional<Band>> by_term(TermCount(blocks));
+  for (std::size_t term = 1; term < by_term.size(); ++term) {
+    by_term[term] = bands.size() == 1 ? bands[0] : bands[static_cast<std::size_t>(TermAt(term, blocks).block)];
+  }
+  return by_term;
+}
+
+PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks) {
+  PoolRequest request;
+  request.metric = ParseMetric(flags.metric);
+  request.merge = ParseMerge(flags.merge);
+  if (command.count("-k") > 0) request.k = CheckCount(flags.k);
+  if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);
+  request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
+  return request;
+}
+
+void AddSchemeOption(CLI::App& command, std::vector<std::string>& names) {
+  command
+      .add_option(
+          "--scheme", names,
+          "How neighbors are weighed: progressive_ffwd_weight (default), inverse_distance, last_ffwd_only, "
+          "last_ffwd_only_inverse_distance, prompt_only, a saved one, a file of your own, or all; may be repeated")
+      ->allow_extra_args(false);
+}
+
+ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>& names) {
+  ChosenSchemes chosen;
+  const auto add = [&](Scheme scheme) {
+    const auto same = std::ranges::find(chosen.schemes, scheme.name, &Scheme::name);
+    if (same == chosen.schemes.end()) {
+      chosen.schemes.push_back(std::move(scheme));
+    } else if (!(*same == scheme)) {
+      FailUsage("--scheme: two schemes have the name {}", Quote(scheme.name));
+    }
+  };
+  for (const std::string& name : names) {
+    if (NamesFile(name)) {
+      chosen.from_files.push_back(ReadSchemeFile(reader, name));
+      add(chosen.from_files.back());
+    } else if (name == "all") {
+      for (Scheme& scheme : AllSchemes(reader)) add(std::move(scheme));
+    } else {
+      add(FindScheme(reader, name));
+    }
+  }
+  if (names.empty()) add(FindScheme(reader, kProgressiveFfwdWeight));
+  return chosen;
+}
+
+void SaveFileSchemes(IndexReader& reader, const ChosenSchemes& chosen, ProgressListener& progress) {
+  for (const Scheme& scheme : chosen.from_files) {
+    const SchemeRow row{scheme.name, SchemeJson(scheme)};
+    const std::optional<SchemeRow> saved = ExperimentCatalog(reader.catalog()).FindScheme(scheme.name);
+    if (saved && saved->definition == row.definition) continue;
+    try {
+      const BuildLock lock(reader.directory());
+      ExperimentWriter(reader.directory()).SaveScheme(row);
+      if (saved) progress.Note(fmt::format("scheme {} takes the place of another of that name", Quote(scheme.name)));
+    } catch (const Error& error) {
+      progress.Note(fmt::format("scheme {} is not saved: {}", Quote(scheme.name), error.what()));
+    }
+  }
+}
+
+std::string JoinNumbers(const std::vector<int>& numbers) { return fmt::format("{}", fmt::join(numbers, ",")); }
+
+}  // namespace actkin

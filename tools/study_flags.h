@@ -1,0 +1,56 @@
+#ifndef ACTKIN_TOOLS_STUDY_FLAGS_H_
+#define ACTKIN_TOOLS_STUDY_FLAGS_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "query/index_reader.h"
+#include "query/neighbor_pool.h"
+#include "query/scheme.h"
+#include "schema/progress.h"
+
+namespace actkin {
+
+// Flags of the commands that pool a prompt's neighbors over blocks and positions, as they were given.
+struct PoolFlags {
+  std::string metric = "l2";
+  std::int64_t k = 10;
+  std::string t_is;  // empty: DefaultTIs
+  std::string merge = "nearest";
+  std::string within;  // empty: the scheme's own bands
+  std::string prompt_set;
+};
+// Adds --metric, -k, --t-i, --merge, --within and --prompt-set.
+void AddPoolOptions(CLI::App& command, PoolFlags& flags);
+// Throws Error (usage) naming the flag that makes no sense.
+PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks);
+
+// -k, at least 1.
+std::uint64_t CheckCount(std::int64_t k);
+
+// --within: one band for proj and ffwd of all blocks, or one for each block, separated by commas. The embedding has
+// none.
+std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int blocks);
+
+// Schemes named on the command line: built-in or saved ones, "all" of those, or JSON files.
+struct ChosenSchemes {
+  std::vector<Scheme> schemes;
+  std::vector<Scheme> from_files;
+};
+// Adds --scheme, which may be repeated.
+void AddSchemeOption(CLI::App& command, std::vector<std::string>& names);
+// Throws Error (usage) naming the file and what is wrong with it, or the scheme that is unknown.
+ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>& names);
+// Saves those that came from files in the catalog, where it does not have them as they are. What prevents that becomes
+// a note.
+void SaveFileSchemes(IndexReader& reader, const ChosenSchemes& chosen, ProgressListener& progress);
+
+// "7,8,9"
+std::string JoinNumbers(const std::vector<int>& numbers);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_TOOLS_STUDY_FLAGS_H_
