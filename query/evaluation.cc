@@ -42,7 +42,43 @@ std::vector<Group> GroupRuns(int blocks, std::span<const EvaluationRun> runs) {
   return groups;
 }
 
+// The distributions that predictions are compared with.
+class ReferenceDistributions {
+ public:
+  explicit ReferenceDistributions(Experiment& experiment) : experiment_(experiment) {
+    if (ReferenceOf(experiment) == Reference::kModel) model_ = experiment.Predictions();
+  }
+
+  // Valid until the next call.
+  std::span<const float> Of(std::uint64_t prompt) {
+    if (model_) return model_->Of(prompt);
+    const std::vector<double> own = OwnCounts(experiment_, prompt);
+    corpus_.assign(own.begin(), own.end());
+    return corpus_;
+  }
+
+  // The prompt's own next-token counts.
+  static std::vector<double> OwnCounts(Experiment& experiment, std::uint64_t prompt) {
+    std::vector<double> totals(experiment.Counts().vocabulary_size());
+    const std::optional<StringId>& string_id = experiment.set().prompts[prompt].string_id;
+    if (string_id) experiment.Counts().Add(*string_id, 1, totals);
+    return totals;
+  }
+
+ private:
+  Experiment& experiment_;
+  std::shared_ptr<const PredictionsFile> model_;
+  std::vector<float> corpus_;
+};
+
 }  // namespace
+
+std::string_view Name(Reference reference) { return reference == Reference::kModel ? "model" : "corpus"; }
+
+Reference ReferenceOf(Experiment& experiment) {
+  const bool model = experiment.HasPredictions() || experiment.reader().catalog().Model();
+  return model ? Reference::kModel : Reference::kCorpus;
+}
 
 double HellingerDistance(std::span<const double> p, std::span<const float> q) {
   double p_sum = 0;
@@ -101,14 +137,13 @@ Agreement AgreementCounter::Finish() const {
 
 std::vector<Agreement> Evaluate(Experiment& experiment, int blocks, std::span<const EvaluationRun> runs,
                                 RowRange prompts) {
-  const std::shared_ptr<const PredictionsFile> model = experiment.Predictions();
+  ReferenceDistributions reference(experiment);
   const std::vector<Group> groups = GroupRuns(blocks, runs);
   for (const Group& group : groups) {
     experiment.Prepare(runs[group.runs.front()].request, blocks, [&](std::size_t term) { return group.wanted[term]; });
   }
 
-  const std::vector<Prompt>& all = experiment.set().prompts;
-  const std::uint64_t bytes = TermCount(blocks) * model->vocabulary_size() * sizeof(double);
+  const std::uint64_t bytes = TermCount(blocks) * experiment.reader().vocabulary().size() * sizeof(double);
   const std::uint64_t chunk = std::max<std::uint64_t>(kChunkBytes / bytes, 1);
   std::vector<AgreementCounter> counters(runs.size());
   experiment.progress().Begin("evaluate", prompts.size() * std::max<std::size_t>(groups.size(), 1), "prompts");
@@ -121,7 +156,8 @@ std::vector<Agreement> Evaluate(Experiment& experiment, int blocks, std::span<co
           first.request, first.scheme.kernel, blocks, [&](std::size_t term) { return group.wanted[term]; }, range);
       for (const std::size_t run : group.runs) {
         for (std::uint64_t prompt = range.begin; prompt < range.end; ++prompt) {
-          counters[run].Add(WeighTotals(runs[run].scheme.weights, totals.Of(prompt - range.begin)), model->Of(prompt));
+          counters[run].Add(WeighTotals(runs[run].scheme.weights, totals.Of(prompt - range.begin)),
+                            reference.Of(prompt));
         }
       }
       done += range.size();
@@ -134,9 +170,7 @@ std::vector<Agreement> Evaluate(Experiment& experiment, int blocks, std::span<co
   for (std::size_t run = 0; run < runs.size(); ++run) {
     if (runs[run].scheme.kind != Scheme::Kind::kPromptOnly) continue;
     for (std::uint64_t prompt = prompts.begin; !counted && prompt < prompts.end; ++prompt) {
-      std::vector<double> totals(model->vocabulary_size());
-      if (all[prompt].string_id) experiment.Counts().Add(*all[prompt].string_id, 1, totals);
-      prompt_only.Add(Normalize(std::move(totals)), model->Of(prompt));
+      prompt_only.Add(Normalize(ReferenceDistributions::OwnCounts(experiment, prompt)), reference.Of(prompt));
     }
     counted = true;
     counters[run] = prompt_only;

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "query/experiment.h"
@@ -50,8 +50,15 @@ struct EvaluationRun {
   PoolRequest request;  // with the bands that hold
 };
 
-// The agreement of every run over the prompts [prompts.begin, prompts.end) of the experiment's set. Neighbors are
-// searched and saved first where that is not done. REQUIRES: schemes have the terms of `blocks` blocks.
+// What predictions are compared with: the model's own where there is a model or its predictions are saved, else what
+// follows the prompts in the corpus.
+enum class Reference : std::uint8_t { kModel, kCorpus };
+std::string_view Name(Reference reference);
+Reference ReferenceOf(Experiment& experiment);
+
+// The agreement of every run with ReferenceOf(experiment), over the prompts [prompts.begin, prompts.end) of the
+// experiment's set. Neighbors are searched and saved first where that is not done. REQUIRES: schemes have the terms of
+// `blocks` blocks.
 std::vector<Agreement> Evaluate(Experiment& experiment, int blocks, std::span<const EvaluationRun> runs,
                                 RowRange prompts);
 

@@ -49,13 +49,18 @@ PromptSet ListedPromptSet(IndexReader& reader, const std::vector<std::string>& t
     } catch (const Error& error) {
       FailUsage("{}: {}", file, error.what());
     }
-    const std::size_t length = set.prompts.front().tokens.size();
-    if (set.prompts.back().tokens.size() != length) {
+    const std::size_t expected = set.prompts.front().tokens.size();
+    if (set.prompts.back().tokens.size() != expected) {
       FailUsage("{}: prompt {} has {} tokens, expected {} as the first has", file, Quote(text),
-                set.prompts.back().tokens.size(), length);
+                set.prompts.back().tokens.size(), expected);
     }
   }
   if (set.prompts.empty()) FailUsage("{}: no prompts", file);
+  const std::size_t length = set.prompts.front().tokens.size();
+  const std::optional<ModelRow> model = reader.catalog().Model();
+  if (model && length > static_cast<std::size_t>(model->shape.context)) {
+    FailUsage("{}: the prompts have {} tokens: the model takes at most {}", file, length, model->shape.context);
+  }
   set.row.name =
       fmt::format("{}-{}", std::filesystem::path(file).stem().string(), PromptsSha256(PromptRows(set)).substr(0, 12));
   Complete(reader, set);

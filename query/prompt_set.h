@@ -24,7 +24,8 @@ struct PromptSet {
 PromptSet SamplePromptSet(IndexReader& reader, std::uint64_t count, std::uint64_t seed = kDefaultSampleSeed);
 
 // Prompts that a user wrote, under a name made from `file` and what is in it. Throws Error (usage) naming `file` and
-// the prompt that is empty, is not as long as the first, or holds a character outside the vocabulary.
+// the prompt that is empty, is not as long as the first, or holds a character outside the vocabulary, or when they are
+// longer than the model's context.
 PromptSet ListedPromptSet(IndexReader& reader, const std::vector<std::string>& texts, const std::string& file);
 
 // One that the catalog has. Throws Error when it is damaged.

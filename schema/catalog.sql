@@ -192,8 +192,9 @@ SELECT scheme.name, streams.value, CAST(weights.key AS INTEGER), weights.value,
   FROM scheme, json_each('["proj", "ffwd"]') AS streams,
        json_each(scheme.definition, '$.' || streams.value) AS weights;
 
--- How well a scheme reproduces the model's own predictions over the prompts [first_prompt, first_prompt + samples) of a
--- set. k NULL: all rows within the bands. t_is: "7,8,9". within: empty, one band, or one a block.
+-- How well a scheme reproduces what it is compared with over the prompts [first_prompt, first_prompt + samples) of a set.
+-- compared_with: 'model', its own predictions; 'corpus', what follows the prompts there, where there is no model. k NULL:
+-- all rows within the bands. t_is: "7,8,9". within: empty, one band, or one a block.
 CREATE TABLE IF NOT EXISTS evaluation(
   evaluation_id  INTEGER PRIMARY KEY,
   prompt_set_id  INTEGER NOT NULL REFERENCES prompt_set,
@@ -206,12 +207,13 @@ CREATE TABLE IF NOT EXISTS evaluation(
   merge          TEXT    NOT NULL,
   k              INTEGER,
   within         TEXT    NOT NULL,
+  compared_with  TEXT    NOT NULL,
   hellinger_mean REAL    NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS evaluation_run
-    ON evaluation(prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within);
+    ON evaluation(prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, compared_with);
 
--- Fractions of the samples: entry n is the model's; the first n are the model's in any order.
+-- Fractions of the samples: entry n is the same; the first n are the same in any order.
 CREATE TABLE IF NOT EXISTS evaluation_top_n(
   evaluation_id INTEGER NOT NULL REFERENCES evaluation ON DELETE CASCADE,
   n             INTEGER NOT NULL,

@@ -4,6 +4,7 @@
 
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
+#include "storage/build_lock.h"
 #include "storage/file.h"
 
 namespace actkin {
@@ -33,8 +34,8 @@ NewCatalog::NewCatalog(const std::filesystem::path& path) : path_(path) {
   connection_->Execute(
       "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-65536; "
       "PRAGMA temp_store=FILE; PRAGMA threads=2;");
-  connection_->Execute(fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", kCatalogApplicationId,
-                                   kCatalogVersion));
+  connection_->Execute(
+      fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", kCatalogApplicationId, kCatalogVersion));
   connection_->Execute("BEGIN");
   connection_->Execute(kCatalogSql);
   add_string_.emplace(connection_->handle(), "INSERT INTO string VALUES (?1, ?2, ?3, ?4)");
@@ -89,6 +90,16 @@ CatalogWriter::~CatalogWriter() {
 
 void CatalogWriter::CloseJournal(const IndexDirectory& directory) {
   if (OpenCatalog(directory)->Value("PRAGMA journal_mode") == "wal") CatalogWriter writer(directory);
+}
+
+void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
+  if (OpenCatalog(directory)->Value("PRAGMA journal_mode") != "wal") return;
+  try {
+    const BuildLock lock(directory);
+    CloseJournal(directory);
+  } catch (const Error&) {
+    // Another process writes, or the folder is read-only.
+  }
 }
 
 void CatalogWriter::SetModel(const ModelRow& model) {

@@ -43,9 +43,9 @@ struct NewSite {
   std::vector<SiteIndexRow> indices;
 };
 
-// Changes the catalog of an index directory. While it lives the catalog is in WAL mode, so that readers go on; at the end
-// it is checkpointed and returned to journal_mode=DELETE, unless a reader is at it just then: then the next writer does
-// it. REQUIRES: the build lock is held.
+// Changes the catalog of an index directory. While it lives the catalog is in WAL mode, so that readers go on; at the
+// end it is checkpointed and returned to journal_mode=DELETE, unless a reader is at it just then: then the next writer
+// does it. REQUIRES: the build lock is held.
 class CatalogWriter {
  public:
   explicit CatalogWriter(const IndexDirectory& directory);
@@ -55,6 +55,9 @@ class CatalogWriter {
 
   // Returns a catalog that a killed writer, or one whose readers stayed, left in WAL mode to journal_mode=DELETE.
   static void CloseJournal(const IndexDirectory& directory);
+
+  // The same where nobody writes just now, for a caller without the lock; else nothing.
+  static void CloseLeftJournal(const IndexDirectory& directory);
 
   // Each is one transaction: a reader sees all of it or nothing.
   void SetModel(const ModelRow& model);

@@ -152,7 +152,7 @@ std::optional<SchemeRow> ExperimentCatalog::FindScheme(std::string_view name) {
 std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_set_id) {
   if (!present_) return {};
   SqliteStatement statement = Statement(
-      "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, hellinger_mean "
+      "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, compared_with, hellinger_mean "
       "FROM {}.evaluation WHERE prompt_set_id = ?1 ORDER BY evaluation_id");
   SqliteStatement top =
       Statement("SELECT in_order, any_order FROM {}.evaluation_top_n WHERE evaluation_id = ?1 ORDER BY n");
@@ -168,7 +168,8 @@ std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_se
     row.merge = ParseMerge(statement.Text(7));
     if (!statement.IsNull(8)) row.k = Count(statement, 8);
     row.within = statement.Text(9);
-    row.hellinger_mean = statement.Real(10);
+    row.compared_with = statement.Text(10);
+    row.hellinger_mean = statement.Real(11);
     top.Bind(statement.Integer(0));
     while (top.Step()) {
       row.top_n.push_back(top.Real(0));

@@ -59,6 +59,7 @@ struct EvaluationRow {
   Merge merge = Merge::kNearest;
   std::optional<std::uint64_t> k;  // none: all rows within the bands
   std::string within;              // as --within writes it
+  std::string compared_with;       // "model" or "corpus"
   double hellinger_mean = 0;
   std::vector<double> top_n;            // n = 1, 2, ...: fractions of the samples
   std::vector<double> top_n_any_order;  // as many

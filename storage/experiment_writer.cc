@@ -97,21 +97,21 @@ void ExperimentWriter::SaveScheme(const SchemeRow& scheme) {
 void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<const EvaluationRow> rows) {
   SqliteTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
-  SqliteStatement drop(
-      handle,
-      "DELETE FROM evaluation WHERE prompt_set_id = ?1 AND first_prompt = ?2 AND samples = ?3 AND "
-      "scheme = ?4 AND metric = ?5 AND t_is = ?6 AND merge = ?7 AND ifnull(k, 0) = ?8 AND within = ?9");
-  SqliteStatement add(handle,
-                      "INSERT INTO evaluation VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11)");
+  SqliteStatement drop(handle,
+                       "DELETE FROM evaluation WHERE prompt_set_id = ?1 AND first_prompt = ?2 AND samples = ?3 AND "
+                       "scheme = ?4 AND metric = ?5 AND t_is = ?6 AND merge = ?7 AND ifnull(k, 0) = ?8 AND within = ?9 "
+                       "AND compared_with = ?10");
+  SqliteStatement add(
+      handle, "INSERT INTO evaluation VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12)");
   SqliteStatement add_top(handle, "INSERT INTO evaluation_top_n VALUES (?1, ?2, ?3, ?4)");
   for (const EvaluationRow& row : rows) {
     const std::string t_is = fmt::format("{}", fmt::join(row.t_is, ","));
     const std::uint64_t k = row.k.value_or(0);
     drop.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, Name(row.metric), t_is, Name(row.merge), k,
-              row.within)
+              row.within, row.compared_with)
         .Run();
     add.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, row.scheme.definition, Name(row.metric),
-             t_is, Name(row.merge), k, row.within, row.hellinger_mean)
+             t_is, Name(row.merge), k, row.within, row.compared_with, row.hellinger_mean)
         .Run();
     const std::int64_t id = sqlite3_last_insert_rowid(handle);
     for (std::size_t n = 0; n < row.top_n.size(); ++n) {

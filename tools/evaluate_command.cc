@@ -11,6 +11,7 @@
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
+#include "storage/catalog_writer.h"
 #include "storage/file.h"
 #include "tools/commands.h"
 #include "tools/study_flags.h"
@@ -170,7 +171,8 @@ OrderedJson JsonRun(const Result& result, const std::string& within) {
           {"hellinger_mean", result.agreement.hellinger_mean}};
 }
 
-EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const std::string& within) {
+EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const std::string& within,
+                         Reference reference) {
   EvaluationRow row;
   row.first_prompt = prompts.begin;
   row.samples = result.agreement.samples;
@@ -180,6 +182,7 @@ EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const st
   row.merge = result.run.request.merge;
   row.k = CountShown(result.run.request);
   row.within = within;
+  row.compared_with = Name(reference);
   row.hellinger_mean = result.agreement.hellinger_mean;
   row.top_n.assign(result.agreement.top_n.begin(), result.agreement.top_n.end());
   row.top_n_any_order.assign(result.agreement.top_n_any_order.begin(), result.agreement.top_n_any_order.end());
@@ -269,6 +272,8 @@ std::string Chart(const std::vector<Result>& results, const std::string& within,
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
+  // A reader that is at it would keep the journal from being closed at the end.
+  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
   IndexReader reader{IndexDirectory(flags.directory)};
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
@@ -283,7 +288,10 @@ void Run(const CLI::App& command, const Flags& flags) {
       experiment.RequireAnswerable(run.request, blocks, [&](std::size_t term) { return run.scheme.Uses(term); });
     }
   }
-  if (!reader.catalog().Model() && !experiment.HasPredictions()) reader.Forward();
+  const Reference reference = ReferenceOf(experiment);
+  if (reference == Reference::kCorpus) {
+    progress.Note("no model: predictions are compared with what follows the prompts in the corpus");
+  }
   SaveFileSchemes(reader, chosen, progress);
 
   if (!flags.json) {
@@ -298,7 +306,7 @@ void Run(const CLI::App& command, const Flags& flags) {
     std::vector<EvaluationRow> rows;
     for (std::size_t i = 0; i < runs.size(); ++i) {
       cell.push_back({runs[i], agreements[i]});
-      rows.push_back(CatalogRow(cell.back(), prompts, flags.within));
+      rows.push_back(CatalogRow(cell.back(), prompts, flags.within, reference));
     }
     experiment.Writer()->SaveEvaluations(experiment.SaveSet(), rows);
     if (!flags.json) Print("\n" + HumanTable(cell, flags.within));
@@ -308,7 +316,10 @@ void Run(const CLI::App& command, const Flags& flags) {
   if (!flags.json) return;
   OrderedJson runs = OrderedJson::array();
   for (const Result& result : results) runs.push_back(JsonRun(result, flags.within));
-  Print(OrderedJson{{"samples", prompts.size()}, {"prompt_set", experiment.set().row.name}, {"runs", std::move(runs)}}
+  Print(OrderedJson{{"samples", prompts.size()},
+                    {"prompt_set", experiment.set().row.name},
+                    {"compared_with", Name(reference)},
+                    {"runs", std::move(runs)}}
             .dump(1) +
         "\n");
 }

@@ -52,6 +52,8 @@ TEST_P(SqlCloseTest, AnOpenStatementOutlivesCloseV2) {
 INSTANTIATE_TEST_SUITE_P(Statements, SqlCloseTest,
                          testing::Values("SELECT text FROM actkin_neighbors('abba c', 'ffwd', 1, 5)",
                                          "SELECT token FROM actkin_model('abba c')",
+                                         "SELECT token FROM actkin_predict('abba c')",
+                                         "SELECT rank FROM actkin_saved_neighbors('sample-20-seed-1337', 'ffwd', 1, 5)",
                                          "SELECT actkin_vector(string_id, 'ffwd', 1) FROM string",
                                          "SELECT b.text FROM (SELECT actkin_vector(400, 'ffwd', 1) AS v) AS s, "
                                          "actkin_neighbors_of(s.v, 'ffwd', 1, 5) AS b",
