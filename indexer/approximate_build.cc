@@ -59,17 +59,16 @@ std::vector<SiteRow> ChooseVectorSites(Catalog& catalog, SiteFilter filter) {
 // Writes and checks the index under partial/, and moves it to where the catalog will name it. On any error nothing of
 // it is left.
 SiteIndexRow Make(const IndexDirectory& directory, const SiteRow& site, const SiteRows& rows,
-                  const ApproximateBuildOptions& options, ProgressListener& progress) {
+                  const FaissBuildOptions& options, ProgressListener& progress) {
   const auto start = std::chrono::steady_clock::now();
   const FaissBackend& backend = LoadFaissBackend();
-  const bool graph = backend.Kind(options.name, rows.dimension(), options.metric) == FaissKind::kGraph;
-  const std::string file = graph ? IndexDirectory::Graph(site.site, options.metric, options.name)
-                                 : IndexDirectory::Faiss(site.site, options.metric, options.name);
+  const bool graph = backend.Kind(options, rows.dimension()) == FaissKind::kGraph;
+  const std::string file = graph ? IndexDirectory::Graph(site.site, options.metric, options.factory)
+                                 : IndexDirectory::Faiss(site.site, options.metric, options.factory);
   const std::filesystem::path partial = directory.Partial() / std::filesystem::path(file).filename();
-  SiteIndexRow row{options.name, options.metric, {file, 0, ""}, 0};
+  SiteIndexRow row{options.factory, options.metric, {file, 0, ""}, 0};
   try {
-    const std::uint64_t checksum =
-        backend.Build(rows, {options.name, options.metric, options.threads}, partial, progress);
+    const std::uint64_t checksum = backend.Build(rows, options, partial, progress);
     const auto check = [&](const auto& written) {
       written.Verify();
       if (written.header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
@@ -95,20 +94,21 @@ SiteIndexRow Make(const IndexDirectory& directory, const SiteRow& site, const Si
 // journal_mode=DELETE only while nobody else is at it.
 
 // The sites that match and do not have the index yet.
-std::vector<SiteRow> SitesWithout(const IndexDirectory& directory, const ApproximateBuildOptions& options,
-                                  ProgressListener& progress) {
+std::vector<SiteRow> SitesWithout(const IndexDirectory& directory, const FaissBuildOptions& options,
+                                  const SiteFilter& filter, ProgressListener& progress) {
   const auto connection = OpenCatalog(directory);
   Catalog catalog(connection->handle());
-  std::vector<SiteRow> sites = ChooseVectorSites(catalog, options.sites);
-  for (const SiteRow& site : sites) LoadFaissBackend().Kind(options.name, site.dimension, options.metric);
+  std::vector<SiteRow> sites = ChooseVectorSites(catalog, filter);
+  for (const SiteRow& site : sites) LoadFaissBackend().Kind(options, site.dimension);
   const std::size_t matching = sites.size();
   std::erase_if(sites, [&](const SiteRow& site) {
-    return std::ranges::any_of(catalog.SiteIndices(site.site_id),
-                               [&](const SiteIndexRow& index) { return IsNamed(index, options.name, options.metric); });
+    return std::ranges::any_of(catalog.SiteIndices(site.site_id), [&](const SiteIndexRow& index) {
+      return IsNamed(index, options.factory, options.metric);
+    });
   });
   if (sites.empty()) {
     FailUsage("--add {}: the {} sites that match have it for {} already: 'actkin index {} --drop {}' drops it",
-              options.name, matching, Name(options.metric), directory.path().string(), options.name);
+              options.factory, matching, Name(options.metric), directory.path().string(), options.factory);
   }
   if (sites.size() < matching) {
     progress.Note(fmt::format("{} of {} sites have it already", matching - sites.size(), matching));
@@ -143,13 +143,13 @@ std::vector<std::pair<SiteRow, SiteIndexRow>> FindIndices(const IndexDirectory& 
 
 }  // namespace
 
-void AddApproximateIndex(const IndexDirectory& directory, const ApproximateBuildOptions& options,
+void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOptions& options, const SiteFilter& filter,
                          ProgressListener& progress, const HearIndex& hear) {
-  if (options.name == kExactIndexName) FailUsage("--add exact: every site has it");
+  if (options.factory == kExactIndexName) FailUsage("--add exact: every site has it");
   OpenCatalog(directory);  // says so when there is no index directory
   const BuildLock lock(directory);
   std::filesystem::create_directories(directory.Partial());
-  const std::vector<SiteRow> sites = SitesWithout(directory, options, progress);
+  const std::vector<SiteRow> sites = SitesWithout(directory, options, filter, progress);
   for (std::size_t i = 0; i < sites.size(); ++i) {
     const std::string name = Describe(sites[i].site);
     SiteProgress site_progress(progress,

@@ -7,25 +7,20 @@
 
 #include "schema/progress.h"
 #include "storage/catalog.h"
+#include "storage/faiss_backend.h"
 #include "storage/index_directory.h"
 #include "storage/site_filter.h"
 
 namespace actkin {
 
-struct ApproximateBuildOptions {
-  std::string name;  // a faiss::index_factory string
-  Metric metric = Metric::kL2;
-  SiteFilter sites;  // without streams: proj and ffwd
-  int threads = 1;
-};
-
 // Hears of an index that was added or dropped.
 using HearIndex = std::function<void(const Site& site, const SiteIndexRow& index)>;
 
-// Adds an approximate index to every site that matches and has none of that name and metric. A site's index is in the
-// catalog once it is whole and flushed: a call that was killed is continued, site by site, by the same call. Throws
-// Error: (usage) when FAISS knows no such index or every site has it.
-void AddApproximateIndex(const IndexDirectory& directory, const ApproximateBuildOptions& options,
+// Adds an approximate index, named after its factory string, to every site that matches (without streams: proj and
+// ffwd) and has none of that name and metric. A site's index is in the catalog once it is whole and flushed: a call that
+// was killed is continued, site by site, by the same call. Throws Error: (usage) when FAISS knows no such index or every
+// site has it.
+void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOptions& options, const SiteFilter& sites,
                          ProgressListener& progress, const HearIndex& hear);
 
 // Drops the index of that name from every site that matches and has it; of all metrics where none is named. Readers

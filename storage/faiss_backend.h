@@ -37,6 +37,7 @@ class FaissSearcher {
 struct FaissBuildOptions {
   std::string factory;  // a faiss::index_factory string
   Metric metric = Metric::kL2;
+  IndexParameters parameters;  // such as {"efConstruction", 200}
   int threads = 1;
 };
 
@@ -51,8 +52,8 @@ class FaissBackend {
  public:
   virtual ~FaissBackend() = default;
 
-  // Throws Error (usage) naming the string when FAISS makes no index of it for this dimension and metric.
-  virtual FaissKind Kind(const std::string& factory, std::uint64_t dimension, Metric metric) const = 0;
+  // Throws Error (usage) naming the string, or a parameter, when FAISS makes no such index for this dimension.
+  virtual FaissKind Kind(const FaissBuildOptions& options, std::uint64_t dimension) const = 0;
 
   // Makes an index over rows 0..row_count-1 and writes it whole and flushed, as Kind says; for cosine over rows of unit
   // length. Returns the header's checksum. Throws Error when a row is not finite, or FAISS refuses. HNSW inserts rows

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "indexer/approximate_build.h"
+#include "query/index_parameters.h"
 #include "schema/error.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
@@ -20,6 +21,7 @@ struct Flags {
   std::string blocks;
   std::string t_is;
   std::string metric;
+  std::string parameters;
   int threads = 1;
   bool json = false;
 };
@@ -53,6 +55,7 @@ void Run(const Flags& flags) {
     }
   };
   if (flags.add.empty()) {
+    if (!flags.parameters.empty()) FailUsage("--param {}: is for --add", flags.parameters);
     std::optional<Metric> metric;
     if (!flags.metric.empty()) metric = ParseMetric(flags.metric);
     DropApproximateIndex(directory, flags.drop, metric, sites, hear);
@@ -60,7 +63,8 @@ void Run(const Flags& flags) {
     std::signal(SIGINT, SayIndexInterrupted);
     std::signal(SIGTERM, SayIndexInterrupted);
     const Metric metric = flags.metric.empty() ? Metric::kL2 : ParseMetric(flags.metric);
-    AddApproximateIndex(directory, {flags.add, metric, sites, flags.threads}, progress, hear);
+    AddApproximateIndex(directory, {flags.add, metric, ParseIndexParameters(flags.parameters), flags.threads}, sites,
+                        progress, hear);
   }
   if (flags.json) {
     Print(nlohmann::ordered_json{{flags.add.empty() ? "dropped" : "added", std::move(changed)}}.dump(1) + "\n");
@@ -73,18 +77,20 @@ void AddIndexCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("index", "Adds or drops approximate indices of sites that are built");
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
-  command->add_option("--add", flags->add, "A faiss::index_factory string, such as HNSW32 or IVF1024,PQ48");
+  command->add_option("--add", flags->add, "A faiss::index_factory string, such as HNSW32 or IVF1024,PQ48np");
   command->add_option("--drop", flags->drop, "The name of an index that was added");
   command->add_option("--stream", flags->streams, "proj or ffwd (default: both)");
   command->add_option("--block", flags->blocks, "Blocks, such as 0-5 (default: all)");
   command->add_option("--t-i", flags->t_is, "Positions, such as 7,8,9 (default: all)");
   command->add_option("--metric", flags->metric, "l2 or cosine (default: l2; for --drop both)");
+  command->add_option("--param", flags->parameters, "Parameters to build with, such as efConstruction=200");
   command->add_flag("--json", flags->json, "Print what was added or dropped as JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(
       "Examples:\n"
       "  actkin index gpl.actkin --add HNSW32                           # links over the site's own rows\n"
-      "  actkin index gpl.actkin --add IVF64,PQ12 --stream ffwd --block 3 --metric cosine\n"
+      "  actkin index gpl.actkin --add HNSW16 --param efConstruction=200 --stream proj\n"
+      "  actkin index gpl.actkin --add IVF64,PQ12np --stream ffwd --block 3 --metric cosine\n"
       "  actkin query gpl.actkin 'the licens' --index HNSW32 --param efSearch=64\n"
       "  actkin index gpl.actkin --drop HNSW32");
   command->callback([flags] { Run(*flags); });

@@ -30,14 +30,14 @@ void RequireFinite(const SiteRows& rows) {
 
 class Backend : public FaissBackend {
  public:
-  FaissKind Kind(const std::string& factory, std::uint64_t dimension, Metric metric) const override {
-    const std::unique_ptr<faiss::Index> index = MakeIndex(factory, dimension, metric);
+  FaissKind Kind(const FaissBuildOptions& options, std::uint64_t dimension) const override {
+    const std::unique_ptr<faiss::Index> index = MakeIndex(options, dimension);
     return dynamic_cast<const faiss::IndexHNSWFlat*>(index.get()) != nullptr ? FaissKind::kGraph : FaissKind::kOther;
   }
 
   std::uint64_t Build(const SiteRows& rows, const FaissBuildOptions& options, const std::filesystem::path& path,
                       ProgressListener& progress) const override {
-    const std::unique_ptr<faiss::Index> index = MakeIndex(options.factory, rows.dimension(), options.metric);
+    const std::unique_ptr<faiss::Index> index = MakeIndex(options, rows.dimension());
     RequireFinite(rows);
     return WithOneLineErrors(fmt::format("index {}", Quote(options.factory)), Error::Kind::kFailed, [&] {
       if (auto* hnsw = dynamic_cast<faiss::IndexHNSWFlat*>(index.get())) {

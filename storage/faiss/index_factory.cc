@@ -1,5 +1,6 @@
 #include "storage/faiss/index_factory.h"
 
+#include <faiss/AutoTune.h>
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/index_factory.h>
@@ -14,6 +15,7 @@ namespace actkin {
 namespace {
 
 constexpr std::size_t kLongestName = 100;
+constexpr double kLargestParameter = 65536;
 constexpr std::uint64_t kPointsPerCentroid = 256;
 constexpr std::uint64_t kCodebook = 256;  // centroids of a byte of code, as quantizers have
 
@@ -42,13 +44,25 @@ void CheckNumbers(const std::string& factory) {
 
 }  // namespace
 
-std::unique_ptr<faiss::Index> MakeIndex(const std::string& factory, std::uint64_t dimension, Metric metric) {
-  CheckNumbers(factory);
-  return WithOneLineErrors(Where(factory), Error::Kind::kUsage, [&] {
+std::unique_ptr<faiss::Index> MakeIndex(const FaissBuildOptions& options, std::uint64_t dimension) {
+  CheckNumbers(options.factory);
+  auto index = WithOneLineErrors(Where(options.factory), Error::Kind::kUsage, [&] {
     return std::unique_ptr<faiss::Index>(
-        faiss::index_factory(static_cast<int>(dimension), factory.c_str(),
-                             metric == Metric::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT));
+        faiss::index_factory(static_cast<int>(dimension), options.factory.c_str(),
+                             options.metric == Metric::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT));
   });
+  const faiss::ParameterSpace space;
+  for (const auto& [name, value] : options.parameters) {
+    if (!(value >= 1) || value > kLargestParameter) {
+      FailUsage("parameter {}={}: expected a number from 1 to {}", name, value, kLargestParameter);
+    }
+    try {
+      space.set_index_parameter(index.get(), name, value);
+    } catch (const faiss::FaissException&) {
+      FailUsage("parameter {}: an index {} takes no such parameter", Quote(name), options.factory);
+    }
+  }
+  return index;
 }
 
 std::uint64_t TrainingSize(const faiss::Index& index) {

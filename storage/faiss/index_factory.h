@@ -5,14 +5,14 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
-#include "schema/site.h"
+#include "storage/faiss_backend.h"
 
 namespace actkin {
 
-// An empty index as faiss::index_factory makes it; for cosine by inner product. Throws Error (usage) naming the string.
-std::unique_ptr<faiss::Index> MakeIndex(const std::string& factory, std::uint64_t dimension, Metric metric);
+// An empty index as faiss::index_factory makes it, with its parameters set; for cosine by inner product. Throws Error
+// (usage) naming the string or the parameter.
+std::unique_ptr<faiss::Index> MakeIndex(const FaissBuildOptions& options, std::uint64_t dimension);
 
 // How many vectors train it well: 256 a centroid, FAISS's own bound, for the largest set of centroids that it learns.
 std::uint64_t TrainingSize(const faiss::Index& index);

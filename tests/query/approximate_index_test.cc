@@ -77,12 +77,12 @@ class ApproximateIndexTest : public testing::Test {
   SiteIndexRow Build(const std::string& name, Metric metric = Metric::kL2, int threads = 2) {
     const FaissBackend& backend = LoadFaissBackend();
     const Site site{Stream::kFfwd, 0, 3};
-    const bool graph = backend.Kind(name, dimension_, metric) == FaissKind::kGraph;
+    const bool graph = backend.Kind({name, metric, {}, threads}, dimension_) == FaissKind::kGraph;
     const std::string file =
         graph ? IndexDirectory::Graph(site, metric, name) : IndexDirectory::Faiss(site, metric, name);
     std::filesystem::create_directories(folder_ / "sites");
     Silent progress;
-    const std::uint64_t checksum = backend.Build(Rows(), {name, metric, threads}, folder_ / file, progress);
+    const std::uint64_t checksum = backend.Build(Rows(), {name, metric, {}, threads}, folder_ / file, progress);
     EXPECT_THAT(progress.steps, testing::Not(testing::IsEmpty()));
     return {name, metric, {file, std::filesystem::file_size(folder_ / file), ChecksumText(checksum)}, 0};
   }
@@ -316,10 +316,12 @@ TEST_F(ApproximateIndexTest, StringsThatFaissDoesNotKnow) {
   MakeSite(kDimension, Clusters(300, kDimension));
   for (const std::string name : {"", "HNSX32", "HNSW0", "HNSW1", "HNSW100000", "IVF0,Flat", "PQ7", "IVF4,PQ5",
                                  "IVF99999999999,Flat", "HNSW 32", "a\nb", "\x01"}) {
-    const auto make = [&] { LoadFaissBackend().Kind(name, kDimension, Metric::kL2); };
+    const auto make = [&] { LoadFaissBackend().Kind({name, Metric::kL2, {}, 1}, kDimension); };
     EXPECT_THAT(ErrorOf(make), OneLineWith("index \"")) << name;
   }
-  EXPECT_THAT(ErrorOf([&] { LoadFaissBackend().Kind(std::string(5000, 'H'), kDimension, Metric::kL2); }),
+  EXPECT_THAT(ErrorOf([&] {
+                LoadFaissBackend().Kind({std::string(5000, 'H'), Metric::kL2, {}, 1}, kDimension);
+              }),
               OneLineWith("1 to 100"));
   // Known, but more centroids than rows to train them.
   EXPECT_THAT(ErrorOf([&] { Build("IVF4000,Flat"); }), OneLineWith("IVF4000,Flat", "300"));

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "storage/build_lock.h"
 #include "storage/file.h"
 #include "storage/sqlite.h"
@@ -120,6 +122,9 @@ TEST_F(ApproximateCommandTest, WhatCannotBeAddedOrDroppedIsSaidInOneLine) {
   EXPECT_THAT(refused({"--add", "HNSW8", "--t-i", "4"}), AllOf(HasSubstr("--t-i 4"), HasSubstr("t_i 2,5")));
   EXPECT_THAT(refused({"--add", "HNSW8", "--stream", "embedding"}), HasSubstr("--stream embedding"));
   EXPECT_THAT(refused({"--add", "HNSW8", "--metric", "l1"}), HasSubstr("l1"));
+  EXPECT_THAT(refused({"--add", "HNSW9", "--param", "efConstruction=0"}), HasSubstr("efConstruction=0"));
+  EXPECT_THAT(refused({"--add", "HNSW9", "--param", "efBuild=10"}), AllOf(HasSubstr("efBuild"), HasSubstr("HNSW9")));
+  EXPECT_THAT(refused({"--drop", "HNSW8", "--param", "efConstruction=9"}), HasSubstr("--param"));
   EXPECT_THAT(refused({"--drop", "HNSW9"}), HasSubstr("HNSW8 (l2)"));
   EXPECT_THAT(refused({"--drop", "HNSW8", "--metric", "cosine"}), HasSubstr("for cosine"));
   EXPECT_THAT(refused({"--drop", "exact"}), HasSubstr("exact"));
@@ -165,6 +170,19 @@ TEST_F(ApproximateCommandTest, KilledAtAnyStepItIsContinued) {
   EXPECT_EQ(RunCommand({"verify", index_}).status, 0);
   EXPECT_EQ(Index({"--drop", "HNSW8"}).status, 0);
   EXPECT_EQ(CountIndices(), "0");
+}
+
+TEST_F(ApproximateCommandTest, AnIndexIsBuiltWithItsParameters) {
+  const std::vector<std::string> one_thread = {"--add", "HNSW4", "--stream", "ffwd", "--block", "1", "--threads", "1"};
+  std::set<std::string> checksums;
+  for (const char* parameters : {"", "efConstruction=40", "efConstruction=2"}) {
+    std::vector<std::string> arguments = one_thread;
+    if (*parameters != '\0') arguments.insert(arguments.end(), {"--param", parameters});
+    ASSERT_EQ(Index(arguments).status, 0);
+    checksums.insert(Value("SELECT group_concat(checksum) FROM site_index WHERE name = 'HNSW4'"));
+    ASSERT_EQ(Index({"--drop", "HNSW4"}).status, 0);
+  }
+  EXPECT_EQ(checksums.size(), 2U);  // 40 is FAISS's own
 }
 
 TEST_F(ApproximateCommandTest, OneWriterAtATime) {
