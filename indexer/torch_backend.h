@@ -99,6 +99,41 @@ class Trainer {
   virtual double MatrixProductSeconds(std::size_t sequence_count) = 0;
 };
 
+// What the weights of a scheme are learned from. Terms: the embedding, proj of every block, ffwd of every block.
+struct WeightLearningData {
+  std::uint64_t prompts = 0;
+  std::uint64_t terms = 0;  // 1 + 2 * blocks
+  std::uint64_t vocabulary_size = 0;
+  std::vector<float> counts;   // prompts x terms x vocabulary: next-token counts, summed over the term's neighbors
+  std::vector<float> targets;  // prompts x vocabulary: the model's own distribution of the next token
+};
+
+// All that learning changes: with it a run continues as if it had never stopped. Moments are AdamW's.
+struct WeightLearnerState {
+  std::uint64_t steps = 0;             // updates made so far
+  std::vector<float> weights;          // a term each
+  std::vector<float> first_moments;    // likewise; empty stands for zeros
+  std::vector<float> second_moments;
+};
+
+// Weights being learned by AdamW with PyTorch's defaults (betas 0.9 and 0.999, eps 1e-8, weight decay 1e-2). A prompt's
+// loss is the Euclidean norm, not squared, of its weighted counts, divided by their sum, minus its target; a batch's the
+// sum over its prompts. Float32, one thread; what it computes depends on the data, the state and the batches alone.
+class WeightLearner {
+ public:
+  virtual ~WeightLearner() = default;
+
+  // One update by the gradient of the batch's loss; returns that loss, from before the update. A prompt may stand in a
+  // batch more than once. When the loss or the gradient is not finite nothing is updated, and NaN is returned.
+  // REQUIRES: prompts are below the data's number of prompts.
+  virtual double Step(std::span<const std::uint32_t> prompts, double learning_rate) = 0;
+
+  // The batch's loss. Changes nothing.
+  virtual double Loss(std::span<const std::uint32_t> prompts) = 0;
+
+  virtual WeightLearnerState State() const = 0;
+};
+
 // Everything that needs LibTorch, behind one interface, in a shared library of its own that is loaded on demand: loading
 // it takes about a second, and asking never needs it.
 class TorchBackend {
@@ -116,6 +151,15 @@ class TorchBackend {
 
   // REQUIRES: the state's parameters pass InferModelShape, and its moments have the same names and shapes.
   virtual std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const = 0;
+
+  // The weights that PyTorch draws after torch.manual_seed(seed): randn(1) for the embedding, then randn(blocks, 1) for
+  // proj, then the same for ffwd.
+  virtual std::vector<float> InitialSchemeWeights(std::uint64_t seed, std::int64_t blocks) const = 0;
+
+  // `data` outlives the learner. REQUIRES: its sizes are as its comments say, and the state's vectors have a number for
+  // every term.
+  virtual std::unique_ptr<WeightLearner> NewWeightLearner(const WeightLearningData& data,
+                                                          const WeightLearnerState& state) const = 0;
 };
 
 // Loads the library at the first call. Throws Error naming the library when it cannot be loaded. Also sets LibTorch and

@@ -41,7 +41,13 @@ class SqliteStatement {
   std::int64_t Integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
   double Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
   std::string Text(int column) const;
-  bool IsNull(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+  bool IsNull(int column) const { return Type(column) == SQLITE_NULL; }
+  // SQLITE_INTEGER, SQLITE_FLOAT, SQLITE_TEXT, SQLITE_BLOB or SQLITE_NULL.
+  int Type(int column) const { return sqlite3_column_type(statement_.get(), column); }
+
+  // Of the rows that the statement gives.
+  int ColumnCount() const { return sqlite3_column_count(statement_.get()); }
+  std::string ColumnName(int column) const { return sqlite3_column_name(statement_.get(), column); }
 
  private:
   void BindOne(int index, std::int64_t value);

@@ -1,10 +1,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "query/index_reader.h"
 #include "query/npy_export.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
+#include "storage/csv_export.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
 
@@ -18,6 +20,7 @@ struct Flags {
   std::string stream;
   std::string blocks;
   std::string t_is;
+  std::string tables;
   bool json = false;
   int threads = 1;
 };
@@ -45,14 +48,17 @@ std::vector<Site> ChooseSites(IndexReader& reader, const Flags& flags) {
   return sites;
 }
 
-void Run(const Flags& flags) {
-  if (flags.layout != "npy") FailUsage("--layout {}: expected npy", flags.layout);
+void MakeFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error || !std::filesystem::is_directory(path)) Fail("{}: cannot make this folder", path);
+}
+
+void RunNpy(const Flags& flags) {
   IndexReader reader{IndexDirectory(flags.directory)};
   if (!flags.stream.empty()) ParseStream(flags.stream);
   const std::vector<Site> sites = ChooseSites(reader, flags);
-  std::error_code error;
-  std::filesystem::create_directories(flags.out, error);
-  if (error || !std::filesystem::is_directory(flags.out)) Fail("{}: cannot make this folder", flags.out);
+  MakeFolder(flags.out);
   nlohmann::ordered_json written = nlohmann::ordered_json::array();
   ProgressBar progress;
   for (const Site& site : sites) {
@@ -76,24 +82,68 @@ void Run(const Flags& flags) {
   if (flags.json) Print(written.dump(1) + "\n");
 }
 
+// "a,b": the names between the commas.
+std::vector<std::string> SplitNames(const std::string& list) {
+  std::vector<std::string> names;
+  std::istringstream parts(list);
+  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
+  return names;
+}
+
+void RunCsv(const Flags& flags) {
+  const std::unique_ptr<SqliteConnection> catalog = OpenCatalog(IndexDirectory(flags.directory));
+  MakeFolder(flags.out);
+  ProgressBar progress;
+  const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), flags.out, progress);
+  nlohmann::ordered_json written = nlohmann::ordered_json::array();
+  for (const CsvFile& file : files) {
+    written.push_back({{"file", file.path.string()}, {"table", file.table}, {"rows", file.rows}});
+    if (!flags.json) Print(fmt::format("{}  {} rows\n", file.path.string(), Grouped(file.rows)));
+  }
+  if (flags.json) Print(written.dump(1) + "\n");
+}
+
+void Run(const CLI::App& command, const Flags& flags) {
+  struct Layout {
+    std::string_view name;
+    std::vector<const char*> options;
+    void (*run)(const Flags&);
+  };
+  const std::vector<Layout> layouts = {{"csv", {"--tables"}, RunCsv}, {"npy", {"--stream", "--block", "--t-i"}, RunNpy}};
+  const auto layout = std::ranges::find(layouts, flags.layout, &Layout::name);
+  if (layout == layouts.end()) FailUsage("--layout {}: expected csv or npy", flags.layout);
+  for (const Layout& other : layouts) {
+    for (const char* option : other.options) {
+      const bool own = std::ranges::find(layout->options, std::string_view(option)) != layout->options.end();
+      if (command.count(option) > 0 && !own) FailUsage("{}: has no meaning with --layout {}", option, flags.layout);
+    }
+  }
+  layout->run(flags);
+}
+
 }  // namespace
 
 void AddExportCommand(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("export", "Writes sites for a notebook");
+  CLI::App* command = app.add_subcommand("export", "Writes vectors and tables for a notebook");
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
-  command->add_option("--layout", flags->layout, "npy: the vectors of each site, unrotated, as a NumPy array")->required();
+  command
+      ->add_option("--layout", flags->layout,
+                   "npy: the vectors of each site, unrotated, as a NumPy array; csv: the catalog's tables and views")
+      ->required();
   command->add_option("OUT", flags->out, "The folder to write to")->required();
-  command->add_option("--stream", flags->stream, "embedding, proj or ffwd (default: all)");
-  command->add_option("--block", flags->blocks, "Blocks, such as 0-5 (default: all)");
-  command->add_option("--t-i", flags->t_is, "Positions, such as 7,8,9 (default: all)");
+  command->add_option("--stream", flags->stream, "npy: embedding, proj or ffwd (default: all)");
+  command->add_option("--block", flags->blocks, "npy: blocks, such as 0-5 (default: all)");
+  command->add_option("--t-i", flags->t_is, "npy: positions, such as 7,8,9 (default: all)");
+  command->add_option("--tables", flags->tables, "csv: tables and views, such as string,next_token_map (default: all)");
   command->add_flag("--json", flags->json, "Print what was written as JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(
-      "Example:\n"
+      "Examples:\n"
       "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
-      "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"");
-  command->callback([flags] { Run(*flags); });
+      "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"\n"
+      "  actkin export gpl.actkin --layout csv tables/ --tables next_token_map,token");
+  command->callback([command, flags] { Run(*command, *flags); });
 }
 
 }  // namespace actkin

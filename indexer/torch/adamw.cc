@@ -31,7 +31,7 @@ void UpdateParameters(const AdamWStep& step, const float* gradient, std::size_t 
   for (std::size_t i = 0; i < count; ++i) {
     const float slope = gradient[i] * step.gradient_scale;
     const float first = kAdamBeta1 * first_moment[i] + (1.0F - kAdamBeta1) * slope;
-    const float second = kAdamBeta2 * second_moment[i] + (1.0F - kAdamBeta2) * slope * slope;
+    const float second = step.second_beta * second_moment[i] + (1.0F - step.second_beta) * slope * slope;
     first_moment[i] = first;
     second_moment[i] = second;
     parameters[i] = kept * parameters[i] - rate * first / (std::sqrt(second * step.second_correction) + kAdamEpsilon);

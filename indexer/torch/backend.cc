@@ -10,6 +10,7 @@
 #include "indexer/torch/reference_forward.h"
 #include "indexer/torch/torch_error.h"
 #include "indexer/torch/trainer.h"
+#include "indexer/torch/weight_learner.h"
 #include "indexer/torch_backend.h"
 
 // Of OpenBLAS, which is LibTorch's BLAS on Debian.
@@ -47,6 +48,13 @@ class Backend : public TorchBackend {
   }
   std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const override {
     return WithOneLineErrors("the training", [&] { return MakeTrainer(options, state); });
+  }
+  std::vector<float> InitialSchemeWeights(std::uint64_t seed, std::int64_t blocks) const override {
+    return WithOneLineErrors("the learning", [&] { return DrawSchemeWeights(seed, blocks); });
+  }
+  std::unique_ptr<WeightLearner> NewWeightLearner(const WeightLearningData& data,
+                                                  const WeightLearnerState& state) const override {
+    return WithOneLineErrors("the learning", [&] { return MakeWeightLearner(data, state); });
   }
   const RowAlgebra& row_algebra() const override { return row_algebra_; }
 
