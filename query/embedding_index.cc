@@ -185,13 +185,14 @@ std::vector<std::vector<Match>> EmbeddingIndex::Search(std::span<const float> qu
       file_.positions() * (file_.vocabulary_size() + 256) * (sizeof(double) + sizeof(float));
   const std::size_t group = std::clamp<std::size_t>(kGroupBytes / table_bytes, 1, kLargestGroup);
   return SearchExactly(rows, queries.size() / dimension(), group, request, *order_,
-                       [&](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
-                         const auto part = queries.subspan(first * dimension(), count * dimension());
-                         if (file_.code_bytes() == 1) {
-                           return std::make_unique<CodeScan<std::uint8_t>>(file_, part, request.metric);
-                         }
-                         return std::make_unique<CodeScan<std::uint16_t>>(file_, part, request.metric);
+                       [&](std::size_t first, std::size_t count) {
+                         return NewScan(queries.subspan(first * dimension(), count * dimension()), request.metric);
                        });
+}
+
+std::unique_ptr<RowScan> EmbeddingIndex::NewScan(std::span<const float> queries, Metric metric) const {
+  if (file_.code_bytes() == 1) return std::make_unique<CodeScan<std::uint8_t>>(file_, queries, metric);
+  return std::make_unique<CodeScan<std::uint16_t>>(file_, queries, metric);
 }
 
 std::vector<float> EmbeddingIndex::Vector(RowNumber row) const {

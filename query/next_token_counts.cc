@@ -44,12 +44,14 @@ NextTokenTable::NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, in
   begins_.resize(end - first_ + 1, static_cast<std::uint32_t>(entries_.size()));
 }
 
-void NextTokenTable::Add(StringId string_id, double factor, std::span<double> totals) const {
+std::span<const NextTokenTable::Entry> NextTokenTable::Of(StringId string_id) const {
   const StringId place = string_id - first_;  // wraps around below first_
   if (place >= begins_.size() - 1) Fail("string {}: not among the strings that were loaded", string_id);
-  for (std::uint32_t i = begins_[place]; i < begins_[place + 1]; ++i) {
-    totals[entries_[i].token] += factor * entries_[i].count;
-  }
+  return std::span(entries_).subspan(begins_[place], begins_[place + 1] - begins_[place]);
+}
+
+void NextTokenTable::Add(StringId string_id, double factor, std::span<double> totals) const {
+  for (const Entry& entry : Of(string_id)) totals[entry.token] += factor * entry.count;
 }
 
 }  // namespace actkin

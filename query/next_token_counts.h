@@ -39,18 +39,20 @@ class CatalogNextTokenCounts : public NextTokenCounts {
 // Immutable; any thread.
 class NextTokenTable : public NextTokenCounts {
  public:
-  // Strings of min_length to max_length tokens. REQUIRES: 1 <= min_length <= max_length <= L.
-  NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, int min_length, int max_length);
-
-  std::size_t vocabulary_size() const override { return vocabulary_size_; }
-  void Add(StringId string_id, double factor, std::span<double> totals) const override;
-
- private:
   struct Entry {
     std::uint32_t token = 0;
     std::uint32_t count = 0;
   };
 
+  // Strings of min_length to max_length tokens. REQUIRES: 1 <= min_length <= max_length <= L.
+  NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, int min_length, int max_length);
+
+  std::size_t vocabulary_size() const override { return vocabulary_size_; }
+  void Add(StringId string_id, double factor, std::span<double> totals) const override;
+  // What follows the string, by token. Throws Error when it is not of those lengths.
+  std::span<const Entry> Of(StringId string_id) const;
+
+ private:
   std::size_t vocabulary_size_;
   StringId first_ = 0;
   std::vector<std::uint32_t> begins_;  // of each string's entries, from first_ on; one more, the end of all

@@ -66,6 +66,10 @@ std::vector<std::vector<Match>> ScanIndex::Search(std::span<const float> queries
   return answers;
 }
 
+std::unique_ptr<RowScan> ScanIndex::NewScan(std::span<const float> queries, Metric metric) const {
+  return std::make_unique<VectorScan>(files_, dimension_, queries, metric);
+}
+
 std::vector<float> ScanIndex::Vector(RowNumber row) const { return FileOfRow(files_, row).Row(row); }
 
 }  // namespace actkin

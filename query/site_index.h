@@ -2,6 +2,7 @@
 #define ACTKIN_QUERY_SITE_INDEX_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +33,8 @@ struct Match {
   double distance = 0;
 };
 
+class RowScan;
+
 // Search over the rows of one site. Opened on files that are never changed, so any number of threads may search at once.
 class SiteIndex {
  public:
@@ -45,6 +48,10 @@ class SiteIndex {
   // asks, k is 0 or exceeds the number of rows looked at, or a query holds NaN or infinity.
   virtual std::vector<std::vector<Match>> Search(std::span<const float> queries,
                                                  const SearchRequest& request) const = 0;
+
+  // A pass over all rows for some queries (exact_search.h). Both the queries and this index outlive it. Throws Error
+  // (usage) where this index keeps no rows.
+  virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const;
 
   // The row's vector as the model put it out (unrotated): dimension() numbers. REQUIRES: row < row_count().
   virtual std::vector<float> Vector(RowNumber row) const = 0;
