@@ -60,7 +60,9 @@ class Hnsw32 : public FaissPeer {
     index->add(static_cast<faiss::Index::idx_t>(rows.count), rows.values);
     index_ = std::move(index);
   }
-  std::vector<int> Settings() const override { return {12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536}; }
+  std::vector<int> Settings() const override {
+    return {12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536};
+  }
   std::string SettingName() const override { return "efSearch"; }
   void Set(int value) override { graph_->efSearch = value; }
 

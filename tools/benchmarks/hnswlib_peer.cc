@@ -34,7 +34,9 @@ class Hnswlib : public Peer {
       }
     });
   }
-  std::vector<int> Settings() const override { return {10, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536}; }
+  std::vector<int> Settings() const override {
+    return {10, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536};
+  }
   std::string SettingName() const override { return "ef"; }
   void Set(int value) override { graph_.setEf(static_cast<std::size_t>(value)); }
 

@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 namespace actkin {
 namespace {
 
-constexpr double kTurns = 5;               // of each side, where calls are short
-constexpr std::size_t kFewestRounds = 3;   // where that takes at most four times as long as asked for
-constexpr std::size_t kCallsOfATurn = 32;  // at most
+constexpr double kTurns = 5;                // of each side, where calls are short
+constexpr std::size_t kFewestRounds = 3;    // where that takes at most four times as long as asked for
+constexpr std::size_t kCallsOfATurn = 256;  // at most
+// OpenMP's threads go on spinning for some milliseconds after their work: they must not run into the other side's turn.
+constexpr std::chrono::milliseconds kPause(20);
 
 // One turn: a first call, then warm ones for about so many milliseconds.
 void Turn(double milliseconds, std::size_t& number, const std::function<void(std::size_t)>& call, CallTimes& times) {
+  std::this_thread::sleep_for(kPause);
   times.first.push_back(MillisecondsOf([&] { call(number++); }));
   double spent = times.first.back();
   for (std::size_t i = 1; i < kCallsOfATurn && spent < milliseconds; ++i) {

@@ -25,8 +25,8 @@ std::string Remarks(const BenchRow& row) {
   std::string text = row.ours_setting;
   if (row.ours_recall) text += fmt::format(" (recall {:.3f})", *row.ours_recall);
   if (!row.peer_setting.empty()) text += fmt::format("{}{}", text.empty() ? "" : ", the peer's ", row.peer_setting);
-  if (row.rows < row.site_rows) text += fmt::format("{}first {} rows", text.empty() ? "" : ", ", Grouped(row.rows));
   if (row.peer_recall) text += fmt::format(" (recall {:.3f})", *row.peer_recall);
+  if (row.rows < row.site_rows) text += fmt::format("{}first {} rows", text.empty() ? "" : ", ", Grouped(row.rows));
   return text;
 }
 
@@ -117,7 +117,7 @@ std::string RowTable(std::vector<BenchRow> rows, bool color) {
 
 std::string ReachTable(const std::vector<BenchRow>& rows, bool color) {
   Table table({{"what"},
-               {"to reach"},
+               {"to reach, with --full"},
                {"best", Table::Align::kRight},
                {"worst", Table::Align::kRight},
                {"worst at"},
