@@ -11,17 +11,18 @@ constexpr double kTurns = 5;                // of each side, where calls are sho
 constexpr std::size_t kFewestRounds = 3;    // where that takes at most four times as long as asked for
 constexpr std::size_t kCallsOfATurn = 256;  // at most
 // OpenMP's threads go on spinning for some milliseconds after their work: they must not run into the other side's turn.
-constexpr std::chrono::milliseconds kPause(20);
+constexpr double kPauseMs = 20;
 
-// One turn: a first call, then warm ones for about so many milliseconds.
-void Turn(double milliseconds, std::size_t& number, const std::function<void(std::size_t)>& call, CallTimes& times) {
-  std::this_thread::sleep_for(kPause);
+// One turn: a first call, then warm ones for about so many milliseconds. Returns the milliseconds of the calls.
+double Turn(double milliseconds, std::size_t& number, const std::function<void(std::size_t)>& call, CallTimes& times) {
+  std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(std::min(kPauseMs, milliseconds)));
   times.first.push_back(MillisecondsOf([&] { call(number++); }));
   double spent = times.first.back();
   for (std::size_t i = 1; i < kCallsOfATurn && spent < milliseconds; ++i) {
     times.warm.push_back(MillisecondsOf([&] { call(number++); }));
     spent += times.warm.back();
   }
+  return spent;
 }
 
 }  // namespace
@@ -48,10 +49,8 @@ InterleavedTimes Interleave(double seconds, const std::function<void(std::size_t
   const double turn = seconds * 1000 / (2 * kTurns);
   double spent = 0;
   for (std::size_t round = 0; spent < seconds * 1000 * (round < kFewestRounds ? 4 : 1); ++round) {
-    spent += MillisecondsOf([&] {
-      Turn(turn, ours_number, ours, times.ours);
-      Turn(turn, peer_number, peer, times.peer);
-    });
+    spent += Turn(turn, ours_number, ours, times.ours);
+    spent += Turn(turn, peer_number, peer, times.peer);
   }
   return times;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "query/prompt_sample.h"
 #include "schema/error.h"
 #include "schema/random.h"
 #include "schema/text.h"
@@ -11,8 +12,7 @@
 namespace actkin {
 namespace {
 
-// Where the random choices begin: the prompts of each kind are others.
-constexpr std::uint64_t kInCorpusSeed = 1337;
+// Where the random choices begin.
 constexpr std::uint64_t kOutsideSeed = 7331;
 
 constexpr std::uint64_t kPieceRows = 1024;
@@ -50,8 +50,10 @@ std::string SiteWorkload::Text(RowNumber row) {
 Queries SiteWorkload::InCorpus(std::size_t count) {
   Queries queries;
   queries.dimension = dimension();
+  const std::vector<std::uint32_t> sample = PromptSample(row_count_, std::min<std::uint64_t>(count, row_count_));
   for (std::size_t i = 0; i < count; ++i) {
-    const auto row = static_cast<RowNumber>(MixedBits(kInCorpusSeed + i) % row_count_);
+    const std::uint32_t number = sample[i % sample.size()];
+    const RowNumber row = whole() ? order_->Row(number) : number;
     const std::vector<float> vector = index_->Vector(row);
     queries.prompts.push_back(Text(row));
     queries.vectors.insert(queries.vectors.end(), vector.begin(), vector.end());

@@ -41,7 +41,8 @@ class SiteWorkload {
   std::uint64_t float_bytes() const { return row_count_ * dimension() * sizeof(float); }
   int threads() const { return threads_; }
 
-  // Strings of the site, chosen at random, each of which is its own nearest neighbor.
+  // Strings of the site, each of which is its own nearest neighbor: the prompt sample of the site's strings (or, where
+  // only the first rows are searched, of these), from its beginning again where it has no more.
   Queries InCorpus(std::size_t count);
   // The first half of one string and the second half of another, where that is no string of the corpus. Fewer than
   // `count` where the corpus yields no more.
