@@ -280,7 +280,7 @@ int Run(const Flags& flags) {
 
   const std::vector<BenchRow> rows = bench.Rows(plan);
   const bool color = StdoutColor();
-  fmt::print("{}\n{}\n{}", RowTable(rows, color), Legend(rows), ReachTable(rows, color));
+  if (!rows.empty()) fmt::print("{}\n{}\n{}", RowTable(rows, color), Legend(rows), ReachTable(rows, color));
   std::set<std::string> said;
   for (const SkippedPeer& skipped : bench.skipped()) {
     if (said.insert(skipped.peer + skipped.reason).second) {

@@ -47,13 +47,14 @@ struct OurSetting {
 // Parameters to try for an index by its factory string, from the quickest on.
 std::vector<std::string> ParametersOf(const std::string& index) {
   std::vector<std::string> parameters;
-  if (index.find("HNSW") != std::string::npos) {
-    for (const int value : {12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512}) {
-      parameters.push_back(fmt::format("efSearch={}", value));
-    }
-  } else if (index.find("IVF") != std::string::npos) {
-    for (const int value : {1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128}) {
+  // The graph of "IVF256_HNSW32,Flat" is over the lists.
+  if (index.find("IVF") != std::string::npos) {
+    for (const int value : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128}) {
       parameters.push_back(fmt::format("nprobe={}", value));
+    }
+  } else if (index.find("HNSW") != std::string::npos) {
+    for (const int value : {4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024}) {
+      parameters.push_back(fmt::format("efSearch={}", value));
     }
   } else {
     parameters.emplace_back();
