@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "query/sqlite/sql_value.h"
@@ -314,6 +315,7 @@ class NeighborsTable : public TableFunction {
     query.stream = ParseStream(arguments.Text(kStream, Name(Stream::kFfwd)));
     if (arguments.Has(kBlock)) query.block = SmallIntegerValue(arguments.Value(kBlock), "block");
     if (arguments.Has(kTI)) query.t_i = SmallIntegerValue(arguments.Value(kTI), "t_i");
+    query.search.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     query.search.metric = ParseMetric(arguments.Text(kMetric, Name(Metric::kL2)));
     query.search.order = ParseOrder(arguments.Text(kSortOrder, Name(Order::kNearest)));
     query.index_name = arguments.Text(kIndexName, kExactIndexName);
