@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage/row_workers.h"
+#include "query/band_counts.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/experiment_catalog.h"
 #include "storage/file.h"
+#include "storage/row_workers.h"
 
 namespace actkin {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 // Prompts of one search: as many as a search likes to get, while its answers stay small beside the memory limit.
 constexpr std::uint64_t kBatch = 2048;
 constexpr std::uint64_t kAnswerBytes = std::uint64_t{256} << 20;
+// Of one pass over all rows.
+constexpr std::uint64_t kBandBatch = 256;
 constexpr std::uint64_t kPredictionBatch = 512;
 constexpr std::uint64_t kPiece = 16;  // prompts that a thread takes at once
 
@@ -149,45 +152,32 @@ std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const Site& site, M
   };
   if (std::shared_ptr<const BandTotalsFile> file = find()) return file;
   const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
-  if (!vectors_) vectors_.emplace(reader_, set_.prompts, threads_, progress_);
-  const NextTokenCounts& counts = Counts();
+  const std::shared_ptr<const RowOrderFile> order = reader_.OpenRowOrder(site.t_i);
   const StringId first = FirstStringId(site.t_i + 1);
+  if (!vectors_) vectors_.emplace(reader_, set_.prompts, threads_, progress_);
   Lock();
   const std::string name = IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within);
   const std::filesystem::path partial = ExperimentPartial(directory, name);
-  SearchRequest request;
-  request.metric = metric;
-  request.k = std::nullopt;
-  request.within = within;
-  request.threads = threads_;
-  const std::size_t vocabulary = counts.vocabulary_size();
+  const BandRequest request{
+      .metric = metric, .thresholds = ThresholdsOf(within, metric), .inverse_distance = true, .threads = threads_};
+  const std::size_t vocabulary = Counts().vocabulary_size();
   BandTotalsWriter writer(partial, prompts, vocabulary);
   const std::uint64_t already = writer.done();
-  std::uint64_t rows_so_far = 0;
-  // The first batch tells how many rows to expect of the next.
-  std::uint64_t batch = BatchFor(static_cast<double>(index->row_count()));
   progress_.Begin(DescribeSearch(site, metric, within), prompts, "prompts");
   progress_.Advance(already, already);
   while (writer.done() < prompts) {
-    const RowRange range{writer.done(), std::min(writer.done() + batch, prompts)};
-    const std::vector<std::vector<Match>> found = index->Search(vectors_->Of(site, range), request);
+    const RowRange range{writer.done(), std::min(writer.done() + kBandBatch, prompts)};
+    const std::vector<float> queries = vectors_->Of(site, range);
+    const BandCounts counts = CountBands(*index, *order, first, Counts(), queries, request);
     std::vector<BandTotalsWriter::Totals> totals(range.size());
-    const RowRange all{0, range.size()};
-    ForEachPiece(all, kPiece, UsefulThreads(all, kPiece, threads_), [&](int, RowRange piece) {
-      for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
-        totals[i].rows = found[i].size();
-        totals[i].values.resize(BandTotalsFile::kKernels * vocabulary);
-        for (std::size_t kernel = 0; kernel < BandTotalsFile::kKernels; ++kernel) {
-          const std::span<double> sums = std::span(totals[i].values).subspan(kernel * vocabulary, vocabulary);
-          for (const Match& match : found[i]) {
-            counts.Add(first + match.ordinal, KernelValue(static_cast<Kernel>(kernel), match.distance), sums);
-          }
-        }
-      }
-    });
-    for (const auto& matches : found) rows_so_far += matches.size();
+    for (std::size_t i = 0; i < totals.size(); ++i) {
+      totals[i].rows = counts.rows[i * counts.bands + counts.bands - 1];
+      const std::span<const std::uint32_t> none = counts.Of(i, counts.bands - 1);
+      const std::span<const double> inverse = counts.InverseOf(i, counts.bands - 1);
+      totals[i].values.assign(none.begin(), none.end());
+      totals[i].values.insert(totals[i].values.end(), inverse.begin(), inverse.end());
+    }
     writer.Write(totals);
-    batch = BatchFor(2 * static_cast<double>(rows_so_far) / static_cast<double>(writer.done() - already));
     progress_.Advance(writer.done(), already);
   }
   progress_.End();
@@ -252,7 +242,7 @@ std::shared_ptr<const PredictionsFile> Experiment::Predictions() {
   return find();
 }
 
-const NextTokenCounts& Experiment::Counts() {
+const NextTokenTable& Experiment::Counts() {
   if (!counts_) {
     counts_ =
         std::make_unique<NextTokenTable>(reader_.catalog(), reader_.vocabulary().size(), 1, reader_.string_length());

@@ -64,16 +64,16 @@ class Experiment {
                      const std::function<bool(std::size_t term)>& wanted, RowRange prompts);
 
   // Next-token counts of all strings, in memory.
-  const NextTokenCounts& Counts();
+  const NextTokenTable& Counts();
 
   // Adds the set to the catalog where it is not there. Returns its id.
   std::int64_t SaveSet();
+  // The directory's lock is held from now on. Throws Error when another process holds it.
+  void Lock();
   // For a change of the catalog, under the directory's lock. Throws Error when another process holds that.
   std::unique_ptr<ExperimentWriter> Writer();
 
  private:
-  // The directory's lock is held from now on.
-  void Lock();
   // Every site that a request asks of a term, in order.
   std::vector<Site> SitesOf(const PoolRequest& request, const Term& term) const;
   [[noreturn]] void FailNotImported(const Site& site, Metric metric, std::optional<std::uint64_t> k) const;

@@ -37,6 +37,7 @@ NextTokenTable::NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, in
     }
     while (begins_.size() <= string_id - first_) begins_.push_back(static_cast<std::uint32_t>(entries_.size()));
     entries_.push_back({next.token_id, static_cast<std::uint32_t>(next.count)});
+    total_ += next.count;
   });
   if (entries_.size() > std::numeric_limits<std::uint32_t>::max()) {
     Fail("{} next-token counts are more than a table holds", entries_.size());

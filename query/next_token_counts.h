@@ -51,12 +51,15 @@ class NextTokenTable : public NextTokenCounts {
   void Add(StringId string_id, double factor, std::span<double> totals) const override;
   // What follows the string, by token. Throws Error when it is not of those lengths.
   std::span<const Entry> Of(StringId string_id) const;
+  // All counts together.
+  std::uint64_t total() const { return total_; }
 
  private:
   std::size_t vocabulary_size_;
   StringId first_ = 0;
   std::vector<std::uint32_t> begins_;  // of each string's entries, from first_ on; one more, the end of all
   std::vector<Entry> entries_;
+  std::uint64_t total_ = 0;
 };
 
 }  // namespace actkin

@@ -196,6 +196,17 @@ StringRow Catalog::String(StringId string_id) {
   return row;
 }
 
+void Catalog::ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& hear) {
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT string_id, length, text, occurrences FROM \"{}\".string "
+                                        "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id",
+                                        schema_));
+  statement.Bind(first, end);
+  while (statement.Step()) {
+    hear({Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)});
+  }
+}
+
 std::vector<NextToken> Catalog::NextTokens(StringId string_id) {
   SqliteStatement& statement = Prepare(
       next_tokens_, "SELECT token_id, count FROM \"{schema}\".next_token WHERE string_id = ?1 ORDER BY token_id");

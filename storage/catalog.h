@@ -122,6 +122,8 @@ class Catalog {
   std::optional<StringRow> FindString(std::string_view text, int length);
   // Throws Error when there is no such string.
   StringRow String(StringId string_id);
+  // The strings [first, end), in order of their ids.
+  void ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& hear);
   std::vector<NextToken> NextTokens(StringId string_id);  // by token id
   // Of the strings [first, end), in order of (string id, token id).
   void ForEachNextToken(StringId first, StringId end, const std::function<void(StringId, const NextToken&)>& hear);

@@ -39,6 +39,7 @@ enum class FileKind : std::uint32_t {
   kSavedNeighbors = 8,
   kPredictions = 9,
   kBandTotals = 10,
+  kBandCounts = 11,
 };
 
 struct Section {

@@ -35,12 +35,12 @@ class SimilarStringsFolder {
   // file has been checked: its prompts and k are those of the others, its distances are sorted as theirs. Throws Error
   // naming it otherwise. REQUIRES: the site is one of blocks() and t_is(), or the embedding.
   SimilarStrings Read(const Site& site, std::size_t batch);
+  std::filesystem::path FilePath(const Site& site, std::size_t batch) const;
 
   // The metric, once enough was read to tell. Throws Error (usage) asking for it where the distances do not tell.
   Metric metric() const;
 
  private:
-  std::filesystem::path FilePath(const Site& site, std::size_t batch) const;
   void ListFiles();
   void CheckFiles() const;
   void ReadPrompts();

@@ -13,9 +13,12 @@ void AddQueryCommand(CLI::App& app);
 void AddSimilarCommand(CLI::App& app);
 void AddPredictCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
+void AddLearnCommand(CLI::App& app);
+void AddTuneCommand(CLI::App& app);
 void AddInfoCommand(CLI::App& app);
 void AddVerifyCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);
+void AddImportCommand(CLI::App& app);
 void AddIndexCommand(CLI::App& app);
 void AddRecallCommand(CLI::App& app);
 

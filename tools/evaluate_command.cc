@@ -6,7 +6,6 @@
 #include "query/evaluation.h"
 #include "query/experiment.h"
 #include "query/index_reader.h"
-#include "query/prompt_set.h"
 #include "query/saved_schemes.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
@@ -26,10 +25,7 @@ using OrderedJson = nlohmann::ordered_json;
 
 struct Flags {
   std::string directory;
-  std::uint64_t sample = 20'000;
-  std::uint64_t seed = kDefaultSampleSeed;
-  std::string prompts_file;
-  std::string prompt_set;
+  PromptFlags prompts;
   std::string half;
   std::vector<std::string> schemes;
   std::string k = "10";
@@ -53,19 +49,6 @@ std::vector<std::string> SplitList(const std::string& text) {
   for (std::string part; std::getline(list, part, ',');) parts.push_back(part);
   if (parts.empty()) parts.emplace_back();
   return parts;
-}
-
-PromptSet ChoosePrompts(const CLI::App& command, const Flags& flags, IndexReader& reader) {
-  const bool sampled = command.count("--sample") > 0 || command.count("--seed") > 0;
-  if (!flags.prompts_file.empty() + !flags.prompt_set.empty() + sampled > 1) {
-    FailUsage("--sample, --prompts and --prompt-set: give one of them");
-  }
-  if (!flags.prompts_file.empty()) return ListedPromptSet(reader, ReadPrompts(flags.prompts_file), flags.prompts_file);
-  if (!flags.prompt_set.empty()) return LoadPromptSet(reader, RequirePromptSet(reader, flags.prompt_set));
-  const std::uint64_t strings = reader.catalog().Lengths().back().string_count;
-  // The default is what the study took; a smaller corpus is taken whole.
-  const std::uint64_t count = command.count("--sample") > 0 ? flags.sample : std::min(flags.sample, strings);
-  return SamplePromptSet(reader, count, flags.seed);
 }
 
 RowRange ChooseHalf(const std::string& half, std::uint64_t prompts) {
@@ -279,7 +262,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   const std::vector<PoolRequest> requests = ReadRequests(command, flags, reader, blocks);
   ProgressBar progress;
-  Experiment experiment(reader, ChoosePrompts(command, flags, reader), flags.threads, progress);
+  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
   const RowRange prompts = ChooseHalf(flags.half, experiment.set().prompts.size());
 
   // All that can be refused is refused before anything is written.
@@ -331,14 +314,7 @@ void AddEvaluateCommand(CLI::App& app) {
       app.add_subcommand("evaluate", "How well schemes reproduce the model's own predictions, over many prompts");
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
-  command
-      ->add_option("--sample", flags->sample,
-                   "How many of the longest strings to ask as prompts, drawn as torch.randperm draws them")
-      ->capture_default_str();
-  command->add_option("--seed", flags->seed, "Of the sample")->capture_default_str();
-  command->add_option("--prompts", flags->prompts_file,
-                      "Ask these instead: a JSON array of strings, or one a line, all of one length");
-  command->add_option("--prompt-set", flags->prompt_set, "Ask a set that the index has, such as an imported one");
+  AddPromptOptions(*command, flags->prompts);
   command->add_option("--half", flags->half, "Evaluate on the first or the second half of the prompts alone");
   AddSchemeOption(*command, flags->schemes);
   command->add_option("-k", flags->k, "How many neighbors, such as 10 or 1,10,100,1000")->capture_default_str();

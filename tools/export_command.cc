@@ -4,10 +4,13 @@
 
 #include "query/index_reader.h"
 #include "query/npy_export.h"
+#include "query/saved_schemes.h"
+#include "query/similar_strings_export.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "storage/csv_export.h"
 #include "tools/commands.h"
+#include "tools/study_flags.h"
 #include "tools/terminal.h"
 
 namespace actkin {
@@ -21,6 +24,10 @@ struct Flags {
   std::string blocks;
   std::string t_is;
   std::string tables;
+  PromptFlags prompts;
+  std::int64_t k = 10;
+  std::string metric = "l2";
+  std::uint64_t batch = 100;
   bool json = false;
   int threads = 1;
 };
@@ -44,7 +51,8 @@ std::vector<Site> ChooseSites(IndexReader& reader, const Flags& flags) {
     const bool block = row.site.stream == Stream::kEmbedding ? flags.blocks.empty() : contains(blocks, row.site.block);
     if (stream && block && contains(t_is, row.site.t_i)) sites.push_back(row.site);
   }
-  if (sites.empty()) FailUsage("no site is built that --stream, --block and --t-i name: 'actkin info {}' shows them", flags.directory);
+  if (sites.empty())
+    FailUsage("no site is built that --stream, --block and --t-i name: 'actkin info {}' shows them", flags.directory);
   return sites;
 }
 
@@ -54,7 +62,7 @@ void MakeFolder(const std::string& path) {
   if (error || !std::filesystem::is_directory(path)) Fail("{}: cannot make this folder", path);
 }
 
-void RunNpy(const Flags& flags) {
+void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
   IndexReader reader{IndexDirectory(flags.directory)};
   if (!flags.stream.empty()) ParseStream(flags.stream);
   const std::vector<Site> sites = ChooseSites(reader, flags);
@@ -90,7 +98,7 @@ std::vector<std::string> SplitNames(const std::string& list) {
   return names;
 }
 
-void RunCsv(const Flags& flags) {
+void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
   const std::unique_ptr<SqliteConnection> catalog = OpenCatalog(IndexDirectory(flags.directory));
   MakeFolder(flags.out);
   ProgressBar progress;
@@ -103,43 +111,89 @@ void RunCsv(const Flags& flags) {
   if (flags.json) Print(written.dump(1) + "\n");
 }
 
+void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
+  IndexReader reader{IndexDirectory(flags.directory)};
+  const int blocks = BlocksOf(reader);
+  SimilarStringsRequest request;
+  request.metric = ParseMetric(flags.metric);
+  request.k = CheckCount(flags.k);
+  request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
+  request.batch = flags.batch;
+  ProgressBar progress;
+  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
+  MakeFolder(flags.out);
+  const SimilarStringsSummary summary = ExportSimilarStrings(experiment, blocks, request, flags.out);
+  if (flags.json) {
+    Print(nlohmann::ordered_json{{"folder", flags.out},
+                                 {"prompt_set", experiment.set().row.name},
+                                 {"prompts", experiment.set().prompts.size()},
+                                 {"batches", summary.batches},
+                                 {"files", summary.files},
+                                 {"files_before", summary.files_before}}
+              .dump(1) +
+          "\n");
+    return;
+  }
+  Print(fmt::format(
+      "{}  {} prompts in {} batches, {} files{}\n", flags.out, Grouped(experiment.set().prompts.size()),
+      Grouped(summary.batches), Grouped(summary.files),
+      summary.files_before == 0 ? "" : fmt::format(", {} of them there before", Grouped(summary.files_before))));
+}
+
 void Run(const CLI::App& command, const Flags& flags) {
   struct Layout {
     std::string_view name;
     std::vector<const char*> options;
-    void (*run)(const Flags&);
+    void (*run)(const CLI::App&, const Flags&);
   };
-  const std::vector<Layout> layouts = {{"csv", {"--tables"}, RunCsv}, {"npy", {"--stream", "--block", "--t-i"}, RunNpy}};
+  const std::vector<Layout> layouts = {
+      {"csv", {"--tables"}, RunCsv},
+      {"npy", {"--stream", "--block", "--t-i"}, RunNpy},
+      {"similar-strings",
+       {"--sample", "--seed", "--prompts", "--prompt-set", "-k", "--metric", "--t-i", "--batch"},
+       RunSimilarStrings}};
   const auto layout = std::ranges::find(layouts, flags.layout, &Layout::name);
-  if (layout == layouts.end()) FailUsage("--layout {}: expected csv or npy", flags.layout);
+  if (layout == layouts.end()) FailUsage("--layout {}: expected similar-strings, csv or npy", flags.layout);
   for (const Layout& other : layouts) {
     for (const char* option : other.options) {
       const bool own = std::ranges::find(layout->options, std::string_view(option)) != layout->options.end();
       if (command.count(option) > 0 && !own) FailUsage("{}: has no meaning with --layout {}", option, flags.layout);
     }
   }
-  layout->run(flags);
+  layout->run(command, flags);
 }
 
 }  // namespace
 
 void AddExportCommand(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("export", "Writes vectors and tables for a notebook");
+  CLI::App* command = app.add_subcommand("export", "Writes neighbors, vectors or tables for a notebook");
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command
-      ->add_option("--layout", flags->layout,
-                   "npy: the vectors of each site, unrotated, as a NumPy array; csv: the catalog's tables and views")
+      ->add_option(
+          "--layout", flags->layout,
+          "similar-strings: neighbors of prompts, as the study's JSON files; npy: the vectors of each site, unrotated, "
+          "as a NumPy array; csv: the catalog's tables and views")
       ->required();
   command->add_option("OUT", flags->out, "The folder to write to")->required();
   command->add_option("--stream", flags->stream, "npy: embedding, proj or ffwd (default: all)");
   command->add_option("--block", flags->blocks, "npy: blocks, such as 0-5 (default: all)");
-  command->add_option("--t-i", flags->t_is, "npy: positions, such as 7,8,9 (default: all)");
+  command->add_option("--t-i", flags->t_is,
+                      "npy, similar-strings: positions, such as 7,8,9 (default: all; the longest built)");
   command->add_option("--tables", flags->tables, "csv: tables and views, such as string,next_token_map (default: all)");
+  AddPromptOptions(*command, flags->prompts, SampleSeed::kOption, "similar-strings: ");
+  command->add_option("-k", flags->k, "similar-strings: how many neighbors")->capture_default_str();
+  command->add_option("--metric", flags->metric, "similar-strings: l2 (Euclidean distance) or cosine (similarity)")
+      ->capture_default_str();
+  command->add_option("--batch", flags->batch, "similar-strings: prompts of a file")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32))
+      ->capture_default_str();
   command->add_flag("--json", flags->json, "Print what was written as JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(
+      "Killed, an export of similar strings goes on with the same command.\n"
       "Examples:\n"
+      "  actkin export gpl.actkin --layout similar-strings similar/ --sample 200 -k 10\n"
       "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
       "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"\n"
       "  actkin export gpl.actkin --layout csv tables/ --tables next_token_map,token");

@@ -57,9 +57,12 @@ int Main(int argc, char** argv) {
   AddSimilarCommand(app);
   AddPredictCommand(app);
   AddEvaluateCommand(app);
+  AddLearnCommand(app);
+  AddTuneCommand(app);
   AddInfoCommand(app);
   AddVerifyCommand(app);
   AddExportCommand(app);
+  AddImportCommand(app);
   AddRecallCommand(app);
   try {
     app.parse(argc, argv);

@@ -30,6 +30,36 @@ Scheme ReadSchemeFile(IndexReader& reader, const std::string& file) {
 
 }  // namespace
 
+void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed, const std::string& before) {
+  command
+      .add_option("--sample", flags.sample,
+                  before + "How many of the longest strings to ask as prompts, drawn as torch.randperm draws them")
+      ->capture_default_str();
+  if (seed == SampleSeed::kOption) {
+    command.add_option("--seed", flags.seed, before + "Of the sample")->capture_default_str();
+  }
+  command.add_option("--prompts", flags.file,
+                     before + "Ask these instead: a JSON array of strings, or one a line, all of one length");
+  if (command.get_option_no_throw("--prompt-set") != nullptr) return;
+  command.add_option("--prompt-set", flags.prompt_set,
+                     before + "Ask a set that the index has, such as an imported one");
+}
+
+PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader) {
+  const CLI::Option* const seed = command.get_option_no_throw("--seed");
+  const bool seeded = seed != nullptr && seed->count() > 0 && flags.seed != kDefaultSampleSeed;
+  const bool sampled = command.count("--sample") > 0 || seeded;
+  if (!flags.file.empty() + !flags.prompt_set.empty() + sampled > 1) {
+    FailUsage("--sample, --prompts and --prompt-set: give one of them");
+  }
+  if (!flags.file.empty()) return ListedPromptSet(reader, ReadPrompts(flags.file), flags.file);
+  if (!flags.prompt_set.empty()) return LoadPromptSet(reader, RequirePromptSet(reader, flags.prompt_set));
+  const std::uint64_t strings = reader.catalog().Lengths().back().string_count;
+  // The default is what the study took; a smaller corpus is taken whole.
+  const std::uint64_t count = command.count("--sample") > 0 ? flags.sample : std::min(flags.sample, strings);
+  return SamplePromptSet(reader, count, flags.seed);
+}
+
 void AddPoolOptions(CLI::App& command, PoolFlags& flags) {
   command.add_option("--metric", flags.metric, "l2 (Euclidean distance) or cosine (similarity)")->capture_default_str();
   command.add_option("-k", flags.k, "How many neighbors at each position, and of all positions merged")

@@ -9,10 +9,27 @@
 
 #include "query/index_reader.h"
 #include "query/neighbor_pool.h"
+#include "query/prompt_sample.h"
+#include "query/prompt_set.h"
 #include "query/scheme.h"
 #include "schema/progress.h"
 
 namespace actkin {
+
+// Which prompts a command asks, as they were given.
+struct PromptFlags {
+  std::uint64_t sample = 20'000;
+  std::uint64_t seed = kDefaultSampleSeed;
+  std::string file;
+  std::string prompt_set;
+};
+enum class SampleSeed { kOption, kNoOption };
+// Adds --sample, --prompts, --prompt-set (where AddPoolOptions has not) and, where it is an option, --seed. `before`: put
+// before what they say.
+void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed = SampleSeed::kOption,
+                      const std::string& before = "");
+// Throws Error (usage) where more than one is given, and what makes the set.
+PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader);
 
 // Flags of the commands that pool a prompt's neighbors over blocks and positions, as they were given.
 struct PoolFlags {

@@ -78,7 +78,7 @@ _actkin_value() {
       _actkin_words 'progressive_ffwd_weight inverse_distance last_ffwd_only last_ffwd_only_inverse_distance prompt_only
                      learned'
       ;;
-    --layout) _actkin_words 'npy similar-strings' ;;
+    --layout) _actkin_words 'csv npy similar-strings' ;;
     --model) _actkin_files .pt .safetensors ;;
     --out) if [[ $subcommand == build ]]; then _actkin_directories; else _actkin_files; fi ;;
     --prompts | --vocabulary-from | --plot | --resume) _actkin_files ;;

@@ -1,0 +1,168 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "query/evaluation.h"
+#include "query/experiment.h"
+#include "query/index_reader.h"
+#include "query/saved_schemes.h"
+#include "query/tune.h"
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "schema/text.h"
+#include "storage/experiment_writer.h"
+#include "tools/commands.h"
+#include "tools/study_flags.h"
+#include "tools/table.h"
+#include "tools/terminal.h"
+
+namespace actkin {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+struct Flags {
+  std::string directory;
+  PromptFlags prompts;
+  double train_fraction = 0.5;
+  std::string streams = "ffwd";
+  std::string t_is;
+  std::string name = "tuned";
+  bool json = false;
+  int threads = 1;
+};
+
+std::set<Stream> ParseStreams(const std::string& text) {
+  std::set<Stream> streams;
+  std::istringstream list(text);
+  for (std::string stream; std::getline(list, stream, ',');) streams.insert(ParseStream(stream));
+  if (streams.empty()) FailUsage("--streams: expected some of embedding, proj and ffwd");
+  return streams;
+}
+
+std::string HumanScheme(const Scheme& scheme, int blocks) {
+  Table table({{"neighbors"}, {"cosine at least", Table::Align::kRight}, {"weight", Table::Align::kRight}});
+  for (std::size_t term = 0; term < scheme.weights.size(); ++term) {
+    if (!scheme.Uses(term)) continue;
+    table.Add({Describe(TermAt(term, blocks)), fmt::format("{:.4f}", scheme.bands[term]->low),
+               fmt::format("{:.4g}", scheme.weights[term])});
+  }
+  return table.Text(StdoutColor());
+}
+
+std::string HumanAgreement(const TuneResult& result) {
+  std::vector<Table::Column> columns{{""}, {"prompts", Table::Align::kRight}, {"Hellinger", Table::Align::kRight}};
+  for (std::size_t n = 1; n <= kLongestTopList; ++n)
+    columns.push_back({fmt::format("top {}", n), Table::Align::kRight});
+  Table table(columns);
+  const auto add = [&](const char* name, const Agreement& agreement) {
+    if (agreement.samples == 0) return;
+    std::vector<std::string> line{name, Grouped(agreement.samples), fmt::format("{:.4f}", agreement.hellinger_mean)};
+    for (const double share : agreement.top_n_any_order) line.push_back(fmt::format("{:.3f}", share));
+    table.Add(std::move(line));
+  };
+  add("searched with", result.training);
+  add("held out", result.held_out);
+  return table.Text(StdoutColor());
+}
+
+OrderedJson JsonAgreement(const Agreement& agreement) {
+  if (agreement.samples == 0) return nullptr;
+  return {{"samples", agreement.samples},
+          {"hellinger_mean", agreement.hellinger_mean},
+          {"top_n", agreement.top_n},
+          {"top_n_any_order", agreement.top_n_any_order}};
+}
+
+EvaluationRow CatalogRow(const TuneResult& result, const Agreement& agreement, std::uint64_t first_prompt,
+                         const std::vector<int>& t_is) {
+  EvaluationRow row;
+  row.first_prompt = first_prompt;
+  row.samples = agreement.samples;
+  row.scheme = {result.scheme.name, SchemeJson(result.scheme)};
+  row.metric = Metric::kCosine;
+  row.t_is = t_is;
+  row.hellinger_mean = agreement.hellinger_mean;
+  row.top_n.assign(agreement.top_n.begin(), agreement.top_n.end());
+  row.top_n_any_order.assign(agreement.top_n_any_order.begin(), agreement.top_n_any_order.end());
+  return row;
+}
+
+void Run(const CLI::App& command, const Flags& flags) {
+  if (!(flags.train_fraction > 0 && flags.train_fraction <= 1)) {
+    FailUsage("--train-fraction {}: expected more than 0, at most 1", flags.train_fraction);
+  }
+  if (flags.name.empty() || IsBuiltInScheme(flags.name)) {
+    FailUsage("--name {}: expected a name that no built-in scheme has", Quote(flags.name));
+  }
+  TuneRequest request;
+  request.streams = ParseStreams(flags.streams);
+  request.name = flags.name;
+  IndexReader reader{IndexDirectory(flags.directory)};
+  const int blocks = BlocksOf(reader);
+  request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
+  ProgressBar progress;
+  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
+  const std::uint64_t prompts = experiment.set().prompts.size();
+  request.training_prompts =
+      std::max<std::uint64_t>(1, static_cast<std::uint64_t>(flags.train_fraction * static_cast<double>(prompts)));
+  const TuneResult result = Tune(experiment, blocks, request);
+
+  const std::unique_ptr<ExperimentWriter> writer = experiment.Writer();
+  const SchemeRow row{result.scheme.name, SchemeJson(result.scheme)};
+  const std::optional<SchemeRow> saved = ExperimentCatalog(reader.catalog()).FindScheme(row.name);
+  if (saved && saved->definition != row.definition) {
+    progress.Note(fmt::format("scheme {} takes the place of another of that name", Quote(row.name)));
+  }
+  writer->SaveScheme(row);
+  std::vector<EvaluationRow> evaluations{CatalogRow(result, result.training, 0, request.t_is)};
+  if (result.held_out.samples > 0) {
+    evaluations.push_back(CatalogRow(result, result.held_out, request.training_prompts, request.t_is));
+  }
+  writer->SaveEvaluations(experiment.SaveSet(), evaluations);
+
+  if (flags.json) {
+    Print(OrderedJson{{"prompt_set", experiment.set().row.name},
+                      {"t_i", request.t_is},
+                      {"scheme", OrderedJson::parse(row.definition)},
+                      {"training", JsonAgreement(result.training)},
+                      {"held_out", JsonAgreement(result.held_out)}}
+              .dump(1) +
+          "\n");
+    return;
+  }
+  Print(HumanScheme(result.scheme, blocks) + "\nmean Hellinger distance; top n in any order\n" +
+        HumanAgreement(result));
+  Print(fmt::format("saved as scheme {}\n", Quote(row.name)));
+}
+
+}  // namespace
+
+void AddTuneCommand(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("tune", "Searches how similar neighbors must be, and what they weigh, block by block");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  AddPromptOptions(*command, flags->prompts);
+  command
+      ->add_option("--train-fraction", flags->train_fraction,
+                   "How much of the prompts, from the first on, to search with; the others are held out")
+      ->capture_default_str();
+  command->add_option("--streams", flags->streams, "Whose neighbors to use, of embedding,proj,ffwd")
+      ->capture_default_str();
+  command->add_option("--t-i", flags->t_is,
+                      "Positions of proj and ffwd, such as 9 or 7-9 (default: the longest built)");
+  command->add_option("--name", flags->name, "Of the scheme that is saved")->capture_default_str();
+  command->add_flag("--json", flags->json, "Print JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer(
+      "By cosine similarity; every row at least so similar counts, however many there are. Killed, the same command\n"
+      "continues. The result is a scheme with bands, its figures are in the catalog's table evaluation.\n"
+      "Examples:\n"
+      "  actkin tune gpl.actkin --sample 1000\n"
+      "  actkin predict gpl.actkin 'the licens' --scheme tuned --metric cosine");
+  command->callback([command, flags] { Run(*command, *flags); });
+}
+
+}  // namespace actkin
