@@ -1,10 +1,10 @@
 #include "query/head_search.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <deque>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include "query/head_query.h"
@@ -46,28 +46,16 @@ class HeadSearch {
       queries_.emplace_back(view, request.metric, wanted_, scan.Exact(query));
     }
     best_.resize(queries_.size() * blocks_.size());
-    reach_.resize(queries_.size());
   }
 
   void Run(std::span<std::vector<Match>> answers) {
     WorkTeam team(UsefulThreads(blocks_, kRowPiece, request_.threads));
-    FindBlockBests(team);
-    const RowRange queries{0, queries_.size()};
-    team.ForEachPiece(queries, 1, [&](int, RowRange piece) { reach_[piece.begin] = FirstReach(piece.begin); });
     workers_.resize(static_cast<std::size_t>(team.size()));
     for (Worker& worker : workers_) Prepare(worker);
-    team.ForEachPiece(blocks_, kRowPiece, [&](int worker, RowRange piece) {
-      for (std::size_t query = 0; query < queries_.size(); ++query) {
-        SearchBlocks(workers_[static_cast<std::size_t>(worker)], query, piece);
-      }
-    });
-    team.ForEachPiece(queries, 1, [&](int, RowRange piece) { reach_[piece.begin] = LastReach(piece.begin); });
-    // What is left of every share is finished by whoever is free.
-    const RowRange shares{0, queries_.size() * workers_.size()};
-    team.ForEachPiece(shares, 1, [&](int worker, RowRange piece) {
-      Share& share = workers_[piece.begin % workers_.size()].queries[piece.begin / workers_.size()];
-      FinishShare(share, piece.begin / workers_.size(), workers_[static_cast<std::size_t>(worker)].raw);
-    });
+    FindBlockBests(team);
+    if (request_.k) FindReach(team);
+    FindLeft(team);
+    ReadLeft(team);
     for (std::size_t query = 0; query < queries_.size(); ++query) {
       for (Worker& worker : workers_) {
         const std::vector<Match>& matches = worker.queries[query].matches;
@@ -83,18 +71,21 @@ class HeadSearch {
     std::int32_t fine = 0;
     RowNumber row = 0;
   };
+  // Rows whose codes are beyond these are left out.
+  struct Limits {
+    std::int32_t coarse = 0;
+    std::int32_t fine = 0;
+  };
   // One thread's share of one query's search.
   struct Share {
     TopRows found;
-    // As `found` knew it when the limits were computed.
-    double reach = 0;
-    std::int32_t coarse_limit = 0;
-    std::int32_t fine_limit = 0;
+    Limits limits = {};
     std::vector<Left> left = {};
     std::vector<Match> matches = {};
   };
   struct Worker {
     std::deque<Share> queries;
+    std::vector<std::uint32_t> blocks;
     std::vector<RowNumber> rows;
     std::vector<std::int32_t> fine;
     std::vector<float> raw;
@@ -105,6 +96,11 @@ class HeadSearch {
   }
   bool Better(std::int32_t a, std::int32_t b) const { return wanted_ == Wanted::kNear ? a < b : a > b; }
 
+  std::int32_t NothingBeyond() const {
+    return wanted_ == Wanted::kNear ? std::numeric_limits<std::int32_t>::max()
+                                    : std::numeric_limits<std::int32_t>::min();
+  }
+
   // The distance, in units of the metric, beyond which the band has no rows.
   double BandEnd() const {
     const Band band = request_.within.value_or(Band{});
@@ -113,18 +109,14 @@ class HeadSearch {
 
   void Prepare(Worker& worker) const {
     for (std::size_t query = 0; query < queries_.size(); ++query) {
-      Share& share = worker.queries.emplace_back(Share{TopRows(
-          request_, scan_.bounds(), order_, [this, query](RowNumber row) { return scan_.Distance(query, row); })});
-      if (request_.k) share.found.RequireAtLeastAsGoodAs(reach_[query]);
-      SetLimits(share, query);
+      worker.queries.emplace_back(Share{TopRows(request_, scan_.bounds(), order_,
+                                                [this, query](RowNumber row) { return scan_.Distance(query, row); })});
     }
   }
 
   void SetLimits(Share& share, std::size_t query) const {
-    share.reach = share.found.reach();
-    const double reach = request_.k ? share.reach : BandEnd();
-    share.coarse_limit = queries_[query].CoarseLimit(reach);
-    share.fine_limit = queries_[query].FineLimit(reach);
+    const double reach = request_.k ? share.found.reach() : BandEnd();
+    share.limits = {queries_[query].CoarseLimit(reach), queries_[query].FineLimit(reach)};
   }
 
   void FindBlockBests(WorkTeam& team) {
@@ -145,55 +137,86 @@ class HeadSearch {
     return std::span(best_).subspan(query * blocks_.size(), blocks_.size());
   }
 
-  // Rows of a block, within the rows looked at, whose squared coarse distance is not beyond the limit.
-  void AddRowsWithin(std::size_t query, std::uint64_t block, std::int32_t limit, std::vector<RowNumber>& left) const {
-    std::int32_t squared[kBlockRows];
-    CoarseDistances(view_.coarse.data() + block * kBlockBytes, queries_[query].coarse(), squared);
-    const std::uint64_t first = block * kBlockRows;
-    const std::uint64_t begin = std::max(first, rows_.begin);
-    const std::uint64_t end = std::min(first + kBlockRows, rows_.end);
-    for (std::uint64_t row = begin; row < end; ++row) {
-      if (!Beyond(squared[row - first], limit)) left.push_back(static_cast<RowNumber>(row));
-    }
+  // For each query a distance that at least k rows of the band reach: the k-th best of some rows whose codes look good.
+  // Where there are not k such rows, the band's end.
+  void FindReach(WorkTeam& team) {
+    const RowRange queries{0, queries_.size()};
+    team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
+      const Limits limits{PromisingLimit(piece.begin), NothingBeyond()};
+      for (Worker& worker : workers_) worker.queries[piece.begin].limits = limits;
+    });
+    const std::size_t enough = 4 * PromisingBlocks();
+    ForEachBlocks(team, [&](Worker& worker, std::size_t query, RowRange blocks) {
+      Share& share = worker.queries[query];
+      if (share.left.size() < enough) CollectLeft(worker, query, blocks);
+    });
+    std::vector<std::vector<Left>> best(queries_.size());
+    team.ForEachPiece(queries, 1, [&](int, RowRange piece) { best[piece.begin] = TakeBest(piece.begin); });
+    const std::uint64_t most = RowsThatBoundReach();
+    std::vector<float> raw(queries_.size() * most);
+    constexpr std::uint64_t kSlice = 128;
+    const std::uint64_t slices = (most + kSlice - 1) / kSlice;
+    team.ForEachPiece({0, queries_.size() * slices}, 1, [&](int, RowRange piece) {
+      const std::size_t query = piece.begin / slices;
+      const std::uint64_t begin = std::min<std::uint64_t>(piece.begin % slices * kSlice, best[query].size());
+      const std::uint64_t end = std::min<std::uint64_t>(begin + kSlice, best[query].size());
+      const std::span<Left> slice = std::span(best[query]).subspan(begin, end - begin);
+      ForEachRun(slice, [&](std::size_t first, RowRange run) {
+        scan_.ScanOne(query, run, std::span(raw).subspan(query * most + begin + first, run.size()));
+      });
+    });
+    team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
+      const double reach = ReachOf(std::span(raw).subspan(piece.begin * most, best[piece.begin].size()));
+      for (Worker& worker : workers_) worker.queries[piece.begin].found.RequireAtLeastAsGoodAs(reach);
+    });
   }
 
-  // A distance that at least k rows of the band reach: the k-th best of some rows that look good. Without k such rows,
-  // the band's end.
-  double FirstReach(std::size_t query) const {
-    if (!request_.k) return BandEnd();
-    const std::uint64_t k = *request_.k;
-    const std::uint64_t wanted = 2 * k + 256;
+  // So many blocks that their best rows, and others as good, hold nearly the k best.
+  std::size_t PromisingBlocks() const {
+    return static_cast<std::size_t>(std::min<std::uint64_t>(5 * *request_.k + 256, blocks_.size()));
+  }
+  // The k-th best of twice as many rows is close to the k-th best of all; of k rows it would be the worst.
+  std::uint64_t RowsThatBoundReach() const { return 2 * *request_.k + 16; }
+
+  // The coarse distance that the best rows of so many blocks reach.
+  std::int32_t PromisingLimit(std::size_t query) const {
     const std::span<const std::int32_t> bests = Bests(query);
-    std::vector<std::uint32_t> blocks(bests.size());
-    std::iota(blocks.begin(), blocks.end(), 0U);
-    const std::uint64_t taken = std::min<std::uint64_t>(wanted, blocks.size());
-    std::nth_element(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(taken - 1), blocks.end(),
-                     [&](std::uint32_t a, std::uint32_t b) { return Better(bests[a], bests[b]); });
-    const std::int32_t limit = bests[blocks[taken - 1]];
-    std::vector<RowNumber> rows;
-    for (std::uint64_t i = 0; i < taken && rows.size() < 4 * wanted; ++i) {
-      AddRowsWithin(query, blocks_.begin + blocks[i], limit, rows);
-    }
-    if (rows.size() < k) return BandEnd();
-    std::vector<std::int32_t> fine(rows.size());
-    FineDistances(view_.fine.data(), rows, queries_[query].fine(), fine.data());
-    std::vector<Left> left(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) left[i] = {fine[i], rows[i]};
-    return ReachOf(query, left);
+    std::vector<std::int32_t> sorted(bests.begin(), bests.end());
+    const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(PromisingBlocks() - 1);
+    std::nth_element(sorted.begin(), last, sorted.end(),
+                     [this](std::int32_t a, std::int32_t b) { return Better(a, b); });
+    return *last;
   }
 
-  // The k-th best distance among the k rows whose fine codes are best; the band's end where one of them is outside it,
-  // or where there are not k. Brings those rows to the front.
-  double ReachOf(std::size_t query, std::vector<Left>& left) const {
+  // Empties what the shares have left of a query; returns the rows of it whose fine codes are best.
+  std::vector<Left> TakeBest(std::size_t query) {
+    std::vector<Left> best;
+    for (Worker& worker : workers_) {
+      std::vector<Left>& left = worker.queries[query].left;
+      best.insert(best.end(), left.begin(), left.end());
+      left.clear();
+    }
+    if (best.size() > RowsThatBoundReach()) {
+      BringBestToFront(best, RowsThatBoundReach());
+      best.resize(RowsThatBoundReach());
+    }
+    return best;
+  }
+
+  // A distance that k of the rows with these raw values reach; the band's end where that is not known.
+  double ReachOf(std::span<float> raw) const {
     const std::uint64_t k = *request_.k;
-    if (left.size() < k) return BandEnd();
-    BringBestToFront(left, k);
-    std::vector<double> distances(k);
-    std::transform(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(k), distances.begin(),
-                   [&](const Left& one) { return scan_.Distance(query, one.row); });
-    const auto [smallest, largest] = std::ranges::minmax(distances);
-    if (request_.within && (smallest < request_.within->low || largest > request_.within->high)) return BandEnd();
-    return SmallerIsBetter(request_.metric, request_.order) ? largest : smallest;
+    const bool smaller_is_better = SmallerIsBetter(request_.metric, request_.order);
+    // Rows of which nothing is known, or that may be outside the band, prove nothing.
+    const auto proven_end = std::remove_if(raw.begin(), raw.end(), [this](float value) {
+      return std::isnan(value) || (request_.within && (scan_.bounds().LowestDistance(value) < request_.within->low ||
+                                                       scan_.bounds().HighestDistance(value) > request_.within->high));
+    });
+    if (static_cast<std::uint64_t>(proven_end - raw.begin()) < k) return BandEnd();
+    const auto worst = raw.begin() + static_cast<std::ptrdiff_t>(k - 1);
+    std::nth_element(raw.begin(), worst, proven_end,
+                     [=](float a, float b) { return smaller_is_better ? a < b : a > b; });
+    return smaller_is_better ? scan_.bounds().HighestDistance(*worst) : scan_.bounds().LowestDistance(*worst);
   }
 
   void BringBestToFront(std::vector<Left>& left, std::uint64_t count) const {
@@ -201,19 +224,51 @@ class HeadSearch {
                      [this](const Left& a, const Left& b) { return Better(a.fine, b.fine); });
   }
 
-  void SearchBlocks(Worker& worker, std::size_t query, RowRange blocks) const {
+  // Calls action(worker, query, blocks) for pieces of all blocks; a worker's pieces ascend.
+  template <typename Action>
+  void ForEachBlocks(WorkTeam& team, const Action& action) {
+    team.ForEachPiece(blocks_, kRowPiece, [&](int worker, RowRange piece) {
+      for (std::size_t query = 0; query < queries_.size(); ++query) {
+        action(workers_[static_cast<std::size_t>(worker)], query, piece);
+      }
+    });
+  }
+
+  // Leaves in the shares all rows that may be in the answer.
+  void FindLeft(WorkTeam& team) {
+    for (Worker& worker : workers_) {
+      for (std::size_t query = 0; query < queries_.size(); ++query) SetLimits(worker.queries[query], query);
+    }
+    ForEachBlocks(team, [&](Worker& worker, std::size_t query, RowRange blocks) {
+      CollectLeft(worker, query, blocks);
+      Share& share = worker.queries[query];
+      if (share.left.size() >= capacity_) Shrink(share, query, worker.raw);
+    });
+  }
+
+  void CollectLeft(Worker& worker, std::size_t query, RowRange blocks) const {
     const std::span<const std::int32_t> bests = Bests(query);
     Share& share = worker.queries[query];
+    worker.blocks.clear();
     for (std::uint64_t block = blocks.begin; block < blocks.end; ++block) {
-      if (Beyond(bests[block - blocks_.begin], share.coarse_limit)) continue;
-      worker.rows.clear();
-      AddRowsWithin(query, block, share.coarse_limit, worker.rows);
-      worker.fine.resize(worker.rows.size());
-      FineDistances(view_.fine.data(), worker.rows, queries_[query].fine(), worker.fine.data());
-      for (std::size_t i = 0; i < worker.rows.size(); ++i) {
-        if (!Beyond(worker.fine[i], share.fine_limit)) share.left.push_back({worker.fine[i], worker.rows[i]});
+      if (!Beyond(bests[block - blocks_.begin], share.limits.coarse)) {
+        worker.blocks.push_back(static_cast<std::uint32_t>(block));
       }
-      if (share.left.size() >= capacity_) Shrink(share, query, worker.raw);
+    }
+    constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+    const auto [low, high] =
+        wanted_ == Wanted::kNear ? std::pair(0, share.limits.coarse) : std::pair(share.limits.coarse, kMost);
+    worker.rows.resize(worker.blocks.size() * kBlockRows);
+    worker.rows.resize(
+        CoarseRowsWithin(view_.coarse.data(), worker.blocks, queries_[query].coarse(), low, high, worker.rows.data()));
+    // The first block and the last may hold others too.
+    if (blocks.begin == blocks_.begin || blocks.end == blocks_.end) {
+      std::erase_if(worker.rows, [this](RowNumber row) { return row < rows_.begin || row >= rows_.end; });
+    }
+    worker.fine.resize(worker.rows.size());
+    FineDistances(view_.fine.data(), worker.rows, queries_[query].fine(), worker.fine.data());
+    for (std::size_t i = 0; i < worker.rows.size(); ++i) {
+      if (!Beyond(worker.fine[i], share.limits.fine)) share.left.push_back({worker.fine[i], worker.rows[i]});
     }
   }
 
@@ -226,7 +281,7 @@ class HeadSearch {
       share.left.erase(share.left.begin(), rest);
       share.found.ExcludeByRaw();
       SetLimits(share, query);
-      std::erase_if(share.left, [&](const Left& one) { return Beyond(one.fine, share.fine_limit); });
+      std::erase_if(share.left, [&](const Left& one) { return Beyond(one.fine, share.limits.fine); });
     }
     if (share.left.size() > capacity_ / 2) {
       Offer(share.found, query, share.left, raw);
@@ -235,43 +290,39 @@ class HeadSearch {
     }
   }
 
-  // The reach, now that every row that may be in the answer is left in some share, or was read.
-  double LastReach(std::size_t query) const {
-    double reach = reach_[query];
-    if (!request_.k) return reach;
-    std::vector<Left> left;
-    const bool smaller_is_better = SmallerIsBetter(request_.metric, request_.order);
-    const auto improve = [&](double other) {
-      reach = smaller_is_better ? std::min(reach, other) : std::max(reach, other);
-    };
-    for (const Worker& worker : workers_) {
-      const Share& share = worker.queries[query];
-      left.insert(left.end(), share.left.begin(), share.left.end());
-      improve(share.found.reach());
-    }
-    improve(ReachOf(query, left));
-    return reach;
+  // Reads what is left of every share, whoever is free.
+  void ReadLeft(WorkTeam& team) {
+    const RowRange shares{0, queries_.size() * workers_.size()};
+    team.ForEachPiece(shares, 1, [&](int worker, RowRange piece) {
+      const std::size_t query = piece.begin / workers_.size();
+      Share& share = workers_[piece.begin % workers_.size()].queries[query];
+      Offer(share.found, query, share.left, workers_[static_cast<std::size_t>(worker)].raw);
+      share.matches = share.found.Finish();
+    });
   }
 
-  void FinishShare(Share& share, std::size_t query, std::vector<float>& raw) const {
-    if (request_.k) share.found.RequireAtLeastAsGoodAs(reach_[query]);
-    SetLimits(share, query);
-    std::erase_if(share.left, [&](const Left& one) { return Beyond(one.fine, share.fine_limit); });
-    Offer(share.found, query, share.left, raw);
-    share.matches = share.found.Finish();
-  }
-
-  // Reads rows, run by run of neighbors, and offers them.
-  void Offer(TopRows& found, std::size_t query, std::span<Left> left, std::vector<float>& raw) const {
+  // Sorts rows, and calls action(index of the first, rows) for every run of neighbors among them.
+  template <typename Action>
+  void ForEachRun(std::span<Left> left, const Action& action) const {
+    constexpr std::size_t kAhead = 2;  // rows whose numbers are asked for while a run is scanned
+    std::size_t asked = 0;
     std::ranges::sort(left, {}, &Left::row);
     for (std::size_t i = 0; i < left.size();) {
       std::size_t end = i + 1;
       while (end < left.size() && left[end].row == left[end - 1].row + 1) ++end;
-      raw.resize(end - i);
-      scan_.ScanOne(query, {left[i].row, std::uint64_t{left[end - 1].row} + 1}, raw);
-      found.Offer(left[i].row, raw);
+      for (; asked < std::min(end + kAhead, left.size()); ++asked) scan_.Prefetch(left[asked].row);
+      action(i, RowRange{left[i].row, std::uint64_t{left[end - 1].row} + 1});
       i = end;
     }
+  }
+
+  // Reads rows and offers them.
+  void Offer(TopRows& found, std::size_t query, std::span<Left> left, std::vector<float>& raw) const {
+    ForEachRun(left, [&](std::size_t, RowRange run) {
+      raw.resize(run.size());
+      scan_.ScanOne(query, run, raw);
+      found.Offer(static_cast<RowNumber>(run.begin), raw);
+    });
   }
 
   const HeadView& view_;
@@ -283,7 +334,6 @@ class HeadSearch {
   const Wanted wanted_;
   std::vector<HeadQuery> queries_;
   std::vector<std::int32_t> best_;  // queries x blocks
-  std::vector<double> reach_;       // by query: no row beyond this distance is in the answer
   // Rows left that a share may hold: enough that one step of shrinking pays.
   const std::size_t capacity_;
   std::vector<Worker> workers_;

@@ -16,8 +16,7 @@ namespace {
 // additions. All terms are positive, so with s the exact sum and S the float32 one
 //     |S - s| <= gamma_{n+3} s + a,
 // where a covers what underflow takes: a result below 2^-126 may be flushed to zero (a host program may have switched
-// that on), at most four times a term. Where the query scanned with lies r from the exact query, the triangle
-// inequality moves sqrt(s) by at most r. S is infinite only if the sum without a largest float would exceed that, so
+// that on), at most four times a term. S is infinite only if the sum without a largest float would exceed that, so
 // infinity is treated as "at least the largest float".
 //
 // cosine. With unit query q and float32 numbers p = q(1 + delta), the dot product D carries at most n + 2 factors a
@@ -57,12 +56,12 @@ float RoundDown(double number) {
 
 }  // namespace
 
-ScanBounds ScanBounds::SquaredL2(std::size_t terms, double query_error) {
+ScanBounds ScanBounds::SquaredL2(std::size_t terms) {
   const double absolute = 4 * (static_cast<double>(terms) + 1) * kSmallestNormal;
-  return {Metric::kL2, Gamma(terms), absolute, query_error * kWiden};
+  return {Metric::kL2, Gamma(terms), absolute};
 }
 
-ScanBounds ScanBounds::Cosine(std::size_t terms) { return {Metric::kCosine, 0, 2 * Gamma(terms), 0}; }
+ScanBounds ScanBounds::Cosine(std::size_t terms) { return {Metric::kCosine, 0, 2 * Gamma(terms)}; }
 
 float ScanBounds::CosineScale(float squared_norm) {
   const bool in_range = squared_norm >= 0x1p-60F && squared_norm <= 0x1p120F;
@@ -71,26 +70,26 @@ float ScanBounds::CosineScale(float squared_norm) {
 
 float ScanBounds::HighestRaw(double distance) const {
   if (metric_ == Metric::kCosine) return RoundUp(distance + absolute_ * kWiden);
-  const double widest = std::max(distance, 0.0) + query_error_;
+  const double widest = std::max(distance, 0.0);
   return RoundUp(widest * widest * (1 + relative_) * kWiden + absolute_);
 }
 
 float ScanBounds::LowestRaw(double distance) const {
   if (metric_ == Metric::kCosine) return RoundDown(distance - absolute_ * kWiden);
-  const double narrowest = distance * kNarrow - query_error_;
+  const double narrowest = distance * kNarrow;
   if (narrowest <= 0) return -kInfinity;
   return RoundDown(narrowest * narrowest * (1 - relative_) * kNarrow - absolute_);
 }
 
 double ScanBounds::HighestDistance(float raw) const {
   if (metric_ == Metric::kCosine) return raw + absolute_ * kWiden;
-  return (std::sqrt((raw + absolute_) / (1 - relative_)) + query_error_) * kWiden;
+  return std::sqrt((raw + absolute_) / (1 - relative_)) * kWiden;
 }
 
 double ScanBounds::LowestDistance(float raw) const {
   if (metric_ == Metric::kCosine) return raw - absolute_ * kWiden;
   const double square = std::max(std::min<double>(raw, kLargest) * kNarrow - absolute_, 0.0);
-  return std::sqrt(square / (1 + relative_)) * kNarrow - query_error_;
+  return std::sqrt(square / (1 + relative_)) * kNarrow;
 }
 
 }  // namespace actkin

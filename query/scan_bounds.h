@@ -15,9 +15,8 @@ namespace actkin {
 class ScanBounds {
  public:
   // Raw values of l2 are sums, in float32, of `terms` squared differences between float32 numbers, or of `terms` such
-  // sums rounded to float32 once. The query scanned with may lie `query_error` (Euclidean) from the exact one.
-  // REQUIRES: terms <= 2^20.
-  static ScanBounds SquaredL2(std::size_t terms, double query_error);
+  // sums rounded to float32 once. REQUIRES: terms <= 2^20.
+  static ScanBounds SquaredL2(std::size_t terms);
 
   // Raw values of cosine are CosineScale(squared norm of the row) * dot(row, unit query rounded to float32), with sums
   // of `terms` float32 products, or of `terms` such sums rounded to float32 once. REQUIRES: terms <= 2^20.
@@ -36,13 +35,12 @@ class ScanBounds {
   double LowestDistance(float raw) const;
 
  private:
-  ScanBounds(Metric metric, double relative, double absolute, double query_error)
-      : metric_(metric), relative_(relative), absolute_(absolute), query_error_(query_error) {}
+  ScanBounds(Metric metric, double relative, double absolute)
+      : metric_(metric), relative_(relative), absolute_(absolute) {}
 
   Metric metric_;
   double relative_;
   double absolute_;
-  double query_error_;
 };
 
 }  // namespace actkin

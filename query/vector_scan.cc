@@ -1,7 +1,10 @@
 #include "query/vector_scan.h"
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 
 #include "query/exact_distance.h"
@@ -32,7 +35,7 @@ VectorScan::VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimen
       dimension_(dimension),
       query_count_(queries.size() / dimension),
       metric_(metric),
-      bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(dimension, 0) : ScanBounds::Cosine(dimension)),
+      bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(dimension) : ScanBounds::Cosine(dimension)),
       exact_(queries.begin(), queries.end()),
       scanned_(queries.begin(), queries.end()) {
   for (std::size_t query = 0; query < query_count_; ++query) {
@@ -52,6 +55,17 @@ void VectorScan::Scan(RowRange rows, std::span<float> raw) const { ScanQueries(r
 
 void VectorScan::ScanOne(std::size_t query, RowRange rows, std::span<float> raw) const {
   ScanQueries(rows, query, 1, raw);
+}
+
+void VectorScan::Prefetch(RowNumber row) const {
+  constexpr std::uint64_t kCacheLine = 64;
+  const VectorFile& file = FileOfRow(files_, row);
+  const bool wide = file.element() == Element::kFloat32;
+  const std::uint64_t bytes = dimension_ * (wide ? sizeof(float) : sizeof(std::uint16_t));
+  const auto* numbers = wide ? reinterpret_cast<const std::byte*>(file.Float32().data())
+                             : reinterpret_cast<const std::byte*>(file.Float16().data());
+  numbers += (row - file.rows().begin) * bytes;
+  for (std::uint64_t byte = 0; byte < bytes; byte += kCacheLine) hwy::Prefetch(numbers + byte);
 }
 
 void VectorScan::ScanQueries(RowRange rows, std::size_t first, std::size_t count, std::span<float> raw) const {

@@ -26,6 +26,8 @@ class VectorScan : public RowScan {
 
   // The same for one query: raw has rows.size() values.
   void ScanOne(std::size_t query, RowRange rows, std::span<float> raw) const;
+  // Asks for a row's numbers, so that they are there when they are scanned a little later.
+  void Prefetch(RowNumber row) const;
   // The query as exact distances are computed from it: dimension numbers.
   std::span<const double> Exact(std::size_t query) const {
     return std::span(exact_).subspan(query * dimension_, dimension_);

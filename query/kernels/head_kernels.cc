@@ -1,5 +1,7 @@
 #include "query/kernels/head_kernels.h"
 
+#include <hwy/cache_control.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "query/kernels/head_kernels.cc"
 #include <hwy/foreach_target.h>
@@ -20,8 +22,9 @@ void Largest(const std::int8_t* blocks, std::size_t count, const CoarseQuery& qu
   scalar::LargestCoarse({blocks, count * kBlockBytes}, query, best);
 }
 
-void Coarse(const std::int8_t* block, const CoarseQuery& query, std::int32_t* out) {
-  scalar::CoarseDistances(block, query, out);
+std::size_t RowsWithin(const std::int8_t* codes, const std::uint32_t* blocks, std::size_t count,
+                       const CoarseQuery& query, std::int32_t low, std::int32_t high, std::uint32_t* rows) {
+  return scalar::CoarseRowsWithin(codes, {blocks, count}, query, low, high, rows);
 }
 
 void Fine(const std::int8_t* codes, const std::uint32_t* rows, std::size_t count, const FineQuery& query,
@@ -112,11 +115,26 @@ void Largest(const std::int8_t* blocks, std::size_t count, const CoarseQuery& qu
       [](SumVector a) HWY_ATTR { return hn::MaxOfLanes(Sums(), a); });
 }
 
-void Coarse(const std::int8_t* block, const CoarseQuery& query, std::int32_t* out) {
+std::size_t RowsWithin(const std::int8_t* codes, const std::uint32_t* blocks, std::size_t count,
+                       const CoarseQuery& query, std::int32_t low, std::int32_t high, std::uint32_t* rows) {
   const Sums d;
+  const hn::RebindToUnsigned<Sums> numbers;
   const Spread spread(query);
-  for (std::size_t row = 0; row < kBlockRows; row += hn::Lanes(d))
-    hn::StoreU(RowSums(block, row, spread), d, out + row);
+  const SumVector least = hn::Set(d, low);
+  const SumVector most = hn::Set(d, high);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int8_t* block = codes + std::size_t{blocks[i]} * kBlockBytes;
+    const std::uint32_t first = blocks[i] * static_cast<std::uint32_t>(kBlockRows);
+    for (std::size_t row = 0; row < kBlockRows; row += hn::Lanes(d)) {
+      const SumVector squared = RowSums(block, row, spread);
+      const auto within = hn::Not(hn::Or(hn::Lt(squared, least), hn::Gt(squared, most)));
+      const auto here = hn::Iota(numbers, first + static_cast<std::uint32_t>(row));
+      // Writes a whole vector: at most as many numbers as rows were looked at.
+      found += hn::CompressStore(here, hn::RebindMask(numbers, within), numbers, rows + found);
+    }
+  }
+  return found;
 }
 
 void Fine(const std::int8_t* codes, const std::uint32_t* rows, std::size_t count, const FineQuery& query,
@@ -135,8 +153,11 @@ void Fine(const std::int8_t* codes, const std::uint32_t* rows, std::size_t count
     wanted[v] = hn::LoadU(d16, query.codes.data() + v * hn::Lanes(d16));
     shift[v] = hn::LoadU(d, shifts + v * hn::Lanes(d));
   }
+  // Rows ahead whose codes are asked for while the arithmetic is at this one: the memory's latency over a row's time.
+  constexpr std::size_t kAhead = 16;
   for (std::size_t i = 0; i < count; ++i) {
     const std::int8_t* row = codes + std::size_t{rows[i]} * kFineCoordinates;
+    if (i + kAhead < count) hwy::Prefetch(codes + std::size_t{rows[i + kAhead]} * kFineCoordinates);
     SumVector sums = hn::Zero(d);
     for (std::size_t v = 0; v < vectors; ++v) {
       const CodeVector stored = hn::PromoteTo(d16, hn::LoadU(StoredCodes(), row + v * hn::Lanes(d16)));
@@ -157,7 +178,7 @@ namespace actkin {
 
 HWY_EXPORT(Smallest);
 HWY_EXPORT(Largest);
-HWY_EXPORT(Coarse);
+HWY_EXPORT(RowsWithin);
 HWY_EXPORT(Fine);
 
 void SmallestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best) {
@@ -168,8 +189,9 @@ void LargestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query
   HWY_DYNAMIC_DISPATCH(Largest)(blocks.data(), blocks.size() / kBlockBytes, query, best);
 }
 
-void CoarseDistances(const std::int8_t* block, const CoarseQuery& query, std::int32_t* out) {
-  HWY_DYNAMIC_DISPATCH(Coarse)(block, query, out);
+std::size_t CoarseRowsWithin(const std::int8_t* codes, std::span<const std::uint32_t> blocks, const CoarseQuery& query,
+                             std::int32_t low, std::int32_t high, std::uint32_t* rows) {
+  return HWY_DYNAMIC_DISPATCH(RowsWithin)(codes, blocks.data(), blocks.size(), query, low, high, rows);
 }
 
 void FineDistances(const std::int8_t* codes, std::span<const std::uint32_t> rows, const FineQuery& query,

@@ -27,8 +27,10 @@ using FineQuery = LevelQuery<kFineCoordinates>;
 // best: one a block, its smallest squared distance (or largest, over the same rows).
 void SmallestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best);
 void LargestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best);
-// out: kBlockRows squared distances. block: kBlockBytes codes.
-void CoarseDistances(const std::int8_t* block, const CoarseQuery& query, std::int32_t* out);
+// Rows of these blocks whose squared distance is in [low, high], by block and row; returns how many they are. codes: of
+// all blocks; blocks: their numbers; rows: room for kBlockRows a block.
+std::size_t CoarseRowsWithin(const std::int8_t* codes, std::span<const std::uint32_t> blocks, const CoarseQuery& query,
+                             std::int32_t low, std::int32_t high, std::uint32_t* rows);
 // out: one squared distance for each of `rows`, which index into codes (rows x kFineCoordinates).
 void FineDistances(const std::int8_t* codes, std::span<const std::uint32_t> rows, const FineQuery& query,
                    std::int32_t* out);
@@ -38,7 +40,8 @@ namespace scalar {
 // The twins of the above in plain C++, number after number: what their tests compare with.
 void SmallestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best);
 void LargestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best);
-void CoarseDistances(const std::int8_t* block, const CoarseQuery& query, std::int32_t* out);
+std::size_t CoarseRowsWithin(const std::int8_t* codes, std::span<const std::uint32_t> blocks, const CoarseQuery& query,
+                             std::int32_t low, std::int32_t high, std::uint32_t* rows);
 void FineDistances(const std::int8_t* codes, std::span<const std::uint32_t> rows, const FineQuery& query,
                    std::int32_t* out);
 

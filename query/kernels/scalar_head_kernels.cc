@@ -14,16 +14,28 @@ std::int32_t CoarseDistance(const std::int8_t* block, std::size_t row, const Coa
   return sum;
 }
 
-}  // namespace
-
 void CoarseDistances(const std::int8_t* block, const CoarseQuery& query, std::int32_t* out) {
   for (std::size_t row = 0; row < kBlockRows; ++row) out[row] = CoarseDistance(block, row, query);
+}
+
+}  // namespace
+
+std::size_t CoarseRowsWithin(const std::int8_t* codes, std::span<const std::uint32_t> blocks, const CoarseQuery& query,
+                             std::int32_t low, std::int32_t high, std::uint32_t* rows) {
+  std::size_t found = 0;
+  for (const std::uint32_t block : blocks) {
+    for (std::uint32_t row = 0; row < kBlockRows; ++row) {
+      const std::int32_t squared = CoarseDistance(codes + block * kBlockBytes, row, query);
+      if (squared >= low && squared <= high) rows[found++] = block * static_cast<std::uint32_t>(kBlockRows) + row;
+    }
+  }
+  return found;
 }
 
 void SmallestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best) {
   std::int32_t sums[kBlockRows];
   for (std::size_t block = 0; block < blocks.size() / kBlockBytes; ++block) {
-    scalar::CoarseDistances(blocks.data() + block * kBlockBytes, query, sums);
+    CoarseDistances(blocks.data() + block * kBlockBytes, query, sums);
     best[block] = *std::ranges::min_element(sums);
   }
 }
@@ -31,7 +43,7 @@ void SmallestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& quer
 void LargestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best) {
   std::int32_t sums[kBlockRows];
   for (std::size_t block = 0; block < blocks.size() / kBlockBytes; ++block) {
-    scalar::CoarseDistances(blocks.data() + block * kBlockBytes, query, sums);
+    CoarseDistances(blocks.data() + block * kBlockBytes, query, sums);
     best[block] = *std::ranges::max_element(sums);
   }
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -55,11 +57,17 @@ class HeadKernelsTest : public testing::TestWithParam<std::int64_t> {
     LargestCoarse(codes, query, found.data());
     scalar::LargestCoarse(codes, query, expected.data());
     EXPECT_EQ(found, expected);
-    std::vector<std::int32_t> distances(kBlockRows);
-    std::vector<std::int32_t> right(kBlockRows);
-    CoarseDistances(codes.data() + kBlockBytes, query, distances.data());
-    scalar::CoarseDistances(codes.data() + kBlockBytes, query, right.data());
-    EXPECT_EQ(distances, right);
+    const std::vector<std::uint32_t> blocks{0, 1, 3};
+    std::vector<std::uint32_t> rows(blocks.size() * kBlockRows);
+    std::vector<std::uint32_t> right(rows.size());
+    // Of block 1 the nearest row and those up to the farthest but one or so, and everything.
+    for (const std::int32_t low : {0, expected[1] / 2}) {
+      for (const std::int32_t high : {expected[1] - 1, std::numeric_limits<std::int32_t>::max()}) {
+        const std::size_t count = CoarseRowsWithin(codes.data(), blocks, query, low, high, rows.data());
+        ASSERT_EQ(count, scalar::CoarseRowsWithin(codes.data(), blocks, query, low, high, right.data()));
+        EXPECT_TRUE(std::equal(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count), right.begin()));
+      }
+    }
   }
 
   void ExpectFineAsScalar(const std::vector<std::int8_t>& codes, const FineQuery& query) {
@@ -72,7 +80,7 @@ class HeadKernelsTest : public testing::TestWithParam<std::int64_t> {
   }
 };
 
-TEST_P(HeadKernelsTest, CoarseDistancesAreTheScalarOnes) {
+TEST_P(HeadKernelsTest, CoarseCodesSayWhatTheScalarOnesSay) {
   std::mt19937 generator(1);
   for (int i = 0; i < 20; ++i) {
     const CoarseQuery query = DrawQuery<kCoarseCoordinates>(generator);

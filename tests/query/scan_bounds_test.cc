@@ -44,7 +44,7 @@ TEST(ScanBoundsTest, HoldWhatTheKernelsCompute) {
           const double squared_norm = SquaredNorm(exact_query);
           float raw = 0;
           SquaredDistances(row.data(), 1, dimension, query.data(), 1, &raw);
-          ExpectWithin(ScanBounds::SquaredL2(dimension, 0), raw,
+          ExpectWithin(ScanBounds::SquaredL2(dimension), raw,
                        ExactDistance(Metric::kL2, SumExactly(Metric::kL2, row, exact_query), squared_norm));
 
           std::vector<float> unit(dimension);
@@ -65,24 +65,15 @@ TEST(ScanBoundsTest, HoldWhatTheKernelsCompute) {
 
 // The bound is worth having: at 384 dimensions it excludes rows that are a ten-thousandth farther.
 TEST(ScanBoundsTest, ExcludeRowsThatAreClearlyFarther) {
-  const ScanBounds l2 = ScanBounds::SquaredL2(384, 0);
+  const ScanBounds l2 = ScanBounds::SquaredL2(384);
   EXPECT_LT(l2.HighestRaw(3.0), l2.LowestRaw(3.0003));
   EXPECT_LT(l2.HighestDistance(9.0F), 3.0003);
   const ScanBounds cosine = ScanBounds::Cosine(384);
   EXPECT_LT(cosine.HighestRaw(0.9), cosine.LowestRaw(0.9002));
 }
 
-TEST(ScanBoundsTest, AQueryErrorWidensL2) {
-  const ScanBounds bounds = ScanBounds::SquaredL2(10, 0.5);
-  EXPECT_GE(bounds.HighestRaw(2.0), 6.25F);
-  EXPECT_LE(bounds.LowestRaw(2.0), 2.25F);
-  EXPECT_EQ(bounds.LowestRaw(0.4), -kInfinity);
-  EXPECT_GE(bounds.HighestDistance(4.0F), 2.5);
-  EXPECT_LE(bounds.LowestDistance(4.0F), 1.5);
-}
-
 TEST(ScanBoundsTest, InfiniteRawValuesAreFarAwayButNotExcludedThere) {
-  const ScanBounds bounds = ScanBounds::SquaredL2(10, 0);
+  const ScanBounds bounds = ScanBounds::SquaredL2(10);
   EXPECT_EQ(bounds.HighestRaw(1e30), kInfinity);
   EXPECT_LE(bounds.LowestRaw(1e30), std::numeric_limits<float>::max());
   EXPECT_LT(bounds.HighestRaw(1e10), kInfinity);

@@ -31,7 +31,7 @@ class TopRowsTest : public testing::Test {
       if (!std::isnan(raw_[row])) raw_[row] = distances_[row] * distances_[row];
     }
     finished_ = 0;
-    TopRows top(request, ScanBounds::SquaredL2(1, 0), *order_, [this](RowNumber row) {
+    TopRows top(request, ScanBounds::SquaredL2(1), *order_, [this](RowNumber row) {
       ++finished_;
       return static_cast<double>(distances_[row]);
     });
