@@ -152,7 +152,7 @@ class HeadSearch {
     });
     std::vector<std::vector<Left>> best(queries_.size());
     team.ForEachPiece(queries, 1, [&](int, RowRange piece) { best[piece.begin] = TakeBest(piece.begin); });
-    const std::uint64_t most = RowsThatBoundReach();
+    const std::uint64_t most = std::ranges::max_element(best, {}, &std::vector<Left>::size)->size();
     std::vector<float> raw(queries_.size() * most);
     constexpr std::uint64_t kSlice = 128;
     const std::uint64_t slices = (most + kSlice - 1) / kSlice;
@@ -188,7 +188,8 @@ class HeadSearch {
     return *last;
   }
 
-  // Empties what the shares have left of a query; returns the rows of it whose fine codes are best.
+  // Empties what the shares have left of a query; returns the rows of it whose fine codes are best. None, where they are
+  // fewer than k.
   std::vector<Left> TakeBest(std::size_t query) {
     std::vector<Left> best;
     for (Worker& worker : workers_) {
@@ -196,6 +197,7 @@ class HeadSearch {
       best.insert(best.end(), left.begin(), left.end());
       left.clear();
     }
+    if (best.size() < *request_.k) best.clear();
     if (best.size() > RowsThatBoundReach()) {
       BringBestToFront(best, RowsThatBoundReach());
       best.resize(RowsThatBoundReach());
