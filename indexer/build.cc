@@ -178,36 +178,41 @@ class Builder {
     }
   }
 
+  int Position(int t_i) const {
+    const int position = t_i < 0 ? string_length_ + t_i : t_i;
+    if (position < 0 || position >= string_length_) {
+      FailUsage("--t-i {}: strings have {} tokens, so t_i goes from 0 to {}", t_i, string_length_, string_length_ - 1);
+    }
+    if (position >= checkpoint_->shape.context) {
+      FailUsage("--t-i {}: the model's context has {} positions", t_i, checkpoint_->shape.context);
+    }
+    return position;
+  }
+
+  int CheckBlock(int block) const {
+    const auto blocks = checkpoint_->shape.blocks;
+    if (block < 0 || block >= blocks) FailUsage("--blocks {}: the model has blocks 0-{}", block, blocks - 1);
+    return block;
+  }
+
   void PlanSites() {
     if (!checkpoint_) return;
-    const ModelShape& shape = checkpoint_->shape;
     std::set<int> t_is;
-    for (const int t_i : options_.t_is) {
-      const int position = t_i < 0 ? string_length_ + t_i : t_i;
-      if (position < 0 || position >= string_length_) {
-        FailUsage("--t-i {}: strings have {} tokens, so t_i goes from 0 to {}", t_i, string_length_,
-                  string_length_ - 1);
-      }
-      if (position >= shape.context) {
-        FailUsage("--t-i {}: the model's context has {} positions", t_i, shape.context);
-      }
-      t_is.insert(position);
-    }
     std::set<int> blocks;
+    if (!options_.sites.empty()) {
+      for (const Site& site : options_.sites) captured_sites_.push_back({site.stream, CheckBlock(site.block), Position(site.t_i)});
+      return;
+    }
+    for (const int t_i : options_.t_is) t_is.insert(Position(t_i));
     if (options_.blocks) {
-      for (const int block : *options_.blocks) {
-        if (block < 0 || block >= shape.blocks) {
-          FailUsage("--blocks {}: the model has blocks 0-{}", block, shape.blocks - 1);
-        }
-        blocks.insert(block);
-      }
+      for (const int block : *options_.blocks) blocks.insert(CheckBlock(block));
     } else {
-      for (int block = 0; block < shape.blocks; ++block) blocks.insert(block);
+      for (int block = 0; block < checkpoint_->shape.blocks; ++block) blocks.insert(block);
     }
     for (const Stream stream : options_.streams) {
       if (stream == Stream::kEmbedding) {
         // All of them together are smaller than one site of the others.
-        const int positions = static_cast<int>(std::min<std::int64_t>(string_length_, shape.context));
+        const int positions = static_cast<int>(std::min<std::int64_t>(string_length_, checkpoint_->shape.context));
         for (int t_i = 0; t_i < positions; ++t_i) embedding_sites_.push_back({stream, 0, t_i});
         continue;
       }

@@ -23,6 +23,7 @@ struct BuildOptions {
   std::vector<int> t_is = {-1};                     // negative ones count from the end of L
   std::optional<std::vector<int>> blocks;           // without: all of the model
   std::set<Stream> streams = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd};
+  std::vector<Site> sites;                          // of proj and ffwd: these instead of what t_is, blocks and streams span
   Element element = Element::kFloat32;
   int threads = 1;
   double checkpoint_seconds = 10;  // how much work a killed build may lose

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
+#include <utility>
 
 #include "query/token_totals.h"
 
@@ -135,14 +137,20 @@ Agreement AgreementCounter::Finish() const {
   return agreement;
 }
 
+std::vector<NeighborNeed> NeedsOf(const Experiment& experiment, int blocks, std::span<const EvaluationRun> runs) {
+  std::vector<NeighborNeed> needs;
+  for (const EvaluationRun& run : runs) {
+    std::ranges::move(experiment.NeedsOf(run.request, blocks, [&](std::size_t term) { return run.scheme.Uses(term); }),
+                      std::back_inserter(needs));
+  }
+  return CombineNeeds(std::move(needs));
+}
+
 std::vector<Agreement> Evaluate(Experiment& experiment, int blocks, std::span<const EvaluationRun> runs,
                                 RowRange prompts) {
   ReferenceDistributions reference(experiment);
+  for (const NeighborNeed& need : NeedsOf(experiment, blocks, runs)) experiment.Find(need);
   const std::vector<Group> groups = GroupRuns(blocks, runs);
-  for (const Group& group : groups) {
-    experiment.Prepare(runs[group.runs.front()].request, blocks, [&](std::size_t term) { return group.wanted[term]; });
-  }
-
   const std::uint64_t bytes = TermCount(blocks) * experiment.reader().vocabulary().size() * sizeof(double);
   const std::uint64_t chunk = std::max<std::uint64_t>(kChunkBytes / bytes, 1);
   std::vector<AgreementCounter> counters(runs.size());

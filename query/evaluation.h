@@ -56,6 +56,9 @@ enum class Reference : std::uint8_t { kModel, kCorpus };
 std::string_view Name(Reference reference);
 Reference ReferenceOf(Experiment& experiment);
 
+// Everything that the runs need, of what one search answers the largest alone.
+std::vector<NeighborNeed> NeedsOf(const Experiment& experiment, int blocks, std::span<const EvaluationRun> runs);
+
 // The agreement of every run with ReferenceOf(experiment), over the prompts [prompts.begin, prompts.end) of the
 // experiment's set. Neighbors are searched and saved first where that is not done. REQUIRES: schemes have the terms of
 // `blocks` blocks.

@@ -1,6 +1,7 @@
 #include "query/experiment.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "query/band_counts.h"
@@ -78,32 +79,94 @@ void Experiment::RequireDisk(std::uint64_t bytes) const {
       reader_.directory().path().string(), static_cast<double>(bytes) / 1e9, static_cast<double>(free) / 1e9);
 }
 
-bool Experiment::HasNeighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within) {
-  const std::int64_t id = set_.row.prompt_set_id;
-  return id != 0 && FindSavedNeighbors(reader_, id, site, metric, k, within).has_value();
+void Experiment::FailNotImported(const NeighborNeed& need) const {
+  FailUsage("prompt set {}: no neighbors in {}, {}, with k {} were imported", Quote(set_.row.name), Describe(need.site),
+            Name(need.metric), need.k ? fmt::format("{}", *need.k) : "all");
 }
 
-void Experiment::FailNotImported(const Site& site, Metric metric, std::optional<std::uint64_t> k) const {
-  FailUsage("prompt set {}: no neighbors in {}, {}, with k {} were imported", Quote(set_.row.name), Describe(site),
-            Name(metric), k ? fmt::format("{}", *k) : "all");
+std::vector<NeighborNeed> Experiment::NeedsOf(const PoolRequest& request, int blocks,
+                                              const std::function<bool(std::size_t term)>& wanted) const {
+  std::vector<NeighborNeed> needs;
+  for (std::size_t term = 0; term < TermCount(blocks); ++term) {
+    if (!wanted(term)) continue;
+    for (const Site& site : SitesOf(request, TermAt(term, blocks))) {
+      needs.push_back({site, request.metric, request.CountOf(term), request.BandOf(term)});
+    }
+  }
+  return needs;
+}
+
+std::optional<SavedNeighborLists> Experiment::SavedLists(const NeighborNeed& need) {
+  if (set_.row.prompt_set_id == 0) return std::nullopt;
+  return FindSavedNeighbors(reader_, set_.row.prompt_set_id, need.site, need.metric, need.k.value(), need.within);
+}
+
+std::shared_ptr<const BandTotalsFile> Experiment::SavedBandTotals(const NeighborNeed& need) {
+  if (set_.row.prompt_set_id == 0) return nullptr;
+  for (const SavedBandTotalsRow& row : ExperimentCatalog(reader_.catalog()).SavedBandTotals(set_.row.prompt_set_id)) {
+    if (row.site != need.site || row.metric != need.metric || row.within != need.within.value()) continue;
+    return OpenCatalogued<BandTotalsFile>(reader_.directory(), row.file, set_.prompts.size());
+  }
+  return nullptr;
+}
+
+bool Experiment::Has(const NeighborNeed& need) {
+  return need.k ? SavedLists(need).has_value() : SavedBandTotals(need) != nullptr;
+}
+
+bool Experiment::CanFind(const NeighborNeed& need) {
+  if (Has(need)) return true;
+  if (set_.row.imported) FailNotImported(need);
+  const bool built = reader_.catalog().FindSite(need.site).has_value();
+  if (built) reader_.OpenIndex(need.site);  // damage is found before the work begins
+  for (const LengthRow& length : reader_.catalog().Lengths()) {
+    if (need.k && length.length == need.site.t_i + 1 && *need.k > length.row_count) {
+      FailUsage("-k {}: {} has {} rows", *need.k, Describe(need.site), length.row_count);
+    }
+  }
+  return built;
+}
+
+void Experiment::Require(const NeighborNeed& need) {
+  if (!CanFind(need)) reader_.OpenIndex(need.site);
+}
+
+void Experiment::Find(const NeighborNeed& need) { FindIn(reader_, need); }
+
+void Experiment::FindIn(IndexReader& built, const NeighborNeed& need) {
+  if (Has(need)) return;
+  if (set_.row.imported) FailNotImported(need);
+  if (need.k) {
+    SearchNeighbors(built, need);
+  } else {
+    CountBand(built, need);
+  }
 }
 
 SavedNeighborLists Experiment::Neighbors(const Site& site, Metric metric, std::uint64_t k,
                                          const std::optional<Band>& within) {
-  const auto find = [&]() -> std::optional<SavedNeighborLists> {
-    if (set_.row.prompt_set_id == 0) return std::nullopt;
-    return FindSavedNeighbors(reader_, set_.row.prompt_set_id, site, metric, k, within);
-  };
-  if (std::optional<SavedNeighborLists> lists = find()) return *lists;
-  if (set_.row.imported) FailNotImported(site, metric, k);
-  const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
-  if (!vectors_) vectors_.emplace(reader_, set_.prompts, threads_, progress_);
-  SearchNeighbors(site, metric, k, within, *index, *vectors_);
-  return find().value();
+  const NeighborNeed need{site, metric, k, within};
+  if (std::optional<SavedNeighborLists> lists = SavedLists(need)) return *lists;
+  Find(need);
+  return SavedLists(need).value();
 }
 
-void Experiment::SearchNeighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within,
-                                 const SiteIndex& index, PromptVectors& vectors) {
+std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const Site& site, Metric metric, const Band& within) {
+  const NeighborNeed need{site, metric, std::nullopt, within};
+  if (std::shared_ptr<const BandTotalsFile> totals = SavedBandTotals(need)) return totals;
+  Find(need);
+  return SavedBandTotals(need);
+}
+
+PromptVectors& Experiment::Vectors() {
+  if (!vectors_) vectors_.emplace(reader_, set_.prompts, threads_, progress_);
+  return *vectors_;
+}
+
+void Experiment::SearchNeighbors(IndexReader& built, const NeighborNeed& need) {
+  const auto& [site, metric, count, within] = need;
+  const std::uint64_t k = count.value();
+  const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
   Lock();
   const std::uint64_t prompts = set_.prompts.size();
   const IndexDirectory& directory = reader_.directory();
@@ -122,10 +185,10 @@ void Experiment::SearchNeighbors(const Site& site, Metric metric, std::uint64_t 
   progress_.Advance(already, already);
   while (writer.done() < prompts) {
     const RowRange range{writer.done(), std::min(writer.done() + batch, prompts)};
-    const std::vector<float> queries = vectors.Of(site, range);
+    const std::vector<float> queries = Vectors().Of(site, range, built);
     std::vector<std::vector<SavedNeighbor>> found;
     found.reserve(range.size());
-    for (const std::vector<Match>& matches : index.Search(queries, request)) found.push_back(Compact(matches));
+    for (const std::vector<Match>& matches : index->Search(queries, request)) found.push_back(Compact(matches));
     writer.Write(found);
     progress_.Advance(writer.done(), already);
   }
@@ -139,22 +202,15 @@ void Experiment::SearchNeighbors(const Site& site, Metric metric, std::uint64_t 
   Writer()->AddSavedNeighbors(id, {site, metric, k, within, file});
 }
 
-std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const Site& site, Metric metric, const Band& within) {
+void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
+  const Site& site = need.site;
+  const Metric metric = need.metric;
+  const Band& within = need.within.value();
   const std::uint64_t prompts = set_.prompts.size();
   const IndexDirectory& directory = reader_.directory();
-  const auto find = [&]() -> std::shared_ptr<const BandTotalsFile> {
-    if (set_.row.prompt_set_id == 0) return nullptr;
-    for (const SavedBandTotalsRow& row : ExperimentCatalog(reader_.catalog()).SavedBandTotals(set_.row.prompt_set_id)) {
-      if (row.site != site || row.metric != metric || row.within != within) continue;
-      return OpenCatalogued<BandTotalsFile>(directory, row.file, prompts);
-    }
-    return nullptr;
-  };
-  if (std::shared_ptr<const BandTotalsFile> file = find()) return file;
-  const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
-  const std::shared_ptr<const RowOrderFile> order = reader_.OpenRowOrder(site.t_i);
+  const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
+  const std::shared_ptr<const RowOrderFile> order = built.OpenRowOrder(site.t_i);
   const StringId first = FirstStringId(site.t_i + 1);
-  if (!vectors_) vectors_.emplace(reader_, set_.prompts, threads_, progress_);
   Lock();
   const std::string name = IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within);
   const std::filesystem::path partial = ExperimentPartial(directory, name);
@@ -167,7 +223,7 @@ std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const Site& site, M
   progress_.Advance(already, already);
   while (writer.done() < prompts) {
     const RowRange range{writer.done(), std::min(writer.done() + kBandBatch, prompts)};
-    const std::vector<float> queries = vectors_->Of(site, range);
+    const std::vector<float> queries = Vectors().Of(site, range, built);
     const BandCounts counts = CountBands(*index, *order, first, Counts(), queries, request);
     std::vector<BandTotalsWriter::Totals> totals(range.size());
     for (std::size_t i = 0; i < totals.size(); ++i) {
@@ -188,7 +244,6 @@ std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const Site& site, M
   const FileRow file = PublishExperiment(directory, name, checksum);
   const std::int64_t id = SaveSet();
   Writer()->AddSavedBandTotals(id, {site, metric, within, file});
-  return find();
 }
 
 bool Experiment::HasPredictions() {
@@ -276,26 +331,6 @@ std::vector<Experiment::Source> Experiment::SourcesOf(const PoolRequest& request
   return sources;
 }
 
-void Experiment::RequireAnswerable(const PoolRequest& request, int blocks,
-                                   const std::function<bool(std::size_t term)>& wanted) {
-  for (std::size_t number = 0; number < TermCount(blocks); ++number) {
-    if (!wanted(number)) continue;
-    const std::optional<std::uint64_t> k = request.CountOf(number);
-    for (const Site& site : SitesOf(request, TermAt(number, blocks))) {
-      if (k && HasNeighbors(site, request.metric, *k, request.BandOf(number))) continue;
-      if (set_.row.imported) FailNotImported(site, request.metric, k);
-      const std::uint64_t rows = reader_.OpenIndex(site)->row_count();
-      if (k && *k > rows) FailUsage("-k {}: {} has {} rows", *k, Describe(site), rows);
-    }
-  }
-}
-
-void Experiment::Prepare(const PoolRequest& request, int blocks, const std::function<bool(std::size_t term)>& wanted) {
-  for (std::size_t term = 0; term < TermCount(blocks); ++term) {
-    if (wanted(term)) SourcesOf(request, term, blocks);
-  }
-}
-
 TokenTotals Experiment::Totals(const PoolRequest& request, Kernel kernel, int blocks,
                                const std::function<bool(std::size_t term)>& wanted, RowRange prompts) {
   const NextTokenCounts& counts = Counts();
@@ -328,6 +363,24 @@ TokenTotals Experiment::Totals(const PoolRequest& request, Kernel kernel, int bl
     }
   });
   return totals;
+}
+
+std::vector<NeighborNeed> CombineNeeds(std::vector<NeighborNeed> needs) {
+  const auto order = [](const NeighborNeed& need) {
+    const Band within = need.within.value_or(Band{});
+    // Lists without a band come first: they may answer those within one.
+    return std::tuple(need.site, need.metric, need.within.has_value(), within.low, within.high, need.k.has_value());
+  };
+  std::ranges::stable_sort(needs, {}, order);
+  std::vector<NeighborNeed> combined;
+  for (const NeighborNeed& need : needs) {
+    if (combined.empty() || order(combined.back()) != order(need)) {
+      combined.push_back(need);
+    } else if (need.k) {
+      combined.back().k = std::max(*combined.back().k, *need.k);
+    }
+  }
+  return combined;
 }
 
 }  // namespace actkin

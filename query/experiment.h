@@ -24,6 +24,18 @@
 
 namespace actkin {
 
+// What is searched in one site for every prompt of a set: its k nearest among the rows within the band, or, without a
+// k, what follows all rows within the band, added up.
+struct NeighborNeed {
+  Site site;
+  Metric metric = Metric::kL2;
+  std::optional<std::uint64_t> k;
+  std::optional<Band> within;
+};
+
+// Each site's needs beside each other, and of those that one search answers the largest alone.
+std::vector<NeighborNeed> CombineNeeds(std::vector<NeighborNeed> needs);
+
 // Answers the questions that an evaluation asks of all prompts of a set, and saves the answers in the index directory:
 // a site is searched once, and a run that was killed goes on where it was. One thread (it works in threads of its own).
 class Experiment {
@@ -36,27 +48,28 @@ class Experiment {
   int threads() const { return threads_; }
   ProgressListener& progress() { return progress_; }
 
-  // The k nearest of every prompt in one site, among the rows within the band. Throws Error (usage) when the site is
-  // not built and nothing that answers is saved.
-  SavedNeighborLists Neighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within);
-  // True where Neighbors needs no search.
-  bool HasNeighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within);
-  // The same neighbors, searched in `index`, an index over all rows of `site` whose prompts' own vectors `vectors`
-  // gives, that need not be in this directory.
-  void SearchNeighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within,
-                       const SiteIndex& index, PromptVectors& vectors);
+  // What a request needs, of the terms that `wanted` is true for.
+  std::vector<NeighborNeed> NeedsOf(const PoolRequest& request, int blocks,
+                                    const std::function<bool(std::size_t term)>& wanted) const;
+  // True where it is saved.
+  bool Has(const NeighborNeed& need);
+  // True where it is saved, or its site is built. Throws Error (usage) when its site has fewer rows than k, or the set
+  // was imported without it.
+  bool CanFind(const NeighborNeed& need);
+  // Throws Error (usage) as CanFind does, and naming the sites that are built when it is false.
+  void Require(const NeighborNeed& need);
+  // Finds and saves what is not saved yet. Throws Error (usage) when the site is not built.
+  void Find(const NeighborNeed& need);
+  // The same, where the need's site is built in another directory of the same corpus and model.
+  void FindIn(IndexReader& built, const NeighborNeed& need);
 
-  // What follows all rows of a site within a band, for every prompt.
+  // What Find saved; found first where that is not done.
+  SavedNeighborLists Neighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within);
   std::shared_ptr<const BandTotalsFile> BandTotals(const Site& site, Metric metric, const Band& within);
 
   // The model's own distributions. Throws Error (usage) when the directory has no model and none are saved.
   std::shared_ptr<const PredictionsFile> Predictions();
   bool HasPredictions();
-
-  // Throws Error (usage) when a site that a request needs is neither built nor saved, or has fewer rows than k.
-  void RequireAnswerable(const PoolRequest& request, int blocks, const std::function<bool(std::size_t term)>& wanted);
-  // Finds and saves all that Totals needs, so that it only reads.
-  void Prepare(const PoolRequest& request, int blocks, const std::function<bool(std::size_t term)>& wanted);
 
   // What a request's neighbors add up to, of the prompts [prompts.begin, prompts.end), for the terms that `wanted` is
   // true for; the others are zero. REQUIRES: terms are those of `blocks` blocks.
@@ -76,7 +89,12 @@ class Experiment {
  private:
   // Every site that a request asks of a term, in order.
   std::vector<Site> SitesOf(const PoolRequest& request, const Term& term) const;
-  [[noreturn]] void FailNotImported(const Site& site, Metric metric, std::optional<std::uint64_t> k) const;
+  [[noreturn]] void FailNotImported(const NeighborNeed& need) const;
+  std::optional<SavedNeighborLists> SavedLists(const NeighborNeed& need);
+  std::shared_ptr<const BandTotalsFile> SavedBandTotals(const NeighborNeed& need);
+  void SearchNeighbors(IndexReader& built, const NeighborNeed& need);
+  void CountBand(IndexReader& built, const NeighborNeed& need);
+  PromptVectors& Vectors();
   StringId FirstStringId(int length) const;
   void RequireDisk(std::uint64_t bytes) const;
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <mutex>
 
-#include "storage/row_workers.h"
 #include "schema/error.h"
+#include "storage/row_workers.h"
 
 namespace actkin {
 namespace {
@@ -13,7 +13,7 @@ constexpr std::uint64_t kPiece = 16;  // prompts
 
 }  // namespace
 
-std::vector<float> PromptVectors::Of(const Site& site, RowRange prompts) {
+std::vector<float> PromptVectors::Of(const Site& site, RowRange prompts, IndexReader& other) {
   std::vector<float> vectors;
   if (site.stream == Stream::kEmbedding) {
     for (std::uint64_t i = prompts.begin; i < prompts.end; ++i) {
@@ -23,7 +23,8 @@ std::vector<float> PromptVectors::Of(const Site& site, RowRange prompts) {
     return vectors;
   }
   std::vector<bool> missing(prompts.size());
-  const bool rows = CopyRows(site, prompts, vectors, missing);
+  const bool rows =
+      CopyRows(reader_, site, prompts, vectors, missing) || CopyRows(other, site, prompts, vectors, missing);
   if (rows && std::ranges::find(missing, true) == missing.end()) return vectors;
   RunForward();
   const ModelShape& shape = reader_.Forward().shape();
@@ -42,13 +43,13 @@ std::vector<float> PromptVectors::Of(const Site& site, RowRange prompts) {
   return vectors;
 }
 
-bool PromptVectors::CopyRows(const Site& site, RowRange prompts, std::vector<float>& vectors,
+bool PromptVectors::CopyRows(IndexReader& reader, const Site& site, RowRange prompts, std::vector<float>& vectors,
                              std::vector<bool>& missing) {
   const int t_i = static_cast<int>(prompts_.front().tokens.size()) - 1;
   const Site own{site.stream, site.block, t_i};
-  if (t_i >= reader_.string_length() || !reader_.catalog().FindSite(own)) return false;
-  const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(own);
-  const std::shared_ptr<const RowOrderFile> order = reader_.OpenRowOrder(t_i);
+  if (t_i >= reader.string_length() || !reader.catalog().FindSite(own)) return false;
+  const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(own);
+  const std::shared_ptr<const RowOrderFile> order = reader.OpenRowOrder(t_i);
   const std::uint64_t dimension = index->dimension();
   vectors.resize(prompts.size() * dimension);
   for (std::uint64_t i = prompts.begin; i < prompts.end; ++i) {

@@ -21,11 +21,14 @@ class PromptVectors {
       : reader_(reader), prompts_(prompts), threads_(threads), progress_(progress) {}
 
   // prompts.size() x dimension. site: of embedding, at the prompts' last position; else only stream and block matter.
-  std::vector<float> Of(const Site& site, RowRange prompts);
+  std::vector<float> Of(const Site& site, RowRange prompts) { return Of(site, prompts, reader_); }
+  // other: a directory of the same corpus and model, where the prompts have their own rows if they have none here.
+  std::vector<float> Of(const Site& site, RowRange prompts, IndexReader& other);
 
  private:
   // From the prompts' own rows; false where their site is not built.
-  bool CopyRows(const Site& site, RowRange prompts, std::vector<float>& vectors, std::vector<bool>& missing);
+  bool CopyRows(IndexReader& reader, const Site& site, RowRange prompts, std::vector<float>& vectors,
+                std::vector<bool>& missing);
   void RunForward();
 
   IndexReader& reader_;

@@ -66,7 +66,9 @@ class SimilarStringsExporter {
     pool.t_is = request.t_is;
     pool.k = request.k;
     CheckRequest();
-    experiment.RequireAnswerable(pool, blocks, [](std::size_t) { return true; });
+    for (const NeighborNeed& need : experiment.NeedsOf(pool, blocks, [](std::size_t) { return true; })) {
+      experiment.Require(need);
+    }
   }
 
   SimilarStringsSummary Run() {

@@ -1,5 +1,7 @@
 #include "storage/sqlite.h"
 
+#include <cerrno>
+
 #include "schema/error.h"
 #include "storage/file.h"
 
@@ -15,7 +17,8 @@ std::string Describe(sqlite3* connection) {
 
 [[noreturn]] void FailSqlite(sqlite3* connection) {
   const int code = sqlite3_errcode(connection) & 0xFF;
-  if (code == SQLITE_FULL) {
+  // The shared memory of the journal is a file, too; SQLite has no word of its own for a disk too full for it.
+  if (code == SQLITE_FULL || (code == SQLITE_IOERR && sqlite3_system_errno(connection) == ENOSPC)) {
     Fail("{}: the disk is full: free some space and run the same command again, it continues", Describe(connection));
   }
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {

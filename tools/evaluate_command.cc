@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -13,6 +14,7 @@
 #include "storage/catalog_writer.h"
 #include "storage/file.h"
 #include "tools/commands.h"
+#include "tools/stream_sites.h"
 #include "tools/study_flags.h"
 #include "tools/svg_chart.h"
 #include "tools/table.h"
@@ -33,6 +35,8 @@ struct Flags {
   std::vector<std::string> t_is;
   std::string merge = "nearest";
   std::string within;
+  std::string stream_sites;
+  double stream_disk = 0;
   std::string plot;
   int threads = 1;
   bool json = false;
@@ -254,6 +258,32 @@ std::string Chart(const std::vector<Result>& results, const std::string& within,
   return LineChartSvg(chart);
 }
 
+StreamOptions ReadStreamOptions(const CLI::App& command, const Flags& flags) {
+  StreamOptions options{flags.stream_sites, std::nullopt};
+  if (command.count("--stream-disk") == 0) return options;
+  if (flags.stream_sites.empty()) FailUsage("--stream-disk: goes with --stream-sites");
+  if (!(flags.stream_disk >= 0) || flags.stream_disk > 1e9) {
+    FailUsage("--stream-disk {}: expected a number of GB", flags.stream_disk);
+  }
+  options.bytes = static_cast<std::uint64_t>(flags.stream_disk * 1e9);
+  return options;
+}
+
+// Refuses what can be refused before anything is written. Returns what is needed of sites that are not built.
+std::vector<NeighborNeed> RequireNeeds(Experiment& experiment, std::span<const NeighborNeed> needs,
+                                       const StreamOptions& options) {
+  std::vector<NeighborNeed> streamed;
+  for (const NeighborNeed& need : needs) {
+    if (options.corpus.empty() || need.site.stream == Stream::kEmbedding) {
+      experiment.Require(need);
+    } else if (!experiment.reader().catalog().FindSite(need.site)) {
+      streamed.push_back(need);
+    }
+  }
+  RequireStreamable(experiment, streamed, options);
+  return streamed;
+}
+
 void Run(const CLI::App& command, const Flags& flags) {
   // A reader that is at it would keep the journal from being closed at the end.
   CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
@@ -265,12 +295,14 @@ void Run(const CLI::App& command, const Flags& flags) {
   Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
   const RowRange prompts = ChooseHalf(flags.half, experiment.set().prompts.size());
 
-  // All that can be refused is refused before anything is written.
+  // Of everything at once, so that a site is searched once, for the largest k.
+  const StreamOptions stream = ReadStreamOptions(command, flags);
+  std::vector<EvaluationRun> all_runs;
   for (const PoolRequest& request : requests) {
-    for (const EvaluationRun& run : RunsOf(chosen.schemes, request)) {
-      experiment.RequireAnswerable(run.request, blocks, [&](std::size_t term) { return run.scheme.Uses(term); });
-    }
+    std::ranges::move(RunsOf(chosen.schemes, request), std::back_inserter(all_runs));
   }
+  const std::vector<NeighborNeed> needs = NeedsOf(experiment, blocks, all_runs);
+  const std::vector<NeighborNeed> streamed = RequireNeeds(experiment, needs, stream);
   const Reference reference = ReferenceOf(experiment);
   if (reference == Reference::kCorpus) {
     progress.Note("no model: predictions are compared with what follows the prompts in the corpus");
@@ -281,6 +313,8 @@ void Run(const CLI::App& command, const Flags& flags) {
     Print(fmt::format("{} prompts of {}{}\n", Grouped(prompts.size()), experiment.set().row.name,
                       flags.half.empty() ? "" : ", its " + flags.half + " half"));
   }
+  StreamSites(experiment, streamed, stream);
+  for (const NeighborNeed& need : needs) experiment.Find(need);
   std::vector<Result> results;
   for (const PoolRequest& request : requests) {
     const std::vector<EvaluationRun> runs = RunsOf(chosen.schemes, request);
@@ -330,6 +364,12 @@ void AddEvaluateCommand(CLI::App& app) {
       "--within", flags->within,
       "LOW:HIGH, only such neighbors of proj and ffwd, or one band a block, separated by commas; without "
       "-k all of them");
+  command->add_option(
+      "--stream-sites", flags->stream_sites,
+      "The corpus. Sites that are not built are built for now: searched for their neighbors, then dropped");
+  command->add_option(
+      "--stream-disk", flags->stream_disk,
+      "GB that such sites may take at once (default: most of what is free); the fewer, the more passes");
   command->add_option("--plot", flags->plot, "Draw the curves, as SVG");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
@@ -340,7 +380,8 @@ void AddEvaluateCommand(CLI::App& app) {
       "Examples:\n"
       "  actkin evaluate gpl.actkin --sample 200 --scheme all\n"
       "  actkin evaluate gpl.actkin --sample 200 -k 1,10,100 --metric l2,cosine --plot curves.svg\n"
-      "  actkin evaluate gpl.actkin --sample 200 --t-i 9 --t-i 7-9 --merge nearest,farthest --json");
+      "  actkin evaluate gpl.actkin --sample 200 --t-i 9 --t-i 7-9 --merge nearest,farthest --json\n"
+      "  actkin evaluate gpl.actkin --sample 200 --t-i 3-9 --stream-sites /usr/share/common-licenses/GPL-3");
   command->callback([command, flags] { Run(*command, *flags); });
 }
 

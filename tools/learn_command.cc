@@ -89,7 +89,7 @@ WeightLearningData OnePromptData(IndexReader& reader, const Prompt& prompt, cons
 WeightLearningData SampleData(Experiment& experiment, const PoolRequest& request, int blocks) {
   const auto all = [](std::size_t) { return true; };
   const std::uint64_t prompts = experiment.set().prompts.size();
-  experiment.RequireAnswerable(request, blocks, all);
+  for (const NeighborNeed& need : experiment.NeedsOf(request, blocks, all)) experiment.Require(need);
   const TokenTotals totals = experiment.Totals(request, Kernel::kNone, blocks, all, {0, prompts});
   WeightLearningData data{prompts, totals.terms(), totals.vocabulary_size(), Narrow(totals.values()), {}};
   const std::shared_ptr<const PredictionsFile> predictions = experiment.Predictions();

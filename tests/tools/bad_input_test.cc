@@ -273,5 +273,32 @@ TEST_F(BadInputTest, ADiskThatIsFull) {
   EXPECT_EQ(verified.status, 0) << verified.out;
 }
 
+// What an evaluation builds for now is gone, or continued, and nothing of it is seen.
+TEST_F(BadInputTest, ADiskThatIsFullOfStreamedSites) {
+  const std::string out = *folder_ / "streamed.actkin";
+  ASSERT_EQ(RunCommand({"build", corpus_, "--model", model_, "--out", out, "--length", "5", "--streams", "embedding"})
+                .status,
+            0);
+  const std::vector<std::string> evaluate{"evaluate", out, "--sample", "20", "--t-i", "3,4", "--stream-sites", corpus_};
+  const std::string preload = "LD_PRELOAD=" ACTKIN_FULL_DISK;
+  const std::string asan = "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0";
+  const CommandResult refused = RunCommand(evaluate, {preload, asan, "FULL_DISK_FREE=3000"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, testing::AllOf(HasSubstr("streamed.actkin: "), HasSubstr("are free: free some space")));
+  EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1) << refused.err;
+  int failures = 0;
+  for (int budget = 0; budget < 1'000'000; budget += 60'000) {
+    const CommandResult full = RunCommand(evaluate, {preload, asan, "FULL_DISK_WRITES=" + std::to_string(budget)});
+    if (full.status == 0) break;
+    ++failures;
+    EXPECT_EQ(full.status, 1) << budget << full.err;
+    EXPECT_THAT(full.err, HasSubstr("disk is full"));
+    EXPECT_EQ(RunCommand({"verify", out}).status, 0);
+  }
+  EXPECT_GT(failures, 1);
+  EXPECT_EQ(RunCommand(evaluate).status, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(out + "/partial"));
+}
+
 }  // namespace
 }  // namespace actkin

@@ -9,8 +9,7 @@
 #include "storage/file.h"
 #include "storage/saved_neighbors_file.h"
 #include "storage/sqlite.h"
-#include "tests/temporary_folder.h"
-#include "tests/tools/made_model.h"
+#include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 
 namespace actkin {
@@ -19,69 +18,13 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-class EvaluateTest : public testing::Test {
+class EvaluateTest : public MadeIndexTest {
  protected:
-  static void SetUpTestSuite() {
-    folder_ = std::make_unique<TemporaryFolder>();
-    const std::string corpus = folder_->Write("corpus.txt", MadeCorpus(300));
-    const std::string model = folder_->Write("model.safetensors", SerializeSafetensors(MadeModel()));
-    const CommandResult built = RunCommand(
-        {"build", corpus, "--model", model, "--out", *folder_ / "made.actkin", "--length", "5", "--t-i", "2-4"});
-    ASSERT_EQ(built.status, 0) << built.err;
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
+  static void SetUpTestSuite() { MakeIndex(300, "2-4"); }
 
-  static std::string Copy(const std::string& name) {
-    const std::string copy = *folder_ / name;
-    std::filesystem::remove_all(copy);
-    std::filesystem::copy(*folder_ / "made.actkin", copy, std::filesystem::copy_options::recursive);
-    return copy;
-  }
-
-  static std::vector<std::string> Arguments(const std::string& index, const std::vector<std::string>& more) {
-    std::vector<std::string> arguments{"evaluate", index, "--json"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-  }
   static json Evaluate(const std::string& index, const std::vector<std::string>& more) {
-    return RunForJson(Arguments(index, more));
+    return Run("evaluate", index, more);
   }
-
-  static std::map<std::string, std::string> Experiments(const std::string& index) {
-    std::map<std::string, std::string> files;
-    std::error_code absent;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(std::filesystem::path(index) / "experiments", absent)) {
-      files[entry.path().filename()] = ReadFile(entry.path());
-    }
-    return files;
-  }
-
-  static std::string Rows(const std::string& index, const std::string& table) {
-    SqliteConnection connection(std::filesystem::path(index) / "catalog.db", SqliteConnection::Mode::kRead);
-    EXPECT_EQ(connection.Value("PRAGMA journal_mode"), "delete");
-    SqliteStatement columns(connection.handle(), "SELECT group_concat(name, ',') FROM pragma_table_info(?1)");
-    columns.Bind(table);
-    columns.Step();
-    SqliteStatement select(connection.handle(),
-                           fmt::format("SELECT json_array({}) FROM {} ORDER BY 1", columns.Text(0), table));
-    std::string rows;
-    while (select.Step()) rows += select.Text(0) + "\n";
-    return rows;
-  }
-
-  static std::string Query(const std::string& index, const std::string& sql) {
-    return SqliteConnection(std::filesystem::path(index) / "catalog.db", SqliteConnection::Mode::kRead)
-        .Value(sql)
-        .value_or("");
-  }
-
-  static void ExpectSound(const std::string& index) {
-    const CommandResult verified = RunCommand({"verify", index});
-    EXPECT_EQ(verified.status, 0) << verified.out;
-  }
-
-  static inline std::unique_ptr<TemporaryFolder> folder_;
 };
 
 const std::vector<std::string> kTables{"prompt_set",        "prompt",     "saved_neighbors", "saved_band_totals",
@@ -103,13 +46,14 @@ TEST_F(EvaluateTest, KilledAtEveryStepAndContinuedItEndsTheSame) {
     for (int number = 1;; number += step) {
       const std::string index = Copy("killed");
       const CommandResult stopped =
-          RunCommand(Arguments(index, flags), {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, number)});
+          RunCommand(Arguments("evaluate", index, flags), {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, number)});
       if (stopped.status == 0) break;
       ASSERT_EQ(stopped.status, 128 + 9) << stopped.err;
       ++kills;
       ExpectSound(index);
       EXPECT_EQ(Evaluate(index, flags), expected) << "killed before " << kind << " " << number;
-      RunCommand(Arguments(index, band_flags), {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, 1 + number % 7)});
+      RunCommand(Arguments("evaluate", index, band_flags),
+                 {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, 1 + number % 7)});
       EXPECT_EQ(Evaluate(index, band_flags), expected_bands);
       EXPECT_EQ(Experiments(index), files) << "killed before " << kind << " " << number;
       for (const std::string& table : kTables) EXPECT_EQ(Rows(index, table), Rows(undisturbed, table)) << table;
@@ -137,7 +81,15 @@ TEST_F(EvaluateTest, SearchesASiteOnce) {
     all.insert(all.end(), flags.begin(), flags.end());
     EXPECT_EQ(Evaluate(index, all)["runs"], Evaluate(searched, all)["runs"]) << json(flags).dump();
   }
-  EXPECT_NE(RunCommand(Arguments(index, {"--sample", "50", "-k", "13"})).status, 0);
+  EXPECT_NE(RunCommand(Arguments("evaluate", index, {"--sample", "50", "-k", "13"})).status, 0);
+}
+
+// Of several k the largest is searched, for all of them.
+TEST_F(EvaluateTest, ASiteIsSearchedOnceForEveryK) {
+  const std::string index = Copy("largest");
+  Evaluate(index, {"--sample", "20", "-k", "1,7,3", "--t-i", "4", "--t-i", "3,4", "--scheme", "all"});
+  EXPECT_EQ(Query(index, "SELECT group_concat(DISTINCT k) FROM saved_neighbors"), "7");
+  EXPECT_EQ(Query(index, "SELECT count(*) FROM saved_neighbors"), "9");
 }
 
 TEST_F(EvaluateTest, HalvesAreTheWholeTakenApart) {
@@ -198,7 +150,7 @@ TEST_F(EvaluateTest, ASchemeOfAUserIsSavedUnderItsName) {
 
 // The neighbors of a set that was imported serve predict and evaluate where no site is built, with or without a model.
 TEST_F(EvaluateTest, ImportedNeighborsNeedNoSite) {
-  const std::string corpus = *folder_ / "corpus.txt";
+  const std::string corpus = Corpus();
   const std::string index = *folder_ / "counts.actkin";
   ASSERT_EQ(RunCommand({"build", corpus, "--out", index, "--length", "5"}).status, 0);
   const IndexDirectory directory(index);
@@ -265,10 +217,11 @@ TEST_F(EvaluateTest, DamageIsFoundAndNamed) {
     EXPECT_THAT(verified.out, HasSubstr(file));
     // Of another size or header it is not opened.
     std::ofstream(path, std::ios::binary) << bytes.substr(0, bytes.size() - 8);
-    const CommandResult evaluated = RunCommand(Arguments(
-        index, file.ends_with(".totals")
-                   ? std::vector<std::string>{"--sample", "30", "--within", ":1", "--scheme", "last_ffwd_only"}
-                   : std::vector<std::string>{"--sample", "30"}));
+    const CommandResult evaluated =
+        RunCommand(Arguments("evaluate", index,
+                             file.ends_with(".totals") ? std::vector<std::string>{"--sample", "30", "--within", ":1",
+                                                                                  "--scheme", "last_ffwd_only"}
+                                                       : std::vector<std::string>{"--sample", "30"}));
     EXPECT_EQ(evaluated.status, 1) << file;
     EXPECT_THAT(evaluated.err, HasSubstr(file));
     std::ofstream(path, std::ios::binary) << bytes;
@@ -336,14 +289,14 @@ TEST_F(EvaluateTest, BadInputIsNamedAndNothingIsWritten) {
 }
 
 TEST_F(EvaluateTest, APromptLongerThanTheStringsLeavesOutTheEmbedding) {
-  const json found = RunForJson({"predict", *folder_ / "made.actkin", "abbacab", "--json"});
+  const json found = RunForJson({"predict", Index(), "abbacab", "--json"});
   EXPECT_FALSE(found["tokens"].empty());
   ASSERT_EQ(found["notes"].size(), 1U);
   EXPECT_THAT(found["notes"][0], HasSubstr("embedding is left out"));
 }
 
 TEST_F(EvaluateTest, NothingToSayIsANoteAndNeverNaN) {
-  const std::string index = *folder_ / "made.actkin";
+  const std::string index = Index();
   const json absent = RunForJson({"predict", index, "ddddd", "--scheme", "prompt_only", "--json"});
   EXPECT_TRUE(absent["tokens"].empty());
   EXPECT_EQ(absent["hellinger"], 1.0);

@@ -8,7 +8,7 @@
 #include "storage/sqlite.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
-#include "tests/tools/made_model.h"
+#include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 
 namespace actkin {
@@ -17,53 +17,19 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-class LearnTuneTest : public testing::Test {
+class LearnTuneTest : public MadeIndexTest {
  protected:
   static void SetUpTestSuite() {
-    folder_ = std::make_unique<TemporaryFolder>();
-    const std::string corpus = folder_->Write("corpus.txt", MadeCorpus(900));
-    const std::string model = folder_->Write("model.safetensors", SerializeSafetensors(MadeModel()));
+    MakeIndex(900, "3,4");
     bare_ = *folder_ / "bare.actkin";
-    ASSERT_EQ(RunCommand({"build", corpus, "--out", bare_, "--length", "5"}).status, 0);
-    const CommandResult built = RunCommand(
-        {"build", corpus, "--model", model, "--out", *folder_ / "made.actkin", "--length", "5", "--t-i", "3,4"});
-    ASSERT_EQ(built.status, 0) << built.err;
+    ASSERT_EQ(RunCommand({"build", Corpus(), "--out", bare_, "--length", "5"}).status, 0);
   }
-  static void TearDownTestSuite() { folder_.reset(); }
 
-  static std::string Copy(const std::string& name) {
-    const std::string copy = *folder_ / name;
-    std::filesystem::remove_all(copy);
-    std::filesystem::copy(*folder_ / "made.actkin", copy, std::filesystem::copy_options::recursive);
-    return copy;
-  }
-  static std::vector<std::string> Arguments(const std::string& command, const std::string& index,
-                                            const std::vector<std::string>& more) {
-    std::vector<std::string> arguments{command, index, "--json"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-  }
-  static json Run(const std::string& command, const std::string& index, const std::vector<std::string>& more) {
-    return RunForJson(Arguments(command, index, more));
-  }
-  static std::string Query(const std::string& index, const std::string& sql) {
-    return SqliteConnection(std::filesystem::path(index) / "catalog.db", SqliteConnection::Mode::kRead)
-        .Value(sql)
-        .value_or("");
-  }
-  static void ExpectFailure(const std::vector<std::string>& arguments, int status, const std::string& part) {
-    const CommandResult failed = RunCommand(arguments);
-    EXPECT_EQ(failed.status, status) << failed.err;
-    EXPECT_THAT(failed.err, HasSubstr(part));
-    EXPECT_EQ(std::ranges::count(failed.err, '\n'), 1) << failed.err;
-  }
   static void ExpectSoundAndTidy(const std::string& index) {
-    const CommandResult verified = RunCommand({"verify", index});
-    EXPECT_EQ(verified.status, 0) << verified.out;
-    EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(index) / "partial"));
+    ExpectSound(index);
+    ExpectTidy(index);
   }
 
-  static inline std::unique_ptr<TemporaryFolder> folder_;
   static inline std::string bare_;  // without a model
 };
 

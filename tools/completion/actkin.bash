@@ -63,9 +63,10 @@ _actkin_value() {
   case $previous in
     --stream) _actkin_words 'embedding proj ffwd' ;;
     --streams) _actkin_words 'embedding proj ffwd' list ;;
-    --metric) _actkin_words 'l2 cosine' ;;
+    --metric) _actkin_words 'l2 cosine' list ;;
     --order) _actkin_words 'nearest farthest' ;;
-    --merge) _actkin_words 'nearest farthest' ;;
+    --merge) _actkin_words 'nearest farthest' list ;;
+    --half) _actkin_words 'first second' ;;
     --rows) _actkin_words 'float32 float16' ;;
     --index) _actkin_words 'exact HNSW32' ;;
     --add | --drop) _actkin_words 'HNSW32' ;;
@@ -81,7 +82,7 @@ _actkin_value() {
     --layout) _actkin_words 'csv npy similar-strings' ;;
     --model) _actkin_files .pt .safetensors ;;
     --out) if [[ $subcommand == build ]]; then _actkin_directories; else _actkin_files; fi ;;
-    --prompts | --vocabulary-from | --plot | --resume) _actkin_files ;;
+    --prompts | --vocabulary-from | --plot | --resume | --stream-sites) _actkin_files ;;
     *)
       # Any other value (a number, a list of them, a band) is the user's to write.
       _actkin_options "$program" "$subcommand" | grep -qxF -- "$previous="
