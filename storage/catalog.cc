@@ -68,7 +68,8 @@ Catalog::Catalog(sqlite3* connection, std::string schema) : connection_(connecti
   }
   const std::int64_t version = pragma("user_version");
   if (version > kCatalogVersion) {
-    Fail("the catalog has version {}, this program reads up to {}: use a newer actkin", version, kCatalogVersion);
+    Fail("{}: the catalog has version {}, this program reads up to {}: use a newer actkin",
+         sqlite3_db_filename(connection_, schema_.c_str()), version, kCatalogVersion);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
 #include "storage/build_lock.h"
+#include "storage/catalog_migration.h"
 #include "storage/file.h"
 
 namespace actkin {
@@ -77,9 +78,9 @@ void NewCatalog::Finish() {
 CatalogWriter::CatalogWriter(const IndexDirectory& directory)
     : connection_(directory.Catalog(), SqliteConnection::Mode::kWrite) {
   const Catalog checked(connection_.handle());
-  connection_.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
-  // A catalog of an earlier version gets the tables that it lacks.
-  connection_.Execute(kCatalogSql);
+  connection_.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;");
+  MigrateCatalog(connection_);
+  connection_.Execute("PRAGMA foreign_keys=ON");
 }
 
 CatalogWriter::~CatalogWriter() {

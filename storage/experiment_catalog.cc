@@ -151,9 +151,14 @@ std::optional<SchemeRow> ExperimentCatalog::FindScheme(std::string_view name) {
 
 std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_set_id) {
   if (!present_) return {};
-  SqliteStatement statement = Statement(
-      "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, compared_with, hellinger_mean "
-      "FROM {}.evaluation WHERE prompt_set_id = ?1 ORDER BY evaluation_id");
+  // A catalog that no writer has opened since may be without compared_with (catalog_migration.cc).
+  SqliteStatement current =
+      Statement("SELECT 1 FROM {}.sqlite_schema WHERE name = 'evaluation' AND sql LIKE '%compared_with%'");
+  const char* compared_with = current.Step() ? "compared_with" : "'model'";
+  SqliteStatement statement = Statement(fmt::format(
+      "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, {}, "
+      "hellinger_mean FROM {{}}.evaluation WHERE prompt_set_id = ?1 ORDER BY evaluation_id",
+      compared_with));
   SqliteStatement top =
       Statement("SELECT in_order, any_order FROM {}.evaluation_top_n WHERE evaluation_id = ?1 ORDER BY n");
   statement.Bind(prompt_set_id);
