@@ -154,13 +154,7 @@ class HeadSearch {
     team.ForEachPiece(queries, 1, [&](int, RowRange piece) { best[piece.begin] = TakeBest(piece.begin); });
     const std::uint64_t most = std::ranges::max_element(best, {}, &std::vector<Left>::size)->size();
     std::vector<float> raw(queries_.size() * most);
-    constexpr std::uint64_t kSlice = 128;
-    const std::uint64_t slices = (most + kSlice - 1) / kSlice;
-    team.ForEachPiece({0, queries_.size() * slices}, 1, [&](int, RowRange piece) {
-      const std::size_t query = piece.begin / slices;
-      const std::uint64_t begin = std::min<std::uint64_t>(piece.begin % slices * kSlice, best[query].size());
-      const std::uint64_t end = std::min<std::uint64_t>(begin + kSlice, best[query].size());
-      const std::span<Left> slice = std::span(best[query]).subspan(begin, end - begin);
+    ForEachSlice(team, best, [&](Worker&, std::size_t query, std::span<Left> slice, std::size_t begin) {
       ForEachRun(slice, [&](std::size_t first, RowRange run) {
         scan_.ScanOne(query, run, std::span(raw).subspan(query * most + begin + first, run.size()));
       });
@@ -188,15 +182,9 @@ class HeadSearch {
     return *last;
   }
 
-  // Empties what the shares have left of a query; returns the rows of it whose fine codes are best. None, where they are
-  // fewer than k.
+  // Of the rows left of a query those whose fine codes are best; none, where they are fewer than k. Leaves none.
   std::vector<Left> TakeBest(std::size_t query) {
-    std::vector<Left> best;
-    for (Worker& worker : workers_) {
-      std::vector<Left>& left = worker.queries[query].left;
-      best.insert(best.end(), left.begin(), left.end());
-      left.clear();
-    }
+    std::vector<Left> best = TakeLeft(query);
     if (best.size() < *request_.k) best.clear();
     if (best.size() > RowsThatBoundReach()) {
       BringBestToFront(best, RowsThatBoundReach());
@@ -292,14 +280,42 @@ class HeadSearch {
     }
   }
 
-  // Reads what is left of every share, whoever is free.
+  // Reads what is left of every query, slice by slice, whoever is free.
   void ReadLeft(WorkTeam& team) {
-    const RowRange shares{0, queries_.size() * workers_.size()};
-    team.ForEachPiece(shares, 1, [&](int worker, RowRange piece) {
-      const std::size_t query = piece.begin / workers_.size();
-      Share& share = workers_[piece.begin % workers_.size()].queries[query];
-      Offer(share.found, query, share.left, workers_[static_cast<std::size_t>(worker)].raw);
+    std::vector<std::vector<Left>> left(queries_.size());
+    for (std::size_t query = 0; query < queries_.size(); ++query) left[query] = TakeLeft(query);
+    ForEachSlice(team, left, [&](Worker& worker, std::size_t query, std::span<Left> slice, std::size_t) {
+      Offer(worker.queries[query].found, query, slice, worker.raw);
+    });
+    team.ForEachPiece({0, queries_.size() * workers_.size()}, 1, [&](int, RowRange piece) {
+      Share& share = workers_[piece.begin % workers_.size()].queries[piece.begin / workers_.size()];
       share.matches = share.found.Finish();
+    });
+  }
+
+  // Empties what the shares have left of a query.
+  std::vector<Left> TakeLeft(std::size_t query) {
+    std::vector<Left> left;
+    for (Worker& worker : workers_) {
+      std::vector<Left>& some = worker.queries[query].left;
+      left.insert(left.end(), some.begin(), some.end());
+      some.clear();
+    }
+    return left;
+  }
+
+  // Calls action(worker, query, slice, index of its first row) for slices of each query's rows.
+  template <typename Action>
+  void ForEachSlice(WorkTeam& team, std::vector<std::vector<Left>>& rows, const Action& action) {
+    constexpr std::uint64_t kSlice = 128;
+    const std::uint64_t most = std::ranges::max_element(rows, {}, &std::vector<Left>::size)->size();
+    const std::uint64_t slices = (most + kSlice - 1) / kSlice;
+    team.ForEachPiece({0, queries_.size() * slices}, 1, [&](int worker, RowRange piece) {
+      const std::size_t query = piece.begin / slices;
+      const std::uint64_t begin = piece.begin % slices * kSlice;
+      if (begin >= rows[query].size()) return;
+      const std::uint64_t count = std::min<std::uint64_t>(kSlice, rows[query].size() - begin);
+      action(workers_[static_cast<std::size_t>(worker)], query, std::span(rows[query]).subspan(begin, count), begin);
     });
   }
 
