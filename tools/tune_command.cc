@@ -83,6 +83,7 @@ EvaluationRow CatalogRow(const TuneResult& result, const Agreement& agreement, s
   row.scheme = {result.scheme.name, SchemeJson(result.scheme)};
   row.metric = Metric::kCosine;
   row.t_is = t_is;
+  row.compared_with = Name(Reference::kModel);
   row.hellinger_mean = agreement.hellinger_mean;
   row.top_n.assign(agreement.top_n.begin(), agreement.top_n.end());
   row.top_n_any_order.assign(agreement.top_n_any_order.begin(), agreement.top_n_any_order.end());
