@@ -16,6 +16,7 @@
 #include "storage/file.h"
 #include "storage/graph_file.h"
 #include "storage/open_site_rows.h"
+#include "storage/verify.h"
 
 namespace actkin {
 namespace {
@@ -54,6 +55,18 @@ std::vector<SiteRow> ChooseVectorSites(Catalog& catalog, SiteFilter filter) {
     std::erase_if(filter.streams, [&](Stream stream) { return !built.contains(stream); });
   }
   return ChooseSites(catalog, filter);
+}
+
+// A damaged one is added again.
+bool IsSound(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site, const SiteIndexRow& index,
+             ProgressListener& progress) {
+  try {
+    VerifyApproximateIndex(directory, catalog, site, index, VerifyDepth::kEveryByte);
+    return true;
+  } catch (const Error& error) {
+    progress.Note(fmt::format("damaged: {}", error.what()));
+    return false;
+  }
 }
 
 // Writes and checks the index under partial/, and moves it to where the catalog will name it. On any error nothing of
@@ -103,14 +116,15 @@ std::vector<SiteRow> SitesWithout(const IndexDirectory& directory, const FaissBu
   const std::size_t matching = sites.size();
   std::erase_if(sites, [&](const SiteRow& site) {
     return std::ranges::any_of(catalog.SiteIndices(site.site_id), [&](const SiteIndexRow& index) {
-      return IsNamed(index, options.factory, options.metric);
+      return IsNamed(index, options.factory, options.metric) && IsSound(directory, catalog, site, index, progress);
     });
   });
   if (sites.empty()) {
-    FailUsage("--add {}: the {} sites that match have it for {} already: 'actkin index {} --drop {}' drops it",
-              options.factory, matching, Name(options.metric), directory.path().string(), options.factory);
-  }
-  if (sites.size() < matching) {
+    // Not an error: a command that was killed at its very end is run again.
+    progress.Note(fmt::format("the {} sites that match have {} for {} already: 'actkin index {} --drop {}' drops it",
+                              matching, options.factory, Name(options.metric), directory.path().string(),
+                              options.factory));
+  } else if (sites.size() < matching) {
     progress.Note(fmt::format("{} of {} sites have it already", matching - sites.size(), matching));
   }
   return sites;

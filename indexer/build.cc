@@ -12,6 +12,8 @@
 #include "indexer/corpus.h"
 #include "indexer/head_encoder.h"
 #include "indexer/prefix_tree.h"
+#include "indexer/repair.h"
+#include "indexer/site_files.h"
 #include "indexer/string_levels.h"
 #include "indexer/torch_backend.h"
 #include "schema/error.h"
@@ -20,10 +22,8 @@
 #include "storage/build_lock.h"
 #include "storage/catalog.h"
 #include "storage/catalog_writer.h"
-#include "storage/code_file.h"
 #include "storage/file.h"
 #include "storage/head_file.h"
-#include "storage/row_order_file.h"
 #include "storage/sha256.h"
 
 namespace actkin {
@@ -91,12 +91,17 @@ class Builder {
     const BuildLock lock(directory_);
     existing = ReadExisting(directory_);  // as it is now that nobody else can change it
     CheckSame(existing);
+    if (existing.corpus) FindDamage(existing);
     strings_ = std::make_unique<StringLevels>(tokens_, vocabulary_.size(), string_length_);
     summary_.strings = strings_->FirstStringId(string_length_ + 1) - 1;
+    const std::filesystem::path capture = checkpoint_ ? directory_.Capture(Plan().fingerprint) : "";
     DropPresentSites(existing);
+    // Of a build that was killed when its sites were registered.
+    if (!capture.empty() && captured_sites_.empty()) std::filesystem::remove_all(capture);
     CheckDisk(existing);
     if (!existing.corpus) MakeCatalog();
     if (checkpoint_ && !existing.model) AddModel();
+    if (existing.corpus) RepairDamage();
     if (checkpoint_) AddSites(existing);
     AddHeads();
     CatalogWriter::CloseJournal(directory_);
@@ -108,8 +113,8 @@ class Builder {
  private:
   // Everything that can be refused before anything is written.
   void ReadInputs(const Existing& existing) {
-    string_length_ = options_.string_length.value_or(existing.corpus ? existing.corpus->string_length
-                                                                     : kDefaultStringLength);
+    string_length_ =
+        options_.string_length.value_or(existing.corpus ? existing.corpus->string_length : kDefaultStringLength);
     if (string_length_ < 1 || string_length_ > 1000) {
       FailUsage("--length {}: expected a number of tokens from 1 to 1000", string_length_);
     }
@@ -128,8 +133,7 @@ class Builder {
   Vocabulary ChooseVocabulary() const {
     if (!checkpoint_) {
       if (options_.vocabulary_from) {
-        return Vocabulary::OfText(
-            CodePoints(ReadFile(*options_.vocabulary_from), options_.vocabulary_from->string()));
+        return Vocabulary::OfText(CodePoints(ReadFile(*options_.vocabulary_from), options_.vocabulary_from->string()));
       }
       return Vocabulary::OfText(corpus_.text);
     }
@@ -169,8 +173,13 @@ class Builder {
            string_length_);
     }
     if (existing.model && existing.model->sha256 != Sha256(model_bytes_)) {
-      Fail("{}: made with another checkpoint: give --out a new name for {}", out,
-           options_.model ? options_.model->string() : existing.model->file);
+      if (!options_.model) {
+        Fail(
+            "{}: damaged: its SHA-256 is not the catalog's: name the checkpoint that the directory was made with by "
+            "--model, and the copy is made again",
+            directory_.Resolve(existing.model->file).string());
+      }
+      Fail("{}: made with another checkpoint: give --out a new name for {}", out, options_.model->string());
     }
     if (!(Vocabulary::OfTokens(existing.token_texts, out) == vocabulary_)) {
       Fail("{}: made with a vocabulary of {} tokens, this is another with {}: give --out a new name", out,
@@ -222,8 +231,27 @@ class Builder {
     }
   }
 
+  void FindDamage(const Existing& existing) {
+    const VerifyDepth depth = options_.repair ? VerifyDepth::kEveryByte : VerifyDepth::kHeaders;
+    damaged_ = FindDamagedFiles(directory_, depth, progress_);
+    // Small, and read anyway.
+    if (existing.model && checkpoint_ && !damaged_.contains(existing.model->file) &&
+        ReadFile(directory_.Resolve(existing.model->file)) != model_bytes_) {
+      progress_.Note(fmt::format("damaged: {}", existing.model->file));
+      damaged_.insert(existing.model->file);
+    }
+    summary_.files_repaired = damaged_.size();
+  }
+
+  void RepairDamage() {
+    const RepairSource source{*strings_, checkpoint_ ? &*checkpoint_ : nullptr, model_bytes_, Fingerprint()};
+    Repair(directory_, damaged_, source, {options_.threads, options_.checkpoint_seconds, 0}, progress_);
+  }
+
   void DropPresentSites(const Existing& existing) {
-    const auto present = [&](const Site& site) { return std::ranges::find(existing.sites, site) != existing.sites.end(); };
+    const auto present = [&](const Site& site) {
+      return std::ranges::find(existing.sites, site) != existing.sites.end();
+    };
     const std::size_t planned = embedding_sites_.size() + captured_sites_.size();
     std::erase_if(embedding_sites_, present);
     std::erase_if(captured_sites_, present);
@@ -262,9 +290,10 @@ class Builder {
     const std::uint64_t free = FreeDiskBytes(directory_.path());
     const std::uint64_t remaining = needed - std::min(already, needed);
     if (remaining > free) {
-      Fail("{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, or halve "
-           "the rows with --rows float16",
-           directory_.path().string(), Gigabytes(remaining), Gigabytes(free));
+      Fail(
+          "{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, or halve "
+          "the rows with --rows float16",
+          directory_.path().string(), Gigabytes(remaining), Gigabytes(free));
     }
     progress_.Note(fmt::format("needs {} on disk ({} free)", Gigabytes(needed), Gigabytes(free)));
   }
@@ -276,20 +305,17 @@ class Builder {
   }
 
   void AddModel() {
-    const std::filesystem::path partial = directory_.Partial() / IndexDirectory::Model();
-    {
-      OutputFile file(partial, OutputFile::Mode::kCreate);
-      file.WriteAt(0, model_bytes_);
-      file.Flush();
-    }
-    RenameDurably(partial, directory_.path() / IndexDirectory::Model());
-    CatalogWriter(directory_).SetModel({IndexDirectory::Model(), Sha256(model_bytes_), checkpoint_->shape});
+    const FileRow file = MakeModelCopy(directory_, model_bytes_);
+    CatalogWriter(directory_).SetModel({file.file, file.checksum, checkpoint_->shape});
+  }
+
+  std::string Fingerprint() const {
+    return fmt::format("1 {} {} {}", corpus_.sha256, Sha256(model_bytes_), string_length_);
   }
 
   CapturePlan Plan() const {
-    CapturePlan plan{captured_sites_, options_.element, static_cast<std::uint64_t>(checkpoint_->shape.embed), {}};
-    std::string text = fmt::format("1 {} {} {} {}", corpus_.sha256, Sha256(model_bytes_), string_length_,
-                                   Name(options_.element));
+    CapturePlan plan{captured_sites_, {}, options_.element, static_cast<std::uint64_t>(checkpoint_->shape.embed), {}};
+    std::string text = fmt::format("{} {}", Fingerprint(), Name(options_.element));
     for (const Site& site : captured_sites_) text += "\n" + Describe(site);
     plan.fingerprint = Sha256(text).substr(0, 12);
     return plan;
@@ -301,16 +327,13 @@ class Builder {
 
   NewSite NewSiteRow(const Site& site, std::uint64_t dimension) const {
     NewSite row;
-    row.site = {0, site, dimension, strings_->RowCount(site.t_i + 1), strings_->FirstStringId(site.t_i + 1),
+    row.site = {0,
+                site,
+                dimension,
+                strings_->RowCount(site.t_i + 1),
+                strings_->FirstStringId(site.t_i + 1),
                 site.stream == Stream::kEmbedding ? Element::kFloat32 : options_.element};
     return row;
-  }
-
-  // Moves a finished file from partial/ to where the catalog will name it.
-  FileRow Publish(const std::filesystem::path& partial, const std::string& name, std::uint64_t header_checksum) {
-    const std::uint64_t bytes = std::filesystem::file_size(partial);
-    RenameDurably(partial, directory_.path() / name);
-    return {name, bytes, ChecksumText(header_checksum)};
   }
 
   void AddSites(const Existing& existing) {
@@ -333,7 +356,7 @@ class Builder {
       capture_seconds = SecondsSince(start);
     }
     for (const int t_i : t_is) {
-      if (!existing.row_orders.contains(t_i)) row_orders.emplace_back(Length(t_i), WriteRowOrder(tree, t_i));
+      if (!existing.row_orders.contains(t_i)) row_orders.emplace_back(Length(t_i), MakeRowOrder(directory_, tree, t_i));
     }
     if (!embedding_sites_.empty()) {
       progress_.Begin("embeddings", embedding_sites_.size(), "sites");
@@ -345,7 +368,8 @@ class Builder {
     }
     for (const CapturedFile& file : captured) {
       NewSite row = NewSiteRow(file.site, static_cast<std::uint64_t>(checkpoint_->shape.embed));
-      const FileRow published = Publish(file.path, IndexDirectory::Vectors(file.site), file.header_checksum);
+      const FileRow published =
+          PublishFile(directory_, file.path, IndexDirectory::Vectors(file.site), file.header_checksum);
       row.vector_files.push_back({{0, file.row_count}, published});
       row.indices.push_back(
           {kExactIndexName, std::nullopt, published, capture_seconds / static_cast<double>(captured.size())});
@@ -386,7 +410,7 @@ class Builder {
         progress_.Advance(done, 0);
       });
       if (HeadFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-      const FileRow published = Publish(partial, name, checksum);
+      const FileRow published = PublishFile(directory_, partial, name, checksum);
       summary_.bytes_added += published.bytes;
       CatalogWriter(directory_).SetExactIndex(site.row.site_id, published, SecondsSince(start));
     }
@@ -406,6 +430,7 @@ class Builder {
       if (row.site.stream == Stream::kEmbedding || row.row_count < kFewestRowsWithHeads) continue;
       SiteWithoutHeads site{row, {}};
       bool has_heads = true;
+      if (damaged_.contains(IndexDirectory::Heads(row.site))) has_heads = false;
       for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) {
         site.files.push_back(directory_.Resolve(file.file.file));
         for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
@@ -417,29 +442,12 @@ class Builder {
     return sites;
   }
 
-  FileRow WriteRowOrder(const PrefixTree& tree, int t_i) {
-    const std::string name = IndexDirectory::RowOrder(t_i);
-    const std::filesystem::path partial = directory_.Partial() / std::filesystem::path(name).filename();
-    const std::uint64_t checksum =
-        WriteRowOrderFile(partial, static_cast<std::uint64_t>(t_i) + 1, tree.row_to_ordinal(t_i));
-    if (RowOrderFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-    return Publish(partial, name, checksum);
-  }
-
   NewSite MakeEmbeddingSite(const PrefixTree& tree, const Site& site) {
     const Clock::time_point start = Clock::now();
-    const auto embed = static_cast<std::uint64_t>(checkpoint_->shape.embed);
-    const std::uint64_t positions = static_cast<std::uint64_t>(site.t_i) + 1;
-    const std::vector<float>& tokens = checkpoint_->state.tensors.at("token_embedding_table.weight").values;
-    const std::vector<float>& position_table = checkpoint_->state.tensors.at("position_embedding_table.weight").values;
-    const std::string name = IndexDirectory::Codes(site.t_i);
-    const std::filesystem::path partial = directory_.Partial() / std::filesystem::path(name).filename();
-    const std::uint64_t checksum =
-        WriteCodeFile(partial, embed, tokens, std::span(position_table).first(positions * embed),
-                      tree.RowTokens(site.t_i), {0, tree.row_count(site.t_i)});
-    if (CodeFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-    NewSite row = NewSiteRow(site, positions * embed);
-    row.indices.push_back({kExactIndexName, std::nullopt, Publish(partial, name, checksum), SecondsSince(start)});
+    const FileRow file = MakeCodes(directory_, tree, site.t_i, checkpoint_->state);
+    NewSite row = NewSiteRow(
+        site, (static_cast<std::uint64_t>(site.t_i) + 1) * static_cast<std::uint64_t>(checkpoint_->shape.embed));
+    row.indices.push_back({kExactIndexName, std::nullopt, file, SecondsSince(start)});
     return row;
   }
 
@@ -462,6 +470,7 @@ class Builder {
   std::unique_ptr<StringLevels> strings_;
   std::vector<Site> embedding_sites_;
   std::vector<Site> captured_sites_;
+  std::set<std::string> damaged_;  // files that the catalog names
   BuildSummary summary_;
 };
 

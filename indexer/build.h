@@ -25,6 +25,7 @@ struct BuildOptions {
   std::set<Stream> streams = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd};
   std::vector<Site> sites;                          // of proj and ffwd: these instead of what t_is, blocks and streams span
   Element element = Element::kFloat32;
+  bool repair = false;  // read every byte that is there, and make again what is damaged; without, what opening a file finds
   int threads = 1;
   double checkpoint_seconds = 10;  // how much work a killed build may lose
 };
@@ -33,11 +34,13 @@ struct BuildSummary {
   std::uint64_t strings = 0;
   std::size_t sites_added = 0;
   std::size_t sites_before = 0;
+  std::size_t files_repaired = 0;
   std::uint64_t bytes_added = 0;  // by the added sites
   double seconds = 0;
 };
 
-// Makes an index directory, continues an unfinished one, or adds sites to a finished one. A reader sees the sites that were
+// Makes an index directory, continues an unfinished one, or adds sites to a finished one; files that are missing or damaged
+// are made again, of whatever sites (indexer/repair.h). A reader sees the sites that were
 // asked for once all of them are whole and flushed; then each gets its heads, without which it is searched more slowly. Throws Error; then the unfinished work stays under partial/ for the
 // next run, and a reader sees what it saw before.
 BuildSummary Build(const BuildOptions& options, ProgressListener& progress);

@@ -76,6 +76,11 @@ class CaptureRun {
         leaf_count_(tree.row_count(tree.depth() - 1)),
         batch_rows_(options.batch_rows != 0 ? options.batch_rows : BatchRows(model.shape(), tree.depth())) {
     for (std::size_t i = 0; i < plan.sites.size(); ++i) site_index_[plan.sites[i]] = i;
+    computed_ = plan.sites;
+    for (const Site& site : plan.computed) {
+      if (!site_index_.contains(site)) computed_.push_back(site);
+    }
+    std::ranges::sort(computed_);
   }
 
   std::vector<CapturedFile> Run() {
@@ -188,11 +193,13 @@ class CaptureRun {
     const std::uint64_t begin = batch * batch_rows_;
     const PrefixTree::Slice slice = tree_.Take({begin, std::min(begin + batch_rows_, leaf_count_)});
     std::vector<std::uint64_t> shares(plan_.sites.size(), 0);
-    forward.Run(slice.forest, plan_.sites, [&](const Site& site, std::span<const float> values) {
+    forward.Run(slice.forest, computed_, [&](const Site& site, std::span<const float> values) {
+      const auto kept = site_index_.find(site);
+      if (kept == site_index_.end()) return;
       const auto t = static_cast<std::size_t>(site.t_i);
       const std::uint64_t skipped = slice.owned[t].begin - slice.rows[t].begin;
       if (slice.owned[t].size() == 0) return;
-      const std::size_t index = site_index_.at(site);
+      const std::size_t index = kept->second;
       shares[index] = writers_[index]->WriteRows(static_cast<RowNumber>(slice.owned[t].begin),
                                                  values.subspan(skipped * plan_.embed));
     });
@@ -239,6 +246,7 @@ class CaptureRun {
   const std::uint64_t leaf_count_;
   const std::uint64_t batch_rows_;
   std::map<Site, std::size_t> site_index_;
+  std::vector<Site> computed_;
   std::vector<std::unique_ptr<VectorFileWriter>> writers_;  // by site of the plan
 
   std::mutex mutex_;  // guards what follows

@@ -17,6 +17,8 @@ namespace actkin {
 // What a capture makes: the rows of these proj and ffwd sites.
 struct CapturePlan {
   std::vector<Site> sites;
+  // Sites that are computed beside them, and not kept: which outputs are computed together decides their last digits.
+  std::vector<Site> computed;
   Element element = Element::kFloat32;
   std::uint64_t embed = 0;
   // Names the corpus, the model, the sites and the element: an unfinished capture is continued only by the same plan.

@@ -1,4 +1,4 @@
--- The catalog of an index directory, format 1. Tables and columns that users rely on may gain columns, never lose or
+-- The catalog of an index directory, format 2. Tables and columns that users rely on may gain columns, never lose or
 -- rename one.
 
 -- One row: the text that the directory was made from. string_length is L, the longest strings kept.
@@ -220,4 +220,10 @@ CREATE TABLE IF NOT EXISTS evaluation_top_n(
   in_order      REAL    NOT NULL,
   any_order     REAL    NOT NULL,
   PRIMARY KEY (evaluation_id, n)
+) WITHOUT ROWID;
+
+-- What 'actkin verify' compares the tables and views above with, one row for each (storage/content_checksum.h).
+CREATE TABLE IF NOT EXISTS content_checksum(
+  name     TEXT PRIMARY KEY,
+  checksum TEXT NOT NULL
 ) WITHOUT ROWID;

@@ -7,8 +7,8 @@ namespace actkin {
 
 // "actk": tells a catalog from any other SQLite database.
 inline constexpr std::int32_t kCatalogApplicationId = 0x6163746B;
-// The catalog's user_version.
-inline constexpr std::int32_t kCatalogVersion = 1;
+// The catalog's user_version. 1: without content_checksum. Earlier ones are migrated by the first command that writes.
+inline constexpr std::int32_t kCatalogVersion = 2;
 
 // The statements that make what is not there of an empty catalog (catalog.sql).
 extern const char kCatalogSql[];

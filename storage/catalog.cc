@@ -13,7 +13,8 @@ namespace {
 
 // Columns of `statement` from `column` on: file, bytes, checksum.
 FileRow ReadFileRow(const SqliteStatement& statement, int column) {
-  return {statement.Text(column), static_cast<std::uint64_t>(statement.Integer(column + 1)), statement.Text(column + 2)};
+  return {statement.Text(column), static_cast<std::uint64_t>(statement.Integer(column + 1)),
+          statement.Text(column + 2)};
 }
 
 std::uint64_t Count(const SqliteStatement& statement, int column) {
@@ -39,7 +40,8 @@ SiteRow ReadSiteRow(const SqliteStatement& statement) {
   return row;
 }
 
-constexpr char kSiteColumns[] = "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element FROM ";
+constexpr char kSiteColumns[] =
+    "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element FROM ";
 
 }  // namespace
 
@@ -49,12 +51,17 @@ std::string Describe(const SiteIndexRow& index) {
 
 std::string ChecksumText(std::uint64_t checksum) { return fmt::format("{:016x}", checksum); }
 
-std::unique_ptr<SqliteConnection> OpenCatalog(const IndexDirectory& directory) {
+void RequireIndexDirectory(const IndexDirectory& directory) {
   const std::string path = directory.path().string();
-  if (!std::filesystem::exists(directory.path())) Fail("{}: no such index directory: make it with 'actkin build'", path);
+  if (!std::filesystem::exists(directory.path()))
+    Fail("{}: no such index directory: make it with 'actkin build'", path);
   if (!std::filesystem::exists(directory.Catalog())) {
     Fail("{}: no index directory: it has no catalog.db (make one with 'actkin build')", path);
   }
+}
+
+std::unique_ptr<SqliteConnection> OpenCatalog(const IndexDirectory& directory) {
+  RequireIndexDirectory(directory);
   return std::make_unique<SqliteConnection>(directory.Catalog(), SqliteConnection::Mode::kRead);
 }
 
@@ -66,11 +73,13 @@ Catalog::Catalog(sqlite3* connection, std::string schema) : connection_(connecti
   if (pragma("application_id") != kCatalogApplicationId) {
     Fail("schema {}: this database is no actkin catalog", Quote(schema_));
   }
-  const std::int64_t version = pragma("user_version");
-  if (version > kCatalogVersion) {
-    Fail("{}: the catalog has version {}, this program reads up to {}: use a newer actkin",
-         sqlite3_db_filename(connection_, schema_.c_str()), version, kCatalogVersion);
+  version_ = pragma("user_version");
+  const char* file = sqlite3_db_filename(connection_, schema_.c_str());
+  if (version_ > kCatalogVersion) {
+    Fail("{}: the catalog has version {}, this program reads up to {}: use a newer actkin", file, version_,
+         kCatalogVersion);
   }
+  if (version_ < 1) Fail("{}: the catalog has version {}, which no actkin wrote", file, version_);
 }
 
 SqliteStatement& Catalog::Prepare(std::optional<SqliteStatement>& kept, const char* sql) {
@@ -129,18 +138,18 @@ std::vector<SiteRow> Catalog::Sites() {
 }
 
 std::optional<SiteRow> Catalog::FindSite(const Site& site) {
-  SqliteStatement statement(connection_, fmt::format("{}\"{}\".site WHERE stream = ?1 AND block = ?2 AND t_i = ?3",
-                                                     kSiteColumns, schema_));
+  SqliteStatement statement(
+      connection_, fmt::format("{}\"{}\".site WHERE stream = ?1 AND block = ?2 AND t_i = ?3", kSiteColumns, schema_));
   statement.Bind(std::string(Name(site.stream)), site.block, site.t_i);
   if (!statement.Step()) return std::nullopt;
   return ReadSiteRow(statement);
 }
 
 std::vector<VectorFileRow> Catalog::VectorFiles(std::int64_t site_id) {
-  SqliteStatement statement(
-      connection_, fmt::format("SELECT first_row, row_count, file, bytes, checksum FROM \"{}\".vector_file "
-                               "WHERE site_id = ?1 ORDER BY first_row",
-                               schema_));
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT first_row, row_count, file, bytes, checksum FROM \"{}\".vector_file "
+                                        "WHERE site_id = ?1 ORDER BY first_row",
+                                        schema_));
   statement.Bind(site_id);
   std::vector<VectorFileRow> rows;
   while (statement.Step()) {
@@ -169,8 +178,8 @@ std::vector<SiteIndexRow> Catalog::SiteIndices(std::int64_t site_id) {
 }
 
 std::optional<FileRow> Catalog::RowOrder(int t_i) {
-  SqliteStatement statement(
-      connection_, fmt::format("SELECT file, bytes, checksum FROM \"{}\".row_order WHERE t_i = ?1", schema_));
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT file, bytes, checksum FROM \"{}\".row_order WHERE t_i = ?1", schema_));
   statement.Bind(t_i);
   if (!statement.Step()) return std::nullopt;
   return ReadFileRow(statement, 0);
@@ -188,8 +197,8 @@ std::optional<StringRow> Catalog::FindString(std::string_view text, int length) 
 }
 
 StringRow Catalog::String(StringId string_id) {
-  SqliteStatement& statement = Prepare(
-      string_, "SELECT string_id, length, text, occurrences FROM \"{schema}\".string WHERE string_id = ?1");
+  SqliteStatement& statement =
+      Prepare(string_, "SELECT string_id, length, text, occurrences FROM \"{schema}\".string WHERE string_id = ?1");
   statement.Bind(string_id);
   if (!statement.Step()) Fail("the catalog is damaged: it has no string {}", string_id);
   StringRow row{Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)};
@@ -198,10 +207,9 @@ StringRow Catalog::String(StringId string_id) {
 }
 
 void Catalog::ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& hear) {
-  SqliteStatement statement(connection_,
-                            fmt::format("SELECT string_id, length, text, occurrences FROM \"{}\".string "
-                                        "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id",
-                                        schema_));
+  SqliteStatement statement(connection_, fmt::format("SELECT string_id, length, text, occurrences FROM \"{}\".string "
+                                                     "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id",
+                                                     schema_));
   statement.Bind(first, end);
   while (statement.Step()) {
     hear({Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)});

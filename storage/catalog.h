@@ -107,6 +107,7 @@ class Catalog {
   explicit Catalog(sqlite3* connection, std::string schema = "main");
 
   sqlite3* connection() const { return connection_; }
+  std::int64_t version() const { return version_; }
   const std::string& schema() const { return schema_; }
 
   CorpusRow Corpus();
@@ -133,10 +134,14 @@ class Catalog {
 
   sqlite3* connection_;
   std::string schema_;
+  std::int64_t version_ = 0;
   std::optional<SqliteStatement> find_string_;
   std::optional<SqliteStatement> string_;
   std::optional<SqliteStatement> next_tokens_;
 };
+
+// Throws Error saying what to do when there is no index directory, or none with a catalog.
+void RequireIndexDirectory(const IndexDirectory& directory);
 
 // Opens the catalog of an index directory for reading. Throws Error saying what to do when there is none.
 std::unique_ptr<SqliteConnection> OpenCatalog(const IndexDirectory& directory);

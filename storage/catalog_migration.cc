@@ -8,6 +8,7 @@
 
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
+#include "storage/content_checksum.h"
 
 namespace actkin {
 namespace {
@@ -85,7 +86,8 @@ void MigrateCatalog(SqliteConnection& connection) {
     const auto found = shapes.find(table.first);
     return found != shapes.end() && found->second == table.second;
   });
-  if (current) return;
+  const std::int64_t version = std::stoll(connection.Value("PRAGMA user_version").value_or("0"));
+  if (current && version == kCatalogVersion) return;
   SqliteTransaction transaction(connection);
   const bool lacks_compared_with = LacksComparedWith(shapes, expected);
   if (lacks_compared_with) {
@@ -101,6 +103,12 @@ void MigrateCatalog(SqliteConnection& connection) {
                     "FROM temp.evaluation_before; DROP TABLE temp.evaluation_before;",
                     kEvaluationBefore));
   }
+  for (const std::string& table : CheckedTables()) {
+    // What is there stays checked against what it was when it was made.
+    if (IsFixedTable(table) && version >= kFirstVersionWithChecksums) continue;
+    SaveContentChecksum(connection.handle(), table, ContentChecksum(connection.handle(), table));
+  }
+  connection.Execute(fmt::format("PRAGMA user_version={}", kCatalogVersion));
   transaction.Commit();
 }
 

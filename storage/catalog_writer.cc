@@ -23,6 +23,12 @@ void RunAddIndex(SqliteStatement& statement, std::int64_t site_id, const SiteInd
       .Run();
 }
 
+void RunDropIndex(sqlite3* connection, std::int64_t site_id, const SiteIndexRow& index) {
+  SqliteStatement(connection, "DELETE FROM site_index WHERE site_id = ?1 AND name = ?2 AND ifnull(metric, '') = ?3")
+      .Bind(site_id, index.name, MetricText(index))
+      .Run();
+}
+
 }  // namespace
 
 NewCatalog::NewCatalog(const std::filesystem::path& path) : path_(path) {
@@ -47,32 +53,68 @@ void NewCatalog::AddCorpus(const CorpusRow& corpus, std::span<const std::string>
   SqliteStatement(connection_->handle(), "INSERT INTO corpus VALUES (?1, ?2, ?3, ?4)")
       .Bind(corpus.name, corpus.sha256, corpus.characters, corpus.string_length)
       .Run();
+  checksums_["corpus"] += row_.Add(corpus.name)
+                              .Add(corpus.sha256)
+                              .Add(static_cast<std::int64_t>(corpus.characters))
+                              .Add(std::int64_t{corpus.string_length})
+                              .Take();
   SqliteStatement add_token(connection_->handle(), "INSERT INTO token VALUES (?1, ?2)");
-  for (std::size_t token = 0; token < token_texts.size(); ++token) add_token.Bind(token, token_texts[token]).Run();
+  for (std::size_t token = 0; token < token_texts.size(); ++token) {
+    add_token.Bind(token, token_texts[token]).Run();
+    checksums_["token"] += row_.Add(static_cast<std::int64_t>(token)).Add(token_texts[token]).Take();
+  }
 }
 
 void NewCatalog::AddLength(const LengthRow& row) {
   SqliteStatement(connection_->handle(), "INSERT INTO string_length VALUES (?1, ?2, ?3, ?4)")
       .Bind(row.length, row.string_count, row.row_count, row.first_string_id)
       .Run();
+  checksums_["string_length"] += row_.Add(std::int64_t{row.length})
+                                     .Add(static_cast<std::int64_t>(row.string_count))
+                                     .Add(static_cast<std::int64_t>(row.row_count))
+                                     .Add(static_cast<std::int64_t>(row.first_string_id))
+                                     .Take();
 }
 
 void NewCatalog::AddString(StringId string_id, int length, std::string_view text, std::uint64_t occurrences) {
   add_string_->Bind(string_id, length, text, occurrences).Run();
+  string_checksum_ += row_.Add(static_cast<std::int64_t>(string_id))
+                          .Add(std::int64_t{length})
+                          .Add(text)
+                          .Add(static_cast<std::int64_t>(occurrences))
+                          .Take();
 }
 
 void NewCatalog::AddNextToken(StringId string_id, TokenId token_id, std::uint64_t count) {
   add_next_token_->Bind(string_id, token_id, count).Run();
+  next_token_checksum_ += row_.Add(static_cast<std::int64_t>(string_id))
+                              .Add(std::int64_t{token_id})
+                              .Add(static_cast<std::int64_t>(count))
+                              .Take();
 }
 
 void NewCatalog::Finish() {
   connection_->Execute(kStringIndexSql);
+  checksums_["string"] = string_checksum_;
+  checksums_["next_token"] = next_token_checksum_;
+  for (const std::string& table : CheckedTables()) {
+    SaveContentChecksum(connection_->handle(), table,
+                        DefinitionChecksum(connection_->handle(), table) + checksums_[table]);
+  }
   PassStopPoint(StopPoint::kCommit);
   connection_->Execute("COMMIT");
   add_string_.reset();
   add_next_token_.reset();
   connection_.reset();
   OutputFile(path_, OutputFile::Mode::kContinue).Flush();
+}
+
+void CatalogTransaction::Commit() {
+  for (const std::string& table : CheckedTables()) {
+    if (IsFixedTable(table)) continue;
+    SaveContentChecksum(connection_.handle(), table, ContentChecksum(connection_.handle(), table));
+  }
+  transaction_.Commit();
 }
 
 CatalogWriter::CatalogWriter(const IndexDirectory& directory)
@@ -104,7 +146,7 @@ void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
 }
 
 void CatalogWriter::SetModel(const ModelRow& model) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   connection_.Execute("DELETE FROM model");
   SqliteStatement(connection_.handle(), "INSERT INTO model VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
       .Bind(model.file, model.sha256, model.shape.vocabulary_size, model.shape.blocks, model.shape.heads,
@@ -115,7 +157,7 @@ void CatalogWriter::SetModel(const ModelRow& model) {
 
 void CatalogWriter::AddSites(std::span<const NewSite> sites,
                              std::span<const std::pair<LengthRow, FileRow>> row_orders) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
   SqliteStatement add_order(handle, "INSERT OR IGNORE INTO row_order VALUES (?1, ?2, ?3, ?4, ?5)");
   for (const auto& [length, file] : row_orders) {
@@ -143,23 +185,21 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
 }
 
 void CatalogWriter::AddIndex(std::int64_t site_id, const SiteIndexRow& index) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
+  RunDropIndex(connection_.handle(), site_id, index);
   SqliteStatement statement(connection_.handle(), kAddIndexSql);
   RunAddIndex(statement, site_id, index);
   transaction.Commit();
 }
 
 void CatalogWriter::DropIndex(std::int64_t site_id, const SiteIndexRow& index) {
-  SqliteTransaction transaction(connection_);
-  SqliteStatement(connection_.handle(),
-                  "DELETE FROM site_index WHERE site_id = ?1 AND name = ?2 AND ifnull(metric, '') = ?3")
-      .Bind(site_id, index.name, MetricText(index))
-      .Run();
+  CatalogTransaction transaction(connection_);
+  RunDropIndex(connection_.handle(), site_id, index);
   transaction.Commit();
 }
 
 void CatalogWriter::SaveRecall(std::span<const RecallRow> rows) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   SqliteStatement statement(connection_.handle(),
                             "INSERT OR REPLACE INTO recall VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
   for (const RecallRow& row : rows) {
@@ -172,12 +212,35 @@ void CatalogWriter::SaveRecall(std::span<const RecallRow> rows) {
 }
 
 void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   SqliteStatement(connection_.handle(),
                   "UPDATE site_index SET file = ?2, bytes = ?3, checksum = ?4, build_seconds = build_seconds + ?5 "
                   "WHERE site_id = ?1 AND name = 'exact'")
       .Bind(site_id, file.file, file.bytes, file.checksum, build_seconds)
       .Run();
+  transaction.Commit();
+}
+
+void CatalogWriter::SetFile(const FileRow& file) {
+  CatalogTransaction transaction(connection_);
+  for (const char* table : {"row_order", "vector_file", "site_index"}) {
+    SqliteStatement(connection_.handle(), fmt::format("UPDATE {} SET bytes = ?2, checksum = ?3 WHERE file = ?1", table))
+        .Bind(file.file, file.bytes, file.checksum)
+        .Run();
+  }
+  transaction.Commit();
+}
+
+void CatalogWriter::SetRows(std::int64_t site_id, const FileRow& file) {
+  CatalogTransaction transaction(connection_);
+  sqlite3* handle = connection_.handle();
+  SqliteStatement(handle, "UPDATE vector_file SET bytes = ?3, checksum = ?4 WHERE site_id = ?1 AND file = ?2")
+      .Bind(site_id, file.file, file.bytes, file.checksum)
+      .Run();
+  SqliteStatement(handle, "UPDATE site_index SET file = ?2, bytes = ?3, checksum = ?4 WHERE site_id = ?1 AND name = 'exact'")
+      .Bind(site_id, file.file, file.bytes, file.checksum)
+      .Run();
+  SqliteStatement(handle, "DELETE FROM site_index WHERE site_id = ?1 AND name <> 'exact'").Bind(site_id).Run();
   transaction.Commit();
 }
 

@@ -3,11 +3,13 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "storage/catalog.h"
+#include "storage/content_checksum.h"
 #include "storage/index_directory.h"
 #include "storage/sqlite.h"
 
@@ -32,6 +34,11 @@ class NewCatalog {
  private:
   std::filesystem::path path_;
   std::unique_ptr<SqliteConnection> connection_;
+  RowChecksum row_;
+  // Of the rows so far.
+  std::uint64_t string_checksum_ = 0;
+  std::uint64_t next_token_checksum_ = 0;
+  std::map<std::string, std::uint64_t> checksums_;  // by table
   std::optional<SqliteStatement> add_string_;
   std::optional<SqliteStatement> add_next_token_;
 };
@@ -43,7 +50,19 @@ struct NewSite {
   std::vector<SiteIndexRow> indices;
 };
 
-// Changes the catalog of an index directory. While it lives the catalog is in WAL mode, so that readers go on; at the
+// A transaction that leaves the catalog's own checksums right.
+class CatalogTransaction {
+ public:
+  explicit CatalogTransaction(SqliteConnection& connection) : connection_(connection), transaction_(connection) {}
+
+  void Commit();
+
+ private:
+  SqliteConnection& connection_;
+  SqliteTransaction transaction_;
+};
+
+// Changes the catalog of an index directory; one of an earlier version is migrated first, in one transaction. While it lives the catalog is in WAL mode, so that readers go on; at the
 // end it is checkpointed and returned to journal_mode=DELETE, unless a reader is at it just then: then the next writer
 // does it. REQUIRES: the build lock is held.
 class CatalogWriter {
@@ -65,7 +84,11 @@ class CatalogWriter {
   void AddSites(std::span<const NewSite> sites, std::span<const std::pair<LengthRow, FileRow>> row_orders);
   // The file that the index 'exact' of a site is opened by. build_seconds is added to what it took before.
   void SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds);
-  // An approximate index. REQUIRES: the site has none of that name and metric.
+  // A file that was made again, where other bytes than before were as good: the rows that name it get its checksum.
+  void SetFile(const FileRow& file);
+  // The same of a site's rows: what was computed from them, heads and approximate indices, is no longer named.
+  void SetRows(std::int64_t site_id, const FileRow& file);
+  // An approximate index, in place of one of that name and metric.
   void AddIndex(std::int64_t site_id, const SiteIndexRow& index);
   void DropIndex(std::int64_t site_id, const SiteIndexRow& index);
   // Measurements replace those of the same site, index, parameters, sample and k.

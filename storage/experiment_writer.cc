@@ -41,7 +41,7 @@ void MakeFolder(const std::filesystem::path& folder) {
 
 std::int64_t ExperimentWriter::AddPromptSet(const PromptSetRow& set, std::span<const PromptRow> prompts,
                                             std::span<const SavedNeighborsRow> saved) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
   SqliteStatement add_set(handle,
                           "INSERT INTO prompt_set(name, length, prompt_count, sha256, imported, seed) "
@@ -60,13 +60,13 @@ std::int64_t ExperimentWriter::AddPromptSet(const PromptSetRow& set, std::span<c
 }
 
 void ExperimentWriter::AddSavedNeighbors(std::int64_t prompt_set_id, const SavedNeighborsRow& row) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   InsertSavedNeighbors(connection_.handle(), prompt_set_id, row);
   transaction.Commit();
 }
 
 void ExperimentWriter::AddSavedBandTotals(std::int64_t prompt_set_id, const SavedBandTotalsRow& row) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   SqliteStatement statement(connection_.handle(),
                             "INSERT OR REPLACE INTO saved_band_totals(prompt_set_id, stream, block, t_i, metric, file, "
                             "bytes, checksum, low, high) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
@@ -79,15 +79,25 @@ void ExperimentWriter::AddSavedBandTotals(std::int64_t prompt_set_id, const Save
 }
 
 void ExperimentWriter::AddSavedPredictions(std::int64_t prompt_set_id, const FileRow& file) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   SqliteStatement(connection_.handle(), "INSERT OR REPLACE INTO saved_predictions VALUES (?1, ?2, ?3, ?4)")
       .Bind(prompt_set_id, file.file, file.bytes, file.checksum)
       .Run();
   transaction.Commit();
 }
 
+void ExperimentWriter::ForgetFile(const IndexDirectory& directory, const std::string& file) {
+  CatalogTransaction transaction(connection_);
+  for (const char* table : {"saved_neighbors", "saved_band_totals", "saved_predictions"}) {
+    SqliteStatement(connection_.handle(), fmt::format("DELETE FROM {} WHERE file = ?1", table)).Bind(file).Run();
+  }
+  transaction.Commit();
+  std::error_code ignored;
+  std::filesystem::remove(directory.Resolve(file), ignored);
+}
+
 void ExperimentWriter::SaveScheme(const SchemeRow& scheme) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   SqliteStatement(connection_.handle(), "INSERT OR REPLACE INTO scheme VALUES (?1, ?2)")
       .Bind(scheme.name, scheme.definition)
       .Run();
@@ -95,23 +105,27 @@ void ExperimentWriter::SaveScheme(const SchemeRow& scheme) {
 }
 
 void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<const EvaluationRow> rows) {
-  SqliteTransaction transaction(connection_);
+  CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
   SqliteStatement drop(handle,
                        "DELETE FROM evaluation WHERE prompt_set_id = ?1 AND first_prompt = ?2 AND samples = ?3 AND "
                        "scheme = ?4 AND metric = ?5 AND t_is = ?6 AND merge = ?7 AND ifnull(k, 0) = ?8 AND within = ?9 "
-                       "AND compared_with = ?10");
+                       "AND compared_with = ?10 RETURNING evaluation_id");
   SqliteStatement add(
-      handle, "INSERT INTO evaluation VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12)");
+      handle,
+      "INSERT INTO evaluation VALUES (NULLIF(?13, 0), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, "
+      "?11, ?12)");
   SqliteStatement add_top(handle, "INSERT INTO evaluation_top_n VALUES (?1, ?2, ?3, ?4)");
   for (const EvaluationRow& row : rows) {
     const std::string t_is = fmt::format("{}", fmt::join(row.t_is, ","));
     const std::uint64_t k = row.k.value_or(0);
     drop.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, Name(row.metric), t_is, Name(row.merge), k,
-              row.within, row.compared_with)
-        .Run();
+              row.within, row.compared_with);
+    // The run that takes another's place takes its id.
+    const std::int64_t replaced = drop.Step() ? drop.Integer(0) : 0;
+    drop.Run();
     add.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, row.scheme.definition, Name(row.metric),
-             t_is, Name(row.merge), k, row.within, row.compared_with, row.hellinger_mean)
+             t_is, Name(row.merge), k, row.within, row.compared_with, row.hellinger_mean, replaced)
         .Run();
     const std::int64_t id = sqlite3_last_insert_rowid(handle);
     for (std::size_t n = 0; n < row.top_n.size(); ++n) {

@@ -27,6 +27,8 @@ class ExperimentWriter : public CatalogWriter {
   void AddSavedNeighbors(std::int64_t prompt_set_id, const SavedNeighborsRow& row);
   void AddSavedBandTotals(std::int64_t prompt_set_id, const SavedBandTotalsRow& row);
   void AddSavedPredictions(std::int64_t prompt_set_id, const FileRow& file);
+  // No row names the file any more, and it is gone. REQUIRES: it is of a set that was not imported.
+  void ForgetFile(const IndexDirectory& directory, const std::string& file);
   // Takes the place of a scheme of the same name.
   void SaveScheme(const SchemeRow& scheme);
   // Each takes the place of the same run's earlier result.

@@ -60,10 +60,12 @@ void SqliteStatement::Run() {
 
 void SqliteStatement::Reset() { sqlite3_reset(statement_.get()); }
 
-std::string SqliteStatement::Text(int column) const {
+std::string SqliteStatement::Text(int column) const { return std::string(TextView(column)); }
+
+std::string_view SqliteStatement::TextView(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-  return text == nullptr ? std::string()
-                         : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
+  if (text == nullptr) return {};
+  return {text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
 void SqliteStatement::BindOne(int index, std::int64_t value) { Check(sqlite3_bind_int64(statement_.get(), index, value)); }

@@ -41,6 +41,7 @@ class SqliteStatement {
   std::int64_t Integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
   double Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
   std::string Text(int column) const;
+  std::string_view TextView(int column) const;  // valid until the next step
   bool IsNull(int column) const { return Type(column) == SQLITE_NULL; }
   // SQLITE_INTEGER, SQLITE_FLOAT, SQLITE_TEXT, SQLITE_BLOB or SQLITE_NULL.
   int Type(int column) const { return sqlite3_column_type(statement_.get(), column); }

@@ -1,12 +1,14 @@
 #include "storage/verify.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
 #include "schema/error.h"
 #include "storage/catalog.h"
 #include "storage/code_file.h"
+#include "storage/content_checksum.h"
 #include "storage/faiss_file.h"
 #include "storage/file.h"
 #include "storage/graph_file.h"
@@ -21,16 +23,20 @@
 namespace actkin {
 namespace {
 
+constexpr int kLongestString = 1000;  // what --length allows
+
 class Verifier {
  public:
-  Verifier(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear,
+  Verifier(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
            ProgressListener& progress)
-      : directory_(directory), hear_(hear), progress_(progress), connection_(OpenCatalog(directory)) {}
+      : directory_(directory), every_byte_(depth == VerifyDepth::kEveryByte), hear_(hear), progress_(progress) {
+    RequireIndexDirectory(directory);
+  }
 
   void Run() {
-    progress_.Begin("verify", TotalBytes(), "bytes");
+    if (every_byte_) progress_.Begin("verify", TotalBytes(), "bytes");
     CheckAll();
-    progress_.End();
+    if (every_byte_) progress_.End();
     ReportLeftovers();
   }
 
@@ -38,23 +44,36 @@ class Verifier {
   void CheckAll() {
     if (!Check("catalog.db", [this] { CheckPages(); })) return;
     catalog_.emplace(connection_->handle());
-    if (!Check("catalog.db: strings", [this] { CheckStrings(); })) return;
-    Check("catalog.db: next tokens", [this] { CheckNextTokens(); });
-    if (const std::optional<ModelRow> model = catalog_->Model()) {
+    if (every_byte_) CheckContent();
+    std::optional<ModelRow> model;
+    std::map<int, FileRow> row_orders;  // by t_i
+    std::vector<SiteRow> sites;
+    const bool readable = Check("catalog.db: what is built", [&] {
+      const int string_length = std::min(catalog_->Corpus().string_length, kLongestString);
+      lengths_ = catalog_->Lengths();
+      model = catalog_->Model();
+      for (int t_i = 0; t_i < string_length; ++t_i) {
+        if (const std::optional<FileRow> row = catalog_->RowOrder(t_i)) row_orders.emplace(t_i, *row);
+      }
+      sites = catalog_->Sites();
+    });
+    if (!readable) return;
+    if (every_byte_) {
+      Check("catalog.db: strings", [this] { CheckStrings(); });
+      Check("catalog.db: next tokens", [this] { CheckNextTokens(); });
+    }
+    if (model) {
       named_.insert(model->file);
       Check(model->file, [&] { CheckModel(*model); });
     }
-    for (const LengthRow& length : lengths_) {
-      const int t_i = length.length - 1;
-      const std::optional<FileRow> row = catalog_->RowOrder(t_i);
-      if (!row) continue;
-      named_.insert(row->file);
-      Check(row->file, [&] { CheckRowOrder(*row, length); });
+    for (const auto& [t_i, row] : row_orders) {
+      named_.insert(row.file);
+      Check(row.file, [&, t_i = t_i, &row = row] { CheckRowOrder(row, t_i + 1); });
     }
-    for (const SiteRow& site : catalog_->Sites()) CheckSite(site);
+    for (const SiteRow& site : sites) CheckSite(site);
     Check("catalog.db: experiments", [this] {
       VerifyExperiments(
-          directory_, *catalog_,
+          directory_, every_byte_, *catalog_,
           [this](const std::string& what, const std::function<void()>& action) { Check(what, action); }, named_);
     });
   }
@@ -87,13 +106,21 @@ class Verifier {
   }
 
   void CheckPages() {
+    connection_ = OpenCatalog(directory_);
+    if (!every_byte_) return;
     const std::string answer = connection_->Value("PRAGMA integrity_check(1)").value_or("no answer");
     if (answer != "ok") Fail("{}: damaged: {}", directory_.Catalog().string(), answer);
   }
 
+  void CheckContent() {
+    if (catalog_->version() < kFirstVersionWithChecksums) return;  // without checksums
+    for (const std::string& table : CheckedTables()) {
+      Check("catalog.db: " + table, [&] { VerifyContent(connection_->handle(), table); });
+    }
+  }
+
   void CheckStrings() {
     const CorpusRow corpus = catalog_->Corpus();
-    lengths_ = catalog_->Lengths();
     if (lengths_.size() != static_cast<std::size_t>(corpus.string_length)) {
       Fail("the catalog knows {} lengths of strings, its corpus row says {}", lengths_.size(), corpus.string_length);
     }
@@ -140,7 +167,7 @@ class Verifier {
   void CheckModel(const ModelRow& row) {
     const std::filesystem::path path = directory_.Resolve(row.file);
     const MappedFile bytes(path);
-    if (Sha256(bytes.bytes()) != row.sha256) Fail("{}: damaged: its SHA-256 is not the catalog's", path.string());
+    if (every_byte_ && Sha256(bytes.bytes()) != row.sha256) Fail("{}: damaged: its SHA-256 is not the catalog's", path.string());
     const ModelShape shape = InferModelShape(SafetensorsFile(path).Shapes(), path.string());
     const bool same = shape.vocabulary_size == row.shape.vocabulary_size && shape.blocks == row.shape.blocks &&
                       shape.heads == row.shape.heads && shape.embed == row.shape.embed &&
@@ -149,21 +176,25 @@ class Verifier {
     if (!same) Fail("{}: its sizes are not those in the catalog", path.string());
   }
 
-  void CheckRowOrder(const FileRow& row, const LengthRow& length) {
+  void CheckRowOrder(const FileRow& row, int string_length) {
+    const auto length = std::ranges::find(lengths_, string_length, &LengthRow::length);
+    if (length == lengths_.end()) Fail("{}: of strings that the catalog has none of", row.file);
     const std::filesystem::path path = directory_.Resolve(row.file);
     const RowOrderFile file(path);
     RequireAsCatalogued(file, row, path);
-    file.Verify();
-    if (file.string_length() != static_cast<std::uint64_t>(length.length) || file.row_count() != length.row_count) {
+    if (file.string_length() != static_cast<std::uint64_t>(string_length) || file.row_count() != length->row_count) {
       Fail("{}: {} rows of length {}, expected {} of {}", path.string(), file.row_count(), file.string_length(),
-           length.row_count, length.length);
+           length->row_count, string_length);
     }
+    if (every_byte_) file.Verify();
   }
 
   void CheckSite(const SiteRow& site) {
-    const std::vector<SiteIndexRow> indices = catalog_->SiteIndices(site.site_id);
-    const std::vector<VectorFileRow> vector_files = catalog_->VectorFiles(site.site_id);
+    std::vector<SiteIndexRow> indices;
+    std::vector<VectorFileRow> vector_files;
     Check("catalog.db: " + Describe(site.site), [&] {
+      indices = catalog_->SiteIndices(site.site_id);
+      vector_files = catalog_->VectorFiles(site.site_id);
       const auto length = std::ranges::find(lengths_, site.site.t_i + 1, &LengthRow::length);
       if (length == lengths_.end() || length->row_count != site.row_count ||
           length->first_string_id != site.first_string_id) {
@@ -188,13 +219,23 @@ class Verifier {
         if (file.rows() != row.rows || file.dimension() != site.dimension || file.element() != site.element) {
           Fail("{}: its rows are not those in the catalog", path.string());
         }
-        file.Verify();
+        if (every_byte_) file.Verify();
       });
     }
     for (const SiteIndexRow& index : indices) {
+      const auto rows = std::ranges::find(vector_files, index.file.file,
+                                          [](const VectorFileRow& row) { return row.file.file; });
+      if (rows != vector_files.end() &&
+          (rows->file.bytes != index.file.bytes || rows->file.checksum != index.file.checksum)) {
+        Check("catalog.db: " + Describe(site.site),
+              [&] { Fail("its index 'exact' and its vector file do not agree about {}", index.file.file); });
+      }
       if (!named_.insert(index.file.file).second) continue;
       Check(index.file.file, [&] {
-        if (index.name != kExactIndexName) return CheckApproximate(site, index);
+        if (index.name != kExactIndexName) {
+          return VerifyApproximateIndex(directory_, *catalog_, site, index,
+                                        every_byte_ ? VerifyDepth::kEveryByte : VerifyDepth::kHeaders);
+        }
         const std::filesystem::path path = directory_.Resolve(index.file.file);
         if (site.site.stream != Stream::kEmbedding) return CheckHeads(index.file, path, site);
         const CodeFile file(path);
@@ -202,37 +243,18 @@ class Verifier {
         if (file.rows() != RowRange{0, site.row_count} || file.positions() * file.embed() != site.dimension) {
           Fail("{}: its rows are not those in the catalog", path.string());
         }
-        file.Verify();
+        if (every_byte_) file.Verify();
       });
     }
   }
 
-  static void CheckHeads(const FileRow& row, const std::filesystem::path& path, const SiteRow& site) {
+  void CheckHeads(const FileRow& row, const std::filesystem::path& path, const SiteRow& site) const {
     const HeadFile file(path);
     RequireAsCatalogued(file, row, path);
     if (file.row_count() != site.row_count || file.dimension() != site.dimension) {
       Fail("{}: its rows are not those in the catalog", path.string());
     }
-    file.Verify();
-  }
-
-  void CheckApproximate(const SiteRow& site, const SiteIndexRow& index) {
-    const std::filesystem::path path = directory_.Resolve(index.file.file);
-    const auto check = [&](const auto& file, const auto& source) {
-      RequireAsCatalogued(file, index.file, path);
-      if (source.metric != index.metric || source.row_count != site.row_count || source.dimension != site.dimension ||
-          source.rows_checksum != OpenSiteRows(directory_, *catalog_, site).checksum()) {
-        Fail("{}: was built over other rows than the site has: drop it and add it again", path.string());
-      }
-      file.Verify();
-    };
-    if (IndexDirectory::IsGraph(index.file.file)) {
-      const GraphFile file(path);
-      check(file, file.graph());
-    } else {
-      const FaissFile file(path);
-      check(file, file.source());
-    }
+    if (every_byte_) file.Verify();
   }
 
   void ReportLeftovers() {
@@ -250,6 +272,7 @@ class Verifier {
   }
 
   const IndexDirectory& directory_;
+  const bool every_byte_;
   const std::function<void(const Finding&)>& hear_;
   ProgressListener& progress_;
   std::uint64_t bytes_read_ = 0;
@@ -261,9 +284,43 @@ class Verifier {
 
 }  // namespace
 
-void Verify(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear,
+void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
             ProgressListener& progress) {
-  Verifier(directory, hear, progress).Run();
+  Verifier(directory, depth, hear, progress).Run();
+}
+
+namespace {
+
+// None where the rows cannot be opened: that is not the fault of what was built over them.
+std::optional<std::uint64_t> ChecksumOfRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
+  try {
+    return OpenSiteRows(directory, catalog, site).checksum();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void VerifyApproximateIndex(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site,
+                            const SiteIndexRow& index, VerifyDepth depth) {
+  const std::filesystem::path path = directory.Resolve(index.file.file);
+  const auto check = [&](const auto& file, const auto& source) {
+    RequireAsCatalogued(file, index.file, path);
+    const std::uint64_t rows_checksum = ChecksumOfRows(directory, catalog, site).value_or(source.rows_checksum);
+    if (source.metric != index.metric || source.row_count != site.row_count || source.dimension != site.dimension ||
+        source.rows_checksum != rows_checksum) {
+      Fail("{}: was built over other rows than the site has: drop it and add it again", path.string());
+    }
+    if (depth == VerifyDepth::kEveryByte) file.Verify();
+  };
+  if (IndexDirectory::IsGraph(index.file.file)) {
+    const GraphFile file(path);
+    check(file, file.graph());
+  } else {
+    const FaissFile file(path);
+    check(file, file.source());
+  }
 }
 
 }  // namespace actkin

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "schema/progress.h"
+#include "storage/catalog.h"
 #include "storage/index_directory.h"
 
 namespace actkin {
@@ -21,10 +22,19 @@ struct Finding {
   std::string line;  // why, in one line; empty when sound
 };
 
-// Checks every checksum and every invariant of an index directory: reads every byte. `hear` is told each finding as it is
-// made, `progress` the bytes that have been read. Throws Error only when there is no index directory at all.
-void Verify(const IndexDirectory& directory, const std::function<void(const Finding&)>& hear,
+enum class VerifyDepth {
+  kHeaders,    // what opening a file checks: it is there, of its size, with its header
+  kEveryByte,  // every checksum and every invariant
+};
+
+// Checks an index directory. `hear` is told each finding as it is made, `progress` the bytes that have been read. Throws
+// Error only when there is no index directory at all, or one whose catalog is not of a version that this program knows.
+void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
             ProgressListener& progress);
+
+// Throws Error when the file of an approximate index is not as written, or was built over other rows than the site has.
+void VerifyApproximateIndex(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site,
+                            const SiteIndexRow& index, VerifyDepth depth);
 
 }  // namespace actkin
 

@@ -15,35 +15,41 @@ using Check = std::function<void(const std::string& what, const std::function<vo
 
 class ExperimentVerifier {
  public:
-  ExperimentVerifier(const IndexDirectory& directory, Catalog& catalog, const Check& check,
+  ExperimentVerifier(const IndexDirectory& directory, bool every_byte, Catalog& catalog, const Check& check,
                      std::set<std::string>& named)
-      : directory_(directory), catalog_(catalog), experiments_(catalog), check_(check), named_(named) {
+      : directory_(directory),
+        every_byte_(every_byte),
+        catalog_(catalog),
+        experiments_(catalog),
+        check_(check),
+        named_(named) {
     lengths_ = catalog.Lengths();
   }
 
   void Run() {
     for (const PromptSetRow& set : experiments_.PromptSets()) {
       const std::string what = "catalog.db: prompt set " + Quote(set.name);
-      check_(what, [&] {
-        CheckPrompts(set);
-        CheckEvaluations(set);
-      });
+      if (every_byte_)
+        check_(what, [&] {
+          CheckPrompts(set);
+          CheckEvaluations(set);
+        });
       for (const SavedNeighborsRow& row : experiments_.SavedNeighbors(set.prompt_set_id)) {
         CheckFile<SavedNeighborsFile>(row.file, set, [&](const SavedNeighborsFile& file) {
           if (file.k() != row.k) Fail("{}: k is {}, expected {}", file.path().string(), file.k(), row.k);
-          file.Verify(row.metric, Length(row.site.t_i + 1).string_count);
+          if (every_byte_) file.Verify(row.metric, Length(row.site.t_i + 1).string_count);
         });
       }
       for (const SavedBandTotalsRow& row : experiments_.SavedBandTotals(set.prompt_set_id)) {
         CheckFile<BandTotalsFile>(row.file, set, [&](const BandTotalsFile& file) {
           RequireVocabulary(file.vocabulary_size());
-          file.Verify(Length(row.site.t_i + 1).row_count);
+          if (every_byte_) file.Verify(Length(row.site.t_i + 1).row_count);
         });
       }
       if (const std::optional<FileRow> row = experiments_.SavedPredictions(set.prompt_set_id)) {
         CheckFile<PredictionsFile>(*row, set, [&](const PredictionsFile& file) {
           RequireVocabulary(file.vocabulary_size());
-          file.Verify();
+          if (every_byte_) file.Verify();
         });
       }
     }
@@ -97,6 +103,7 @@ class ExperimentVerifier {
   }
 
   const IndexDirectory& directory_;
+  const bool every_byte_;
   Catalog& catalog_;
   ExperimentCatalog experiments_;
   const Check& check_;
@@ -106,9 +113,9 @@ class ExperimentVerifier {
 
 }  // namespace
 
-void VerifyExperiments(const IndexDirectory& directory, Catalog& catalog, const Check& check,
+void VerifyExperiments(const IndexDirectory& directory, bool every_byte, Catalog& catalog, const Check& check,
                        std::set<std::string>& named) {
-  ExperimentVerifier(directory, catalog, check, named).Run();
+  ExperimentVerifier(directory, every_byte, catalog, check, named).Run();
 }
 
 }  // namespace actkin

@@ -2,9 +2,8 @@
 
 #include <csignal>
 #include <memory>
-#include <sstream>
-
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "indexer/build.h"
 #include "schema/error.h"
@@ -26,6 +25,7 @@ struct Flags {
   std::string streams = "embedding,proj,ffwd";
   std::string rows = "float32";
   int threads = 1;
+  bool repair = false;
   bool json = false;
 };
 
@@ -54,6 +54,7 @@ void Run(const Flags& flags, bool length_given) {
   if (!flags.blocks.empty()) options.blocks = ParseNumberList(flags.blocks, "--blocks");
   options.streams = ParseStreams(flags.streams);
   options.element = ParseElement(flags.rows);
+  options.repair = flags.repair;
   options.threads = flags.threads;
 
   std::signal(SIGINT, SayInterrupted);
@@ -61,15 +62,18 @@ void Run(const Flags& flags, bool length_given) {
   ProgressBar progress;
   const BuildSummary summary = Build(options, progress);
   if (flags.json) {
-    Print(fmt::format("{{\"out\": {}, \"strings\": {}, \"sites_added\": {}, \"sites_before\": {}, \"bytes_added\": {}, "
-                      "\"seconds\": {:.3f}}}\n",
-                      nlohmann::json(flags.out).dump(), summary.strings, summary.sites_added, summary.sites_before,
-                      summary.bytes_added, summary.seconds));
+    Print(
+        fmt::format("{{\"out\": {}, \"strings\": {}, \"sites_added\": {}, \"sites_before\": {}, \"files_repaired\": "
+                    "{}, \"bytes_added\": {}, "
+                    "\"seconds\": {:.3f}}}\n",
+                    nlohmann::json(flags.out).dump(), summary.strings, summary.sites_added, summary.sites_before,
+                    summary.files_repaired, summary.bytes_added, summary.seconds));
     return;
   }
   std::string line = fmt::format("{}: {} strings, {} sites added ({})", flags.out, Grouped(summary.strings),
                                  summary.sites_added, HumanBytes(summary.bytes_added));
   if (summary.sites_before > 0) line += fmt::format(", {} were there", summary.sites_before);
+  if (summary.files_repaired > 0) line += fmt::format(", {} were damaged", summary.files_repaired);
   Print(line + fmt::format(", {}\n", HumanSeconds(summary.seconds)));
   if (options.model && StdoutIsTerminal()) Print(fmt::format("ask it: actkin query {} PROMPT\n", flags.out));
 }
@@ -92,12 +96,15 @@ void AddBuildCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--vocabulary-from", flags->vocabulary_from,
                       "The text that the model was trained on, when the checkpoint does not say and CORPUS is another");
+  command->add_flag("--repair", flags->repair,
+                    "Check every byte of what is there, and make damaged files again (always: missing and cut ones)");
   AddThreadsOption(*command, flags->threads);
   command->add_flag("--json", flags->json, "Print the summary as JSON");
   command->footer(
       "Examples, with the model that the example of 'actkin train --help' makes:\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 3-8   # adds positions\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --repair    # what 'actkin verify' found\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin          # next-token counts only");
   command->callback([flags, length] { Run(*flags, length->count() > 0); });
 }

@@ -9,6 +9,7 @@
 #include "query/token_totals.h"
 #include "schema/error.h"
 #include "schema/text.h"
+#include "storage/catalog_writer.h"
 #include "storage/file.h"
 #include "tools/commands.h"
 #include "tools/study_flags.h"
@@ -172,6 +173,7 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
+  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
   IndexReader reader{IndexDirectory(flags.directory)};
   ProgressBar progress;
   Answer answer;

@@ -100,6 +100,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   TuneRequest request;
   request.streams = ParseStreams(flags.streams);
   request.name = flags.name;
+  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
   IndexReader reader{IndexDirectory(flags.directory)};
   const int blocks = BlocksOf(reader);
   request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));

@@ -45,14 +45,18 @@ void AddVerifyCommand(CLI::App& app) {
       progress.End();
       Print(fmt::format("{}  {}: {}\n", Name(finding.kind), finding.what, finding.line));
     };
-    Verify(IndexDirectory(flags->directory), hear, progress);
+    Verify(IndexDirectory(flags->directory), VerifyDepth::kEveryByte, hear, progress);
     if (flags->json) {
       Print(nlohmann::ordered_json{{"sound", sound}, {"damaged", damaged}, {"findings", std::move(findings)}}.dump(1) +
             "\n");
     } else {
       Print(fmt::format("{}: {} checks passed, {} failed\n", flags->directory, sound, damaged));
     }
-    if (damaged > 0) throw ExitStatus(1);
+    if (damaged == 0) return;
+    if (!flags->json) {
+      Print("'actkin build CORPUS --out DIRECTORY --repair' makes damaged files again, and nothing else\n");
+    }
+    throw ExitStatus(1);
   });
 }
 

@@ -1,0 +1,124 @@
+#include "storage/content_checksum.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+
+#include "schema/catalog_sql.h"
+#include "schema/error.h"
+#include "storage/catalog.h"
+
+namespace actkin {
+namespace {
+
+constexpr char kTable[] = "content_checksum";
+constexpr std::array<std::string_view, 5> kFixed{"corpus", "next_token", "string", "string_length", "token"};
+
+void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
+  switch (statement.Type(column)) {
+    case SQLITE_INTEGER:
+      row.Add(statement.Integer(column));
+      return;
+    case SQLITE_FLOAT:
+      row.Add(statement.Real(column));
+      return;
+    case SQLITE_NULL:
+      row.AddNull();
+      return;
+    default:
+      row.Add(statement.TextView(column));
+  }
+}
+
+std::uint64_t SumOfRows(SqliteStatement& statement) {
+  std::uint64_t sum = 0;
+  RowChecksum row;
+  const int columns = statement.ColumnCount();
+  while (statement.Step()) {
+    for (int column = 0; column < columns; ++column) AddColumn(row, statement, column);
+    sum += row.Take();
+  }
+  return sum;
+}
+
+}  // namespace
+
+void RowChecksum::Append(char type, const void* data, std::size_t size) {
+  bytes_ += type;
+  bytes_.append(static_cast<const char*>(data), size);
+}
+
+RowChecksum& RowChecksum::Add(std::int64_t value) {
+  Append('i', &value, sizeof(value));
+  return *this;
+}
+
+RowChecksum& RowChecksum::Add(double value) {
+  Append('r', &value, sizeof(value));
+  return *this;
+}
+
+RowChecksum& RowChecksum::Add(std::string_view value) {
+  const std::uint64_t size = value.size();
+  Append('t', &size, sizeof(size));
+  bytes_ += value;
+  return *this;
+}
+
+RowChecksum& RowChecksum::AddNull() {
+  bytes_ += 'n';
+  return *this;
+}
+
+std::uint64_t RowChecksum::Take() {
+  const std::uint64_t checksum = XXH3_64bits(bytes_.data(), bytes_.size());
+  bytes_.clear();
+  return checksum;
+}
+
+const std::vector<std::string>& CheckedTables() {
+  static const std::vector<std::string> tables = [] {
+    SqliteConnection empty(":memory:", SqliteConnection::Mode::kCreate);
+    empty.Execute(kCatalogSql);
+    SqliteStatement statement(empty.handle(),
+                              "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name");
+    std::vector<std::string> names;
+    while (statement.Step()) names.push_back(statement.Text(0));
+    std::erase(names, kTable);
+    return names;
+  }();
+  return tables;
+}
+
+bool IsFixedTable(std::string_view table) { return std::ranges::find(kFixed, table) != kFixed.end(); }
+
+std::uint64_t DefinitionChecksum(sqlite3* connection, const std::string& table) {
+  SqliteStatement statement(connection, "SELECT type, name, sql FROM main.sqlite_master WHERE tbl_name = ?1");
+  statement.Bind(table);
+  return SumOfRows(statement);
+}
+
+std::uint64_t ContentChecksum(sqlite3* connection, const std::string& table) {
+  std::uint64_t checksum = DefinitionChecksum(connection, table);
+  SqliteStatement is_table(connection, "SELECT 1 FROM main.sqlite_master WHERE name = ?1 AND type = 'table'");
+  if (!is_table.Bind(table).Step()) return checksum;
+  SqliteStatement rows(connection, fmt::format("SELECT * FROM main.\"{}\"", table));
+  return checksum + SumOfRows(rows);
+}
+
+void SaveContentChecksum(sqlite3* connection, const std::string& table, std::uint64_t checksum) {
+  SqliteStatement(connection, "INSERT OR REPLACE INTO content_checksum VALUES (?1, ?2)")
+      .Bind(table, ChecksumText(checksum))
+      .Run();
+}
+
+void VerifyContent(sqlite3* connection, const std::string& table) {
+  SqliteStatement saved(connection, "SELECT checksum FROM main.content_checksum WHERE name = ?1");
+  if (!saved.Bind(table).Step()) Fail("damaged: the table content_checksum has no row for it");
+  if (saved.Text(0) != ChecksumText(ContentChecksum(connection, table))) {
+    Fail("damaged, or changed by hand: its rows are not those that its checksum is of");
+  }
+}
+
+}  // namespace actkin
