@@ -8,6 +8,7 @@
 #include "query/similar_strings_export.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
+#include "storage/catalog_writer.h"
 #include "storage/csv_export.h"
 #include "tools/commands.h"
 #include "tools/study_flags.h"
@@ -112,6 +113,7 @@ void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
 }
 
 void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
+  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
   IndexReader reader{IndexDirectory(flags.directory)};
   const int blocks = BlocksOf(reader);
   SimilarStringsRequest request;
