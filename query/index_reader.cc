@@ -4,8 +4,8 @@
 #include <set>
 
 #include "query/embedding_index.h"
+#include "query/exact_index.h"
 #include "query/open_approximate_index.h"
-#include "query/scan_index.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
@@ -71,8 +71,7 @@ Prompt IndexReader::Encode(std::string_view text) {
 
 SiteRow IndexReader::RequireSite(const Site& site) {
   if (std::optional<SiteRow> row = catalog_->FindSite(site)) return *row;
-  FailUsage("no site {}: {}; 'actkin build' adds more", Describe(site),
-            DescribeBuilt(catalog_->Sites(), site.stream));
+  FailUsage("no site {}: {}; 'actkin build' adds more", Describe(site), DescribeBuilt(catalog_->Sites(), site.stream));
 }
 
 Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens) {
@@ -100,7 +99,8 @@ Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tok
     site.block = *query.block;
   } else {
     for (const SiteRow& row : sites) {
-      if (row.site.stream == query.stream && row.site.t_i == site.t_i) site.block = std::max(site.block, row.site.block);
+      if (row.site.stream == query.stream && row.site.t_i == site.t_i)
+        site.block = std::max(site.block, row.site.block);
     }
   }
   return site;
@@ -182,7 +182,7 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
       const std::filesystem::path path = directory_.Resolve(index_row->file.file);
       RequireAsCatalogued(heads.emplace(path), index_row->file, path);
     }
-    index = std::make_shared<ScanIndex>(std::move(files), std::move(heads), OpenRowOrder(site.t_i));
+    index = std::make_shared<ExactIndex>(std::move(files), std::move(heads), OpenRowOrder(site.t_i));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
     Fail("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),

@@ -62,7 +62,7 @@ class ApproximateIndexTest : public testing::Test {
     values_ = std::move(values);
     ordinals_ = ShuffledOrdinals(values_.size() / dimension);
     const auto split = static_cast<RowNumber>(ordinals_.size() / 3);
-    exact_ = MakeScanIndex(folder_, element, dimension, values_, ordinals_, {split});
+    exact_ = MakeExactIndex(folder_, element, dimension, values_, ordinals_, {split});
     // Written above, under these names.
     files_ = {folder_ / fmt::format("{}-0-{}", Name(element), split),
               folder_ / fmt::format("{}-{}-{}", Name(element), split, ordinals_.size())};
@@ -140,7 +140,7 @@ class ApproximateIndexTest : public testing::Test {
   std::vector<float> values_;
   std::vector<StringOrdinal> ordinals_;
   std::vector<std::filesystem::path> files_;
-  std::unique_ptr<ScanIndex> exact_;
+  std::unique_ptr<ExactIndex> exact_;
 };
 
 TEST_F(ApproximateIndexTest, FindsWhatItsParametersAllow) {

@@ -96,8 +96,8 @@ TEST(BandCountsTest, AddUpWhatASearchFindsInEachBand) {
     for (const Element element : {Element::kFloat32, Element::kFloat16}) {
       const TemporaryFolder folder;
       const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
-      const auto index = MakeScanIndex(folder, element, made.dimension, made.values, ordinals,
-                                       {static_cast<RowNumber>(made.row_count() / 3)});
+      const auto index = MakeExactIndex(folder, element, made.dimension, made.values, ordinals,
+                                        {static_cast<RowNumber>(made.row_count() / 3)});
       const auto order = MakeRowOrder(folder, ordinals);
       const NextTokenTable next_tokens = MakeNextTokens(folder, made.row_count());
       for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
@@ -121,7 +121,7 @@ TEST(BandCountsTest, DependOnTheThreadsInNothing) {
   const MadeRows made = HardRows().front();
   const TemporaryFolder folder;
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
-  const auto index = MakeScanIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
+  const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
   const auto order = MakeRowOrder(folder, ordinals);
   const NextTokenTable next_tokens = MakeNextTokens(folder, made.row_count());
   BandRequest request{.metric = Metric::kCosine, .thresholds = {0.5, -kInfinity}, .inverse_distance = true};
@@ -144,7 +144,7 @@ TEST(BandCountsTest, ThresholdsThatAreNoneAreRefused) {
   const MadeRows made = HardRows().front();
   const TemporaryFolder folder;
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
-  const auto index = MakeScanIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
+  const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
   const auto order = MakeRowOrder(folder, ordinals);
   const NextTokenTable next_tokens = MakeNextTokens(folder, made.row_count());
   const auto error = [&](Metric metric, std::vector<double> thresholds) {

@@ -140,7 +140,7 @@ TEST(EmbeddingIndexTest, AnswersAsAScanOfTheExpandedRows) {
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
   const auto index = MakeIndex(folder, made, ordinals);
   const std::vector<float> values = made.Expand();
-  const auto scan = MakeScanIndex(folder, Element::kFloat32, made.dimension(), values, ordinals);
+  const auto scan = MakeExactIndex(folder, Element::kFloat32, made.dimension(), values, ordinals);
   const std::vector<float> queries = RandomQueries(made, 4, false);
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     for (const Order order : {Order::kNearest, Order::kFarthest}) {

@@ -129,9 +129,9 @@ std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t di
   return path;
 }
 
-std::unique_ptr<ScanIndex> MakeScanIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
-                                         std::span<const float> values, std::span<const StringOrdinal> ordinals,
-                                         const std::vector<RowNumber>& splits, Made made) {
+std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
+                                           std::span<const float> values, std::span<const StringOrdinal> ordinals,
+                                           const std::vector<RowNumber>& splits, Made made) {
   std::vector<VectorFile> files;
   RowNumber first = 0;
   const auto write_to = [&](RowNumber end) {
@@ -147,7 +147,7 @@ std::unique_ptr<ScanIndex> MakeScanIndex(const TemporaryFolder& folder, Element 
     heads.emplace(folder / "heads");
     heads->Verify();
   }
-  return std::make_unique<ScanIndex>(std::move(files), std::move(heads), MakeRowOrder(folder, ordinals));
+  return std::make_unique<ExactIndex>(std::move(files), std::move(heads), MakeRowOrder(folder, ordinals));
 }
 
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,

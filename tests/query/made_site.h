@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "query/scan_index.h"
+#include "query/exact_index.h"
 #include "query/site_index.h"
 #include "storage/row_order_file.h"
 #include "storage/vector_file.h"
@@ -45,9 +45,9 @@ std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t di
 enum class Made { kWithHeads, kWithoutHeads };
 
 // An index over `values`, in files that end at each of `splits` and at the last row.
-std::unique_ptr<ScanIndex> MakeScanIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
-                                         std::span<const float> values, std::span<const StringOrdinal> ordinals,
-                                         const std::vector<RowNumber>& splits = {}, Made made = Made::kWithoutHeads);
+std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
+                                           std::span<const float> values, std::span<const StringOrdinal> ordinals,
+                                           const std::vector<RowNumber>& splits = {}, Made made = Made::kWithoutHeads);
 
 // The answer to one query by brute force: plain double sums, first number first, and a full sort.
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,

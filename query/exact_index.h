@@ -1,5 +1,5 @@
-#ifndef ACTKIN_QUERY_SCAN_INDEX_H_
-#define ACTKIN_QUERY_SCAN_INDEX_H_
+#ifndef ACTKIN_QUERY_EXACT_INDEX_H_
+#define ACTKIN_QUERY_EXACT_INDEX_H_
 
 #include <cstdint>
 #include <memory>
@@ -18,11 +18,11 @@ namespace actkin {
 // (head_search.h); without heads every row is read. The answer is the brute-force answer in double precision
 // (exact_distance.h) over the stored numbers, and the same on every processor and for every number of threads.
 // Immutable; any thread.
-class ScanIndex : public SiteIndex {
+class ExactIndex : public SiteIndex {
  public:
   // files: row ranges of one site, in any order, that together are rows 0..row_count-1, each once, of one dimension;
   // heads and order: of the same rows. Throws Error naming a file when they are not.
-  ScanIndex(std::vector<VectorFile> files, std::optional<HeadFile> heads, std::shared_ptr<const RowOrderFile> order);
+  ExactIndex(std::vector<VectorFile> files, std::optional<HeadFile> heads, std::shared_ptr<const RowOrderFile> order);
 
   std::uint64_t row_count() const override { return row_count_; }
   std::uint64_t dimension() const override { return dimension_; }
@@ -40,4 +40,4 @@ class ScanIndex : public SiteIndex {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_QUERY_SCAN_INDEX_H_
+#endif  // ACTKIN_QUERY_EXACT_INDEX_H_

@@ -1,4 +1,4 @@
-#include "query/scan_index.h"
+#include "query/exact_index.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -81,7 +81,7 @@ TEST_P(HardRowsTest, EveryRequestGetsTheBruteForceAnswer) {
         count > 100 ? std::vector<RowNumber>{static_cast<RowNumber>(count / 4), static_cast<RowNumber>(count - 33)}
                     : std::vector<RowNumber>{};
     const auto [element, made] = GetParam();
-    const auto index = MakeScanIndex(folder, element, rows.dimension, rows.values, ordinals, splits, made);
+    const auto index = MakeExactIndex(folder, element, rows.dimension, rows.values, ordinals, splits, made);
     ASSERT_EQ(index->row_count(), count);
     for (const Asked& asked : EveryRequest(rows, ordinals)) {
       const auto queries = std::span(rows.queries).first(asked.query_count * rows.dimension);
@@ -120,7 +120,7 @@ TEST(HeadsTest, WideRowsGetTheBruteForceAnswerForEveryK) {
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(kRows);
   const TemporaryFolder folder;
   const auto index =
-      MakeScanIndex(folder, Element::kFloat32, kDimension, values, ordinals, {1000, 1001}, Made::kWithHeads);
+      MakeExactIndex(folder, Element::kFloat32, kDimension, values, ordinals, {1000, 1001}, Made::kWithHeads);
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     for (const Order order : {Order::kNearest, Order::kFarthest}) {
       for (const std::uint64_t k : {1, 10, 1000, 4999, 5000}) {
@@ -140,7 +140,7 @@ TEST(HeadsTest, WideRowsGetTheBruteForceAnswerForEveryK) {
 }
 
 // Whole numbers have one right answer, to the last bit.
-RC_GTEST_PROP(ScanIndexProperty, WholeNumbersGetExactlyTheBruteForceAnswer, ()) {
+RC_GTEST_PROP(ExactIndexProperty, WholeNumbersGetExactlyTheBruteForceAnswer, ()) {
   const auto dimension = *rc::gen::inRange<std::size_t>(1, 80);
   const auto count = *rc::gen::inRange<std::size_t>(1, 200);
   const auto largest = *rc::gen::element(1, 3, 50);
@@ -162,14 +162,15 @@ RC_GTEST_PROP(ScanIndexProperty, WholeNumbersGetExactlyTheBruteForceAnswer, ()) 
   const auto split = *rc::gen::inRange<RowNumber>(0, static_cast<RowNumber>(count) + 1);
   const TemporaryFolder folder;
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(count, *rc::gen::arbitrary<unsigned>());
-  const auto index = MakeScanIndex(folder, *rc::gen::element(Element::kFloat32, Element::kFloat16), dimension, values,
-                                   ordinals, split > 0 && split < count ? std::vector{split} : std::vector<RowNumber>{},
-                                   *rc::gen::element(Made::kWithHeads, Made::kWithoutHeads));
+  const auto index =
+      MakeExactIndex(folder, *rc::gen::element(Element::kFloat32, Element::kFloat16), dimension, values, ordinals,
+                     split > 0 && split < count ? std::vector{split} : std::vector<RowNumber>{},
+                     *rc::gen::element(Made::kWithHeads, Made::kWithoutHeads));
   RC_ASSERT(ExpectRightAnswer(index->Search(query, request)[0], values, ordinals, query, request, 0, "whole numbers"));
 }
 
 // float32 rows whose squared distances leave float32's range, above and below.
-TEST(ScanIndexTest, OverflowAndUnderflowOfTheScanDoNotChangeTheAnswer) {
+TEST(ExactIndexTest, OverflowAndUnderflowOfTheScanDoNotChangeTheAnswer) {
   for (const float scale : {1e30F, 3e37F, 1e-22F, 1e-38F, 1e-44F}) {
     const TemporaryFolder folder;
     std::mt19937 generator(3);
@@ -178,7 +179,7 @@ TEST(ScanIndexTest, OverflowAndUnderflowOfTheScanDoNotChangeTheAnswer) {
     for (float& value : values) value = normal(generator) * scale;
     const std::vector<float> query(values.begin() + 120, values.begin() + 132);
     const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(500);
-    const auto index = MakeScanIndex(folder, Element::kFloat32, 12, values, ordinals);
+    const auto index = MakeExactIndex(folder, Element::kFloat32, 12, values, ordinals);
     for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
       for (const Order order : {Order::kNearest, Order::kFarthest}) {
         const SearchRequest request{.metric = metric, .order = order, .k = 7, .threads = 2};
@@ -190,14 +191,14 @@ TEST(ScanIndexTest, OverflowAndUnderflowOfTheScanDoNotChangeTheAnswer) {
 }
 
 // To the last bit, whatever the instructions and however many threads.
-TEST(ScanIndexTest, TheAnswerDoesNotDependOnProcessorOrThreads) {
+TEST(ExactIndexTest, TheAnswerDoesNotDependOnProcessorOrThreads) {
   const TemporaryFolder folder;
   std::mt19937 generator(4);
   std::normal_distribution<float> normal;
   std::vector<float> values(3000 * 37);
   for (float& value : values) value = normal(generator);
   const std::vector<float> queries(values.begin(), values.begin() + 6 * 37);
-  const auto index = MakeScanIndex(folder, Element::kFloat32, 37, values, ShuffledOrdinals(3000));
+  const auto index = MakeExactIndex(folder, Element::kFloat32, 37, values, ShuffledOrdinals(3000));
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     SearchRequest request{.metric = metric, .k = 20};
     const auto expected = index->Search(queries, request);
@@ -218,13 +219,13 @@ TEST(ScanIndexTest, TheAnswerDoesNotDependOnProcessorOrThreads) {
   }
 }
 
-TEST(ScanIndexTest, ARowIsAtZeroOrOneFromItself) {
+TEST(ExactIndexTest, ARowIsAtZeroOrOneFromItself) {
   const TemporaryFolder folder;
   std::mt19937 generator(6);
   std::normal_distribution<float> normal;
   std::vector<float> values(50 * 23);
   for (float& value : values) value = normal(generator);
-  const auto index = MakeScanIndex(folder, Element::kFloat32, 23, values, ShuffledOrdinals(50));
+  const auto index = MakeExactIndex(folder, Element::kFloat32, 23, values, ShuffledOrdinals(50));
   for (RowNumber row = 0; row < 50; ++row) {
     const std::vector<float> query = index->Vector(row);
     EXPECT_EQ(index->Search(query, {.k = 1})[0][0].distance, 0.0);
@@ -233,11 +234,11 @@ TEST(ScanIndexTest, ARowIsAtZeroOrOneFromItself) {
   }
 }
 
-TEST(ScanIndexTest, MergedRangesAreTheWholeAnswer) {
+TEST(ExactIndexTest, MergedRangesAreTheWholeAnswer) {
   const MadeRows rows = HardRows()[1];
   const TemporaryFolder folder;
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(rows.row_count());
-  const auto index = MakeScanIndex(folder, Element::kFloat32, rows.dimension, rows.values, ordinals);
+  const auto index = MakeExactIndex(folder, Element::kFloat32, rows.dimension, rows.values, ordinals);
   const auto query = std::span(rows.queries).first(rows.dimension);
   SearchRequest request{.k = 12};
   const std::vector<Match> whole = index->Search(query, request)[0];
@@ -261,7 +262,7 @@ class BadRequestTest : public testing::Test {
 
   TemporaryFolder folder_;
   std::vector<float> values_ = std::vector<float>(30, 1.0F);
-  std::unique_ptr<ScanIndex> index_ = MakeScanIndex(folder_, Element::kFloat32, 3, values_, ShuffledOrdinals(10));
+  std::unique_ptr<ExactIndex> index_ = MakeExactIndex(folder_, Element::kFloat32, 3, values_, ShuffledOrdinals(10));
 };
 
 TEST_F(BadRequestTest, IsRefusedInOneLineThatNamesTheValue) {
@@ -288,7 +289,7 @@ TEST_F(BadRequestTest, IsRefusedInOneLineThatNamesTheValue) {
 
 TEST_F(BadRequestTest, NoQueriesGetNoAnswers) { EXPECT_TRUE(index_->Search({}, {.k = 1}).empty()); }
 
-TEST(ScanIndexTest, FilesMustCoverTheRowsOfOneSite) {
+TEST(ExactIndexTest, FilesMustCoverTheRowsOfOneSite) {
   const TemporaryFolder folder;
   const std::vector<float> values(30, 1.0F);
   const auto order = MakeRowOrder(folder, ShuffledOrdinals(10));
@@ -299,7 +300,7 @@ TEST(ScanIndexTest, FilesMustCoverTheRowsOfOneSite) {
     return ErrorOf([&] {
       std::vector<VectorFile> all;
       (all.push_back(std::move(files)), ...);
-      ScanIndex(std::move(all), std::nullopt, order);
+      ExactIndex(std::move(all), std::nullopt, order);
     });
   };
   EXPECT_EQ(error(rows(4, 10), rows(0, 4)), "no error");
@@ -312,7 +313,7 @@ TEST(ScanIndexTest, FilesMustCoverTheRowsOfOneSite) {
   EXPECT_THAT(error(), OneLineWith("files"));
 }
 
-TEST(ScanIndexTest, DamagedRowsAndOrdersAreNamed) {
+TEST(ExactIndexTest, DamagedRowsAndOrdersAreNamed) {
   const TemporaryFolder folder;
   std::vector<float> values(30, 1.0F);
   values[16] = std::numeric_limits<float>::quiet_NaN();
@@ -321,7 +322,7 @@ TEST(ScanIndexTest, DamagedRowsAndOrdersAreNamed) {
     return ErrorOf([&] {
       std::vector<VectorFile> files;
       files.emplace_back(path);
-      ScanIndex(std::move(files), std::nullopt, row_order)
+      ExactIndex(std::move(files), std::nullopt, row_order)
           .Search(std::vector<float>{1, 2, 3}, {.metric = metric, .k = 2});
     });
   };

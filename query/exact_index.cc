@@ -1,4 +1,4 @@
-#include "query/scan_index.h"
+#include "query/exact_index.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -18,8 +18,8 @@ constexpr std::size_t kHeadGroup = 64;
 
 }  // namespace
 
-ScanIndex::ScanIndex(std::vector<VectorFile> files, std::optional<HeadFile> heads,
-                     std::shared_ptr<const RowOrderFile> order)
+ExactIndex::ExactIndex(std::vector<VectorFile> files, std::optional<HeadFile> heads,
+                       std::shared_ptr<const RowOrderFile> order)
     : files_(std::move(files)), heads_(std::move(heads)), order_(std::move(order)) {
   if (files_.empty()) Fail("a site without vector files cannot be searched");
   dimension_ = files_.front().dimension();
@@ -45,7 +45,7 @@ ScanIndex::ScanIndex(std::vector<VectorFile> files, std::optional<HeadFile> head
   std::erase_if(files_, [](const VectorFile& file) { return file.rows().size() == 0; });
 }
 
-std::vector<std::vector<Match>> ScanIndex::Search(std::span<const float> queries, const SearchRequest& request) const {
+std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> queries, const SearchRequest& request) const {
   const RowRange rows = CheckRequest(queries, dimension_, row_count_, request);
   const std::size_t query_count = queries.size() / dimension_;
   const auto part = [&](std::size_t first, std::size_t count) {
@@ -66,10 +66,10 @@ std::vector<std::vector<Match>> ScanIndex::Search(std::span<const float> queries
   return answers;
 }
 
-std::unique_ptr<RowScan> ScanIndex::NewScan(std::span<const float> queries, Metric metric) const {
+std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric) const {
   return std::make_unique<VectorScan>(files_, dimension_, queries, metric);
 }
 
-std::vector<float> ScanIndex::Vector(RowNumber row) const { return FileOfRow(files_, row).Row(row); }
+std::vector<float> ExactIndex::Vector(RowNumber row) const { return FileOfRow(files_, row).Row(row); }
 
 }  // namespace actkin
