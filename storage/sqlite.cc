@@ -8,7 +8,10 @@
 namespace actkin {
 namespace {
 
-constexpr int kBusyMilliseconds = 10'000;
+// How long one waits for the others. A writer waits for readers alone, each for the length of one statement, and has hours
+// of work behind it.
+constexpr int kReaderMilliseconds = 10'000;
+constexpr int kWriterMilliseconds = 120'000;
 
 std::string Describe(sqlite3* connection) {
   const char* file = sqlite3_db_filename(connection, "main");
@@ -23,6 +26,10 @@ std::string Describe(sqlite3* connection) {
   }
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
     Fail("{}: the catalog is damaged or no catalog: restore it, or build again", Describe(connection));
+  }
+  if (code == SQLITE_BUSY) {
+    Fail("{}: others have it in use and do not let go of it: end what reads it and run the same command again, it continues",
+         Describe(connection));
   }
   if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) {
     Fail("{}: if the folder holds a write-ahead log (-wal), a build was interrupted: run it again to its end, or make the folder "
@@ -88,7 +95,7 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode)
     if (connection == nullptr) Fail("{}: out of memory", path.string());
     FailSqlite(connection);
   }
-  sqlite3_busy_timeout(connection, kBusyMilliseconds);
+  sqlite3_busy_timeout(connection, mode == Mode::kRead ? kReaderMilliseconds : kWriterMilliseconds);
   if (mode == Mode::kRead) Execute("PRAGMA query_only = 1");
 }
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "schema/error.h"
+#include "storage/processor.h"
 #include "tools/commands.h"
 
 namespace actkin {
@@ -65,6 +66,7 @@ int Main(int argc, char** argv) {
   AddImportCommand(app);
   AddRecallCommand(app);
   try {
+    LimitInstructions();
     app.parse(argc, argv);
     if (app.get_subcommands().empty()) FailUsage("no subcommand given (see 'actkin --help')");
     return 0;
