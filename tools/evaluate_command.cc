@@ -160,19 +160,12 @@ OrderedJson JsonRun(const Result& result, const std::string& within) {
 
 EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const std::string& within,
                          Reference reference) {
-  EvaluationRow row;
-  row.first_prompt = prompts.begin;
-  row.samples = result.agreement.samples;
-  row.scheme = {result.run.scheme.name, SchemeJson(result.run.scheme)};
+  EvaluationRow row = EvaluationOf(result.run.scheme, result.agreement, prompts.begin, reference);
   row.metric = result.run.request.metric;
   row.t_is = result.run.request.t_is;
   row.merge = result.run.request.merge;
   row.k = CountShown(result.run.request);
   row.within = within;
-  row.compared_with = Name(reference);
-  row.hellinger_mean = result.agreement.hellinger_mean;
-  row.top_n.assign(result.agreement.top_n.begin(), result.agreement.top_n.end());
-  row.top_n_any_order.assign(result.agreement.top_n_any_order.begin(), result.agreement.top_n_any_order.end());
   return row;
 }
 

@@ -37,9 +37,8 @@ struct Flags {
   std::string prompt;
   PromptFlags prompts;
   PoolFlags pool;
-  double train_fraction = 0.5;
+  NewSchemeFlags scheme{.name = "learned"};
   LearnPlan plan;
-  std::string name = "learned";
   bool escapes = false;
   bool json = false;
   int threads = 1;
@@ -149,14 +148,10 @@ void CheckFlags(const CLI::App& command, const Flags& flags) {
     FailUsage("--prompt, --sample and --prompts: give one of them");
   }
   if (one && command.count("--train-fraction") > 0) FailUsage("--train-fraction: has no meaning for one prompt");
-  if (!(flags.train_fraction > 0 && flags.train_fraction <= 1)) {
-    FailUsage("--train-fraction {}: expected more than 0, at most 1", flags.train_fraction);
-  }
+  CheckNewScheme(flags.scheme);
   if (!(flags.plan.learning_rate > 0 && std::isfinite(flags.plan.learning_rate))) {
     FailUsage("--lr {}: expected more than 0", flags.plan.learning_rate);
   }
-  if (IsBuiltInScheme(flags.name)) FailUsage("--name {}: is the name of a built-in scheme", Quote(flags.name));
-  if (flags.name.empty()) FailUsage("--name: expected a name");
 }
 
 void Run(const CLI::App& command, Flags& flags) {
@@ -185,8 +180,7 @@ void Run(const CLI::App& command, Flags& flags) {
     experiment.emplace(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
     data = SampleData(*experiment, request, blocks);
     text = [&](std::uint64_t prompt) { return experiment->set().prompts[prompt].text; };
-    const double share = flags.train_fraction * static_cast<double>(data.prompts);
-    options.plan.training_prompts = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(share));
+    options.plan.training_prompts = TrainingPrompts(flags.scheme, data.prompts);
     options.plan.data = DescribeData(reader, experiment->set().row.name + " " + experiment->set().row.sha256, request);
     experiment->SaveSet();
   }
@@ -206,7 +200,7 @@ void Run(const CLI::App& command, Flags& flags) {
       },
       progress);
   Scheme scheme;
-  scheme.name = flags.name;
+  scheme.name = flags.scheme.name;
   scheme.weights.assign(summary.weights.begin(), summary.weights.end());
   if (request.bands.empty()) {
     scheme.metric.reset();
@@ -219,15 +213,10 @@ void Run(const CLI::App& command, Flags& flags) {
     fmt::print(stderr, "actkin: interrupted after step {}: run the same command again, it continues\n", summary.steps);
     throw ExitStatus(128 + SIGINT);
   }
-  const SchemeRow row{scheme.name, SchemeJson(scheme)};
-  const std::optional<SchemeRow> saved = ExperimentCatalog(reader.catalog()).FindScheme(scheme.name);
-  if (saved && saved->definition != row.definition) {
-    progress.Note(fmt::format("scheme {} takes the place of another of that name", Quote(scheme.name)));
-  }
-  if (experiment) {
-    experiment->Writer()->SaveScheme(row);
-  } else {
-    ExperimentWriter(reader.directory()).SaveScheme(row);
+  {
+    const std::unique_ptr<ExperimentWriter> writer =
+        experiment ? experiment->Writer() : std::make_unique<ExperimentWriter>(reader.directory());
+    SaveScheme(reader, *writer, scheme, progress);
   }
   if (flags.json) {
     Print(JsonSummary(summary, scheme).dump(1) + "\n");
@@ -244,10 +233,7 @@ void AddLearnCommand(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("--prompt", flags->prompt, "Learn from this prompt alone, instead of a sample");
-  command
-      ->add_option("--train-fraction", flags->train_fraction,
-                   "How much of the prompts, from the first on, to learn from; the others are held out")
-      ->capture_default_str();
+  AddNewSchemeOptions(*command, flags->scheme, "to learn from");
   AddPoolOptions(*command, flags->pool);
   AddPromptOptions(*command, flags->prompts, SampleSeed::kNoOption);
   const auto count = [command](const char* name, std::uint64_t& value, const char* what) {
@@ -261,7 +247,6 @@ void AddLearnCommand(CLI::App& app) {
                                           "Learning rate (default: 3e-4 over a sample, 3e-3 for one prompt)");
   command->add_option("--seed", flags->plan.seed, "Of the first weights, as torch.manual_seed, and of the batches")
       ->capture_default_str();
-  command->add_option("--name", flags->name, "Of the scheme that is saved")->capture_default_str();
   command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in --prompt");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);

@@ -106,6 +106,47 @@ PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, Ind
   return request;
 }
 
+void AddNewSchemeOptions(CLI::App& command, NewSchemeFlags& flags, const std::string& purpose) {
+  command
+      .add_option("--train-fraction", flags.train_fraction,
+                  fmt::format("How much of the prompts, from the first on, {}; the others are held out", purpose))
+      ->capture_default_str();
+  command.add_option("--name", flags.name, "Of the scheme that is saved")->capture_default_str();
+}
+
+void CheckNewScheme(const NewSchemeFlags& flags) {
+  if (!(flags.train_fraction > 0 && flags.train_fraction <= 1)) {
+    FailUsage("--train-fraction {}: expected more than 0, at most 1", flags.train_fraction);
+  }
+  if (flags.name.empty()) FailUsage("--name: expected a name");
+  if (IsBuiltInScheme(flags.name)) FailUsage("--name {}: is the name of a built-in scheme", Quote(flags.name));
+}
+
+std::uint64_t TrainingPrompts(const NewSchemeFlags& flags, std::uint64_t prompts) {
+  return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(flags.train_fraction * static_cast<double>(prompts)));
+}
+
+void SaveScheme(IndexReader& reader, ExperimentWriter& writer, const Scheme& scheme, ProgressListener& progress) {
+  const SchemeRow row{scheme.name, SchemeJson(scheme)};
+  const std::optional<SchemeRow> saved = ExperimentCatalog(reader.catalog()).FindScheme(row.name);
+  if (saved && saved->definition == row.definition) return;
+  writer.SaveScheme(row);
+  if (saved) progress.Note(fmt::format("scheme {} takes the place of another of that name", Quote(row.name)));
+}
+
+EvaluationRow EvaluationOf(const Scheme& scheme, const Agreement& agreement, std::uint64_t first_prompt,
+                           Reference reference) {
+  EvaluationRow row;
+  row.first_prompt = first_prompt;
+  row.samples = agreement.samples;
+  row.scheme = {scheme.name, SchemeJson(scheme)};
+  row.compared_with = Name(reference);
+  row.hellinger_mean = agreement.hellinger_mean;
+  row.top_n.assign(agreement.top_n.begin(), agreement.top_n.end());
+  row.top_n_any_order.assign(agreement.top_n_any_order.begin(), agreement.top_n_any_order.end());
+  return row;
+}
+
 void AddSchemeOption(CLI::App& command, std::vector<std::string>& names) {
   command
       .add_option(
@@ -141,13 +182,12 @@ ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>&
 
 void SaveFileSchemes(IndexReader& reader, const ChosenSchemes& chosen, ProgressListener& progress) {
   for (const Scheme& scheme : chosen.from_files) {
-    const SchemeRow row{scheme.name, SchemeJson(scheme)};
     const std::optional<SchemeRow> saved = ExperimentCatalog(reader.catalog()).FindScheme(scheme.name);
-    if (saved && saved->definition == row.definition) continue;
+    if (saved && saved->definition == SchemeJson(scheme)) continue;
     try {
       const BuildLock lock(reader.directory());
-      ExperimentWriter(reader.directory()).SaveScheme(row);
-      if (saved) progress.Note(fmt::format("scheme {} takes the place of another of that name", Quote(scheme.name)));
+      ExperimentWriter writer(reader.directory());
+      SaveScheme(reader, writer, scheme, progress);
     } catch (const Error& error) {
       progress.Note(fmt::format("scheme {} is not saved: {}", Quote(scheme.name), error.what()));
     }

@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "query/evaluation.h"
 #include "query/index_reader.h"
 #include "query/neighbor_pool.h"
 #include "query/prompt_sample.h"
 #include "query/prompt_set.h"
 #include "query/scheme.h"
 #include "schema/progress.h"
+#include "storage/experiment_writer.h"
 
 namespace actkin {
 
@@ -51,6 +53,26 @@ std::uint64_t CheckCount(std::int64_t k);
 // --within: one band for proj and ffwd of all blocks, or one for each block, separated by commas. The embedding has
 // none.
 std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int blocks);
+
+// What a command that finds a scheme is given: how much of its prompts to find it with, and the scheme's name.
+struct NewSchemeFlags {
+  double train_fraction = 0.5;
+  std::string name;
+};
+// Adds --train-fraction and --name, whose default is the flags' name. purpose: "to learn from".
+void AddNewSchemeOptions(CLI::App& command, NewSchemeFlags& flags, const std::string& purpose);
+// Throws Error (usage) naming the flag that makes no sense.
+void CheckNewScheme(const NewSchemeFlags& flags);
+// How many of the prompts, from the first on: at least one.
+std::uint64_t TrainingPrompts(const NewSchemeFlags& flags, std::uint64_t prompts);
+
+// Saves a scheme under its name; another of that name it replaces, with a note.
+void SaveScheme(IndexReader& reader, ExperimentWriter& writer, const Scheme& scheme, ProgressListener& progress);
+
+// What the catalog keeps of an evaluation of a scheme, over prompts from `first_prompt` on; what was asked is the caller's
+// to add.
+EvaluationRow EvaluationOf(const Scheme& scheme, const Agreement& agreement, std::uint64_t first_prompt,
+                           Reference reference);
 
 // Schemes named on the command line: built-in or saved ones, "all" of those, or JSON files.
 struct ChosenSchemes {

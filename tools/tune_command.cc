@@ -25,10 +25,9 @@ using OrderedJson = nlohmann::ordered_json;
 struct Flags {
   std::string directory;
   PromptFlags prompts;
-  double train_fraction = 0.5;
+  NewSchemeFlags scheme{.name = "tuned"};
   std::string streams = "ffwd";
   std::string t_is;
-  std::string name = "tuned";
   bool json = false;
   int threads = 1;
 };
@@ -77,29 +76,17 @@ OrderedJson JsonAgreement(const Agreement& agreement) {
 
 EvaluationRow CatalogRow(const TuneResult& result, const Agreement& agreement, std::uint64_t first_prompt,
                          const std::vector<int>& t_is) {
-  EvaluationRow row;
-  row.first_prompt = first_prompt;
-  row.samples = agreement.samples;
-  row.scheme = {result.scheme.name, SchemeJson(result.scheme)};
+  EvaluationRow row = EvaluationOf(result.scheme, agreement, first_prompt, Reference::kModel);
   row.metric = Metric::kCosine;
   row.t_is = t_is;
-  row.compared_with = Name(Reference::kModel);
-  row.hellinger_mean = agreement.hellinger_mean;
-  row.top_n.assign(agreement.top_n.begin(), agreement.top_n.end());
-  row.top_n_any_order.assign(agreement.top_n_any_order.begin(), agreement.top_n_any_order.end());
   return row;
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
-  if (!(flags.train_fraction > 0 && flags.train_fraction <= 1)) {
-    FailUsage("--train-fraction {}: expected more than 0, at most 1", flags.train_fraction);
-  }
-  if (flags.name.empty() || IsBuiltInScheme(flags.name)) {
-    FailUsage("--name {}: expected a name that no built-in scheme has", Quote(flags.name));
-  }
+  CheckNewScheme(flags.scheme);
   TuneRequest request;
   request.streams = ParseStreams(flags.streams);
-  request.name = flags.name;
+  request.name = flags.scheme.name;
   CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
   IndexReader reader{IndexDirectory(flags.directory)};
   const int blocks = BlocksOf(reader);
@@ -107,17 +94,11 @@ void Run(const CLI::App& command, const Flags& flags) {
   ProgressBar progress;
   Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
   const std::uint64_t prompts = experiment.set().prompts.size();
-  request.training_prompts =
-      std::max<std::uint64_t>(1, static_cast<std::uint64_t>(flags.train_fraction * static_cast<double>(prompts)));
+  request.training_prompts = TrainingPrompts(flags.scheme, prompts);
   const TuneResult result = Tune(experiment, blocks, request);
 
   const std::unique_ptr<ExperimentWriter> writer = experiment.Writer();
-  const SchemeRow row{result.scheme.name, SchemeJson(result.scheme)};
-  const std::optional<SchemeRow> saved = ExperimentCatalog(reader.catalog()).FindScheme(row.name);
-  if (saved && saved->definition != row.definition) {
-    progress.Note(fmt::format("scheme {} takes the place of another of that name", Quote(row.name)));
-  }
-  writer->SaveScheme(row);
+  SaveScheme(reader, *writer, result.scheme, progress);
   std::vector<EvaluationRow> evaluations{CatalogRow(result, result.training, 0, request.t_is)};
   if (result.held_out.samples > 0) {
     evaluations.push_back(CatalogRow(result, result.held_out, request.training_prompts, request.t_is));
@@ -127,7 +108,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   if (flags.json) {
     Print(OrderedJson{{"prompt_set", experiment.set().row.name},
                       {"t_i", request.t_is},
-                      {"scheme", OrderedJson::parse(row.definition)},
+                      {"scheme", OrderedJson::parse(SchemeJson(result.scheme))},
                       {"training", JsonAgreement(result.training)},
                       {"held_out", JsonAgreement(result.held_out)}}
               .dump(1) +
@@ -136,7 +117,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   }
   Print(HumanScheme(result.scheme, blocks) + "\nmean Hellinger distance; top n in any order\n" +
         HumanAgreement(result));
-  Print(fmt::format("saved as scheme {}\n", Quote(row.name)));
+  Print(fmt::format("saved as scheme {}\n", Quote(result.scheme.name)));
 }
 
 }  // namespace
@@ -147,15 +128,11 @@ void AddTuneCommand(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   AddPromptOptions(*command, flags->prompts);
-  command
-      ->add_option("--train-fraction", flags->train_fraction,
-                   "How much of the prompts, from the first on, to search with; the others are held out")
-      ->capture_default_str();
+  AddNewSchemeOptions(*command, flags->scheme, "to search with");
   command->add_option("--streams", flags->streams, "Whose neighbors to use, of embedding,proj,ffwd")
       ->capture_default_str();
   command->add_option("--t-i", flags->t_is,
                       "Positions of proj and ffwd, such as 9 or 7-9 (default: the longest built)");
-  command->add_option("--name", flags->name, "Of the scheme that is saved")->capture_default_str();
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(

@@ -2,11 +2,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <cmath>
-
 #include "storage/file.h"
 #include "tests/shared_data.h"
-#include "tests/temporary_folder.h"
+#include "tests/tools/golden_index.h"
 #include "tests/tools/run_command.h"
 
 namespace actkin {
@@ -14,31 +12,14 @@ namespace {
 
 using nlohmann::json;
 
-// The goldens' own tolerance.
-bool Close(double a, double b) { return std::abs(a - b) <= 1e-5 + 1e-4 * std::abs(b); }
-
-class GoldenSmallTest : public testing::TestWithParam<std::string> {
+class GoldenSmallTest : public GoldenIndexTest<testing::TestWithParam<std::string>> {
  protected:
-  static void SetUpTestSuite() {
-    if (!std::filesystem::exists(SharedData("golden/small"))) return;
-    folder_ = std::make_unique<TemporaryFolder>();
-    index_ = *folder_ / "small.actkin";
-    const CommandResult built = RunCommand({"build", SharedData("golden/small/corpus.txt"), "--model",
-                                            SharedData("golden/small/model.pt"), "--out", index_, "--t-i", "3-9"});
-    ASSERT_EQ(built.status, 0) << built.err;
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-  void SetUp() override { ACTKIN_NEEDS_SHARED_DATA("golden/small"); }
-
   static json Query(const std::vector<std::string>& prompts, const std::vector<std::string>& more) {
     std::vector<std::string> arguments{"query", index_, "--json"};
     arguments.insert(arguments.end(), prompts.begin(), prompts.end());
     arguments.insert(arguments.end(), more.begin(), more.end());
     return RunForJson(arguments);
   }
-
-  static inline std::unique_ptr<TemporaryFolder> folder_;
-  static inline std::string index_;
 };
 
 // The neighbors of every prompt in one of the study's files.
@@ -54,10 +35,10 @@ void CompareFile(const json& golden, const json& answers, const std::string& whe
       const json& neighbor = (*answer)["neighbors"][rank];
       const double expected = distances[rank][c];
       const double distance = neighbor["distance"];
-      EXPECT_TRUE(Close(distance, expected)) << where << " " << prompt << " rank " << rank << ": " << distance << " "
-                                             << expected;
-      // Strings agree up to ties: another string here must be as far as some golden one of another rank, or tie with the
-      // last, beyond which the golden list ends.
+      EXPECT_TRUE(Close(distance, expected))
+          << where << " " << prompt << " rank " << rank << ": " << distance << " " << expected;
+      // Strings agree up to ties: another string here must be as far as some golden one of another rank, or tie with
+      // the last, beyond which the golden list ends.
       if (neighbor["text"] == texts[rank]) continue;
       bool tie = Close(distance, distances[texts.size() - 1][c]);
       for (std::size_t other = 0; other < texts.size(); ++other) {

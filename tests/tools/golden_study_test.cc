@@ -2,12 +2,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <cmath>
 #include <map>
 #include <set>
 
 #include "tests/shared_data.h"
-#include "tests/temporary_folder.h"
+#include "tests/tools/golden_index.h"
 #include "tests/tools/run_command.h"
 
 namespace actkin {
@@ -15,28 +14,10 @@ namespace {
 
 using nlohmann::json;
 
-// The goldens' own tolerance.
-bool Close(double a, double b) { return std::abs(a - b) <= 1e-5 + 1e-4 * std::abs(b); }
-
 const std::vector<std::string> kSchemes{"progressive_ffwd_weight", "inverse_distance", "last_ffwd_only",
                                         "last_ffwd_only_inverse_distance"};
 
-class GoldenStudyTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    if (!std::filesystem::exists(SharedData("golden/small"))) return;
-    folder_ = std::make_unique<TemporaryFolder>();
-    index_ = *folder_ / "small.actkin";
-    const CommandResult built = RunCommand({"build", SharedData("golden/small/corpus.txt"), "--model",
-                                            SharedData("golden/small/model.pt"), "--out", index_, "--t-i", "3-9"});
-    ASSERT_EQ(built.status, 0) << built.err;
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-  void SetUp() override { ACTKIN_NEEDS_SHARED_DATA("golden/small"); }
-
-  static inline std::unique_ptr<TemporaryFolder> folder_;
-  static inline std::string index_;
-};
+using GoldenStudyTest = GoldenIndexTest<testing::Test>;
 
 // Distances rank by rank; strings up to ties.
 void CompareMerged(const json& golden, const json& neighbors, const std::string& where) {

@@ -13,6 +13,7 @@
 #include "tests/error_matchers.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
+#include "tests/tools/golden_index.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"
 
@@ -30,9 +31,6 @@ std::map<std::string, std::string> Files(const std::filesystem::path& folder) {
   }
   return files;
 }
-
-// The goldens' own tolerance; a prompt's own row may stand at a few 1e-7.
-bool Close(double a, double b) { return std::abs(a - b) <= 1e-5 + 1e-4 * std::abs(b); }
 
 // The text with every number, and every string of a line of its own, replaced: what is left is keys, nesting, indent.
 std::string Structure(const std::string& text) {
