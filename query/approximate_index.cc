@@ -123,7 +123,7 @@ std::vector<Match> ApproximateIndex::SearchBand(std::span<const float> query, co
 std::vector<Match> ApproximateIndex::Finish(std::span<const float> query, std::vector<RowNumber> chosen,
                                             const SearchRequest& request) const {
   std::ranges::sort(chosen);
-  chosen.erase(std::ranges::unique(chosen).begin(), chosen.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
   const std::vector<double> exact(query.begin(), query.end());
   const double squared_norm = SquaredNorm(exact);
   std::vector<float> row(dimension());

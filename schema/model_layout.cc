@@ -1,6 +1,7 @@
 #include "schema/model_layout.h"
 
 #include "schema/error.h"
+#include "schema/text.h"
 
 namespace actkin {
 namespace {
@@ -83,7 +84,8 @@ ModelShape InferModelShape(const TensorShapes& tensors, const std::string& file)
   }
   for (const auto& [name, unused] : tensors) {
     if (!expected.contains(name) && !IsIgnoredTensor(name)) {
-      Fail("{}: tensor {} is not part of a model with {} blocks and {} heads", file, name, shape.blocks, shape.heads);
+      Fail("{}: tensor {} is not part of a model with {} blocks and {} heads", file, QuoteIfEscaped(name), shape.blocks,
+           shape.heads);
     }
   }
   return shape;

@@ -61,6 +61,11 @@ std::string Quote(std::string_view text) {
   return quoted + "\"";
 }
 
+std::string QuoteIfEscaped(std::string_view text) {
+  std::string quoted = Quote(text);
+  return quoted.size() == text.size() + 2 ? std::string(text) : quoted;
+}
+
 std::string Unescape(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {

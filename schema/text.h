@@ -12,6 +12,8 @@ std::string Utf8(std::u32string_view code_points);
 
 // In double quotes on one line: control characters, quotes, backslashes and bytes that are not UTF-8 are escaped.
 std::string Quote(std::string_view text);
+// The text as it is where Quote escapes nothing of it, else as Quote writes it: for names that are read from a file.
+std::string QuoteIfEscaped(std::string_view text);
 
 // Reads \n, \t, \r, \\, \" and \' as Quote writes them. Throws Error (usage) on any other escape.
 std::string Unescape(std::string_view text);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "schema/error.h"
+#include "schema/text.h"
 #include "storage/float16.h"
 
 namespace actkin {
@@ -54,15 +55,15 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   if (!header.is_object()) Fail("{}: not a .safetensors file: its header is not a JSON object", file);
 
   for (const auto& [name, value] : header.items()) {
-    if (!value.is_object()) Fail("{}: its header's entry '{}' is not an object", file, name);
+    if (!value.is_object()) Fail("{}: its header's entry '{}' is not an object", file, QuoteIfEscaped(name));
     if (name == "__metadata__") {
       for (const auto& [key, metadata] : value.items()) {
-        if (!metadata.is_string()) Fail("{}: metadata '{}' is not a string", file, key);
+        if (!metadata.is_string()) Fail("{}: metadata '{}' is not a string", file, QuoteIfEscaped(key));
         metadata_[key] = metadata.get<std::string>();
       }
       continue;
     }
-    const std::string where = fmt::format("{}: tensor {}", file, name);
+    const std::string where = fmt::format("{}: tensor {}", file, QuoteIfEscaped(name));
     if (!value.contains("dtype") || !value["dtype"].is_string() || !value.contains("shape") ||
         !value["shape"].is_array() || !value.contains("data_offsets") || !value["data_offsets"].is_array() ||
         value["data_offsets"].size() != 2) {
@@ -71,7 +72,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     Entry entry;
     entry.type = value["dtype"].get<std::string>();
     std::uint64_t expected = TypeBytes(entry.type);
-    if (expected == 0) Fail("{}: type {} is unknown", where, entry.type);
+    if (expected == 0) Fail("{}: type {} is unknown", where, QuoteIfEscaped(entry.type));
     for (const json& size_value : value["shape"]) {
       const std::uint64_t size = Whole(size_value, where);
       if (size > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
@@ -83,7 +84,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     const std::uint64_t begin = Whole(value["data_offsets"][0], where);
     const std::uint64_t end = Whole(value["data_offsets"][1], where);
     if (begin > end || end > data_bytes || end - begin != expected) {
-      Fail("{}: bytes {} to {} of {} do not fit its type and shape ({} bytes)", where, begin, end, data_bytes, expected);
+      Fail("{}: bytes {} to {} of {} do not fit its type and shape ({} bytes)", where, begin, end, data_bytes,
+           expected);
     }
     entry.offset = data_offset + begin;
     entry.bytes = expected;
@@ -93,7 +95,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
 
 const SafetensorsFile::Entry& SafetensorsFile::Find(const std::string& name) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) Fail("{}: tensor {} is missing", path_.string(), name);
+  if (found == entries_.end()) Fail("{}: tensor {} is missing", path_.string(), QuoteIfEscaped(name));
   return found->second;
 }
 
@@ -107,7 +109,7 @@ std::span<const float> SafetensorsFile::Values(const std::string& name) const {
   const Entry& entry = Find(name);
   const std::byte* bytes = file_.bytes().data() + entry.offset;
   if (entry.type != "F32" || std::bit_cast<std::uintptr_t>(bytes) % alignof(float) != 0) {
-    Fail("{}: tensor {} is not aligned float32", path_.string(), name);
+    Fail("{}: tensor {} is not aligned float32", path_.string(), QuoteIfEscaped(name));
   }
   return {reinterpret_cast<const float*>(bytes), entry.bytes / sizeof(float)};
 }
@@ -121,7 +123,7 @@ StateDict SafetensorsFile::Read() const {
     tensor.shape = entry.shape;
     tensor.values.resize(entry.bytes / TypeBytes(entry.type));
     ConvertToFloat(entry.type, file_.bytes().data() + entry.offset, tensor.values.size(), tensor.values.data(),
-                   fmt::format("{}: tensor {}", path_.string(), name));
+                   fmt::format("{}: tensor {}", path_.string(), QuoteIfEscaped(name)));
   }
   return state;
 }

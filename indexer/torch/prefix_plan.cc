@@ -13,8 +13,8 @@ PrefixPlan::PrefixPlan(std::span<const Site> sites) {
   }
   for (std::vector<Site>& of_block : sites_) {
     std::ranges::sort(of_block);  // by stream, then t_i
-    const auto repeated = std::ranges::unique(of_block);
-    of_block.erase(repeated.begin(), repeated.end());
+    const auto repeated = std::unique(of_block.begin(), of_block.end());
+    of_block.erase(repeated, of_block.end());
   }
 
   segments_.resize(sites_.size());

@@ -1,0 +1,27 @@
+// A hostile file of vectors.
+#include "storage/vector_file.h"
+#include "tests/fuzz/made_section_file.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace actkin;
+  static const MemoryFile memory;
+  FuzzInput input(data, size);
+  // Numbers: element, dimension, first row, one past the last.
+  memory.Write(MakeSectionFile(input, FileKind::kVectors, [](HeaderNumbers& numbers) -> SectionBytes {
+    return {0, (numbers[3] - numbers[2]) * numbers[1] * (numbers[0] == 0 ? 4 : 2), 0, 0};
+  }));
+  AllowError([] {
+    const VectorFile file(memory.path());
+    if (file.element() == Element::kFloat32) {
+      Touch(file.Float32());
+    } else {
+      Touch(file.Float16());
+    }
+    if (file.rows().size() > 0) {
+      Touch(std::span<const float>(file.Row(static_cast<RowNumber>(file.rows().begin))));
+      Touch(std::span<const float>(file.Row(static_cast<RowNumber>(file.rows().end - 1))));
+    }
+    file.Verify();
+  });
+  return 0;
+}
