@@ -140,6 +140,9 @@ void sqlite3_result_value(sqlite3_context* a, sqlite3_value* b) { sqlite3_api->r
 #undef sqlite3_step
 int sqlite3_step(sqlite3_stmt* a) { return sqlite3_api->step(a); }
 
+#undef sqlite3_system_errno
+int sqlite3_system_errno(sqlite3* a) { return sqlite3_api->system_errno(a); }
+
 #undef sqlite3_user_data
 void* sqlite3_user_data(sqlite3_context* a) { return sqlite3_api->user_data(a); }
 
