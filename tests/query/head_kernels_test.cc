@@ -60,7 +60,7 @@ class HeadKernelsTest : public testing::TestWithParam<std::int64_t> {
     const std::vector<std::uint32_t> blocks{0, 1, 3};
     std::vector<std::uint32_t> rows(blocks.size() * kBlockRows);
     std::vector<std::uint32_t> right(rows.size());
-    // Of block 1 the nearest row and those up to the farthest but one or so, and everything.
+    // `expected` now has the largest distances: limits that leave out the farthest rows of block 1, near ones, or none.
     for (const std::int32_t low : {0, expected[1] / 2}) {
       for (const std::int32_t high : {expected[1] - 1, std::numeric_limits<std::int32_t>::max()}) {
         const std::size_t count = CoarseRowsWithin(codes.data(), blocks, query, low, high, rows.data());
