@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <system_error>
 #include <utility>
 
 #include "schema/error.h"
@@ -107,8 +106,7 @@ class Learning {
     summary_.finished = !stopped;
     if (summary_.finished) {
       Report();
-      std::error_code ignored;
-      std::filesystem::remove(options_.checkpoint, ignored);
+      WriteCheckpoint(options_.checkpoint, plan_, {learner_->State(), summary_.reports});
     }
     progress_.End();
     summary_.steps = steps_;

@@ -120,7 +120,8 @@ void CatalogTransaction::Commit() {
 CatalogWriter::CatalogWriter(const IndexDirectory& directory)
     : connection_(directory.Catalog(), SqliteConnection::Mode::kWrite) {
   const Catalog checked(connection_.handle());
-  connection_.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;");
+  connection_.ExecuteInTurns("PRAGMA journal_mode=WAL");
+  connection_.Execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;");
   MigrateCatalog(connection_);
   connection_.Execute("PRAGMA foreign_keys=ON");
 }

@@ -1,6 +1,7 @@
 #include "storage/sqlite.h"
 
 #include <cerrno>
+#include <thread>
 
 #include "schema/error.h"
 #include "storage/file.h"
@@ -10,8 +11,10 @@ namespace {
 
 // How long one waits for the others. A writer waits for readers alone, each for the length of one statement, and has hours
 // of work behind it.
-constexpr int kReaderMilliseconds = 10'000;
-constexpr int kWriterMilliseconds = 120'000;
+constexpr std::chrono::seconds kReaderPatience{10};
+constexpr std::chrono::seconds kWriterPatience{120};
+constexpr std::chrono::seconds kTurn{1};
+constexpr std::chrono::milliseconds kPause{100};  // SQLite's readers look that often
 
 std::string Describe(sqlite3* connection) {
   const char* file = sqlite3_db_filename(connection, "main");
@@ -85,7 +88,8 @@ void SqliteStatement::BindOne(int index, std::string_view value) {
 
 void SqliteStatement::BindOne(int index, std::nullptr_t) { Check(sqlite3_bind_null(statement_.get(), index)); }
 
-SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode) : path_(path) {
+SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode)
+    : path_(path), patience_(mode == Mode::kRead ? kReaderPatience : kWriterPatience) {
   // SQLite opens read-only by itself what cannot be written.
   const int flags = SQLITE_OPEN_READWRITE | (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0);
   sqlite3* connection = nullptr;
@@ -95,12 +99,27 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode)
     if (connection == nullptr) Fail("{}: out of memory", path.string());
     FailSqlite(connection);
   }
-  sqlite3_busy_timeout(connection, mode == Mode::kRead ? kReaderMilliseconds : kWriterMilliseconds);
+  SetPatience(patience_);
   if (mode == Mode::kRead) Execute("PRAGMA query_only = 1");
 }
 
 void SqliteConnection::Execute(const std::string& sql) {
   if (sqlite3_exec(handle(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) FailSqlite(handle());
+}
+
+void SqliteConnection::ExecuteInTurns(const std::string& sql) {
+  const auto end = std::chrono::steady_clock::now() + patience_;
+  SetPatience(kTurn);
+  while (sqlite3_exec(handle(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    const bool busy = (sqlite3_errcode(handle()) & 0xFF) == SQLITE_BUSY;
+    if (!busy || std::chrono::steady_clock::now() >= end) FailSqlite(handle());
+    std::this_thread::sleep_for(kPause);
+  }
+  SetPatience(patience_);
+}
+
+void SqliteConnection::SetPatience(std::chrono::milliseconds patience) {
+  sqlite3_busy_timeout(handle(), static_cast<int>(patience.count()));
 }
 
 std::optional<std::string> SqliteConnection::Value(const std::string& sql) {

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -80,6 +81,9 @@ class SqliteConnection {
   sqlite3* handle() const { return connection_.get(); }
   // Runs one or more statements without parameters.
   void Execute(const std::string& sql);
+  // The same for what needs the file to itself outside WAL mode. While a writer waits for that, nobody begins to read: it
+  // lets the others in between its turns of a second.
+  void ExecuteInTurns(const std::string& sql);
   // The first column of the first row; none without a row.
   std::optional<std::string> Value(const std::string& sql);
 
@@ -87,7 +91,10 @@ class SqliteConnection {
   struct Close {
     void operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
   };
+  void SetPatience(std::chrono::milliseconds patience);
+
   std::filesystem::path path_;
+  std::chrono::milliseconds patience_;
   std::unique_ptr<sqlite3, Close> connection_;
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "indexer/learn.h"
 #include "query/evaluation.h"
@@ -218,6 +219,8 @@ void Run(const CLI::App& command, Flags& flags) {
         experiment ? experiment->Writer() : std::make_unique<ExperimentWriter>(reader.directory());
     SaveScheme(reader, *writer, scheme, progress);
   }
+  std::error_code ignored;
+  std::filesystem::remove(options.checkpoint, ignored);
   if (flags.json) {
     Print(JsonSummary(summary, scheme).dump(1) + "\n");
     return;

@@ -63,6 +63,9 @@ int sqlite3_create_module_v2(sqlite3* a, const char* b, const sqlite3_module* c,
 #undef sqlite3_db_filename
 const char* sqlite3_db_filename(sqlite3* a, const char* b) { return sqlite3_api->db_filename(a, b); }
 
+#undef sqlite3_db_name
+const char* sqlite3_db_name(sqlite3* a, int b) { return sqlite3_api->db_name(a, b); }
+
 #undef sqlite3_declare_vtab
 int sqlite3_declare_vtab(sqlite3* a, const char* b) { return sqlite3_api->declare_vtab(a, b); }
 

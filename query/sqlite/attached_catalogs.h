@@ -10,6 +10,7 @@
 #include <string>
 
 #include "query/index_reader.h"
+#include "query/sqlite/writer_gate.h"
 #include "storage/sqlite.h"
 
 namespace actkin {
@@ -23,7 +24,7 @@ class AttachedCatalogs {
 
  public:
   // The host's connection outlives this object.
-  explicit AttachedCatalogs(sqlite3* connection) : connection_(connection) {}
+  explicit AttachedCatalogs(sqlite3* connection) : connection_(connection), writer_gate_(connection) {}
   AttachedCatalogs(const AttachedCatalogs&) = delete;
   AttachedCatalogs& operator=(const AttachedCatalogs&) = delete;
 
@@ -46,6 +47,8 @@ class AttachedCatalogs {
   // catalog. At most one Use at a time.
   Use Open(const std::string& schema);
 
+  WriterGate& writer_gate() { return writer_gate_; }
+
   // The readers hold prepared statements, which keep a connection from closing. SQLite disconnects a connection's
   // virtual tables before it closes: the readers live as long as one of them is connected. Open connects one where
   // there is none.
@@ -65,6 +68,7 @@ class AttachedCatalogs {
   void ConnectTable();
 
   sqlite3* connection_;
+  WriterGate writer_gate_;
   std::map<std::string, Attached> attached_;
   int connected_tables_ = 0;
 };

@@ -89,6 +89,7 @@ int Filter(sqlite3_vtab_cursor* base, int, const char* codes, int count, sqlite3
   cursor->at_end = true;
   return Guard(base->pVtab, [&] {
     const Registered& registered = RegisteredOf(base->pVtab);
+    registered.catalogs->writer_gate().LookForWriter();
     cursor->rows = registered.function->Call(*registered.catalogs, codes == nullptr ? "" : codes,
                                              {values, static_cast<std::size_t>(count)});
     cursor->at_end = cursor->rows->AtEnd(0);

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sqlite3
+import threading
 import time
 import unittest
 
@@ -37,6 +38,28 @@ def read(index, one_connection, stop, results):
         results.put((asked, seen))
     except Exception as error:
         results.put((asked, repr(error)))
+
+
+def read_in_threads(index, stop, results):
+    """Eight threads without a pause: at any moment one of them reads."""
+    answers = set()
+    errors = []
+
+    def ask():
+        try:
+            connection = connect(index)
+            while not stop.is_set():
+                answers.add(tuple(connection.execute(IndexTest.QUERY).fetchall()))
+            connection.close()
+        except Exception as error:
+            errors.append(repr(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    results.put((answers, errors))
 
 
 class ProcessesTest(IndexTest):
@@ -89,6 +112,22 @@ class ProcessesTest(IndexTest):
         connection = self.open(self.index)
         self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("delete",))
         self.assertEqual([name for name in os.listdir(self.index) if "-wal" in name or "-shm" in name], [])
+
+    def test_threads_that_read_without_a_pause_let_a_writer_in(self):
+        connection = self.open(self.index)
+        before = tuple(connection.execute(self.QUERY).fetchall())
+        self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("delete",))
+        connection.close()
+        stop, results = self.context.Event(), self.context.Queue()
+        reader = self.context.Process(target=read_in_threads, args=(self.index, stop, results))
+        reader.start()
+        time.sleep(0.5)
+        built = self.build("--t-i", "3")
+        stop.set()
+        answers, errors = results.get(timeout=120)
+        reader.join()
+        self.assertEqual(built.returncode, 0, built.stderr)
+        self.assertEqual((answers, errors), ({before}, []))
 
     def test_a_killed_writer_leaves_what_readers_have(self):
         before = self.open(MADE).execute(self.QUERY).fetchall()

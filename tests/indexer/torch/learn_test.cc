@@ -73,6 +73,12 @@ class LearnTest : public testing::Test {
         progress_);
   }
 
+  // As a caller that has saved the weights.
+  LearnSummary LearnAnew() {
+    std::filesystem::remove(options_.checkpoint);
+    return Learn();
+  }
+
   TemporaryFolder folder_;
   WeightLearningData data_ = MadeData({1, 2, 0.5, 3, 1}, 60);
   LearnOptions options_;
@@ -92,14 +98,24 @@ TEST_F(LearnTest, FindsTheWeightsThatMadeTheTargets) {
   // Only their ratios matter.
   EXPECT_NEAR(summary.weights[1] / summary.weights[0], 2, 0.1);
   EXPECT_NEAR(summary.weights[3] / summary.weights[0], 3, 0.1);
-  EXPECT_FALSE(std::filesystem::exists(options_.checkpoint));
+}
+
+TEST_F(LearnTest, KilledBeforeItsWeightsAreSavedItDoesNotLearnAgain) {
+  const LearnSummary killed = Learn();
+  heard_.clear();
+  const LearnSummary again = Learn();
+  EXPECT_TRUE(again.finished);
+  EXPECT_THAT(progress_.notes.back(), testing::HasSubstr("after step 1500"));
+  EXPECT_THAT(heard_, testing::IsEmpty());
+  EXPECT_THAT(again.weights, ElementsAreArray(killed.weights));
+  EXPECT_EQ(again.reports.size(), killed.reports.size());
 }
 
 TEST_F(LearnTest, StoppedAnywhereItEndsTheSame) {
   const LearnSummary whole = Learn();
   for (const std::uint64_t stop_at : {1, 499, 500, 1000, 1499}) {
     progress_.stop_at = stop_at;
-    const LearnSummary stopped = Learn();
+    const LearnSummary stopped = LearnAnew();
     EXPECT_FALSE(stopped.finished);
     EXPECT_EQ(stopped.steps, stop_at);
     progress_.stop = false;
@@ -129,9 +145,9 @@ TEST_F(LearnTest, OnePromptHoldsNothingOut) {
 TEST_F(LearnTest, TheSeedDecidesWeightsAndBatches) {
   options_.plan.steps = 100;
   const LearnSummary one = Learn();
-  const LearnSummary again = Learn();
+  const LearnSummary again = LearnAnew();
   options_.plan.seed = 4;
-  const LearnSummary other = Learn();
+  const LearnSummary other = LearnAnew();
   EXPECT_THAT(again.weights, ElementsAreArray(one.weights));
   EXPECT_NE(other.first_weights, one.first_weights);
 }
