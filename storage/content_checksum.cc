@@ -26,8 +26,11 @@ void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
     case SQLITE_NULL:
       row.AddNull();
       return;
-    default:
+    case SQLITE_TEXT:
       row.Add(statement.TextView(column));
+      return;
+    default:
+      row.AddBlob(statement.TextView(column));
   }
 }
 
@@ -59,9 +62,13 @@ RowChecksum& RowChecksum::Add(double value) {
   return *this;
 }
 
-RowChecksum& RowChecksum::Add(std::string_view value) {
+RowChecksum& RowChecksum::Add(std::string_view value) { return AddBytes('t', value); }
+
+RowChecksum& RowChecksum::AddBlob(std::string_view value) { return AddBytes('b', value); }
+
+RowChecksum& RowChecksum::AddBytes(char type, std::string_view value) {
   const std::uint64_t size = value.size();
-  Append('t', &size, sizeof(size));
+  Append(type, &size, sizeof(size));
   bytes_ += value;
   return *this;
 }
@@ -116,7 +123,7 @@ void SaveContentChecksum(sqlite3* connection, const std::string& table, std::uin
 void VerifyContent(sqlite3* connection, const std::string& table) {
   SqliteStatement saved(connection, "SELECT checksum FROM main.content_checksum WHERE name = ?1");
   if (!saved.Bind(table).Step()) Fail("damaged: the table content_checksum has no row for it");
-  if (saved.Text(0) != ChecksumText(ContentChecksum(connection, table))) {
+  if (saved.Type(0) != SQLITE_TEXT || saved.TextView(0) != ChecksumText(ContentChecksum(connection, table))) {
     Fail("damaged, or changed by hand: its rows are not those that its checksum is of");
   }
 }

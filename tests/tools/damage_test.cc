@@ -220,7 +220,9 @@ TEST_F(DamageTest, ARowOfTheCatalogThatContradictsAFileIsFound) {
        {"UPDATE token SET text = 'x' WHERE text = 'a'", "UPDATE corpus SET name = 'other.txt'",
         "UPDATE site_index SET build_seconds = 1e9", "DELETE FROM content_checksum WHERE name = 'token'",
         "UPDATE evaluation SET hellinger_mean = 0.25", "DELETE FROM evaluation_top_n WHERE n = 10",
-        "DROP VIEW scheme_weight"}) {
+        "DROP VIEW scheme_weight", "UPDATE token SET text = CAST(text AS BLOB) WHERE text = 'a'",
+        "UPDATE model SET file = CAST(file AS BLOB)",
+        "UPDATE content_checksum SET checksum = CAST(checksum AS BLOB) WHERE name = 'token'"}) {
     SqliteConnection(Path("catalog.db"), SqliteConnection::Mode::kWrite).Execute(change);
     EXPECT_THAT(Damaged(), testing::SizeIs(1)) << change;
     Write("catalog.db", catalog);
@@ -233,10 +235,17 @@ TEST_F(DamageTest, ARowOfTheCatalogThatContradictsAFileIsFound) {
 TEST_F(DamageTest, AFlippedBitInTheCatalogIsFoundOrChangesNothing) {
   const std::string catalog = ReadFile(Path("catalog.db"));
   const auto rows = [] {
-    std::map<std::string, std::uint64_t> checksums;
+    std::map<std::string, std::string> contents;
     SqliteConnection connection(Path("catalog.db"), SqliteConnection::Mode::kRead);
-    for (const std::string& table : CheckedTables()) checksums[table] = ContentChecksum(connection.handle(), table);
-    return checksums;
+    for (const std::string& table : CheckedTables()) {
+      SqliteStatement statement(connection.handle(), fmt::format("SELECT * FROM \"{}\"", table));
+      while (statement.Step()) {
+        for (int column = 0; column < statement.ColumnCount(); ++column) {
+          contents[table] += fmt::format("{} {}\n", statement.Type(column), statement.Text(column));
+        }
+      }
+    }
+    return contents;
   };
   const auto expected = rows();
   std::mt19937 generator(2);
