@@ -103,7 +103,7 @@ class Repairer {
       progress_.Note(fmt::format("{}: forgotten, the next evaluation makes it again", file));
     }
     for (const std::string& file : damage.imported) {
-      progress_.Note(fmt::format("{}: was imported: bring it from where it came from", file));
+      progress_.Note(fmt::format("{}: was imported: the same 'actkin import' makes it again", file));
     }
   }
 

@@ -5,19 +5,8 @@
 #include "schema/error.h"
 
 namespace actkin {
-namespace {
-
-void CheckToken(StringId string_id, TokenId token, std::size_t vocabulary_size) {
-  if (token >= vocabulary_size) {
-    Fail("the catalog is damaged: token {} follows string {}, there are {} tokens", token, string_id, vocabulary_size);
-  }
-}
-
-}  // namespace
-
 void CatalogNextTokenCounts::Add(StringId string_id, double factor, std::span<double> totals) const {
   for (const NextToken& next : catalog_.NextTokens(string_id)) {
-    CheckToken(string_id, next.token_id, vocabulary_size_);
     totals[next.token_id] += factor * static_cast<double>(next.count);
   }
 }
@@ -31,7 +20,6 @@ NextTokenTable::NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, in
   const StringId end = longest.first_string_id + longest.string_count;
   begins_.reserve(end - first_ + 1);
   catalog.ForEachNextToken(first_, end, [&](StringId string_id, const NextToken& next) {
-    CheckToken(string_id, next.token_id, vocabulary_size_);
     if (next.count > std::numeric_limits<std::uint32_t>::max()) {
       Fail("the catalog is damaged: string {} is followed {} times by one token", string_id, next.count);
     }

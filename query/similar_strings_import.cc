@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/build_lock.h"
+#include "storage/catalog.h"
 #include "storage/experiment_writer.h"
 #include "storage/file.h"
 #include "storage/saved_neighbors_file.h"
@@ -58,6 +60,7 @@ class Importer {
   ImportSummary Run() {
     CheckFolder();
     const PromptSet set = MakeSet();
+    const std::optional<PromptSetRow> there = ExperimentCatalog(reader_.catalog()).FindPromptSet(set.row.name);
     const BuildLock lock(reader_.directory());
     std::vector<Written> written;
     try {
@@ -65,6 +68,7 @@ class Importer {
       for (const Site& site : Sites()) written.push_back(WriteSite(site, set));
       progress_.End();
       const Metric metric = folder_.metric();
+      if (there) RequireSame(*there, written);
       std::vector<SavedNeighborsRow> rows;
       for (Written& site : written) {
         const std::string name =
@@ -75,7 +79,7 @@ class Importer {
         rows.push_back({site.site, metric, folder_.k(), std::nullopt,
                         PublishExperiment(reader_.directory(), name, site.header_checksum)});
       }
-      ExperimentWriter(reader_.directory()).AddPromptSet(set.row, PromptRows(set), rows);
+      if (!there) ExperimentWriter(reader_.directory()).AddPromptSet(set.row, PromptRows(set), rows);
       return {set.row.name, set.prompts.size(), folder_.k(), metric, folder_.blocks(), folder_.t_is(), files_};
     } catch (...) {
       progress_.End();
@@ -135,10 +139,25 @@ class Importer {
       const std::string last = std::filesystem::canonical(folder_.path()).filename().string();
       set.row.name = fmt::format("{}-{}", last, set.row.sha256.substr(0, 12));
     }
-    if (ExperimentCatalog(reader_.catalog()).FindPromptSet(set.row.name)) {
-      FailUsage("prompt set {}: the index has one of this name: give another --name", Quote(set.row.name));
-    }
+    const std::optional<PromptSetRow> there = ExperimentCatalog(reader_.catalog()).FindPromptSet(set.row.name);
+    if (there && !(there->imported && there->sha256 == set.row.sha256)) RefuseName(set.row.name);
     return set;
+  }
+
+  [[noreturn]] static void RefuseName(const std::string& name) {
+    FailUsage("prompt set {}: the index has another of this name: give another --name", Quote(name));
+  }
+
+  // What was imported before may be imported again, for files that were damaged: the catalog keeps its rows.
+  void RequireSame(const PromptSetRow& there, const std::vector<Written>& written) const {
+    const std::vector<SavedNeighborsRow> saved = ExperimentCatalog(reader_.catalog()).SavedNeighbors(there.prompt_set_id);
+    const bool same = saved.size() == written.size() && std::ranges::all_of(written, [&](const Written& site) {
+                        return std::ranges::any_of(saved, [&](const SavedNeighborsRow& row) {
+                          return row.site == site.site && row.metric == folder_.metric() && row.k == folder_.k() &&
+                                 row.file.checksum == ChecksumText(site.header_checksum);
+                        });
+                      });
+    if (!same) RefuseName(there.name);
   }
 
   std::vector<Site> Sites() const {

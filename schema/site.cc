@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "schema/error.h"
+#include "schema/text.h"
 
 namespace actkin {
 namespace {
@@ -34,7 +35,7 @@ Value Parse(const std::array<NameOf<Value>, count>& names, std::string_view what
     known_names += known_names.empty() ? "" : (name == names.back().second ? " or " : ", ");
     known_names += name;
   }
-  FailUsage("{} '{}' is unknown: expected {}", what, text, known_names);
+  FailUsage("{} {} is unknown: expected {}", what, Quote(text), known_names);
 }
 
 }  // namespace

@@ -126,6 +126,7 @@ std::vector<LengthRow> Catalog::Lengths() {
   while (statement.Step()) {
     rows.push_back({SmallNumber(statement, 0), Count(statement, 1), Count(statement, 2), Count(statement, 3)});
   }
+  if (rows.empty()) Fail("the catalog is damaged: its table string_length is empty");
   return rows;
 }
 
@@ -221,7 +222,7 @@ std::vector<NextToken> Catalog::NextTokens(StringId string_id) {
       next_tokens_, "SELECT token_id, count FROM \"{schema}\".next_token WHERE string_id = ?1 ORDER BY token_id");
   statement.Bind(string_id);
   std::vector<NextToken> tokens;
-  while (statement.Step()) tokens.push_back({static_cast<TokenId>(statement.Integer(0)), Count(statement, 1)});
+  while (statement.Step()) tokens.push_back(ReadNextToken(statement, 0, string_id));
   statement.Reset();
   return tokens;
 }
@@ -234,8 +235,18 @@ void Catalog::ForEachNextToken(StringId first, StringId end,
                                         schema_));
   statement.Bind(first, end);
   while (statement.Step()) {
-    hear(Count(statement, 0), {static_cast<TokenId>(statement.Integer(1)), Count(statement, 2)});
+    const StringId string_id = Count(statement, 0);
+    hear(string_id, ReadNextToken(statement, 1, string_id));
   }
+}
+
+NextToken Catalog::ReadNextToken(const SqliteStatement& statement, int column, StringId string_id) {
+  if (!token_count_) token_count_ = static_cast<std::int64_t>(TokenTexts().size());
+  const std::int64_t token = statement.Integer(column);
+  if (token < 0 || token >= *token_count_) {
+    Fail("the catalog is damaged: token {} follows string {}, there are {} tokens", token, string_id, *token_count_);
+  }
+  return {static_cast<TokenId>(token), Count(statement, column + 1)};
 }
 
 }  // namespace actkin

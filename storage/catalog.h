@@ -131,10 +131,13 @@ class Catalog {
 
  private:
   SqliteStatement& Prepare(std::optional<SqliteStatement>& kept, const char* sql);
+  // From the columns token_id and count. Throws Error where there is no such token.
+  NextToken ReadNextToken(const SqliteStatement& statement, int column, StringId string_id);
 
   sqlite3* connection_;
   std::string schema_;
   std::int64_t version_ = 0;
+  std::optional<std::int64_t> token_count_;
   std::optional<SqliteStatement> find_string_;
   std::optional<SqliteStatement> string_;
   std::optional<SqliteStatement> next_tokens_;

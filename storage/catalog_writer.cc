@@ -4,7 +4,6 @@
 
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
-#include "storage/build_lock.h"
 #include "storage/catalog_migration.h"
 #include "storage/file.h"
 
@@ -27,6 +26,13 @@ void RunDropIndex(sqlite3* connection, std::int64_t site_id, const SiteIndexRow&
   SqliteStatement(connection, "DELETE FROM site_index WHERE site_id = ?1 AND name = ?2 AND ifnull(metric, '') = ?3")
       .Bind(site_id, index.name, MetricText(index))
       .Run();
+}
+
+// In WAL mode every reader needs the journal's shared memory, 32 KB to begin with: where there is room to enter that mode
+// but not for the memory, nobody gets in.
+void RequireRoomForJournal(const IndexDirectory& directory) {
+  constexpr std::uint64_t kRoom = std::uint64_t{1} << 20;
+  if (FreeDiskBytes(directory.path()) < kRoom) FailDiskFull(directory.Catalog().string());
 }
 
 }  // namespace
@@ -120,6 +126,7 @@ void CatalogTransaction::Commit() {
 CatalogWriter::CatalogWriter(const IndexDirectory& directory)
     : connection_(directory.Catalog(), SqliteConnection::Mode::kWrite) {
   const Catalog checked(connection_.handle());
+  RequireRoomForJournal(directory);
   connection_.ExecuteInTurns("PRAGMA journal_mode=WAL");
   connection_.Execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;");
   MigrateCatalog(connection_);
@@ -137,12 +144,14 @@ void CatalogWriter::CloseJournal(const IndexDirectory& directory) {
 }
 
 void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
-  if (OpenCatalog(directory)->Value("PRAGMA journal_mode") != "wal") return;
+  RequireIndexDirectory(directory);
   try {
-    const BuildLock lock(directory);
-    CloseJournal(directory);
+    // SQLite does it only while no other connection is there, a writer's included.
+    SqliteConnection connection(directory.Catalog(), SqliteConnection::Mode::kWrite);
+    if (connection.Value("PRAGMA journal_mode") != "wal") return;
+    sqlite3_exec(connection.handle(), "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
   } catch (const Error&) {
-    // Another process writes, or the folder is read-only.
+    // It cannot be read, or not be written: who opens it next says so.
   }
 }
 

@@ -34,6 +34,12 @@ void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
   }
 }
 
+SqliteConnection EmptyCatalog() {
+  SqliteConnection empty(":memory:", SqliteConnection::Mode::kCreate);
+  empty.Execute(kCatalogSql);
+  return empty;
+}
+
 std::uint64_t SumOfRows(SqliteStatement& statement) {
   std::uint64_t sum = 0;
   RowChecksum row;
@@ -86,8 +92,7 @@ std::uint64_t RowChecksum::Take() {
 
 const std::vector<std::string>& CheckedTables() {
   static const std::vector<std::string> tables = [] {
-    SqliteConnection empty(":memory:", SqliteConnection::Mode::kCreate);
-    empty.Execute(kCatalogSql);
+    SqliteConnection empty = EmptyCatalog();
     SqliteStatement statement(empty.handle(),
                               "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name");
     std::vector<std::string> names;
@@ -118,6 +123,12 @@ void SaveContentChecksum(sqlite3* connection, const std::string& table, std::uin
   SqliteStatement(connection, "INSERT OR REPLACE INTO content_checksum VALUES (?1, ?2)")
       .Bind(table, ChecksumText(checksum))
       .Run();
+}
+
+void VerifyChecksumTable(sqlite3* connection) {
+  if (DefinitionChecksum(connection, kTable) != DefinitionChecksum(EmptyCatalog().handle(), kTable)) {
+    Fail("damaged, or changed by hand: it is not defined as in this program");
+  }
 }
 
 void VerifyContent(sqlite3* connection, const std::string& table) {

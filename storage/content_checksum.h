@@ -45,6 +45,8 @@ std::uint64_t DefinitionChecksum(sqlite3* connection, const std::string& table);
 std::uint64_t ContentChecksum(sqlite3* connection, const std::string& table);
 // Writes it. REQUIRES: a transaction is open.
 void SaveContentChecksum(sqlite3* connection, const std::string& table, std::uint64_t checksum);
+// Throws Error when content_checksum is not the table of catalog.sql: something changes it beside us.
+void VerifyChecksumTable(sqlite3* connection);
 // Throws Error when the table does not hold what it did when its checksum was saved, or has none.
 void VerifyContent(sqlite3* connection, const std::string& table);
 

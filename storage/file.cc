@@ -21,9 +21,7 @@ namespace actkin {
 namespace {
 
 [[noreturn]] void FailErrno(const char* what, const std::filesystem::path& path, int error = errno) {
-  if (error == ENOSPC || error == EDQUOT) {
-    Fail("{}: the disk is full: free some space and run the same command again, it continues", path.string());
-  }
+  if (error == ENOSPC || error == EDQUOT) FailDiskFull(path.string());
   Fail("{}: cannot {}: {}", path.string(), what, std::strerror(error));
 }
 
@@ -113,7 +111,8 @@ void OutputFile::Flush() {
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  const Descriptor descriptor(path, O_RDONLY, "open");
+  // A pipe in the file's place would be waited for.
+  const Descriptor descriptor(path, O_RDONLY | O_NONBLOCK, "open");
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) FailErrno("read", path);
   if (!S_ISREG(status.st_mode)) Fail("{}: expected a file", path.string());
@@ -186,6 +185,10 @@ std::uint64_t AllocatedBytes(const std::filesystem::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) FailErrno("read", path);
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+void FailDiskFull(const std::string& what) {
+  Fail("{}: the disk is full: free some space and run the same command again, it continues", what);
 }
 
 std::uint64_t FreeDiskBytes(const std::filesystem::path& directory) {

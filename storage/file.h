@@ -70,6 +70,8 @@ void ReplaceFile(const std::filesystem::path& path, std::string_view bytes);
 std::string ReadFile(const std::filesystem::path& path);
 // Bytes that a file takes on disk: fewer than its size while it has holes.
 std::uint64_t AllocatedBytes(const std::filesystem::path& path);
+// The Error of whoever found no room for `what`.
+[[noreturn]] void FailDiskFull(const std::string& what);
 // Bytes that an unprivileged user may still write on the file system of `directory`.
 std::uint64_t FreeDiskBytes(const std::filesystem::path& directory);
 

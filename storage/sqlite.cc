@@ -25,7 +25,7 @@ std::string Describe(sqlite3* connection) {
   const int code = sqlite3_errcode(connection) & 0xFF;
   // The shared memory of the journal is a file, too; SQLite has no word of its own for a disk too full for it.
   if (code == SQLITE_FULL || (code == SQLITE_IOERR && sqlite3_system_errno(connection) == ENOSPC)) {
-    Fail("{}: the disk is full: free some space and run the same command again, it continues", Describe(connection));
+    FailDiskFull(Describe(connection));
   }
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
     Fail("{}: the catalog is damaged or no catalog: restore it, or build again", Describe(connection));

@@ -35,14 +35,15 @@ class Verifier {
 
   void Run() {
     if (every_byte_) progress_.Begin("verify", TotalBytes(), "bytes");
-    CheckAll();
+    const bool readable = CheckAll();
     if (every_byte_) progress_.End();
-    ReportLeftovers();
+    ReportLeftovers(readable);
   }
 
  private:
-  void CheckAll() {
-    if (!Check("catalog.db", [this] { CheckPages(); })) return;
+  // False where the catalog does not say what there is.
+  bool CheckAll() {
+    if (!Check("catalog.db", [this] { CheckPages(); })) return false;
     catalog_.emplace(connection_->handle());
     if (every_byte_) CheckContent();
     std::optional<ModelRow> model;
@@ -57,7 +58,7 @@ class Verifier {
       }
       sites = catalog_->Sites();
     });
-    if (!readable) return;
+    if (!readable) return false;
     if (every_byte_) {
       Check("catalog.db: strings", [this] { CheckStrings(); });
       Check("catalog.db: next tokens", [this] { CheckNextTokens(); });
@@ -76,6 +77,7 @@ class Verifier {
           directory_, every_byte_, *catalog_,
           [this](const std::string& what, const std::function<void()>& action) { Check(what, action); }, named_);
     });
+    return true;
   }
 
   std::uint64_t TotalBytes() const {
@@ -113,7 +115,9 @@ class Verifier {
   }
 
   void CheckContent() {
-    if (catalog_->version() < kFirstVersionWithChecksums) return;  // without checksums
+    const bool has_checksums = connection_->Value("SELECT 1 FROM sqlite_schema WHERE name = 'content_checksum'").has_value();
+    if (catalog_->version() < kFirstVersionWithChecksums && !has_checksums) return;
+    Check("catalog.db: content_checksum", [&] { VerifyChecksumTable(connection_->handle()); });
     for (const std::string& table : CheckedTables()) {
       Check("catalog.db: " + table, [&] { VerifyContent(connection_->handle(), table); });
     }
@@ -257,15 +261,15 @@ class Verifier {
     if (every_byte_) file.Verify();
   }
 
-  void ReportLeftovers() {
+  void ReportLeftovers(bool all_are_named) {
     std::error_code error;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path(), error)) {
-      const std::string name = std::filesystem::relative(entry.path(), directory_.path()).string();
+      const std::string name = entry.path().lexically_relative(directory_.path()).string();
       if (entry.path().parent_path() == directory_.Partial()) {
         hear_({Finding::Kind::kLeftover, name, "unfinished work: the same build continues it"});
         continue;
       }
-      if (entry.is_directory() || name.starts_with("partial/")) continue;
+      if (!all_are_named || entry.is_directory(error) || name.starts_with("partial/")) continue;
       const bool ours = name.starts_with("catalog.db") || entry.path() == directory_.Lock() || named_.contains(name);
       if (!ours) hear_({Finding::Kind::kLeftover, name, "no row of the catalog names it"});
     }

@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "storage/index_directory.h"
+
 namespace actkin {
 
 // Each adds one subcommand, whose callback does the work and throws Error.
@@ -24,6 +26,11 @@ void AddRecallCommand(CLI::App& app);
 
 // --threads, the same everywhere; by default all cores.
 void AddThreadsOption(CLI::App& command, int& threads);
+
+// The index directory that a command was given, for reading. A catalog that a killed writer left in WAL mode, or one whose
+// readers stayed, is returned to journal_mode=DELETE where nobody else is at it: while this process has it open nothing
+// can. Throws Error saying what to do when there is no index directory.
+IndexDirectory GivenDirectory(const std::string& path);
 
 // Writes results to stdout. Throws Error when they cannot be written (a full disk, say).
 void Print(const std::string& text);

@@ -11,7 +11,6 @@
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
-#include "storage/catalog_writer.h"
 #include "storage/file.h"
 #include "tools/commands.h"
 #include "tools/stream_sites.h"
@@ -278,9 +277,7 @@ std::vector<NeighborNeed> RequireNeeds(Experiment& experiment, std::span<const N
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
-  // A reader that is at it would keep the journal from being closed at the end.
-  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
-  IndexReader reader{IndexDirectory(flags.directory)};
+  IndexReader reader(GivenDirectory(flags.directory));
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   const std::vector<PoolRequest> requests = ReadRequests(command, flags, reader, blocks);

@@ -8,7 +8,6 @@
 #include "query/similar_strings_export.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
-#include "storage/catalog_writer.h"
 #include "storage/csv_export.h"
 #include "tools/commands.h"
 #include "tools/study_flags.h"
@@ -64,7 +63,7 @@ void MakeFolder(const std::string& path) {
 }
 
 void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
-  IndexReader reader{IndexDirectory(flags.directory)};
+  IndexReader reader(GivenDirectory(flags.directory));
   if (!flags.stream.empty()) ParseStream(flags.stream);
   const std::vector<Site> sites = ChooseSites(reader, flags);
   MakeFolder(flags.out);
@@ -100,7 +99,7 @@ std::vector<std::string> SplitNames(const std::string& list) {
 }
 
 void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
-  const std::unique_ptr<SqliteConnection> catalog = OpenCatalog(IndexDirectory(flags.directory));
+  const std::unique_ptr<SqliteConnection> catalog = OpenCatalog(GivenDirectory(flags.directory));
   MakeFolder(flags.out);
   ProgressBar progress;
   const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), flags.out, progress);
@@ -113,8 +112,7 @@ void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
 }
 
 void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
-  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
-  IndexReader reader{IndexDirectory(flags.directory)};
+  IndexReader reader(GivenDirectory(flags.directory));
   const int blocks = BlocksOf(reader);
   SimilarStringsRequest request;
   request.metric = ParseMetric(flags.metric);

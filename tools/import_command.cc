@@ -5,7 +5,6 @@
 #include "query/similar_strings_import.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/catalog_writer.h"
 #include "tools/commands.h"
 #include "tools/study_flags.h"
 #include "tools/terminal.h"
@@ -27,8 +26,7 @@ void Run(const Flags& flags) {
   if (flags.layout != "similar-strings") FailUsage("--layout {}: expected similar-strings", flags.layout);
   ImportRequest request{flags.folder, std::nullopt, flags.name};
   if (!flags.metric.empty()) request.metric = ParseMetric(flags.metric);
-  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
-  IndexReader reader{IndexDirectory(flags.directory)};
+  IndexReader reader(GivenDirectory(flags.directory));
   ImportSummary summary;
   {
     ProgressBar progress;

@@ -213,7 +213,7 @@ void AddInfoCommand(CLI::App& app) {
   AddThreadsOption(*command, flags->threads);
   command->footer("Example:\n  actkin info gpl.actkin");
   command->callback([flags] {
-    const DirectoryInfo info = ReadInfo(IndexDirectory(flags->directory));
+    const DirectoryInfo info = ReadInfo(GivenDirectory(flags->directory));
     Print(flags->json ? JsonInfo(flags->directory, info).dump(1) + "\n" : HumanInfo(flags->directory, info));
   });
 }

@@ -160,8 +160,7 @@ void Run(const CLI::App& command, Flags& flags) {
   const bool one = command.count("--prompt") > 0;
   LearnOptions options;
   options.plan = flags.plan;
-  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
-  IndexReader reader{IndexDirectory(flags.directory)};
+  IndexReader reader(GivenDirectory(flags.directory));
   const int blocks = BlocksOf(reader);
   const PoolRequest request = ReadPoolRequest(command, flags.pool, reader, blocks);
   ProgressBar progress;

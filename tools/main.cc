@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "schema/error.h"
+#include "storage/catalog_writer.h"
 #include "storage/processor.h"
 #include "tools/commands.h"
 
@@ -15,6 +16,12 @@ namespace actkin {
 void AddThreadsOption(CLI::App& command, int& threads) {
   threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   command.add_option("--threads", threads, "Threads to work with")->check(CLI::Range(1, 1024))->capture_default_str();
+}
+
+IndexDirectory GivenDirectory(const std::string& path) {
+  IndexDirectory directory(path);
+  CatalogWriter::CloseLeftJournal(directory);
+  return directory;
 }
 
 void Print(const std::string& text) {

@@ -9,7 +9,6 @@
 #include "query/token_totals.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/catalog_writer.h"
 #include "storage/file.h"
 #include "tools/commands.h"
 #include "tools/study_flags.h"
@@ -173,8 +172,7 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
-  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
-  IndexReader reader{IndexDirectory(flags.directory)};
+  IndexReader reader(GivenDirectory(flags.directory));
   ProgressBar progress;
   Answer answer;
   answer.prompt = reader.Encode(flags.escapes ? Unescape(flags.prompt) : flags.prompt);

@@ -124,7 +124,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   }
   if (texts.empty()) FailUsage("no prompt: give one, or a file with --prompts");
 
-  IndexReader reader{IndexDirectory(flags.directory)};
+  IndexReader reader(GivenDirectory(flags.directory));
   std::vector<Prompt> prompts;
   for (const std::string& text : texts) prompts.push_back(reader.Encode(flags.escapes ? Unescape(text) : text));
   const std::vector<Neighbors> answers = reader.FindNeighbors(prompts, query);

@@ -206,7 +206,7 @@ void RunRecall(const Flags& flags) {
   if (std::ranges::find(options.ks, flags.k) == options.ks.end()) options.ks.push_back(flags.k);
   std::ranges::sort(options.ks);
 
-  const IndexDirectory directory(flags.directory);
+  const IndexDirectory directory = GivenDirectory(flags.directory);
   ProgressBar progress;
   std::vector<SiteRecall> measured;
   {

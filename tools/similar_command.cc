@@ -291,7 +291,7 @@ void AddSimilarCommand(CLI::App& app) {
       "  actkin similar gpl.actkin 'the licens' --t-i 7,8,9 --merge farthest   # needs 'build --t-i 7,8,9'\n"
       "  actkin similar gpl.actkin 'the licens' --lengths 3,5,9");
   command->callback([command, flags] {
-    IndexReader reader{IndexDirectory(flags->directory)};
+    IndexReader reader(GivenDirectory(flags->directory));
     const Answer answer = Find(*command, *flags, reader);
     Print(flags->json ? JsonAnswer(reader, answer).dump(1) + "\n" : HumanAnswer(reader, answer));
   });

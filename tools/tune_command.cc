@@ -87,8 +87,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   TuneRequest request;
   request.streams = ParseStreams(flags.streams);
   request.name = flags.scheme.name;
-  CatalogWriter::CloseLeftJournal(IndexDirectory(flags.directory));
-  IndexReader reader{IndexDirectory(flags.directory)};
+  IndexReader reader(GivenDirectory(flags.directory));
   const int blocks = BlocksOf(reader);
   request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
   ProgressBar progress;

@@ -45,7 +45,7 @@ void AddVerifyCommand(CLI::App& app) {
       progress.End();
       Print(fmt::format("{}  {}: {}\n", Name(finding.kind), finding.what, finding.line));
     };
-    Verify(IndexDirectory(flags->directory), VerifyDepth::kEveryByte, hear, progress);
+    Verify(GivenDirectory(flags->directory), VerifyDepth::kEveryByte, hear, progress);
     if (flags->json) {
       Print(nlohmann::ordered_json{{"sound", sound}, {"damaged", damaged}, {"findings", std::move(findings)}}.dump(1) +
             "\n");

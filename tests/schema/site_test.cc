@@ -17,8 +17,8 @@ TEST(SiteTest, EveryNameParsesBack) {
 }
 
 TEST(SiteTest, AnUnknownNameIsRefusedWithTheKnownOnes) {
-  EXPECT_THAT(ErrorOf([] { ParseStream("fwd"); }), OneLineWith("'fwd'", "embedding, proj or ffwd"));
-  EXPECT_THAT(ErrorOf([] { ParseMetric("euclid"); }), OneLineWith("'euclid'", "l2 or cosine"));
+  EXPECT_THAT(ErrorOf([] { ParseStream("fwd"); }), OneLineWith(R"("fwd")", "embedding, proj or ffwd"));
+  EXPECT_THAT(ErrorOf([] { ParseMetric("euclid"); }), OneLineWith(R"("euclid")", "l2 or cosine"));
 }
 
 TEST(SiteTest, EmbeddingHasNoBlockInWords) {

@@ -152,5 +152,17 @@ class ProcessesTest(IndexTest):
                     self.assertIn("no site", old)
 
 
+    def test_the_first_reader_after_a_killed_writer_closes_its_journal(self):
+        for command in (["query", self.index, "abba c"], ["info", self.index], ["verify", self.index]):
+            killed = self.build("--t-i", "3", environment={"ACTKIN_STOP_BEFORE": "commit:1"})
+            self.assertLess(killed.returncode, 0)
+            with open(os.path.join(self.index, "catalog.db"), "rb") as file:
+                self.assertEqual(file.read(20)[18:], b"\x02\x02")  # WAL, as SQLite writes it into the header
+            self.assertEqual(run_command(*command).returncode, 0)
+            with open(os.path.join(self.index, "catalog.db"), "rb") as file:
+                self.assertEqual(file.read(20)[18:], b"\x01\x01")
+            self.assertEqual([name for name in os.listdir(self.index) if "-wal" in name or "-shm" in name], [])
+
+
 if __name__ == "__main__":
     unittest.main()

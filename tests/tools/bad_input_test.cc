@@ -113,8 +113,8 @@ TEST_F(BadInputTest, BuildFlags) {
   ExpectBuildFails({corpus_, "--model", model_, "--t-i", "x"}, 2, "--t-i", "expected numbers");
   ExpectBuildFails({corpus_, "--model", model_, "--length", "10", "--t-i", "9"}, 2, "--t-i 9", "8 positions");
   ExpectBuildFails({corpus_, "--model", model_, "--blocks", "0-2"}, 2, "--blocks 2", "blocks 0-1");
-  ExpectBuildFails({corpus_, "--model", model_, "--streams", "fwd"}, 2, "'fwd'", "embedding, proj or ffwd");
-  ExpectBuildFails({corpus_, "--model", model_, "--rows", "int8"}, 2, "'int8'", "float32 or float16");
+  ExpectBuildFails({corpus_, "--model", model_, "--streams", "fwd"}, 2, R"("fwd")", "embedding, proj or ffwd");
+  ExpectBuildFails({corpus_, "--model", model_, "--rows", "int8"}, 2, R"("int8")", "float32 or float16");
   ExpectBuildFails({corpus_, "--colour"}, 2, "--colour", "--help");
   ExpectFailure({"build", corpus_}, 2, "--out");
   ExpectFailure({}, 2, "--help");
@@ -148,7 +148,7 @@ TEST_F(BadInputTest, Query) {
   ExpectFailure({"query", index_, "abx"}, 2, "\"x\"", "U+0078", "position 2", "7 tokens");
   ExpectFailure({"query", index_, "\xff"}, 1, "not UTF-8");
   ExpectFailure({"query", index_, "abbaabbaa"}, 2, "9 tokens", "8");  // longer than the context
-  ExpectFailure({"query", index_, "abba", "--stream", "fwd"}, 2, "'fwd'");
+  ExpectFailure({"query", index_, "abba", "--stream", "fwd"}, 2, R"("fwd")");
   ExpectFailure({"query", index_, "abba", "--block", "7"}, 2, "no site ffwd block 7 t_i 4", "blocks 0-1");
   ExpectFailure({"query", index_, "abba", "--t-i", "2"}, 2, "no site ffwd block 0 t_i 2", "t_i 4", "actkin build");
   ExpectFailure({"query", index_, "abba", "--t-i", "99"}, 2, "t_i 99");
@@ -157,8 +157,8 @@ TEST_F(BadInputTest, Query) {
   ExpectFailure({"query", index_, "abba", "-k", "1000000"}, 2, "k 1000000", "rows");
   ExpectFailure({"query", index_, "abba", "-k", "-3"}, 2, "-k");
   ExpectFailure({"query", index_, "abba", "-k", "ten"}, 2, "-k");
-  ExpectFailure({"query", index_, "abba", "--metric", "euclid"}, 2, "'euclid'", "l2 or cosine");
-  ExpectFailure({"query", index_, "abba", "--order", "random"}, 2, "'random'");
+  ExpectFailure({"query", index_, "abba", "--metric", "euclid"}, 2, R"("euclid")", "l2 or cosine");
+  ExpectFailure({"query", index_, "abba", "--order", "random"}, 2, R"("random")");
   ExpectFailure({"query", index_, "abba", "--within", "3"}, 2, "--within", "LOW:HIGH");
   ExpectFailure({"query", index_, "abba", "--within", "2:1"}, 2, "--within 2:1");
   ExpectFailure({"query", index_, "abba", "--within", "nan:"}, 2, "--within");

@@ -1,6 +1,7 @@
 // Whatever is damaged in an index directory, verify names it, and build makes just that again.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <map>
@@ -136,7 +137,7 @@ TEST_F(DamageTest, AFlippedBitInAnyByteOfAnyFileIsFound) {
   EXPECT_THAT(Damaged(), testing::IsEmpty());
 }
 
-TEST_F(DamageTest, AFileThatIsCutLongerEmptyGoneOrAFolderIsFound) {
+TEST_F(DamageTest, AFileThatIsCutLongerEmptyGoneOrNoFileIsFound) {
   for (const auto& [name, bytes] : undamaged_) {
     if (name.ends_with(".codes") && !name.ends_with("t7.codes")) continue;
     for (const std::string& other : {bytes.substr(0, bytes.size() - 1), bytes.substr(0, bytes.size() / 2),
@@ -148,6 +149,12 @@ TEST_F(DamageTest, AFileThatIsCutLongerEmptyGoneOrAFolderIsFound) {
     ExpectFound(name, "gone");
     fs::create_directory(Path(name));
     ExpectFound(name, "a folder");
+    fs::remove(Path(name));
+    ASSERT_EQ(::mkfifo(Path(name).c_str(), 0600), 0);
+    ExpectFound(name, "a pipe that nobody writes to");
+    fs::remove(Path(name));
+    fs::create_symlink(fs::path(name).filename(), Path(name));
+    ExpectFound(name, "a link to itself");
     fs::remove(Path(name));
     Write(name, bytes);
   }
@@ -222,6 +229,8 @@ TEST_F(DamageTest, ARowOfTheCatalogThatContradictsAFileIsFound) {
         "UPDATE evaluation SET hellinger_mean = 0.25", "DELETE FROM evaluation_top_n WHERE n = 10",
         "DROP VIEW scheme_weight", "UPDATE token SET text = CAST(text AS BLOB) WHERE text = 'a'",
         "UPDATE model SET file = CAST(file AS BLOB)",
+        "CREATE TRIGGER later AFTER INSERT ON content_checksum BEGIN SELECT 1; END",
+        "PRAGMA user_version = 1; UPDATE corpus SET name = 'other.txt'",
         "UPDATE content_checksum SET checksum = CAST(checksum AS BLOB) WHERE name = 'token'"}) {
     SqliteConnection(Path("catalog.db"), SqliteConnection::Mode::kWrite).Execute(change);
     EXPECT_THAT(Damaged(), testing::SizeIs(1)) << change;
@@ -351,6 +360,35 @@ TEST_F(DamageTest, ADamagedFileIsRefusedByNameAndTheRestAnswers) {
     EXPECT_EQ(refused.status, 1);
     EXPECT_THAT(refused.err, HasSubstr(name));
     Write(name, bytes);
+  }
+}
+
+TEST_F(DamageTest, ADamagedCatalogEndsCommandsInOneLine) {
+  const std::string catalog = ReadFile(Path("catalog.db"));
+  const std::vector<std::string> query{"query", index_, "abba cab"};
+  const std::vector<std::string> similar{"similar", index_, "abba cab"};
+  const std::vector<std::string> predict{"predict", index_, "abba cab", "--scheme", "last_ffwd_only"};
+  const std::vector<std::pair<std::string, std::vector<std::vector<std::string>>>> damages{
+      {"DELETE FROM string_length",
+       {query,
+        similar,
+        {"info", index_},
+        {"evaluate", index_, "--sample", "10"},
+        {"learn", index_, "--sample", "10"},
+        {"tune", index_, "--sample", "10"}}},
+      {"UPDATE OR REPLACE next_token SET token_id = -1", {query, predict}},
+      {"UPDATE OR REPLACE next_token SET token_id = 4000", {query, predict}},
+      {"UPDATE OR REPLACE next_token SET token_id = 4294967296", {query, predict}},
+  };
+  for (const auto& [change, commands] : damages) {
+    SqliteConnection(Path("catalog.db"), SqliteConnection::Mode::kWrite).Execute(change);
+    for (const std::vector<std::string>& command : commands) {
+      const CommandResult refused = RunCommand(command);
+      EXPECT_EQ(refused.status, 1) << command[0] << " after " << change;
+      EXPECT_THAT(refused.err, HasSubstr("damaged")) << command[0] << " after " << change;
+      EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1) << refused.err;
+    }
+    Write("catalog.db", catalog);
   }
 }
 

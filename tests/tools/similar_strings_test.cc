@@ -372,13 +372,28 @@ TEST_F(SimilarStringsImportTest, WhatContradictsTheIndexIsNamed) {
   ExpectRefused({"nowhere", "no such folder"});
 }
 
-TEST_F(SimilarStringsImportTest, ANameIsGivenOnce) {
-  ASSERT_EQ(RunCommand({"import", target_, "--layout", "similar-strings", similar_}).status, 0);
-  const CommandResult again = RunCommand({"import", target_, "--layout", "similar-strings", similar_ + "/"});
-  EXPECT_EQ(again.status, 2);
-  EXPECT_THAT(again.err, HasSubstr("give another --name"));
-  EXPECT_EQ(RunCommand({"import", target_, "--layout", "similar-strings", similar_, "--name", "second"}).status, 0);
+TEST_F(SimilarStringsImportTest, ANameIsGivenOnceAndTheSameImportRepairs) {
+  const auto import = [&](const std::string& folder, const std::string& name) {
+    return RunCommand({"import", target_, "--layout", "similar-strings", folder, "--name", name});
+  };
+  ASSERT_EQ(import(similar_, "first").status, 0);
+  ASSERT_EQ(import(similar_, "second").status, 0);
+  const auto whole = Files(target_ + "/experiments");
+  const std::string damaged = target_ + "/" + Query(target_, "SELECT min(file) FROM saved_neighbors");
+  std::filesystem::resize_file(damaged, 100);
+  EXPECT_EQ(RunCommand({"verify", target_}).status, 1);
+  EXPECT_EQ(import(similar_ + "/", "first").status, 0);
+  EXPECT_EQ(import(similar_ + "/", "second").status, 0);
+  EXPECT_EQ(RunCommand({"verify", target_}).status, 0);
+  EXPECT_EQ(Files(target_ + "/experiments"), whole);
   EXPECT_EQ(Query(target_, "SELECT count(*) FROM prompt_set"), "2");
+  // Other neighbors of the same prompts are another set.
+  std::filesystem::remove_all(bad_);
+  ASSERT_EQ(RunCommand(Export(bad_, {"--metric", "cosine"})).status, 0);
+  const CommandResult other = import(bad_, "first");
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("give another --name"));
+  EXPECT_EQ(Files(target_ + "/experiments"), whole);
 }
 
 TEST_F(SimilarStringsImportTest, KilledAnywhereAnImportIsThereOrNot) {
