@@ -31,7 +31,7 @@ void RunDropIndex(sqlite3* connection, std::int64_t site_id, const SiteIndexRow&
 // In WAL mode every reader needs the journal's shared memory, 32 KB to begin with: where there is room to enter that mode
 // but not for the memory, nobody gets in.
 void RequireRoomForJournal(const IndexDirectory& directory) {
-  constexpr std::uint64_t kRoom = std::uint64_t{1} << 20;
+  constexpr std::uint64_t kRoom = std::uint64_t{256} << 10;
   if (FreeDiskBytes(directory.path()) < kRoom) FailDiskFull(directory.Catalog().string());
 }
 

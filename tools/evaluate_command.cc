@@ -287,9 +287,11 @@ void Run(const CLI::App& command, const Flags& flags) {
 
   // Of everything at once, so that a site is searched once, for the largest k.
   const StreamOptions stream = ReadStreamOptions(command, flags);
+  std::vector<std::vector<EvaluationRun>> runs_of_requests;
   std::vector<EvaluationRun> all_runs;
   for (const PoolRequest& request : requests) {
-    std::ranges::move(RunsOf(chosen.schemes, request), std::back_inserter(all_runs));
+    runs_of_requests.push_back(RunsOf(SchemesFor(chosen, request, progress), request));
+    std::ranges::copy(runs_of_requests.back(), std::back_inserter(all_runs));
   }
   const std::vector<NeighborNeed> needs = NeedsOf(experiment, blocks, all_runs);
   const std::vector<NeighborNeed> streamed = RequireNeeds(experiment, needs, stream);
@@ -306,8 +308,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   StreamSites(experiment, streamed, stream);
   for (const NeighborNeed& need : needs) experiment.Find(need);
   std::vector<Result> results;
-  for (const PoolRequest& request : requests) {
-    const std::vector<EvaluationRun> runs = RunsOf(chosen.schemes, request);
+  for (const std::vector<EvaluationRun>& runs : runs_of_requests) {
     const std::vector<Agreement> agreements = Evaluate(experiment, blocks, runs, prompts);
     std::vector<Result> cell;
     std::vector<EvaluationRow> rows;

@@ -171,13 +171,32 @@ ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>&
       chosen.from_files.push_back(ReadSchemeFile(reader, name));
       add(chosen.from_files.back());
     } else if (name == "all") {
-      for (Scheme& scheme : AllSchemes(reader)) add(std::move(scheme));
+      for (Scheme& scheme : AllSchemes(reader)) {
+        chosen.by_all.push_back(scheme.name);
+        add(std::move(scheme));
+      }
     } else {
       add(FindScheme(reader, name));
     }
   }
+  std::erase_if(chosen.by_all, [&](const std::string& name) {
+    return std::ranges::find(names, name) != names.end() ||
+           std::ranges::find(chosen.from_files, name, &Scheme::name) != chosen.from_files.end();
+  });
   if (names.empty()) add(FindScheme(reader, kProgressiveFfwdWeight));
   return chosen;
+}
+
+std::vector<Scheme> SchemesFor(const ChosenSchemes& chosen, const PoolRequest& request, ProgressListener& progress) {
+  std::vector<Scheme> schemes = chosen.schemes;
+  std::erase_if(schemes, [&](const Scheme& scheme) {
+    const bool fits = scheme.bands.empty() || scheme.metric == request.metric || !request.bands.empty();
+    if (fits || std::ranges::find(chosen.by_all, scheme.name) == chosen.by_all.end()) return false;
+    progress.Note(fmt::format("scheme {} is left out for {}: its bands are in {}", Quote(scheme.name),
+                              Name(request.metric), Name(*scheme.metric)));
+    return true;
+  });
+  return schemes;
 }
 
 void SaveFileSchemes(IndexReader& reader, const ChosenSchemes& chosen, ProgressListener& progress) {

@@ -78,11 +78,14 @@ EvaluationRow EvaluationOf(const Scheme& scheme, const Agreement& agreement, std
 struct ChosenSchemes {
   std::vector<Scheme> schemes;
   std::vector<Scheme> from_files;
+  std::vector<std::string> by_all;  // names of those that nothing but "all" asked for
 };
 // Adds --scheme, which may be repeated.
 void AddSchemeOption(CLI::App& command, std::vector<std::string>& names);
 // Throws Error (usage) naming the file and what is wrong with it, or the scheme that is unknown.
 ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>& names);
+// Those that a request can be answered with: of "all" not those whose bands are in another metric, which a note says.
+std::vector<Scheme> SchemesFor(const ChosenSchemes& chosen, const PoolRequest& request, ProgressListener& progress);
 // Saves those that came from files in the catalog, where it does not have them as they are. What prevents that becomes
 // a note.
 void SaveFileSchemes(IndexReader& reader, const ChosenSchemes& chosen, ProgressListener& progress);

@@ -142,6 +142,12 @@ TEST_F(EvaluateTest, ASchemeOfAUserIsSavedUnderItsName) {
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_THAT(again.err, HasSubstr("takes the place"));
   EXPECT_EQ(Query(index, "SELECT band FROM scheme_weight WHERE stream = 'ffwd' AND block = 0"), "0.1:");
+  // "all" leaves it out where its bands mean nothing; who names it is told.
+  const json both = Evaluate(index, {"--sample", "20", "--scheme", "all", "--metric", "l2,cosine"});
+  EXPECT_EQ(std::ranges::count(both["runs"], "mine", [](const json& run) { return run["scheme"]; }), 1);
+  const CommandResult all = RunCommand({"predict", index, "abba ", "--scheme", "all"});
+  EXPECT_EQ(all.status, 0);
+  EXPECT_THAT(all.err, HasSubstr("left out for l2"));
   const CommandResult other_metric = RunCommand({"predict", index, "abba ", "--scheme", "mine"});
   EXPECT_EQ(other_metric.status, 2);
   EXPECT_THAT(other_metric.err, HasSubstr("--metric cosine"));
