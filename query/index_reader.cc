@@ -46,6 +46,10 @@ IndexReader::IndexReader(const IndexDirectory& directory, sqlite3* connection, c
     : directory_(directory), catalog_(std::make_unique<Catalog>(connection, schema)) {
   corpus_ = catalog_->Corpus();
   lengths_ = catalog_->Lengths();
+  if (lengths_.size() != static_cast<std::size_t>(corpus_.string_length)) {
+    Fail("{}: damaged: it has strings of {} lengths, its corpus row says {}", directory_.Catalog().string(),
+         lengths_.size(), corpus_.string_length);
+  }
   vocabulary_ = Vocabulary::OfTokens(catalog_->TokenTexts(), directory_.Catalog().string());
 }
 

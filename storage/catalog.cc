@@ -107,6 +107,11 @@ std::optional<ModelRow> Catalog::Model() {
   row.shape.heads = statement.Integer(4);
   row.shape.embed = statement.Integer(5);
   row.shape.context = statement.Integer(6);
+  for (int column = 2; column <= 6; ++column) {
+    constexpr std::int64_t kMost = std::int64_t{1} << 20;  // of anything that a model has
+    const std::int64_t size = statement.Integer(column);
+    if (size < 1 || size > kMost) Fail("the catalog is damaged: its model has {} {}", size, statement.ColumnName(column));
+  }
   return row;
 }
 

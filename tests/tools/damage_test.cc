@@ -376,6 +376,8 @@ TEST_F(DamageTest, ADamagedCatalogEndsCommandsInOneLine) {
         {"evaluate", index_, "--sample", "10"},
         {"learn", index_, "--sample", "10"},
         {"tune", index_, "--sample", "10"}}},
+      {"UPDATE model SET blocks = 2147483648", {{"evaluate", index_, "--sample", "10"}, {"learn", index_, "--sample", "10"}}},
+      {"UPDATE corpus SET string_length = 'x'", {query, {"learn", index_, "--sample", "10"}}},
       {"UPDATE OR REPLACE next_token SET token_id = -1", {query, predict}},
       {"UPDATE OR REPLACE next_token SET token_id = 4000", {query, predict}},
       {"UPDATE OR REPLACE next_token SET token_id = 4294967296", {query, predict}},
