@@ -144,8 +144,8 @@ void CatalogWriter::CloseJournal(const IndexDirectory& directory) {
 }
 
 void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
-  RequireIndexDirectory(directory);
   try {
+    RequireIndexDirectory(directory);
     // SQLite does it only while no other connection is there, a writer's included.
     SqliteConnection connection(directory.Catalog(), SqliteConnection::Mode::kWrite);
     if (connection.Value("PRAGMA journal_mode") != "wal") return;

@@ -27,9 +27,8 @@ void AddRecallCommand(CLI::App& app);
 // --threads, the same everywhere; by default all cores.
 void AddThreadsOption(CLI::App& command, int& threads);
 
-// The index directory that a command was given, for reading. A catalog that a killed writer left in WAL mode, or one whose
-// readers stayed, is returned to journal_mode=DELETE where nobody else is at it: while this process has it open nothing
-// can. Throws Error saying what to do when there is no index directory.
+// The index directory that a command was given. A catalog that a killed writer left in WAL mode, or one whose readers
+// stayed, is returned to journal_mode=DELETE where nobody else is at it, now and when the process ends.
 IndexDirectory GivenDirectory(const std::string& path);
 
 // Writes results to stdout. Throws Error when they cannot be written (a full disk, say).

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -18,9 +19,20 @@ void AddThreadsOption(CLI::App& command, int& threads) {
   command.add_option("--threads", threads, "Threads to work with")->check(CLI::Range(1, 1024))->capture_default_str();
 }
 
+namespace {
+
+// Of this process: at its end nobody in it has the catalog open any more.
+std::optional<IndexDirectory>& DirectoryToClose() {
+  static std::optional<IndexDirectory> directory;
+  return directory;
+}
+
+}  // namespace
+
 IndexDirectory GivenDirectory(const std::string& path) {
-  IndexDirectory directory(path);
+  const IndexDirectory directory(path);
   CatalogWriter::CloseLeftJournal(directory);
+  DirectoryToClose() = directory;
   return directory;
 }
 
@@ -100,5 +112,7 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   // OpenMP's threads, FAISS's, must not burn the cores that they share with others while they wait.
   setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
-  return actkin::Main(argc, argv);
+  const int status = actkin::Main(argc, argv);
+  if (actkin::DirectoryToClose()) actkin::CatalogWriter::CloseLeftJournal(*actkin::DirectoryToClose());
+  return status;
 }
