@@ -110,7 +110,7 @@ std::optional<ModelRow> Catalog::Model() {
   for (int column = 2; column <= 6; ++column) {
     constexpr std::int64_t kMost = std::int64_t{1} << 20;  // of anything that a model has
     const std::int64_t size = statement.Integer(column);
-    if (size < 1 || size > kMost) Fail("the catalog is damaged: its model has {} {}", size, statement.ColumnName(column));
+    if (size < 1 || size > kMost) Fail("the catalog is damaged: no model has a size of {}", size);
   }
   return row;
 }

@@ -1,5 +1,6 @@
 #include "storage/catalog_writer.h"
 
+#include <fstream>
 #include <system_error>
 
 #include "schema/catalog_sql.h"
@@ -33,6 +34,16 @@ void RunDropIndex(sqlite3* connection, std::int64_t site_id, const SiteIndexRow&
 void RequireRoomForJournal(const IndexDirectory& directory) {
   constexpr std::uint64_t kRoom = std::uint64_t{256} << 10;
   if (FreeDiskBytes(directory.path()) < kRoom) FailDiskFull(directory.Catalog().string());
+}
+
+// What SQLite writes into the file's header (https://www.sqlite.org/fileformat2.html, "File format version numbers").
+// REQUIRES: this process has no connection to it, which would lose its locks when the file is closed here.
+bool IsInWalMode(const std::filesystem::path& catalog) {
+  constexpr std::streamoff kReadVersion = 19;
+  constexpr char kWal = 2;
+  std::ifstream file(catalog, std::ios::binary);
+  file.seekg(kReadVersion);
+  return file.get() == kWal;
 }
 
 }  // namespace
@@ -144,11 +155,10 @@ void CatalogWriter::CloseJournal(const IndexDirectory& directory) {
 }
 
 void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
+  if (!IsInWalMode(directory.Catalog())) return;
   try {
-    RequireIndexDirectory(directory);
     // SQLite does it only while no other connection is there, a writer's included.
-    SqliteConnection connection(directory.Catalog(), SqliteConnection::Mode::kWrite);
-    if (connection.Value("PRAGMA journal_mode") != "wal") return;
+    const SqliteConnection connection(directory.Catalog(), SqliteConnection::Mode::kWrite);
     sqlite3_exec(connection.handle(), "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
   } catch (const Error&) {
     // It cannot be read, or not be written: who opens it next says so.
