@@ -137,7 +137,7 @@ void CatalogTransaction::Commit() {
 CatalogWriter::CatalogWriter(const IndexDirectory& directory)
     : connection_(directory.Catalog(), SqliteConnection::Mode::kWrite) {
   const Catalog checked(connection_.handle());
-  RequireRoomForJournal(directory);
+  if (connection_.Value("PRAGMA journal_mode") != "wal") RequireRoomForJournal(directory);
   connection_.ExecuteInTurns("PRAGMA journal_mode=WAL");
   connection_.Execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;");
   MigrateCatalog(connection_);
