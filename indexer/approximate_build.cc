@@ -172,7 +172,6 @@ void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOption
     CatalogWriter(directory).AddIndex(sites[i].site_id, row);
     hear(sites[i].site, row);
   }
-  CatalogWriter::CloseJournal(directory);
 }
 
 void DropApproximateIndex(const IndexDirectory& directory, const std::string& name, std::optional<Metric> metric,
@@ -187,7 +186,6 @@ void DropApproximateIndex(const IndexDirectory& directory, const std::string& na
     std::filesystem::remove(directory.Resolve(index.file.file), ignored);
     hear(site.site, index);
   }
-  CatalogWriter::CloseJournal(directory);
 }
 
 }  // namespace actkin

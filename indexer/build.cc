@@ -104,7 +104,6 @@ class Builder {
     if (existing.corpus) RepairDamage();
     if (checkpoint_) AddSites(existing);
     AddHeads();
-    CatalogWriter::CloseJournal(directory_);
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
     return summary_;
@@ -193,7 +192,10 @@ class Builder {
       FailUsage("--t-i {}: strings have {} tokens, so t_i goes from 0 to {}", t_i, string_length_, string_length_ - 1);
     }
     if (position >= checkpoint_->shape.context) {
-      FailUsage("--t-i {}: the model's context has {} positions", t_i, checkpoint_->shape.context);
+      const int context = checkpoint_->shape.context;
+      FailUsage(
+          "--t-i {} of strings of {} tokens: the model's context has {} positions: give --length {}, or --t-i from 0 to {}",
+          t_i, string_length_, context, context, context - 1);
     }
     return position;
   }

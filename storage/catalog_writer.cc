@@ -150,10 +150,6 @@ CatalogWriter::~CatalogWriter() {
                nullptr);
 }
 
-void CatalogWriter::CloseJournal(const IndexDirectory& directory) {
-  if (OpenCatalog(directory)->Value("PRAGMA journal_mode") == "wal") CatalogWriter writer(directory);
-}
-
 void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
   if (!IsInWalMode(directory.Catalog())) return;
   try {

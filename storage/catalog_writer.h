@@ -72,11 +72,8 @@ class CatalogWriter {
   CatalogWriter(const CatalogWriter&) = delete;
   CatalogWriter& operator=(const CatalogWriter&) = delete;
 
-  // Returns a catalog that a killed writer, or one whose readers stayed, left in WAL mode to journal_mode=DELETE.
-  static void CloseJournal(const IndexDirectory& directory);
-
-  // The same where there is a catalog and nobody else is at it, for a caller without the lock; else nothing. REQUIRES: this
-  // process has it open nowhere.
+  // Returns a catalog that a killed writer, or one whose readers stayed, left in WAL mode to journal_mode=DELETE, where
+  // nobody is at it any more; else does nothing. Needs no lock. REQUIRES: this process has it open nowhere.
   static void CloseLeftJournal(const IndexDirectory& directory);
 
   // Each is one transaction: a reader sees all of it or nothing.

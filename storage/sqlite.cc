@@ -1,6 +1,7 @@
 #include "storage/sqlite.h"
 
 #include <cerrno>
+#include <cstring>
 #include <thread>
 
 #include "schema/error.h"
@@ -21,12 +22,19 @@ std::string Describe(sqlite3* connection) {
   return fmt::format("{}: {}", file != nullptr && *file != '\0' ? file : "catalog", sqlite3_errmsg(connection));
 }
 
+// errno of what failed; 0 where SQLite does not know it. The connection does not get that of a commit, the file has it.
+int SystemError(sqlite3* connection) {
+  int error = sqlite3_system_errno(connection);
+  if (error == 0) sqlite3_file_control(connection, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error;
+}
+
 [[noreturn]] void FailSqlite(sqlite3* connection) {
   const int code = sqlite3_errcode(connection) & 0xFF;
+  const int system_error = code == SQLITE_IOERR ? SystemError(connection) : 0;
   // The shared memory of the journal is a file, too; SQLite has no word of its own for a disk too full for it.
-  if (code == SQLITE_FULL || (code == SQLITE_IOERR && sqlite3_system_errno(connection) == ENOSPC)) {
-    FailDiskFull(Describe(connection));
-  }
+  if (code == SQLITE_FULL || system_error == ENOSPC) FailDiskFull(Describe(connection));
+  if (system_error != 0) Fail("{}: {}", Describe(connection), std::strerror(system_error));
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
     Fail("{}: the catalog is damaged or no catalog: restore it, or build again", Describe(connection));
   }

@@ -1,4 +1,5 @@
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -112,6 +113,8 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   // OpenMP's threads, FAISS's, must not burn the cores that they share with others while they wait.
   setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
+  // A file larger than the shell's limit (ulimit -f) is then an error of the write, not this process's end.
+  std::signal(SIGXFSZ, SIG_IGN);
   const int status = actkin::Main(argc, argv);
   if (actkin::DirectoryToClose()) actkin::CatalogWriter::CloseLeftJournal(*actkin::DirectoryToClose());
   return status;

@@ -273,6 +273,18 @@ TEST_F(BadInputTest, ADiskThatIsFull) {
   EXPECT_EQ(verified.status, 0) << verified.out;
 }
 
+// A file that would be larger than the shell allows is an error of the write, not the end of the process by a signal.
+TEST_F(BadInputTest, ALimitOnTheSizeOfFiles) {
+  const std::string out = *folder_ / "limited.actkin";
+  const std::vector<std::string> build{"build", corpus_, "--model", model_, "--out", out, "--length", "5"};
+  std::vector<std::string> limit{"-c", "ulimit -f 8; exec \"$@\"", "bash", ACTKIN_COMMAND};
+  limit.insert(limit.end(), build.begin(), build.end());
+  const CommandResult limited = RunProgram("/bin/bash", limit);
+  EXPECT_EQ(limited.status, 1) << limited.err;
+  EXPECT_THAT(limited.err, testing::AllOf(HasSubstr("limited.actkin/"), HasSubstr("File too large")));
+  EXPECT_EQ(RunCommand(build).status, 0) << "the same command continues";
+}
+
 // What an evaluation builds for now is gone, or continued, and nothing of it is seen.
 TEST_F(BadInputTest, ADiskThatIsFullOfStreamedSites) {
   const std::string out = *folder_ / "streamed.actkin";
