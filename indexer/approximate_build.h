@@ -17,9 +17,9 @@ namespace actkin {
 using HearIndex = std::function<void(const Site& site, const SiteIndexRow& index)>;
 
 // Adds an approximate index, named after its factory string, to every site that matches (without streams: proj and
-// ffwd) and has none of that name and metric. A site's index is in the catalog once it is whole and flushed: a call that
-// was killed is continued, site by site, by the same call. Throws Error: (usage) when FAISS knows no such index or every
-// site has it.
+// ffwd) and has none of that name and metric. A site's index is in the catalog once it is whole and flushed: a call
+// that was killed is continued, site by site, by the same call. Throws Error: (usage) when FAISS knows no such index or
+// every site has it.
 void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOptions& options, const SiteFilter& sites,
                          ProgressListener& progress, const HearIndex& hear);
 

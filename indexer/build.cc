@@ -194,7 +194,8 @@ class Builder {
     if (position >= checkpoint_->shape.context) {
       const int context = checkpoint_->shape.context;
       FailUsage(
-          "--t-i {} of strings of {} tokens: the model's context has {} positions: give --length {}, or --t-i from 0 to {}",
+          "--t-i {} of strings of {} tokens: the model's context has {} positions: give --length {}, or --t-i from 0 "
+          "to {}",
           t_i, string_length_, context, context, context - 1);
     }
     return position;
@@ -211,7 +212,8 @@ class Builder {
     std::set<int> t_is;
     std::set<int> blocks;
     if (!options_.sites.empty()) {
-      for (const Site& site : options_.sites) captured_sites_.push_back({site.stream, CheckBlock(site.block), Position(site.t_i)});
+      for (const Site& site : options_.sites)
+        captured_sites_.push_back({site.stream, CheckBlock(site.block), Position(site.t_i)});
       return;
     }
     for (const int t_i : options_.t_is) t_is.insert(Position(t_i));

@@ -9,8 +9,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "schema/error.h"
@@ -26,8 +26,9 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kWorkerBytes = std::uint64_t{512} << 20;
 constexpr std::size_t kMaximumWorkers = 6;
 
-// Leaves of a batch: as many as keep one worker's activations within kWorkerBytes were no prefix shared, so that memory stays
-// bounded whatever the model. A power of two, at most 4,096: more leaves share more prefixes, but leave the cache.
+// Leaves of a batch: as many as keep one worker's activations within kWorkerBytes were no prefix shared, so that memory
+// stays bounded whatever the model. A power of two, at most 4,096: more leaves share more prefixes, but leave the
+// cache.
 std::uint64_t BatchRows(const ModelShape& shape, int depth) {
   const auto floats = static_cast<std::uint64_t>(6 * shape.embed + 4 * shape.heads * shape.head_size);
   const std::uint64_t bytes = 4 * floats * static_cast<std::uint64_t>(depth);

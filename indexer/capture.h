@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "indexer/prefix_tree.h"
-#include "schema/progress.h"
 #include "indexer/torch_backend.h"
+#include "schema/progress.h"
 #include "storage/index_directory.h"
 
 namespace actkin {

@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "indexer/corpus.h"
-#include "schema/progress.h"
 #include "indexer/string_levels.h"
+#include "schema/progress.h"
 #include "schema/vocabulary.h"
 
 namespace actkin {

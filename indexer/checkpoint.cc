@@ -24,8 +24,7 @@ Checkpoint ReadCheckpoint(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) Fail("{}: no such checkpoint", file);
   if (!std::filesystem::is_regular_file(path)) Fail("{}: expected a checkpoint file (.pt or .safetensors)", file);
   Checkpoint checkpoint;
-  checkpoint.state =
-      IsSafetensors(path) ? SafetensorsFile(path).Read() : LoadTorchBackend().ReadPt(path);
+  checkpoint.state = IsSafetensors(path) ? SafetensorsFile(path).Read() : LoadTorchBackend().ReadPt(path);
   checkpoint.shape = InferModelShape(checkpoint.state.Shapes(), file);
   for (const auto& [name, tensor] : checkpoint.state.tensors) {
     if (!std::ranges::all_of(tensor.values, [](float value) { return std::isfinite(value); })) {

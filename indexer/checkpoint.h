@@ -20,8 +20,9 @@ struct Checkpoint {
 // The key of the vocabulary in the metadata of a .safetensors file.
 inline constexpr char kVocabularyKey[] = "vocabulary";
 
-// Reads a .safetensors file, or (through LibTorch) a .pt file that torch.save(model.state_dict()) wrote; which of the two
-// it is, its first bytes say. Throws Error naming `path` and the tensor that is missing, surplus, misshapen or not finite.
+// Reads a .safetensors file, or (through LibTorch) a .pt file that torch.save(model.state_dict()) wrote; which of the
+// two it is, its first bytes say. Throws Error naming `path` and the tensor that is missing, surplus, misshapen or not
+// finite.
 Checkpoint ReadCheckpoint(const std::filesystem::path& path);
 
 // The bytes of the copy that an index directory keeps: the same for the same weights and vocabulary, whatever file they

@@ -39,8 +39,8 @@ struct LearnReport {
 
 struct LearnOptions {
   LearnPlan plan;
-  // Where a killed run finds how far it came, and one that was not: the caller removes it once the weights are saved. Its
-  // folder exists.
+  // Where a killed run finds how far it came, and one that was not: the caller removes it once the weights are saved.
+  // Its folder exists.
   std::filesystem::path checkpoint;
   double checkpoint_seconds = 2;  // how much work a killed run may lose
   // When it becomes true, a checkpoint is written after the step at hand, and LearnWeights returns. May be null.

@@ -58,7 +58,8 @@ PrefixTree::Slice PrefixTree::Take(RowRange leaves) const {
     const Level& level = levels_[t];
     slice.rows[t] = rows;
     slice.owned[t] = {rows.begin + (first_owned ? 0 : 1), rows.end};
-    // The first row's parent is part of an earlier slice when the row is, or when the row before it has the same parent.
+    // The first row's parent is part of an earlier slice when the row is, or when the row before it has the same
+    // parent.
     first_owned = first_owned && (rows.begin == 0 || level.parents[rows.begin] != level.parents[rows.begin - 1]);
     const RowRange parents =
         t == 0 ? RowRange{0, 1} : RowRange{level.parents[rows.begin], std::uint64_t{level.parents[rows.end - 1]} + 1};

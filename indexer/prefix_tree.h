@@ -10,8 +10,8 @@
 
 namespace actkin {
 
-// All prefixes of the rows of one length, in lexicographic order of their token ids at every level: node n of level t is
-// row n of the sites at t_i t. Immutable. 12 bytes a prefix.
+// All prefixes of the rows of one length, in lexicographic order of their token ids at every level: node n of level t
+// is row n of the sites at t_i t. Immutable. 12 bytes a prefix.
 class PrefixTree {
  public:
   // Levels 0..depth-1. REQUIRES: 1 <= depth <= strings.string_length().
@@ -25,11 +25,11 @@ class PrefixTree {
   // The token ids of every row: rows x (t_i + 1), row-major.
   std::vector<TokenId> RowTokens(int t_i) const;
 
-  // The prefixes of rows [leaves.begin, leaves.end) of the last level, which is made of whole paths: the first prefix of a
-  // level may have been part of the slice before.
+  // The prefixes of rows [leaves.begin, leaves.end) of the last level, which is made of whole paths: the first prefix
+  // of a level may have been part of the slice before.
   struct Slice {
     PrefixForest forest;
-    std::vector<RowRange> rows;  // a level: the rows that its nodes are
+    std::vector<RowRange> rows;   // a level: the rows that its nodes are
     std::vector<RowRange> owned;  // a level: those that no earlier slice holds (when slices are taken in order)
   };
   Slice Take(RowRange leaves) const;

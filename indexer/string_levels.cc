@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
-// Numbers (parent, token) pairs in order of first sight. Open addressing over the ordinals of a level that grows with it.
+// Numbers (parent, token) pairs in order of first sight. Open addressing over the ordinals of a level that grows with
+// it.
 class PairNumbers {
  public:
   PairNumbers(StringLevel& level, std::size_t pairs) : level_(level) {

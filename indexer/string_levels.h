@@ -11,7 +11,7 @@ namespace actkin {
 
 // The unique strings of one length, by ordinal (order of first occurrence).
 struct StringLevel {
-  std::vector<StringOrdinal> parents;         // ordinal, one length shorter, of the string without its last token
+  std::vector<StringOrdinal> parents;  // ordinal, one length shorter, of the string without its last token
   std::vector<TokenId> last_tokens;
   std::vector<std::uint32_t> occurrences;
   std::vector<std::uint32_t> first_positions;  // in the corpus; ascending

@@ -31,8 +31,8 @@ struct PrefixForest {
   }
 };
 
-// What a forward pass puts out for one site over one forest: values is nodes of level t_i x embed, row-major, valid only
-// during the call. Called once for every site asked for, block by block, proj before ffwd, within a block by t_i.
+// What a forward pass puts out for one site over one forest: values is nodes of level t_i x embed, row-major, valid
+// only during the call. Called once for every site asked for, block by block, proj before ffwd, within a block by t_i.
 using SiteOutput = std::function<void(const Site& site, std::span<const float> values)>;
 
 // The prefix-shared forward pass: computes every prefix of a forest once, sharing keys and values along its paths.
@@ -41,8 +41,8 @@ class PrefixForward {
  public:
   virtual ~PrefixForward() = default;
 
-  // sites: of streams proj and ffwd, with t_i below the number of levels. REQUIRES: tokens are below the vocabulary size,
-  // levels at most the context.
+  // sites: of streams proj and ffwd, with t_i below the number of levels. REQUIRES: tokens are below the vocabulary
+  // size, levels at most the context.
   virtual void Run(const PrefixForest& forest, std::span<const Site> sites, const SiteOutput& output) = 0;
 };
 
@@ -56,9 +56,9 @@ class Transformer {
 
   // The plain batched forward pass, the reference for every other. tokens: count x length, row-major.
   struct Activations {
-    std::vector<float> logits;               // count x length x vocabulary
-    std::vector<std::vector<float>> proj;    // a block: count x length x embed
-    std::vector<std::vector<float>> ffwd;    // a block: count x length x embed
+    std::vector<float> logits;             // count x length x vocabulary
+    std::vector<std::vector<float>> proj;  // a block: count x length x embed
+    std::vector<std::vector<float>> ffwd;  // a block: count x length x embed
   };
   virtual Activations Forward(std::span<const TokenId> tokens, std::int64_t length) const = 0;
 };
@@ -72,13 +72,13 @@ struct TrainingState {
 };
 
 struct TrainerOptions {
-  int threads = 1;            // the batch is divided among so many replicas of the model
-  double dropout = 0;         // 0 <= dropout < 1; of attention weights and of what a block adds to the residual
-  std::uint64_t seed = 0;     // of the dropout
+  int threads = 1;         // the batch is divided among so many replicas of the model
+  double dropout = 0;      // 0 <= dropout < 1; of attention weights and of what a block adds to the residual
+  std::uint64_t seed = 0;  // of the dropout
 };
 
-// A model being trained, with AdamW and gradient clipping. One thread at a time; it works in threads of its own. What it
-// computes depends on its options, its state and the sequences alone, to the last bit.
+// A model being trained, with AdamW and gradient clipping. One thread at a time; it works in threads of its own. What
+// it computes depends on its options, its state and the sequences alone, to the last bit.
 class Trainer {
  public:
   virtual ~Trainer() = default;
@@ -110,15 +110,15 @@ struct WeightLearningData {
 
 // All that learning changes: with it a run continues as if it had never stopped. Moments are AdamW's.
 struct WeightLearnerState {
-  std::uint64_t steps = 0;             // updates made so far
-  std::vector<float> weights;          // a term each
-  std::vector<float> first_moments;    // likewise; empty stands for zeros
+  std::uint64_t steps = 0;           // updates made so far
+  std::vector<float> weights;        // a term each
+  std::vector<float> first_moments;  // likewise; empty stands for zeros
   std::vector<float> second_moments;
 };
 
 // Weights being learned by AdamW with PyTorch's defaults (betas 0.9 and 0.999, eps 1e-8, weight decay 1e-2). A prompt's
-// loss is the Euclidean norm, not squared, of its weighted counts, divided by their sum, minus its target; a batch's the
-// sum over its prompts. Float32, one thread; what it computes depends on the data, the state and the batches alone.
+// loss is the Euclidean norm, not squared, of its weighted counts, divided by their sum, minus its target; a batch's
+// the sum over its prompts. Float32, one thread; what it computes depends on the data, the state and the batches alone.
 class WeightLearner {
  public:
   virtual ~WeightLearner() = default;
@@ -134,8 +134,8 @@ class WeightLearner {
   virtual WeightLearnerState State() const = 0;
 };
 
-// Everything that needs LibTorch, behind one interface, in a shared library of its own that is loaded on demand: loading
-// it takes about a second, and asking never needs it.
+// Everything that needs LibTorch, behind one interface, in a shared library of its own that is loaded on demand:
+// loading it takes about a second, and asking never needs it.
 class TorchBackend {
  public:
   virtual ~TorchBackend() = default;

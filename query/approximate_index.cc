@@ -7,10 +7,10 @@
 #include "query/exact_distance.h"
 #include "query/exact_search.h"
 #include "query/index_parameters.h"
-#include "storage/row_workers.h"
 #include "query/top_rows.h"
 #include "schema/error.h"
 #include "schema/text.h"
+#include "storage/row_workers.h"
 
 namespace actkin {
 namespace {

@@ -59,8 +59,7 @@ class CodeScan : public RowScan {
         codes_(Codes<Code>(file)),
         metric_(metric),
         entries_(TableEntries<Code>(file.vocabulary_size())),
-        bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(file.positions())
-                                      : ScanBounds::Cosine(file.positions())),
+        bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(file.positions()) : ScanBounds::Cosine(file.positions())),
         queries_(queries.begin(), queries.end()) {
     const std::size_t dimension = file.positions() * file.embed();
     tables_.resize(queries.size() / dimension);

@@ -5,10 +5,10 @@
 #include <deque>
 #include <utility>
 
-#include "storage/row_workers.h"
 #include "query/top_rows.h"
 #include "schema/error.h"
 #include "schema/text.h"
+#include "storage/row_workers.h"
 
 namespace actkin {
 namespace {

@@ -7,9 +7,9 @@
 #include <queue>
 #include <utility>
 
-#include "storage/row_workers.h"
 #include "schema/error.h"
 #include "storage/row_distance.h"
+#include "storage/row_workers.h"
 
 namespace actkin {
 namespace {

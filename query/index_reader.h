@@ -24,8 +24,9 @@ namespace actkin {
 struct NeighborQuery {
   Stream stream = Stream::kFfwd;
   std::optional<int> block;  // without: the last that has a site at the t_i
-  std::optional<int> t_i;    // negative: counts from the end of L. Without: for embedding the prompt's last position, else
-                             // the last position that has a site of this stream (and block)
+  // Negative: counts from the end of L. Without: for embedding the prompt's last position, else the last position that
+  // has a site of this stream (and block).
+  std::optional<int> t_i;
   std::string index_name = kExactIndexName;
   SearchRequest search;
 };
@@ -51,9 +52,9 @@ struct Prompt {
   std::optional<StringOrdinal> ordinal;
 };
 
-// An index directory, open for asking: the library behind the command and the SQL extension. Indices, row orders and the
-// model are opened when first needed and kept. One thread at a time; several readers may be open on one directory, in one
-// process or in many, also while a build adds to it.
+// An index directory, open for asking: the library behind the command and the SQL extension. Indices, row orders and
+// the model are opened when first needed and kept. One thread at a time; several readers may be open on one directory,
+// in one process or in many, also while a build adds to it.
 class IndexReader {
  public:
   // Over a connection of its own. Throws Error when there is no index directory, or its catalog cannot be read.

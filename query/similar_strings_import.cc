@@ -150,7 +150,8 @@ class Importer {
 
   // What was imported before may be imported again, for files that were damaged: the catalog keeps its rows.
   void RequireSame(const PromptSetRow& there, const std::vector<Written>& written) const {
-    const std::vector<SavedNeighborsRow> saved = ExperimentCatalog(reader_.catalog()).SavedNeighbors(there.prompt_set_id);
+    const std::vector<SavedNeighborsRow> saved =
+        ExperimentCatalog(reader_.catalog()).SavedNeighbors(there.prompt_set_id);
     const bool same = saved.size() == written.size() && std::ranges::all_of(written, [&](const Written& site) {
                         return std::ranges::any_of(saved, [&](const SavedNeighborsRow& row) {
                           return row.site == site.site && row.metric == folder_.metric() && row.k == folder_.k() &&

@@ -35,7 +35,8 @@ struct Match {
 
 class RowScan;
 
-// Search over the rows of one site. Opened on files that are never changed, so any number of threads may search at once.
+// Search over the rows of one site. Opened on files that are never changed, so any number of threads may search at
+// once.
 class SiteIndex {
  public:
   virtual ~SiteIndex() = default;
@@ -44,8 +45,8 @@ class SiteIndex {
   virtual std::uint64_t dimension() const = 0;
 
   // queries: count x dimension(), row-major. One answer a query, best first (the nearest, or with Order::kFarthest the
-  // farthest), equal distances in order of string ordinal. Throws Error (usage) when this index cannot do what `request`
-  // asks, k is 0 or exceeds the number of rows looked at, or a query holds NaN or infinity.
+  // farthest), equal distances in order of string ordinal. Throws Error (usage) when this index cannot do what
+  // `request` asks, k is 0 or exceeds the number of rows looked at, or a query holds NaN or infinity.
   virtual std::vector<std::vector<Match>> Search(std::span<const float> queries,
                                                  const SearchRequest& request) const = 0;
 

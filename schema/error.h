@@ -11,8 +11,8 @@
 namespace actkin {
 
 // The one exception type. what() is a single line for the user: it names the file, flag or value and says what was
-// expected. Caught once, in tools/ and at the SQL boundary. Visible from every shared library, so that one thrown by the
-// LibTorch library is caught by the command.
+// expected. Caught once, in tools/ and at the SQL boundary. Visible from every shared library, so that one thrown by
+// the LibTorch library is caught by the command.
 class __attribute__((visibility("default"))) Error : public std::runtime_error {
  public:
   enum class Kind {

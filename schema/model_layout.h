@@ -30,7 +30,7 @@ using TensorShapes = std::map<std::string, std::vector<std::int64_t>>;
 
 // Names of the state dict. Weights of a linear layer are (output x input), row-major, as PyTorch stores them.
 std::string HeadTensor(std::int64_t block, std::int64_t head, const char* which);  // which: "key", "query", "value"
-std::string BlockTensor(std::int64_t block, const char* rest);                      // rest: "sa.proj.weight", "ln1.bias", ...
+std::string BlockTensor(std::int64_t block, const char* rest);  // rest: "sa.proj.weight", "ln1.bias", ...
 
 // Tensors that a state dict may hold and nobody reads: the causal masks `.tril`.
 bool IsIgnoredTensor(const std::string& name);

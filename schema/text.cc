@@ -50,12 +50,23 @@ std::string Quote(std::string_view text) {
     }
     ++next;
     switch (byte) {
-      case '\n': quoted += "\\n"; break;
-      case '\t': quoted += "\\t"; break;
-      case '\r': quoted += "\\r"; break;
-      case '"': quoted += "\\\""; break;
-      case '\\': quoted += "\\\\"; break;
-      default: quoted += fmt::format("\\x{:02x}", byte);
+      case '\n':
+        quoted += "\\n";
+        break;
+      case '\t':
+        quoted += "\\t";
+        break;
+      case '\r':
+        quoted += "\\r";
+        break;
+      case '"':
+        quoted += "\\\"";
+        break;
+      case '\\':
+        quoted += "\\\\";
+        break;
+      default:
+        quoted += fmt::format("\\x{:02x}", byte);
     }
   }
   return quoted + "\"";
@@ -75,13 +86,22 @@ std::string Unescape(std::string_view text) {
     }
     const char escaped = ++i < text.size() ? text[i] : '\0';
     switch (escaped) {
-      case 'n': plain += '\n'; break;
-      case 't': plain += '\t'; break;
-      case 'r': plain += '\r'; break;
+      case 'n':
+        plain += '\n';
+        break;
+      case 't':
+        plain += '\t';
+        break;
+      case 'r':
+        plain += '\r';
+        break;
       case '\\':
       case '"':
-      case '\'': plain += escaped; break;
-      default: FailUsage("{}: an escape is one of \\n \\t \\r \\\\ \\\" \\'", Quote(text));
+      case '\'':
+        plain += escaped;
+        break;
+      default:
+        FailUsage("{}: an escape is one of \\n \\t \\r \\\\ \\\" \\'", Quote(text));
     }
   }
   return plain;

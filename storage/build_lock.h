@@ -7,8 +7,8 @@
 
 namespace actkin {
 
-// Held by the one process that may write to an index directory. The kernel's lock (flock) goes with its process, so that
-// a killed build never leaves the directory locked; the file's text names the holder for the one who comes second.
+// Held by the one process that may write to an index directory. The kernel's lock (flock) goes with its process, so
+// that a killed build never leaves the directory locked; the file's text names the holder for the one who comes second.
 class BuildLock {
  public:
   // Throws Error naming the holder when another process holds it. REQUIRES: the directory exists.

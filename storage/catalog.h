@@ -157,8 +157,9 @@ std::string ChecksumText(std::uint64_t checksum);
 template <typename File>
 void RequireAsCatalogued(const File& file, const FileRow& row, const std::filesystem::path& path) {
   if (file.file_bytes() != row.bytes || ChecksumText(file.header_checksum()) != row.checksum) {
-    Fail("{}: damaged, or of another build: its header is not the one that the catalog knows; 'actkin verify' says more",
-         path.string());
+    Fail(
+        "{}: damaged, or of another build: its header is not the one that the catalog knows; 'actkin verify' says more",
+        path.string());
   }
 }
 

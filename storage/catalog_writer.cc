@@ -29,8 +29,8 @@ void RunDropIndex(sqlite3* connection, std::int64_t site_id, const SiteIndexRow&
       .Run();
 }
 
-// In WAL mode every reader needs the journal's shared memory, 32 KB to begin with: where there is room to enter that mode
-// but not for the memory, nobody gets in.
+// In WAL mode every reader needs the journal's shared memory, 32 KB to begin with: where there is room to enter that
+// mode but not for the memory, nobody gets in.
 void RequireRoomForJournal(const IndexDirectory& directory) {
   constexpr std::uint64_t kRoom = std::uint64_t{256} << 10;
   if (FreeDiskBytes(directory.path()) < kRoom) FailDiskFull(directory.Catalog().string());
@@ -253,7 +253,8 @@ void CatalogWriter::SetRows(std::int64_t site_id, const FileRow& file) {
   SqliteStatement(handle, "UPDATE vector_file SET bytes = ?3, checksum = ?4 WHERE site_id = ?1 AND file = ?2")
       .Bind(site_id, file.file, file.bytes, file.checksum)
       .Run();
-  SqliteStatement(handle, "UPDATE site_index SET file = ?2, bytes = ?3, checksum = ?4 WHERE site_id = ?1 AND name = 'exact'")
+  SqliteStatement(handle,
+                  "UPDATE site_index SET file = ?2, bytes = ?3, checksum = ?4 WHERE site_id = ?1 AND name = 'exact'")
       .Bind(site_id, file.file, file.bytes, file.checksum)
       .Run();
   SqliteStatement(handle, "DELETE FROM site_index WHERE site_id = ?1 AND name <> 'exact'").Bind(site_id).Run();

@@ -64,7 +64,8 @@ class CatalogTransaction {
 
 // Changes the catalog of an index directory; one of an earlier version is migrated first, in one transaction. While it
 // lives the catalog is in WAL mode, so that readers go on; at the end it is checkpointed and returned to
-// journal_mode=DELETE, unless a reader is at it just then: then CloseLeftJournal does it. REQUIRES: the build lock is held.
+// journal_mode=DELETE, unless a reader is at it just then: then CloseLeftJournal does it. REQUIRES: the build lock is
+// held.
 class CatalogWriter {
  public:
   explicit CatalogWriter(const IndexDirectory& directory);

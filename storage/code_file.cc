@@ -68,9 +68,9 @@ std::uint64_t WriteCodeFile(const std::filesystem::path& path, std::uint64_t emb
   }
   const std::uint64_t code_bytes = vocabulary_size <= 256 ? 1 : 2;
   const auto write = [&](const auto& narrow) {
-    return WriteSectionFile(path, FileKind::kCodes,
-                            {embed, positions, vocabulary_size, code_bytes, rows.begin, rows.end, 0, 0},
-                            {std::as_bytes(tokens), std::as_bytes(position_embeddings), std::as_bytes(std::span(narrow))});
+    return WriteSectionFile(
+        path, FileKind::kCodes, {embed, positions, vocabulary_size, code_bytes, rows.begin, rows.end, 0, 0},
+        {std::as_bytes(tokens), std::as_bytes(position_embeddings), std::as_bytes(std::span(narrow))});
   };
   return code_bytes == 1 ? write(Narrow<std::uint8_t>(codes)) : write(Narrow<std::uint16_t>(codes));
 }

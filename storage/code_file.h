@@ -12,9 +12,9 @@
 namespace actkin {
 
 // An embedding site on disk, as a lossless product quantizer: row r at position m is tokens[code(r, m)] + positions[m].
-// A section file of kind kCodes. Numbers: embed, positions, vocabulary size, bytes of a code (1 up to 256 tokens, else 2),
-// first row, one past the last row. Sections: 0 token embeddings (vocabulary x embed, float32), 1 position embeddings
-// (positions x embed, float32), 2 codes (rows x positions, row-major).
+// A section file of kind kCodes. Numbers: embed, positions, vocabulary size, bytes of a code (1 up to 256 tokens, else
+// 2), first row, one past the last row. Sections: 0 token embeddings (vocabulary x embed, float32), 1 position
+// embeddings (positions x embed, float32), 2 codes (rows x positions, row-major).
 class CodeFile {
  public:
   // Maps the file; reads only its header. Throws Error naming `path`.
@@ -30,8 +30,8 @@ class CodeFile {
   const std::filesystem::path& path() const { return file_.path(); }
   std::span<const float> tokens() const { return tokens_; }
   std::span<const float> position_embeddings() const { return position_embeddings_; }
-  // rows().size() x positions() codes. REQUIRES: code_bytes() is the size of the type. A code may exceed the vocabulary in
-  // a damaged file: a reader must not index by it unchecked.
+  // rows().size() x positions() codes. REQUIRES: code_bytes() is the size of the type. A code may exceed the vocabulary
+  // in a damaged file: a reader must not index by it unchecked.
   std::span<const std::uint8_t> Codes8() const;
   std::span<const std::uint16_t> Codes16() const;
 

@@ -51,8 +51,9 @@ StopOrder ReadStopOrder() {
   if (variable == nullptr) return {};
   std::string_view text = variable;
   StopOrder order;
-  for (const auto& [name, point] : {std::pair{"write:", StopPoint::kWrite}, std::pair{"flush:", StopPoint::kFlush},
-                                    std::pair{"rename:", StopPoint::kRename}, std::pair{"commit:", StopPoint::kCommit}}) {
+  for (const auto& [name, point] :
+       {std::pair{"write:", StopPoint::kWrite}, std::pair{"flush:", StopPoint::kFlush},
+        std::pair{"rename:", StopPoint::kRename}, std::pair{"commit:", StopPoint::kCommit}}) {
     if (!text.starts_with(name)) continue;
     order.point = point;
     text.remove_prefix(std::strlen(name));
@@ -117,8 +118,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   if (::fstat(descriptor.get(), &status) != 0) FailErrno("read", path);
   if (!S_ISREG(status.st_mode)) Fail("{}: expected a file", path.string());
   if (status.st_size == 0) return;
-  void* address =
-      ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, descriptor.get(), 0);
+  void* address = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, descriptor.get(), 0);
   if (address == MAP_FAILED) FailErrno("map", path);
   data_ = static_cast<const std::byte*>(address);
   size_ = static_cast<std::size_t>(status.st_size);

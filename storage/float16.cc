@@ -1,9 +1,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "storage/float16.cc"
+#include "storage/float16.h"
+
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
-
-#include "storage/float16.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace actkin::HWY_NAMESPACE {

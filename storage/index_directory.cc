@@ -14,14 +14,15 @@ namespace {
 
 std::string ApproximateIndexFile(const Site& site, Metric metric, const std::string& name, const char* extension) {
   std::string plain = name;
-  std::ranges::replace_if(plain, [](unsigned char c) { return std::isalnum(c) == 0 && c != '-' && c != '_'; }, '_');
+  std::ranges::replace_if(
+      plain, [](unsigned char c) { return std::isalnum(c) == 0 && c != '-' && c != '_'; }, '_');
   if (plain != name) {
     std::uint64_t sum = 0;
     for (const char c : name) sum = MixedBits(sum ^ static_cast<unsigned char>(c));
     plain += fmt::format("-{:08x}", sum >> 32);
   }
-  return fmt::format("sites/{}-b{}-t{}.{}.{}.{}", Name(site.stream), site.block, site.t_i, Name(metric),
-                     plain, extension);
+  return fmt::format("sites/{}-b{}-t{}.{}.{}.{}", Name(site.stream), site.block, site.t_i, Name(metric), plain,
+                     extension);
 }
 
 // "experiments/1b2c3d4e5f60-ffwd-b5-t9-l2": a set's name may be any text.

@@ -41,15 +41,16 @@ class IndexDirectory {
   static std::string Heads(const Site& site);
   static std::string Codes(int t_i);
   static std::string RowOrder(int t_i);
-  // Of an index that FAISS made: links alone, or FAISS's own bytes. `name` is any text: what a file's name should not hold
-  // is replaced, and made distinct by a checksum.
+  // Of an index that FAISS made: links alone, or FAISS's own bytes. `name` is any text: what a file's name should not
+  // hold is replaced, and made distinct by a checksum.
   static std::string Graph(const Site& site, Metric metric, const std::string& name);
   static std::string Faiss(const Site& site, Metric metric, const std::string& name);
   static bool IsGraph(const std::string& file) { return file.ends_with(".graph"); }
   // Of the prompts of the set named; within: the band, where there is one.
   static std::string SavedNeighbors(const std::string& prompt_set, const Site& site, Metric metric, std::uint64_t k,
                                     const std::optional<Band>& within);
-  static std::string SavedBandTotals(const std::string& prompt_set, const Site& site, Metric metric, const Band& within);
+  static std::string SavedBandTotals(const std::string& prompt_set, const Site& site, Metric metric,
+                                     const Band& within);
   static std::string SavedPredictions(const std::string& prompt_set);
 
   // Where a name that was read from a catalog leads. Throws Error when it would leave the directory.

@@ -11,9 +11,9 @@
 namespace actkin {
 
 // Which string each row of the sites at one t_i belongs to, and back. Rows stand in lexicographic order of their token
-// ids (a capture in that order writes every site front to back); strings are numbered by first occurrence. A section file
-// of kind kRowOrder. Numbers: string length, row count. Sections: 0 the ordinal of each row's string (uint32), 1 the row
-// of each ordinal (uint32).
+// ids (a capture in that order writes every site front to back); strings are numbered by first occurrence. A section
+// file of kind kRowOrder. Numbers: string length, row count. Sections: 0 the ordinal of each row's string (uint32), 1
+// the row of each ordinal (uint32).
 class RowOrderFile {
  public:
   // Maps the file; reads only its header. Throws Error naming `path`.

@@ -1,5 +1,5 @@
-// Sums over two rows of numbers, for the files that are compiled once for each instruction set: Highway includes this one
-// as often, between its own guards.
+// Sums over two rows of numbers, for the files that are compiled once for each instruction set: Highway includes this
+// one as often, between its own guards.
 #if defined(ACTKIN_STORAGE_ROW_SUMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ACTKIN_STORAGE_ROW_SUMS_INL_H_
 #undef ACTKIN_STORAGE_ROW_SUMS_INL_H_

@@ -26,8 +26,8 @@ struct StateDict {
   TensorShapes Shapes() const;
 };
 
-// A mapped .safetensors file: eight bytes of header length, a JSON header that maps names to type, shape and byte range,
-// then the bytes (https://github.com/huggingface/safetensors, "Format"). Immutable, so any thread may read it.
+// A mapped .safetensors file: eight bytes of header length, a JSON header that maps names to type, shape and byte
+// range, then the bytes (https://github.com/huggingface/safetensors, "Format"). Immutable, so any thread may read it.
 class SafetensorsFile {
  public:
   // Throws Error naming `path` when the header or a byte range is not what the format allows.
@@ -36,8 +36,8 @@ class SafetensorsFile {
   TensorShapes Shapes() const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
-  // The values of a float32 tensor, where they lie in the mapping. REQUIRES: `name` is among Shapes(). Throws Error when
-  // the tensor is of another type, or lies unaligned.
+  // The values of a float32 tensor, where they lie in the mapping. REQUIRES: `name` is among Shapes(). Throws Error
+  // when the tensor is of another type, or lies unaligned.
   std::span<const float> Values(const std::string& name) const;
 
   // All tensors as float32 (from F64, F32, F16 or BF16), except those that IsIgnoredTensor.

@@ -28,7 +28,9 @@ struct RawHeader {
 };
 static_assert(sizeof(RawHeader) == 184 && sizeof(Section) == 24);
 
-std::uint64_t AlignUp(std::uint64_t bytes) { return (bytes + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment; }
+std::uint64_t AlignUp(std::uint64_t bytes) {
+  return (bytes + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment;
+}
 
 std::uint64_t Xxh3(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -94,7 +96,8 @@ SectionFile::SectionFile(const std::filesystem::path& path, FileKind kind) : pat
   }
   LayOutSections(again);
   bool same = again.file_bytes == header_.file_bytes;
-  for (std::size_t i = 0; i < header_.sections.size(); ++i) same &= again.sections[i].offset == header_.sections[i].offset;
+  for (std::size_t i = 0; i < header_.sections.size(); ++i)
+    same &= again.sections[i].offset == header_.sections[i].offset;
   if (!same) Fail("{}: damaged: its sections do not add up to the file", name);
 }
 

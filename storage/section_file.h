@@ -82,8 +82,8 @@ class SectionFile {
     return {reinterpret_cast<const Number*>(section(index).data()), count};
   }
 
-  // Reads every byte: throws Error when a section's xxh3 is not its checksum or when a byte between sections is not zero.
-  // `except`: the section whose checksum the kind defines in its own way (-1: none).
+  // Reads every byte: throws Error when a section's xxh3 is not its checksum or when a byte between sections is not
+  // zero. `except`: the section whose checksum the kind defines in its own way (-1: none).
   void VerifyBytes(int except = -1) const;
 
  private:

@@ -10,8 +10,8 @@
 namespace actkin {
 namespace {
 
-// How long one waits for the others. A writer waits for readers alone, each for the length of one statement, and has hours
-// of work behind it.
+// How long one waits for the others. A writer waits for readers alone, each for the length of one statement, and has
+// hours of work behind it.
 constexpr std::chrono::seconds kReaderPatience{10};
 constexpr std::chrono::seconds kWriterPatience{120};
 constexpr std::chrono::seconds kTurn{1};
@@ -39,13 +39,17 @@ int SystemError(sqlite3* connection) {
     Fail("{}: the catalog is damaged or no catalog: restore it, or build again", Describe(connection));
   }
   if (code == SQLITE_BUSY) {
-    Fail("{}: others have it in use and do not let go of it: end what reads it and run the same command again, it continues",
-         Describe(connection));
+    Fail(
+        "{}: others have it in use and do not let go of it: end what reads it and run the same command again, it "
+        "continues",
+        Describe(connection));
   }
   if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) {
-    Fail("{}: if the folder holds a write-ahead log (-wal), a build was interrupted: run it again to its end, or make the folder "
-         "writable",
-         Describe(connection));
+    Fail(
+        "{}: if the folder holds a write-ahead log (-wal), a build was interrupted: run it again to its end, or make "
+        "the folder "
+        "writable",
+        Describe(connection));
   }
   Fail("{}", Describe(connection));
 }
@@ -54,8 +58,8 @@ int SystemError(sqlite3* connection) {
 
 SqliteStatement::SqliteStatement(sqlite3* connection, std::string_view sql) : connection_(connection) {
   sqlite3_stmt* statement = nullptr;
-  const int status =
-      sqlite3_prepare_v3(connection, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  const int status = sqlite3_prepare_v3(connection, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                        &statement, nullptr);
   statement_.reset(statement);
   Check(status);
 }
@@ -86,7 +90,9 @@ std::string_view SqliteStatement::TextView(int column) const {
   return {text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
-void SqliteStatement::BindOne(int index, std::int64_t value) { Check(sqlite3_bind_int64(statement_.get(), index, value)); }
+void SqliteStatement::BindOne(int index, std::int64_t value) {
+  Check(sqlite3_bind_int64(statement_.get(), index, value));
+}
 
 void SqliteStatement::BindOne(int index, double value) { Check(sqlite3_bind_double(statement_.get(), index, value)); }
 

@@ -13,8 +13,8 @@
 
 namespace actkin {
 
-// A prepared statement on a connection that somebody else owns. (A wrapper library wants to own the connection; inside a
-// SQLite extension it belongs to the host.) One thread at a time. Errors are Error with SQLite's message.
+// A prepared statement on a connection that somebody else owns. (A wrapper library wants to own the connection; inside
+// a SQLite extension it belongs to the host.) One thread at a time. Errors are Error with SQLite's message.
 class SqliteStatement {
  public:
   SqliteStatement(sqlite3* connection, std::string_view sql);
@@ -81,8 +81,8 @@ class SqliteConnection {
   sqlite3* handle() const { return connection_.get(); }
   // Runs one or more statements without parameters.
   void Execute(const std::string& sql);
-  // The same for what needs the file to itself outside WAL mode. While a writer waits for that, nobody begins to read: it
-  // lets the others in between its turns of a second.
+  // The same for what needs the file to itself outside WAL mode. While a writer waits for that, nobody begins to read:
+  // it lets the others in between its turns of a second.
   void ExecuteInTurns(const std::string& sql);
   // The first column of the first row; none without a row.
   std::optional<std::string> Value(const std::string& sql);

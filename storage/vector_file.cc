@@ -47,8 +47,8 @@ VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind
   rows_ = {numbers[kFirstRow], numbers[kEndRow]};
   body_ = file_.section(kRows);
   if (body_.size() != rows_.size() * dimension_ * ElementBytes(element_)) {
-    Fail("{}: damaged: {} bytes are not {} rows of {} {} numbers", path.string(), body_.size(), rows_.size(), dimension_,
-         Name(element_));
+    Fail("{}: damaged: {} bytes are not {} rows of {} {} numbers", path.string(), body_.size(), rows_.size(),
+         dimension_, Name(element_));
   }
 }
 

@@ -12,9 +12,10 @@
 
 namespace actkin {
 
-// A range of a site's rows on disk: a section file of kind kVectors. Numbers: element, dimension, first row, one past the
-// last row. Section 1: the rows (rows x dimension, row-major). The rows' checksum is the sum, modulo 2^64, of every row's xxh3 seeded with its row number: it does not
-// depend on the order in which threads write, and a resumed build continues it.
+// A range of a site's rows on disk: a section file of kind kVectors. Numbers: element, dimension, first row, one past
+// the last row. Section 1: the rows (rows x dimension, row-major). The rows' checksum is the sum, modulo 2^64, of every
+// row's xxh3 seeded with its row number: it does not depend on the order in which threads write, and a resumed build
+// continues it.
 class VectorFile {
  public:
   // Maps the file; reads only its header. Throws Error naming `path` when the header, or a size in it, is wrong.
@@ -46,15 +47,16 @@ class VectorFile {
   std::span<const std::byte> body_;
 };
 
-// Writes a vector file, by any number of threads and in any order of rows, each row once (or again with the same bytes).
+// Writes a vector file, by any number of threads and in any order of rows, each row once (or again with the same
+// bytes).
 class VectorFileWriter {
  public:
   // `continued`: the file holds rows of a former run, whose checksum sum is `checksum`.
   VectorFileWriter(const std::filesystem::path& path, Element element, std::uint64_t dimension, RowRange rows,
                    bool continued = false, std::uint64_t checksum = 0);
 
-  // values: count x dimension, row-major. Thread-safe. Throws Error when a value is NaN or infinite, or becomes infinite
-  // as float16; returns the rows' share of the checksum, for AddChecksum once they count as written.
+  // values: count x dimension, row-major. Thread-safe. Throws Error when a value is NaN or infinite, or becomes
+  // infinite as float16; returns the rows' share of the checksum, for AddChecksum once they count as written.
   std::uint64_t WriteRows(RowNumber first, std::span<const float> values);
   void AddChecksum(std::uint64_t share) { checksum_ += share; }
   std::uint64_t checksum() const { return checksum_; }

@@ -115,7 +115,8 @@ class Verifier {
   }
 
   void CheckContent() {
-    const bool has_checksums = connection_->Value("SELECT 1 FROM sqlite_schema WHERE name = 'content_checksum'").has_value();
+    const bool has_checksums =
+        connection_->Value("SELECT 1 FROM sqlite_schema WHERE name = 'content_checksum'").has_value();
     if (catalog_->version() < kFirstVersionWithChecksums && !has_checksums) return;
     Check("catalog.db: content_checksum", [&] { VerifyChecksumTable(connection_->handle()); });
     for (const std::string& table : CheckedTables()) {
@@ -128,8 +129,9 @@ class Verifier {
     if (lengths_.size() != static_cast<std::size_t>(corpus.string_length)) {
       Fail("the catalog knows {} lengths of strings, its corpus row says {}", lengths_.size(), corpus.string_length);
     }
-    SqliteStatement count(connection_->handle(),
-                          "SELECT count(*), sum(occurrences), sum(length) FROM string WHERE string_id BETWEEN ?1 AND ?2");
+    SqliteStatement count(
+        connection_->handle(),
+        "SELECT count(*), sum(occurrences), sum(length) FROM string WHERE string_id BETWEEN ?1 AND ?2");
     StringId first = 1;
     for (std::size_t i = 0; i < lengths_.size(); ++i) {
       const LengthRow& row = lengths_[i];
@@ -151,10 +153,11 @@ class Verifier {
 
   // Every occurrence is followed by a token, but the one at the very end of the corpus, of each length.
   void CheckNextTokens() {
-    SqliteStatement statement(connection_->handle(),
-                              "SELECT length, count(*), sum(missing), min(missing) FROM (SELECT length, occurrences - "
-                              "ifnull((SELECT sum(count) FROM next_token AS n WHERE n.string_id = string.string_id), 0) "
-                              "AS missing FROM string) WHERE missing <> 0 GROUP BY length");
+    SqliteStatement statement(
+        connection_->handle(),
+        "SELECT length, count(*), sum(missing), min(missing) FROM (SELECT length, occurrences - "
+        "ifnull((SELECT sum(count) FROM next_token AS n WHERE n.string_id = string.string_id), 0) "
+        "AS missing FROM string) WHERE missing <> 0 GROUP BY length");
     std::size_t lengths = 0;
     while (statement.Step()) {
       ++lengths;
@@ -163,7 +166,8 @@ class Verifier {
       }
     }
     if (lengths != lengths_.size()) Fail("next-token counts do not leave out the corpus's last string of each length");
-    if (connection_->Value("SELECT count(*) FROM next_token WHERE token_id NOT IN (SELECT token_id FROM token)") != "0") {
+    if (connection_->Value("SELECT count(*) FROM next_token WHERE token_id NOT IN (SELECT token_id FROM token)") !=
+        "0") {
       Fail("a next token is not in the table token");
     }
   }
@@ -171,7 +175,8 @@ class Verifier {
   void CheckModel(const ModelRow& row) {
     const std::filesystem::path path = directory_.Resolve(row.file);
     const MappedFile bytes(path);
-    if (every_byte_ && Sha256(bytes.bytes()) != row.sha256) Fail("{}: damaged: its SHA-256 is not the catalog's", path.string());
+    if (every_byte_ && Sha256(bytes.bytes()) != row.sha256)
+      Fail("{}: damaged: its SHA-256 is not the catalog's", path.string());
     const ModelShape shape = InferModelShape(SafetensorsFile(path).Shapes(), path.string());
     const bool same = shape.vocabulary_size == row.shape.vocabulary_size && shape.blocks == row.shape.blocks &&
                       shape.heads == row.shape.heads && shape.embed == row.shape.embed &&
@@ -227,8 +232,8 @@ class Verifier {
       });
     }
     for (const SiteIndexRow& index : indices) {
-      const auto rows = std::ranges::find(vector_files, index.file.file,
-                                          [](const VectorFileRow& row) { return row.file.file; });
+      const auto rows =
+          std::ranges::find(vector_files, index.file.file, [](const VectorFileRow& row) { return row.file.file; });
       if (rows != vector_files.end() &&
           (rows->file.bytes != index.file.bytes || rows->file.checksum != index.file.checksum)) {
         Check("catalog.db: " + Describe(site.site),

@@ -27,8 +27,9 @@ enum class VerifyDepth {
   kEveryByte,  // every checksum and every invariant
 };
 
-// Checks an index directory. `hear` is told each finding as it is made, `progress` the bytes that have been read. Throws
-// Error only when there is no index directory at all, or one whose catalog is not of a version that this program knows.
+// Checks an index directory. `hear` is told each finding as it is made, `progress` the bytes that have been read.
+// Throws Error only when there is no index directory at all, or one whose catalog is not of a version that this program
+// knows.
 void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
             ProgressListener& progress);
 

@@ -10,8 +10,8 @@
 
 namespace actkin {
 
-// Checks what experiments left in an index directory; with every_byte also its checksums and what it holds. check(what, action) runs an action that
-// throws Error when `what` is damaged; files that the catalog names are added to `named`.
+// Checks what experiments left in an index directory; with every_byte also its checksums and what it holds. check(what,
+// action) runs an action that throws Error when `what` is damaged; files that the catalog names are added to `named`.
 void VerifyExperiments(const IndexDirectory& directory, bool every_byte, Catalog& catalog,
                        const std::function<void(const std::string& what, const std::function<void()>& action)>& check,
                        std::set<std::string>& named);

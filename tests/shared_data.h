@@ -23,9 +23,9 @@ inline nlohmann::json SharedJson(const std::string& relative) {
 }  // namespace actkin
 
 // First line of a test that needs golden data: skips it, by name, where the folder is absent.
-#define ACTKIN_NEEDS_SHARED_DATA(relative)                                                                  \
-  if (!std::filesystem::exists(::actkin::SharedData(relative)))                                             \
-  GTEST_SKIP() << "golden data is absent: " << ::actkin::SharedData(relative).string()                      \
+#define ACTKIN_NEEDS_SHARED_DATA(relative)                                             \
+  if (!std::filesystem::exists(::actkin::SharedData(relative)))                        \
+  GTEST_SKIP() << "golden data is absent: " << ::actkin::SharedData(relative).string() \
                << " does not exist; configure with -DACTKIN_SHARED_DATA=FOLDER to run this test"
 
 #endif  // ACTKIN_TESTS_SHARED_DATA_H_

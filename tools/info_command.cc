@@ -105,8 +105,9 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
                       Grouped(info.lengths.back().string_count), info.corpus.string_length);
   if (info.model) {
     const ModelShape& shape = info.model->shape;
-    text += fmt::format("model    {} blocks, {} heads, {} dimensions, {} tokens, context {}, sha256 {}\n", shape.blocks,
-                        shape.heads, shape.embed, shape.vocabulary_size, shape.context, info.model->sha256.substr(0, 12));
+    text +=
+        fmt::format("model    {} blocks, {} heads, {} dimensions, {} tokens, context {}, sha256 {}\n", shape.blocks,
+                    shape.heads, shape.embed, shape.vocabulary_size, shape.context, info.model->sha256.substr(0, 12));
   } else {
     text += "model    none: strings and next-token counts only\n";
   }
@@ -161,13 +162,10 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                    {"model", nullptr}};
   if (info.model) {
     const ModelShape& shape = info.model->shape;
-    json["model"] = {{"file", info.model->file},
-                     {"sha256", info.model->sha256},
-                     {"vocabulary_size", shape.vocabulary_size},
-                     {"blocks", shape.blocks},
-                     {"heads", shape.heads},
-                     {"embed", shape.embed},
-                     {"context", shape.context}};
+    json["model"] = {
+        {"file", info.model->file}, {"sha256", info.model->sha256}, {"vocabulary_size", shape.vocabulary_size},
+        {"blocks", shape.blocks},   {"heads", shape.heads},         {"embed", shape.embed},
+        {"context", shape.context}};
   }
   json["lengths"] = OrderedJson::array();
   for (const LengthRow& length : info.lengths) {

@@ -61,7 +61,8 @@ int Complain(const std::string& line, int status) {
 
 int Main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");
-  CLI::App app("actkin: which strings of a transformer's corpus look alike from inside the network, and what came next");
+  CLI::App app(
+      "actkin: which strings of a transformer's corpus look alike from inside the network, and what came next");
   app.set_version_flag("--version", ACTKIN_VERSION);
   app.require_subcommand(0, 1);
   app.get_formatter()->column_width(34);

@@ -181,8 +181,8 @@ void Run(const CLI::App& command, const Flags& flags) {
   const bool neighbors =
       std::ranges::any_of(chosen.schemes, [](const Scheme& scheme) { return scheme.kind == Scheme::Kind::kNeighbors; });
   if (neighbors) answer.request = ReadPoolRequest(command, flags.pool, reader, BlocksOf(reader));
-  answer.predictions =
-      Predict(reader, answer.prompt, SchemesFor(chosen, answer.request, progress), answer.request, flags.pool.prompt_set, flags.threads);
+  answer.predictions = Predict(reader, answer.prompt, SchemesFor(chosen, answer.request, progress), answer.request,
+                               flags.pool.prompt_set, flags.threads);
   if (reader.catalog().Model()) answer.model = reader.Forward().NextTokenProbabilities(answer.prompt.tokens);
   SaveFileSchemes(reader, chosen, progress);
   if (!flags.plot.empty()) ReplaceFile(flags.plot, Chart(reader, answer));

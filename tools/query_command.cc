@@ -46,8 +46,8 @@ std::string NextTokenCell(IndexReader& reader, StringId string_id, int width) {
   if (tokens.empty()) return "none (the corpus ends here)";
   std::string cell;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const std::string next = fmt::format("{}{} {}", i == 0 ? "" : ", ", Quote(reader.vocabulary().Text(tokens[i].token_id)),
-                                         Grouped(tokens[i].count));
+    const std::string next = fmt::format("{}{} {}", i == 0 ? "" : ", ",
+                                         Quote(reader.vocabulary().Text(tokens[i].token_id)), Grouped(tokens[i].count));
     const std::string more = fmt::format(", {} more", tokens.size() - i);
     const bool last = i + 1 == tokens.size();
     if (i > 0 && DisplayWidth(cell) + DisplayWidth(next) + (last ? 0 : static_cast<int>(more.size())) > width) {
@@ -58,11 +58,12 @@ std::string NextTokenCell(IndexReader& reader, StringId string_id, int width) {
   return cell;
 }
 
-std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
-  std::string text = fmt::format("{}  {}  {}{}{}\n", Quote(prompt.text), Describe(answer.site),
-                                 Name(query.search.metric),
-                                 query.search.order == Order::kFarthest ? ", farthest first" : "",
-                                 prompt.string_id ? "" : "  (not in the corpus)");
+std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer,
+                        const NeighborQuery& query) {
+  std::string text =
+      fmt::format("{}  {}  {}{}{}\n", Quote(prompt.text), Describe(answer.site), Name(query.search.metric),
+                  query.search.order == Order::kFarthest ? ", farthest first" : "",
+                  prompt.string_id ? "" : "  (not in the corpus)");
   if (answer.rows.empty()) return text + "no rows in this band\n";
   int widest = 6;
   for (const Neighbor& row : answer.rows) widest = std::max(widest, DisplayWidth(Quote(row.text)));
@@ -91,12 +92,8 @@ OrderedJson JsonAnswer(IndexReader& reader, const Prompt& prompt, const Neighbor
                     {"distance", row.distance},
                     {"next_tokens", std::move(next_tokens)}});
   }
-  return {{"prompt", prompt.text},
-          {"stream", Name(answer.site.stream)},
-          {"block", answer.site.block},
-          {"t_i", answer.site.t_i},
-          {"metric", Name(query.search.metric)},
-          {"index", query.index_name},
+  return {{"prompt", prompt.text},       {"stream", Name(answer.site.stream)},  {"block", answer.site.block},
+          {"t_i", answer.site.t_i},      {"metric", Name(query.search.metric)}, {"index", query.index_name},
           {"neighbors", std::move(rows)}};
 }
 
@@ -154,7 +151,8 @@ void AddQueryCommand(CLI::App& app) {
                       "Compare with the strings of t_i + 1 tokens (default: the longest built; for embedding the "
                       "prompt's own length)");
   command->add_option("-k", flags->k, "How many neighbors")->capture_default_str();
-  command->add_option("--metric", flags->metric, "l2 (Euclidean distance) or cosine (similarity)")->capture_default_str();
+  command->add_option("--metric", flags->metric, "l2 (Euclidean distance) or cosine (similarity)")
+      ->capture_default_str();
   command->add_option("--order", flags->order, "nearest or farthest")->capture_default_str();
   command->add_option("--within", flags->within, "LOW:HIGH, only such distances; without -k all of them");
   command->add_option("--index", flags->index, "Which index to ask")->capture_default_str();

@@ -26,8 +26,8 @@ struct PromptFlags {
   std::string prompt_set;
 };
 enum class SampleSeed { kOption, kNoOption };
-// Adds --sample, --prompts, --prompt-set (where AddPoolOptions has not) and, where it is an option, --seed. `before`: put
-// before what they say.
+// Adds --sample, --prompts, --prompt-set (where AddPoolOptions has not) and, where it is an option, --seed. `before`:
+// put before what they say.
 void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed = SampleSeed::kOption,
                       const std::string& before = "");
 // Throws Error (usage) where more than one is given, and what makes the set.
@@ -69,8 +69,8 @@ std::uint64_t TrainingPrompts(const NewSchemeFlags& flags, std::uint64_t prompts
 // Saves a scheme under its name; another of that name it replaces, with a note.
 void SaveScheme(IndexReader& reader, ExperimentWriter& writer, const Scheme& scheme, ProgressListener& progress);
 
-// What the catalog keeps of an evaluation of a scheme, over prompts from `first_prompt` on; what was asked is the caller's
-// to add.
+// What the catalog keeps of an evaluation of a scheme, over prompts from `first_prompt` on; what was asked is the
+// caller's to add.
 EvaluationRow EvaluationOf(const Scheme& scheme, const Agreement& agreement, std::uint64_t first_prompt,
                            Reference reference);
 

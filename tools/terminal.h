@@ -27,7 +27,8 @@ std::string HumanBytes(std::uint64_t bytes);
 // "0:07", "12:30", "1:02:03"
 std::string HumanSeconds(double seconds);
 
-// A progress bar on stderr, with rate and time left; nothing where stderr is no terminal. Notes are written in any case.
+// A progress bar on stderr, with rate and time left; nothing where stderr is no terminal. Notes are written in any
+// case.
 class ProgressBar : public ProgressListener {
  public:
   ~ProgressBar() override;

@@ -11,9 +11,12 @@ namespace {
 
 std::string_view Name(Finding::Kind kind) {
   switch (kind) {
-    case Finding::Kind::kSound: return "sound";
-    case Finding::Kind::kDamaged: return "damaged";
-    case Finding::Kind::kLeftover: return "leftover";
+    case Finding::Kind::kSound:
+      return "sound";
+    case Finding::Kind::kDamaged:
+      return "damaged";
+    case Finding::Kind::kLeftover:
+      return "leftover";
   }
   return "";
 }

@@ -16,8 +16,8 @@ inline constexpr float kAdamEpsilon = 1e-8F;
 struct AdamWStep {
   float learning_rate = 0;
   float weight_decay = 0;
-  float gradient_scale = 1;    // what the gradient is multiplied by first: clipping
-  float first_correction = 1;  // 1 / (1 - beta1^steps), steps counted from 1
+  float gradient_scale = 1;     // what the gradient is multiplied by first: clipping
+  float first_correction = 1;   // 1 / (1 - beta1^steps), steps counted from 1
   float second_correction = 1;  // 1 / (1 - beta2^steps)
   float second_beta = kAdamBeta2;
 };

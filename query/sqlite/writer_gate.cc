@@ -13,7 +13,8 @@ namespace {
 // for those below until it is next asked for SHARED. SQLite asks a file for locks under the connection's mutex, and we
 // are called under it.
 //
-// How long at most: a writer of ours needs the file to itself for the length of a commit; another's transaction may last.
+// How long at most: a writer of ours needs the file to itself for the length of a commit; another's transaction may
+// last.
 constexpr std::chrono::milliseconds kLongestWait{250};
 constexpr std::chrono::milliseconds kPoll{1};
 // From one wait to the next, so that somebody's long transaction costs a reader a fifth of its time at most.

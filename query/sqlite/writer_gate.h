@@ -12,8 +12,8 @@ namespace actkin {
 // SQLite's file locks are POSIX locks, and those belong to a process: as long as any of its connections reads, another
 // of them gets SHARED without a look at the writer that waits (unixLock in SQLite's os_unix.c). A process whose threads
 // ask without a pause therefore keeps a writer of another process out for ever, outside WAL mode, and with it every
-// other reader, who must wait for the writer. Each connection of such a process makes way by itself here: where a writer
-// wants the file, the next statement begins once it is through.
+// other reader, who must wait for the writer. Each connection of such a process makes way by itself here: where a
+// writer wants the file, the next statement begins once it is through.
 //
 // For the thread that uses the connection.
 class WriterGate {

@@ -67,7 +67,8 @@ class FunctionModel : public Transformer {
   Activations Forward(std::span<const TokenId>, std::int64_t) const override { return {}; }
 
  private:
-  ModelShape shape_{.vocabulary_size = 5, .context = 8, .embed = 4, .blocks = 2, .heads = 1, .head_size = 4, .hidden = 4};
+  ModelShape shape_{
+      .vocabulary_size = 5, .context = 8, .embed = 4, .blocks = 2, .heads = 1, .head_size = 4, .hidden = 4};
   int fails_at_;
 };
 

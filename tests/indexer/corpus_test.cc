@@ -23,8 +23,7 @@ TEST(CorpusTest, WhatIsNoCorpusIsRefused) {
   EXPECT_THAT(ErrorOf([&] { ReadCorpus(folder.Write("s", "short"), 10); }),
               OneLineWith("5 characters are fewer than the string length 10"));
   EXPECT_THAT(ErrorOf([&] { ReadCorpus(folder.Write("b", "text \xff\xfe"), 1); }), OneLineWith("not UTF-8", "byte 5"));
-  EXPECT_THAT(ErrorOf([&] { ReadCorpus(folder.Write("n", std::string("a\0b", 3)), 1); }),
-              OneLineWith("byte 1 is NUL"));
+  EXPECT_THAT(ErrorOf([&] { ReadCorpus(folder.Write("n", std::string("a\0b", 3)), 1); }), OneLineWith("byte 1 is NUL"));
 }
 
 }  // namespace

@@ -7,13 +7,8 @@
 namespace actkin {
 namespace {
 
-constexpr ModelShape kShape{.vocabulary_size = 11,
-                            .context = 8,
-                            .embed = 20,
-                            .blocks = 3,
-                            .heads = 2,
-                            .head_size = 7,
-                            .hidden = 33};
+constexpr ModelShape kShape{
+    .vocabulary_size = 11, .context = 8, .embed = 20, .blocks = 3, .heads = 2, .head_size = 7, .hidden = 33};
 
 TEST(ModelLayoutTest, AllSizesAreReadOffTheTensors) {
   TensorShapes tensors = ExpectedTensors(kShape);

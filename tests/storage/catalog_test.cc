@@ -108,7 +108,9 @@ TEST_F(CatalogTest, AReaderSeesAllOfATransactionOrNothing) {
   Catalog catalog(connection->handle());
   CatalogWriter writer(directory_);
   // The second site collides with the first: nothing of the transaction stays.
-  EXPECT_THAT(ErrorOf([&] { writer.AddSites(std::vector<NewSite>{ProjSite(0), ProjSite(0)}, {}); }),
+  EXPECT_THAT(ErrorOf([&] {
+                writer.AddSites(std::vector<NewSite>{ProjSite(0), ProjSite(0)}, {});
+              }),
               OneLineWith("UNIQUE"));
   EXPECT_TRUE(catalog.Sites().empty());
   writer.AddSites(std::vector<NewSite>{ProjSite(0)}, {});
@@ -117,7 +119,8 @@ TEST_F(CatalogTest, AReaderSeesAllOfATransactionOrNothing) {
 
 TEST_F(CatalogTest, AFinishedCatalogIsReadFromAReadOnlyFolder) {
   { CatalogWriter writer(directory_); }
-  std::filesystem::permissions(directory_.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  std::filesystem::permissions(directory_.path(),
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
   const auto connection = OpenCatalog(directory_);
   EXPECT_EQ(Catalog(connection->handle()).Corpus().name, "abab.txt");
   std::filesystem::permissions(directory_.path(), std::filesystem::perms::owner_all);
@@ -138,7 +141,8 @@ TEST_F(CatalogTest, WhatIsNoCatalogIsRefused) {
 TEST_F(CatalogTest, ANewerCatalogIsRefusedByItsVersion) {
   SqliteConnection connection(directory_.Catalog(), SqliteConnection::Mode::kWrite);
   connection.Execute(fmt::format("PRAGMA user_version = {}", kCatalogVersion + 1));
-  EXPECT_THAT(ErrorOf([&] { Catalog{connection.handle()}; }), OneLineWith(fmt::format("version {}", kCatalogVersion + 1), "newer actkin"));
+  EXPECT_THAT(ErrorOf([&] { Catalog{connection.handle()}; }),
+              OneLineWith(fmt::format("version {}", kCatalogVersion + 1), "newer actkin"));
 }
 
 }  // namespace

@@ -12,8 +12,7 @@ namespace {
 double Value(std::uint16_t encoded) {
   const int exponent = encoded >> 10 & 0x1F;
   const int fraction = encoded & 0x3FF;
-  const double magnitude =
-      exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
+  const double magnitude = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
   return (encoded & 0x8000) != 0 ? -magnitude : magnitude;
 }
 

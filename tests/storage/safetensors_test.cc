@@ -42,11 +42,11 @@ TEST(SafetensorsTest, OtherFloatTypesBecomeFloat32) {
   data.append(reinterpret_cast<const char*>(&value), 8);
   data += std::string("\x00\x3c\x00\xc0", 4);  // binary16: 1, -2
   data += std::string("\x40\x40", 2);          // bfloat16: 3
-  const SafetensorsFile file(folder.Write(
-      "m.safetensors", WithHeader(R"({"d":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},)"
-                                  R"("h":{"dtype":"F16","shape":[2],"data_offsets":[8,12]},)"
-                                  R"("b":{"dtype":"BF16","shape":[1],"data_offsets":[12,14]}})",
-                                  data)));
+  const SafetensorsFile file(
+      folder.Write("m.safetensors", WithHeader(R"({"d":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},)"
+                                               R"("h":{"dtype":"F16","shape":[2],"data_offsets":[8,12]},)"
+                                               R"("b":{"dtype":"BF16","shape":[1],"data_offsets":[12,14]}})",
+                                               data)));
   const StateDict state = file.Read();
   EXPECT_THAT(state.tensors.at("d").values, testing::ElementsAre(0.25F));
   EXPECT_THAT(state.tensors.at("h").values, testing::ElementsAre(1.0F, -2.0F));
@@ -71,7 +71,8 @@ TEST(SafetensorsTest, HostileHeadersAreRefused) {
       WithHeader(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", data),
       WithHeader(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", data),
       WithHeader(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", data),
-      WithHeader(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,0]}})", data),
+      WithHeader(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,0]}})",
+                 data),
       WithHeader(R"({"a":{"dtype":"F99","shape":[2],"data_offsets":[0,8]}})", data),
       WithHeader(R"({"a":{"dtype":"F32","shape":"x","data_offsets":[0,8]}})", data),
       WithHeader(R"({"__metadata__":{"k":1}})", data),

@@ -26,7 +26,8 @@ void ExpectEveryDamageFound(const TemporaryFolder& folder, const std::filesystem
     const auto copy = folder.Write("damaged", damaged);
     EXPECT_THAT(ErrorOf([&] { open(copy); }), OneLineWith(copy.string())) << "byte " << offset;
   }
-  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{4095}, std::size_t{4096}, whole.size() - 1}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{7}, std::size_t{4095}, std::size_t{4096}, whole.size() - 1}) {
     const auto copy = folder.Write("damaged", whole.substr(0, size));
     EXPECT_THAT(ErrorOf([&] { open(copy); }), OneLineWith(copy.string())) << size << " bytes";
   }

@@ -122,7 +122,9 @@ TEST(VectorFileTest, WhatCannotBeStoredIsRefused) {
   const TemporaryFolder folder;
   VectorFileWriter writer(folder / "v", Element::kFloat32, 2, {0, 4});
   for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    EXPECT_THAT(ErrorOf([&] { writer.WriteRows(1, std::vector<float>{0, 0, 0, value}); }),
+    EXPECT_THAT(ErrorOf([&] {
+                  writer.WriteRows(1, std::vector<float>{0, 0, 0, value});
+                }),
                 OneLineWith("row 2", "only finite numbers"));
   }
   VectorFileWriter half(folder / "h", Element::kFloat16, 2, {0, 4});

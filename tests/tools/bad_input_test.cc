@@ -1,5 +1,5 @@
-// Every failure is one line on stderr that names the file, flag or value, exits with 1 or 2, and leaves what a reader sees
-// as it was.
+// Every failure is one line on stderr that names the file, flag or value, exits with 1 or 2, and leaves what a reader
+// sees as it was.
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -71,8 +71,9 @@ TEST_F(BadInputTest, Corpus) {
   ExpectBuildFails({folder_->path()}, 1, "this is a folder");
   ExpectBuildFails({folder_->Write("empty.txt", "")}, 1, "empty.txt", "the corpus is empty");
   ExpectBuildFails({folder_->Write("short.txt", "abc")}, 1, "3 characters are fewer");
-  ExpectBuildFails({folder_->Write("binary", "\x7f"
-                                             "ELF\xff\xfe")},
+  ExpectBuildFails({folder_->Write("binary",
+                                   "\x7f"
+                                   "ELF\xff\xfe")},
                    1, "not UTF-8");
   ExpectBuildFails({corpus_, "--length", "0"}, 2, "--length 0");
 }
@@ -92,7 +93,8 @@ TEST_F(BadInputTest, Checkpoint) {
   ExpectBuildFails({corpus_, "--model", WriteState("m.safetensors", state)}, 1, "blocks.0.extra is not part");
   state = MadeModel();
   state.tensors["ln_f.bias"] = {{13}, std::vector<float>(13)};
-  ExpectBuildFails({corpus_, "--model", WriteState("m.safetensors", state)}, 1, "ln_f.bias has shape [13], expected [12]");
+  ExpectBuildFails({corpus_, "--model", WriteState("m.safetensors", state)}, 1,
+                   "ln_f.bias has shape [13], expected [12]");
   state = MadeModel();
   state.tensors["lm_head.bias"].values[3] = std::numeric_limits<float>::quiet_NaN();
   ExpectBuildFails({corpus_, "--model", WriteState("m.safetensors", state)}, 1, "lm_head.bias holds NaN");
@@ -244,7 +246,8 @@ TEST_F(BadInputTest, TwoBuildsAtOnce) {
 // With a library in front of the system's that has a disk of its own size (full_disk.c).
 TEST_F(BadInputTest, ADiskThatIsFull) {
   const std::string out = *folder_ / "full.actkin";
-  const std::vector<std::string> build{"build", corpus_, "--model", model_, "--out", out, "--length", "5", "--t-i", "0-4"};
+  const std::vector<std::string> build{"build", corpus_,    "--model", model_,  "--out",
+                                       out,     "--length", "5",       "--t-i", "0-4"};
   const std::string preload = "LD_PRELOAD=" ACTKIN_FULL_DISK;
   const std::string asan = "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0";
 
@@ -288,9 +291,9 @@ TEST_F(BadInputTest, ALimitOnTheSizeOfFiles) {
 // What an evaluation builds for now is gone, or continued, and nothing of it is seen.
 TEST_F(BadInputTest, ADiskThatIsFullOfStreamedSites) {
   const std::string out = *folder_ / "streamed.actkin";
-  ASSERT_EQ(RunCommand({"build", corpus_, "--model", model_, "--out", out, "--length", "5", "--streams", "embedding"})
-                .status,
-            0);
+  ASSERT_EQ(
+      RunCommand({"build", corpus_, "--model", model_, "--out", out, "--length", "5", "--streams", "embedding"}).status,
+      0);
   const std::vector<std::string> evaluate{"evaluate", out, "--sample", "20", "--t-i", "3,4", "--stream-sites", corpus_};
   const std::string preload = "LD_PRELOAD=" ACTKIN_FULL_DISK;
   const std::string asan = "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0";

@@ -107,9 +107,9 @@ TEST_F(CommandTest, AnswersAreThoseOfAScanOfTheExportedVectors) {
       }
       for (const std::string metric : {"l2", "cosine"}) {
         for (const std::string order : {"nearest", "farthest"}) {
-          const json answer = RunForJson(Query({prompt, "--stream", site["stream"], "--block", site["block"].dump(),
-                                                "--t-i", site["t_i"].dump(), "--metric", metric, "--order", order, "-k",
-                                                "12"}));
+          const json answer =
+              RunForJson(Query({prompt, "--stream", site["stream"], "--block", site["block"].dump(), "--t-i",
+                                site["t_i"].dump(), "--metric", metric, "--order", order, "-k", "12"}));
           std::vector<double> expected;
           for (std::uint64_t row = 0; row < vectors.rows; ++row) {
             expected.push_back(Distance(&vectors.values[row * vectors.dimension], query.data(), vectors.dimension,
@@ -246,7 +246,8 @@ TEST_F(CommandTest, ALaterBuildAddsSitesAndLeavesTheOthersAlone) {
   ASSERT_EQ(grown["neighbors"].size(), at_once["neighbors"].size());
   for (std::size_t i = 0; i < grown["neighbors"].size(); ++i) {
     EXPECT_EQ(grown["neighbors"][i]["text"], at_once["neighbors"][i]["text"]);
-    EXPECT_NEAR(grown["neighbors"][i]["distance"].get<double>(), at_once["neighbors"][i]["distance"].get<double>(), 1e-5);
+    EXPECT_NEAR(grown["neighbors"][i]["distance"].get<double>(), at_once["neighbors"][i]["distance"].get<double>(),
+                1e-5);
   }
   EXPECT_EQ(RunCommand({"verify", index}).status, 0);
 }
