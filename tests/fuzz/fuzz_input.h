@@ -25,7 +25,7 @@ class FuzzInput {
   Number Take() {
     Number number{};
     const std::span<const std::byte> bytes = TakeBytes(sizeof(number));
-    std::memcpy(&number, bytes.data(), bytes.size());
+    std::ranges::copy(bytes, std::as_writable_bytes(std::span(&number, 1)).begin());
     return number;
   }
   // At most so many.
