@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "indexer/blas_kernels.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/build_lock.h"
@@ -162,6 +163,7 @@ void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOption
   if (options.factory == kExactIndexName) FailUsage("--add exact: every site has it");
   OpenCatalog(directory);  // says so when there is no index directory
   const BuildLock lock(directory);
+  ChooseBlasKernels();
   std::filesystem::create_directories(directory.Partial());
   const std::vector<SiteRow> sites = SitesWithout(directory, options, filter, progress);
   for (std::size_t i = 0; i < sites.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include "indexer/blas_kernels.h"
 #include "storage/own_library.h"
 
 namespace actkin {
@@ -16,6 +17,7 @@ void KeepFreedMemory() {
 
 const TorchBackend& Load() {
   KeepFreedMemory();
+  ChooseBlasKernels();
   void* symbol = LoadOwnLibrary("libactkin_torch.so", "actkin_torch_backend");
   return *reinterpret_cast<const TorchBackend* (*)()>(symbol)();
 }

@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "indexer/blas_kernels.h"
 #include "query/index_reader.h"
 #include "schema/error.h"
 #include "storage/file.h"
@@ -323,4 +324,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace actkin
 
-int main(int argc, char** argv) { return actkin::Main(argc, argv); }
+int main(int argc, char** argv) {
+  actkin::ChooseBlasKernelsAndRestart(argv);
+  return actkin::Main(argc, argv);
+}

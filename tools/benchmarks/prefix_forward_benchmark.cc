@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "indexer/blas_kernels.h"
 #include "indexer/checkpoint.h"
 #include "indexer/corpus.h"
 #include "indexer/prefix_tree.h"
@@ -100,6 +101,7 @@ void Measure(const Options& options) {
 }  // namespace actkin
 
 int main(int count, char** arguments) {
+  actkin::ChooseBlasKernelsAndRestart(arguments);
   try {
     actkin::Measure(actkin::Parse(count, arguments));
     return 0;
