@@ -143,6 +143,7 @@ class CaptureRun {
     const bool continued = found && std::ranges::all_of(plan_.sites, [this](const Site& site) {
                              return std::filesystem::exists(VectorPath(site));
                            });
+    continued_ = continued;
     if (continued) {
       state_ = std::move(*found);
     } else {
@@ -222,6 +223,18 @@ class CaptureRun {
     ReplaceFile(ProgressPath(), encoded);
   }
 
+  // Of a file that earlier runs began: nobody has watched it since.
+  void RequireSound(const VectorFile& file) {
+    listener_.Detail("checking what was continued");
+    try {
+      file.Verify();
+    } catch (const Error& error) {
+      std::filesystem::remove(ProgressPath());
+      Fail("{}: it changed while no build was at work: run the same command again, it captures all of it anew",
+           error.what());
+    }
+  }
+
   std::vector<CapturedFile> Finish() {
     std::vector<CapturedFile> files;
     for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
@@ -230,6 +243,7 @@ class CaptureRun {
       // Opened again before anyone may use it.
       const VectorFile written(file.path);
       if (written.header_checksum() != header_checksum) Fail("{}: did not read back as written", file.path.string());
+      if (continued_) RequireSound(written);
       file.bytes = written.file_bytes();
       file.header_checksum = header_checksum;
       files.push_back(std::move(file));
@@ -242,6 +256,7 @@ class CaptureRun {
   const Transformer& model_;
   const CaptureOptions& options_;
   ProgressListener& listener_;
+  bool continued_ = false;  // from what an earlier run left
   const IndexDirectory& directory_;
   const std::filesystem::path folder_;
   const std::uint64_t leaf_count_;

@@ -196,6 +196,12 @@ std::set<std::string> FindDamagedFiles(const IndexDirectory& directory, VerifyDe
 
 void Repair(const IndexDirectory& directory, const std::set<std::string>& damaged, const RepairSource& source,
             const CaptureOptions& capture, ProgressListener& progress) {
+  for (const std::string& file : damaged) {
+    const std::filesystem::path path = directory.path() / file;
+    if (std::filesystem::is_directory(path)) {
+      Fail("{}: a folder in a file's place: move it away and run the same command again", path.string());
+    }
+  }
   Repairer(directory, source, capture, progress).Run(Sort(directory, damaged));
 }
 

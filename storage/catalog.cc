@@ -58,6 +58,10 @@ void RequireIndexDirectory(const IndexDirectory& directory) {
   if (!std::filesystem::exists(directory.Catalog())) {
     Fail("{}: no index directory: it has no catalog.db (make one with 'actkin build')", path);
   }
+  // SQLite would wait for a pipe.
+  if (!std::filesystem::is_regular_file(directory.Catalog())) {
+    Fail("{}: expected a file", directory.Catalog().string());
+  }
 }
 
 std::unique_ptr<SqliteConnection> OpenCatalog(const IndexDirectory& directory) {
@@ -70,11 +74,12 @@ Catalog::Catalog(sqlite3* connection, std::string schema) : connection_(connecti
     SqliteStatement statement(connection_, fmt::format("PRAGMA \"{}\".{}", schema_, name));
     return statement.Step() ? statement.Integer(0) : 0;
   };
+  const char* file = sqlite3_db_filename(connection_, schema_.c_str());
   if (pragma("application_id") != kCatalogApplicationId) {
-    Fail("schema {}: this database is no actkin catalog", Quote(schema_));
+    if (file == nullptr || *file == '\0') Fail("schema {}: this database is no actkin catalog", Quote(schema_));
+    Fail("{}: this database is no actkin catalog", file);
   }
   version_ = pragma("user_version");
-  const char* file = sqlite3_db_filename(connection_, schema_.c_str());
   if (version_ > kCatalogVersion) {
     Fail("{}: the catalog has version {}, this program reads up to {}: use a newer actkin", file, version_,
          kCatalogVersion);

@@ -68,9 +68,13 @@ bool LacksComparedWith(const Shapes& shapes, const Shapes& expected) {
   return found != shapes.end() && found->second == before;
 }
 
-void RequireShapes(SqliteConnection& connection, const Shapes& shapes, const Shapes& expected) {
+void RequireShapes(SqliteConnection& connection, const Shapes& shapes, const Shapes& expected, std::int64_t version) {
   for (const auto& [table, columns] : expected) {
     const auto found = shapes.find(table);
+    if (found == shapes.end() && (version == kCatalogVersion || IsFixedTable(table))) {
+      Fail("{}: damaged: its table {} is gone: restore it from a copy, or build again under a new name",
+           sqlite3_db_filename(connection.handle(), "main"), table);
+    }
     if (found == shapes.end() || found->second == columns) continue;
     Fail("{}: its table {} {}: no released actkin made it so; make the directory again with 'actkin build'",
          sqlite3_db_filename(connection.handle(), "main"), table, Difference(found->second, columns));
@@ -93,9 +97,9 @@ void MigrateCatalog(SqliteConnection& connection) {
   if (lacks_compared_with) {
     connection.Execute(
         "CREATE TEMP TABLE evaluation_before AS SELECT * FROM main.evaluation; DROP TABLE main.evaluation;");
-    shapes.erase("evaluation");
+    shapes["evaluation"] = expected.at("evaluation");
   }
-  RequireShapes(connection, shapes, expected);
+  RequireShapes(connection, shapes, expected, version);
   connection.Execute(kCatalogSql);
   if (lacks_compared_with) {
     connection.Execute(

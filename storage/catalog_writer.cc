@@ -126,6 +126,11 @@ void NewCatalog::Finish() {
   OutputFile(path_, OutputFile::Mode::kContinue).Flush();
 }
 
+CatalogTransaction::CatalogTransaction(SqliteConnection& connection)
+    : connection_(connection), transaction_(connection) {
+  RequireContent(connection.handle());
+}
+
 void CatalogTransaction::Commit() {
   for (const std::string& table : CheckedTables()) {
     if (IsFixedTable(table)) continue;
@@ -151,7 +156,7 @@ CatalogWriter::~CatalogWriter() {
 }
 
 void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
-  if (!IsInWalMode(directory.Catalog())) return;
+  if (!std::filesystem::is_regular_file(directory.Catalog()) || !IsInWalMode(directory.Catalog())) return;
   try {
     // SQLite does it only while no other connection is there, a writer's included.
     const SqliteConnection connection(directory.Catalog(), SqliteConnection::Mode::kWrite);

@@ -50,10 +50,11 @@ struct NewSite {
   std::vector<SiteIndexRow> indices;
 };
 
-// A transaction that leaves the catalog's own checksums right.
+// A transaction that leaves the catalog's own checksums right. Throws Error, and changes nothing, where they are not
+// right before it.
 class CatalogTransaction {
  public:
-  explicit CatalogTransaction(SqliteConnection& connection) : connection_(connection), transaction_(connection) {}
+  explicit CatalogTransaction(SqliteConnection& connection);
 
   void Commit();
 

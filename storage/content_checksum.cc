@@ -131,6 +131,21 @@ void VerifyChecksumTable(sqlite3* connection) {
   }
 }
 
+void RequireContent(sqlite3* connection) {
+  const std::string catalog = sqlite3_db_filename(connection, "main");
+  const auto check = [&](const std::string& table, const auto& verify) {
+    try {
+      verify();
+    } catch (const Error& error) {
+      Fail("{}: {}: {}: restore it from a copy, or build again under a new name", catalog, table, error.what());
+    }
+  };
+  check(kTable, [&] { VerifyChecksumTable(connection); });
+  for (const std::string& table : CheckedTables()) {
+    if (!IsFixedTable(table)) check(table, [&] { VerifyContent(connection, table); });
+  }
+}
+
 void VerifyContent(sqlite3* connection, const std::string& table) {
   SqliteStatement saved(connection, "SELECT checksum FROM main.content_checksum WHERE name = ?1");
   if (!saved.Bind(table).Step()) Fail("damaged: the table content_checksum has no row for it");

@@ -47,6 +47,9 @@ std::uint64_t ContentChecksum(sqlite3* connection, const std::string& table);
 void SaveContentChecksum(sqlite3* connection, const std::string& table, std::uint64_t checksum);
 // Throws Error when content_checksum is not the table of catalog.sql: something changes it beside us.
 void VerifyChecksumTable(sqlite3* connection);
+// Throws Error naming the first of the tables that may change which is not as its checksum says: who changes one of
+// them then would make a checksum of the damage.
+void RequireContent(sqlite3* connection);
 // Throws Error when the table does not hold what it did when its checksum was saved, or has none.
 void VerifyContent(sqlite3* connection, const std::string& table);
 

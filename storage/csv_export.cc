@@ -130,10 +130,16 @@ std::vector<CsvFile> ExportCsv(SqliteConnection& catalog, const std::vector<std:
     partial += ".partial";
     const std::string count = catalog.Value(fmt::format("SELECT count(*) FROM \"{}\"", table)).value_or("0");
     progress.Begin(table, std::stoull(count), "rows");
-    const std::uint64_t rows = WriteTable(catalog, table, partial, progress);
-    progress.End();
-    RenameDurably(partial, path);
-    written.push_back({table, path, rows});
+    try {
+      const std::uint64_t rows = WriteTable(catalog, table, partial, progress);
+      progress.End();
+      RenameDurably(partial, path);
+      written.push_back({table, path, rows});
+    } catch (const Error&) {
+      std::error_code ignored;
+      std::filesystem::remove(partial, ignored);
+      throw;
+    }
   }
   return written;
 }

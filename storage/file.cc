@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <utility>
 
@@ -152,12 +153,27 @@ void RenameDurably(const std::filesystem::path& from, const std::filesystem::pat
 void ReplaceFile(const std::filesystem::path& path, std::string_view bytes) {
   std::filesystem::path next = path;
   next += ".next";
-  {
+  try {
     OutputFile file(next, OutputFile::Mode::kCreate);
     file.WriteAt(0, bytes);
     file.Flush();
+  } catch (const Error&) {
+    std::error_code ignored;
+    std::filesystem::remove(next, ignored);
+    throw;
   }
   RenameDurably(next, path);
+}
+
+void WriteGivenFile(const std::filesystem::path& path, std::string_view bytes) {
+  if (std::filesystem::is_directory(path)) Fail("{}: expected a file, this is a folder", path.string());
+  if (!std::filesystem::exists(path) || std::filesystem::is_regular_file(path)) {
+    std::error_code no_target;
+    const std::filesystem::path target = std::filesystem::canonical(path, no_target);
+    return ReplaceFile(no_target ? path : target, bytes);
+  }
+  std::ofstream file(path, std::ios::binary);
+  if (!file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) FailErrno("write", path);
 }
 
 std::string ReadFile(const std::filesystem::path& path) {

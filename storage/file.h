@@ -67,6 +67,8 @@ void RenameDurably(const std::filesystem::path& from, const std::filesystem::pat
 void FlushDirectory(const std::filesystem::path& directory);
 // Writes, flushes and renames, so that `path` holds either what it held or all of `bytes`.
 void ReplaceFile(const std::filesystem::path& path, std::string_view bytes);
+// The same for a path that a user gave: through a link, and into a device or a pipe, which stay what they are.
+void WriteGivenFile(const std::filesystem::path& path, std::string_view bytes);
 std::string ReadFile(const std::filesystem::path& path);
 // Bytes that a file takes on disk: fewer than its size while it has holes.
 std::uint64_t AllocatedBytes(const std::filesystem::path& path);

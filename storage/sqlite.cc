@@ -106,8 +106,11 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode)
     : path_(path), patience_(mode == Mode::kRead ? kReaderPatience : kWriterPatience) {
   // SQLite opens read-only by itself what cannot be written.
   const int flags = SQLITE_OPEN_READWRITE | (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0);
+  // A relative name that begins with "file:" would be taken for a URI.
+  const bool is_memory = path == ":memory:";
+  const std::string name = path.is_relative() && !is_memory ? "./" + path.string() : path.string();
   sqlite3* connection = nullptr;
-  const int status = sqlite3_open_v2(path.c_str(), &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int status = sqlite3_open_v2(name.c_str(), &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   connection_.reset(connection);
   if (status != SQLITE_OK) {
     if (connection == nullptr) Fail("{}: out of memory", path.string());

@@ -45,7 +45,7 @@ class Verifier {
   bool CheckAll() {
     if (!Check("catalog.db", [this] { CheckPages(); })) return false;
     catalog_.emplace(connection_->handle());
-    if (every_byte_) CheckContent();
+    CheckContent();
     std::optional<ModelRow> model;
     std::map<int, FileRow> row_orders;  // by t_i
     std::vector<SiteRow> sites;
@@ -120,7 +120,10 @@ class Verifier {
     if (catalog_->version() < kFirstVersionWithChecksums && !has_checksums) return;
     Check("catalog.db: content_checksum", [&] { VerifyChecksumTable(connection_->handle()); });
     for (const std::string& table : CheckedTables()) {
-      Check("catalog.db: " + table, [&] { VerifyContent(connection_->handle(), table); });
+      Check("catalog.db: " + table, [&] {
+        if (every_byte_ || !IsFixedTable(table)) return VerifyContent(connection_->handle(), table);
+        SqliteStatement(connection_->handle(), fmt::format("SELECT 1 FROM main.\"{}\" LIMIT 1", table)).Step();
+      });
     }
   }
 

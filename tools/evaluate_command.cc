@@ -320,7 +320,7 @@ void Run(const CLI::App& command, const Flags& flags) {
     if (!flags.json) Print("\n" + HumanTable(cell, flags.within));
     results.insert(results.end(), cell.begin(), cell.end());
   }
-  if (!flags.plot.empty()) ReplaceFile(flags.plot, Chart(results, flags.within, prompts.size()));
+  if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(results, flags.within, prompts.size()));
   if (!flags.json) return;
   OrderedJson runs = OrderedJson::array();
   for (const Result& result : results) runs.push_back(JsonRun(result, flags.within));

@@ -210,7 +210,8 @@ void Run(const CLI::App& command, Flags& flags) {
   }
   if (!summary.finished) {
     if (flags.json) Print(JsonSummary(summary, scheme).dump(1) + "\n");
-    fmt::print(stderr, "actkin: interrupted after step {}: run the same command again, it continues\n", summary.steps);
+    PrintError(
+        fmt::format("actkin: interrupted after step {}: run the same command again, it continues\n", summary.steps));
     throw ExitStatus(128 + SIGINT);
   }
   {

@@ -1,3 +1,4 @@
+#include <charconv>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include "storage/catalog_writer.h"
 #include "storage/processor.h"
 #include "tools/commands.h"
+#include "tools/terminal.h"
 
 namespace actkin {
 
@@ -45,6 +47,8 @@ void Print(const std::string& text) {
 
 namespace {
 
+constexpr std::uint64_t kLargestNumber = std::uint64_t{1} << 53;  // of a flag: what JSON and SQLite hold, too
+
 // One line, whatever a library put in its message.
 std::string OneLine(std::string text) {
   for (char& c : text) {
@@ -54,8 +58,23 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+// CLI11 lets a negative number wrap around, and takes the largest for one that is larger.
+void RequirePlainNumbers(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({})) {
+    for (CLI::Option* option : command->get_options()) {
+      if (!option->get_type_name().starts_with("UINT")) continue;
+      option->check([](const std::string& text) -> std::string {
+        std::uint64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        const bool plain = error == std::errc() && end == text.data() + text.size() && number <= kLargestNumber;
+        return plain ? "" : fmt::format("{}: expected a number from 0 to {}", text, kLargestNumber);
+      });
+    }
+  }
+}
+
 int Complain(const std::string& line, int status) {
-  fmt::print(stderr, "actkin: {}\n", OneLine(line));
+  PrintError(fmt::format("actkin: {}\n", OneLine(line)));
   return status;
 }
 
@@ -86,6 +105,7 @@ int Main(int argc, char** argv) {
   AddExportCommand(app);
   AddImportCommand(app);
   AddRecallCommand(app);
+  RequirePlainNumbers(app);
   try {
     LimitInstructions();
     app.parse(argc, argv);

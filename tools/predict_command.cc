@@ -185,7 +185,7 @@ void Run(const CLI::App& command, const Flags& flags) {
                                flags.pool.prompt_set, flags.threads);
   if (reader.catalog().Model()) answer.model = reader.Forward().NextTokenProbabilities(answer.prompt.tokens);
   SaveFileSchemes(reader, chosen, progress);
-  if (!flags.plot.empty()) ReplaceFile(flags.plot, Chart(reader, answer));
+  if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(reader, answer));
   Print(flags.json ? JsonAnswer(reader, answer).dump(1) + "\n" : HumanAnswer(reader, answer));
 }
 

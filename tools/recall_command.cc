@@ -228,7 +228,7 @@ void RunRecall(const Flags& flags) {
   progress.Note(unsaved.empty() ? fmt::format("{} rows saved in the catalog's table recall", rows)
                                 : fmt::format("not saved: {}", unsaved));
   if (!flags.plot.empty()) {
-    ReplaceFile(flags.plot, RecallChart(measured, flags.k));
+    WriteGivenFile(flags.plot, RecallChart(measured, flags.k));
     progress.Note(fmt::format("{} written", flags.plot));
   }
 }

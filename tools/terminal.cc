@@ -24,6 +24,11 @@ bool StdoutColor() {
          std::string_view(terminal) != "dumb";
 }
 
+void PrintError(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 int TerminalWidth(int descriptor) {
   winsize size{};
   if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
@@ -85,11 +90,11 @@ void ProgressBar::End() { Clear(); }
 
 void ProgressBar::Note(const std::string& line) {
   Clear();
-  fmt::print(stderr, "{}\n", line);
+  PrintError(line + "\n");
 }
 
 void ProgressBar::Clear() {
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  if (drawn_) PrintError("\r\x1b[K");
   drawn_ = false;
 }
 
@@ -121,8 +126,7 @@ void ProgressBar::Draw() {
   }
   line += tail;
   if (static_cast<int>(line.size()) > room) line.resize(static_cast<std::size_t>(std::max(room, 0)));
-  fmt::print(stderr, "\r\x1b[K{}", line);
-  std::fflush(stderr);
+  PrintError("\r\x1b[K" + line);
   drawn_ = true;
 }
 

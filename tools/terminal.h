@@ -15,6 +15,8 @@ bool StderrIsTerminal();
 // Whether results may be colored: stdout is a terminal that knows how, and the user does not object
 // (https://no-color.org: NO_COLOR is set and not empty).
 bool StdoutColor();
+// Writes to stderr; where that cannot be written, does nothing: what a command is at work on matters more.
+void PrintError(std::string_view text);
 // Columns of the terminal that `descriptor` is; 80 where it is none.
 int TerminalWidth(int descriptor);
 // Columns that UTF-8 text takes on a terminal.

@@ -67,7 +67,8 @@ void Run(const Flags& flags, bool steps_given, bool minutes_given, bool save_eve
   }
   if (flags.json) Print(Json(flags, summary).dump() + "\n");
   if (!summary.finished) {
-    fmt::print(stderr, "actkin: interrupted after step {}: run the same command again, it continues\n", summary.steps);
+    PrintError(
+        fmt::format("actkin: interrupted after step {}: run the same command again, it continues\n", summary.steps));
     throw ExitStatus(128 + SIGINT);
   }
   if (flags.json) return;

@@ -121,7 +121,7 @@ TEST_F(CatalogMigrationTest, MissingTablesAreMadeAndOthersLeftAlone) {
   const std::string complete = Everything();
   Execute(
       "DROP TABLE evaluation_top_n; DROP TABLE evaluation; DROP TABLE recall; DROP VIEW scheme_weight; "
-      "DROP TABLE scheme;");
+      "DROP TABLE scheme; PRAGMA user_version = 1");
   { CatalogWriter writer(directory_); }
   EXPECT_EQ(Everything(), complete);
   Execute("CREATE TABLE notes(text)");
@@ -129,10 +129,22 @@ TEST_F(CatalogMigrationTest, MissingTablesAreMadeAndOthersLeftAlone) {
   EXPECT_EQ(Value("SELECT count(*) FROM notes"), "0");
 }
 
+// Made again it would be empty, and answers would come from it.
+TEST_F(CatalogMigrationTest, ATableThatIsGoneFromACatalogOfThisVersionIsRefusedByName) {
+  for (const std::string table : {"recall", "next_token"}) {
+    Execute("DROP TABLE " + table);
+    const std::string before = Everything();
+    EXPECT_THAT(ErrorOf([this] { CatalogWriter writer(directory_); }),
+                OneLineWith(directory_.Catalog().string(), "table " + table + " is gone", "restore it"));
+    EXPECT_EQ(Everything(), before);
+    Execute("CREATE TABLE IF NOT EXISTS recall AS SELECT 1");
+  }
+}
+
 TEST_F(CatalogMigrationTest, UnknownColumnsAreRefusedByNameAndNothingChanges) {
   const std::string file = directory_.Catalog().string();
   const auto refusal = [this] { return ErrorOf([this] { CatalogWriter writer(directory_); }); };
-  Execute("DROP TABLE recall; ALTER TABLE scheme ADD COLUMN author TEXT");
+  Execute("DROP TABLE recall; ALTER TABLE scheme ADD COLUMN author TEXT; PRAGMA user_version = 1");
   std::string before = Everything();
   EXPECT_THAT(refusal(), OneLineWith(file, "table scheme has a column author", "actkin build"));
   EXPECT_EQ(Everything(), before);

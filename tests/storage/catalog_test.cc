@@ -117,6 +117,28 @@ TEST_F(CatalogTest, AReaderSeesAllOfATransactionOrNothing) {
   EXPECT_EQ(catalog.Sites().size(), 1U);
 }
 
+// The checksum of a table that was damaged before a change stays that of what was written.
+TEST_F(CatalogTest, AChangeDoesNotMakeDamageRight) {
+  CatalogWriter(directory_).AddSites(std::vector<NewSite>{ProjSite(0)}, {});
+  const auto change_and_write = [this](const std::string& sql) {
+    SqliteConnection(directory_.Catalog(), SqliteConnection::Mode::kWrite).Execute(sql);
+    return ErrorOf([this] { CatalogWriter(directory_).AddSites(std::vector<NewSite>{ProjSite(1)}, {}); });
+  };
+  EXPECT_THAT(change_and_write("UPDATE site SET element = 'float16'"),
+              OneLineWith(directory_.Catalog().string(), "site: damaged, or changed by hand", "restore it"));
+  EXPECT_EQ(OpenCatalog(directory_)->Value("SELECT count(*) FROM site"), "1");
+  EXPECT_THAT(ErrorOf([this] { VerifyContent(OpenCatalog(directory_)->handle(), "site"); }), OneLineWith("damaged"));
+  EXPECT_EQ(change_and_write("UPDATE site SET element = 'float32'"), "no error") << "as it was";
+}
+
+TEST_F(CatalogTest, ANameThatLooksLikeAUriIsAName) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  SqliteConnection("file:x.actkin", SqliteConnection::Mode::kCreate).Execute("CREATE TABLE t(x)");
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "file:x.actkin"));
+  std::filesystem::current_path(before);
+}
+
 TEST_F(CatalogTest, AFinishedCatalogIsReadFromAReadOnlyFolder) {
   { CatalogWriter writer(directory_); }
   std::filesystem::permissions(directory_.path(),

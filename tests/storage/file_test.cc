@@ -36,6 +36,20 @@ int SignalOf(const std::string& stop_before, const Action& action) {
   return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+TEST(FileTest, AGivenFileIsWrittenThroughLinksAndIntoDevices) {
+  const TemporaryFolder folder;
+  folder.Write("target", "old");
+  std::filesystem::create_symlink(folder / "target", folder / "link");
+  WriteGivenFile(folder / "link", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(ReadFile(folder / "target"), "new");
+  WriteGivenFile("/dev/null", "text");
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_THAT(ErrorOf([] { WriteGivenFile("/dev/full", "text"); }), OneLineWith("/dev/full", "full"));
+  EXPECT_THAT(ErrorOf([&] { WriteGivenFile(folder.path(), "text"); }), OneLineWith("this is a folder"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 2) << "nothing is left beside";
+}
+
 TEST(FileTest, TheHookStopsBeforeEachEventByKindAndNumber) {
   const TemporaryFolder folder;
   const auto replace = [&] { ReplaceFile(folder / "f", "new"); };

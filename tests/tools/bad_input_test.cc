@@ -1,6 +1,7 @@
 // Every failure is one line on stderr that names the file, flag or value, exits with 1 or 2, and leaves what a reader
 // sees as it was.
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <random>
@@ -233,6 +234,30 @@ TEST_F(BadInputTest, Export) {
 TEST_F(BadInputTest, ResultsThatCannotBeWritten) {
   const std::string command = std::string(ACTKIN_COMMAND) + " query " + index_ + " 'abba ' >/dev/full 2>/dev/null";
   EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
+}
+
+// Where nothing can be said, the work is done all the same.
+TEST_F(BadInputTest, AStandardErrorThatCannotBeWritten) {
+  const std::string out = *folder_ / "quiet.actkin";
+  const std::string build =
+      std::string(ACTKIN_COMMAND) + " build " + corpus_ + " --model " + model_ + " --length 5 --out " + out;
+  EXPECT_EQ(WEXITSTATUS(std::system((build + " >/dev/null 2>/dev/full").c_str())), 0);
+  const std::string query = std::string(ACTKIN_COMMAND) + " query " + folder_->path().string() + "/absent x";
+  EXPECT_EQ(WEXITSTATUS(std::system((query + " 2>/dev/full").c_str())), 1);
+  EXPECT_EQ(WEXITSTATUS(std::system((query + " 2>&-").c_str())), 1);
+}
+
+TEST_F(BadInputTest, NumbersThatWouldWrapAround) {
+  ExpectFailure({"evaluate", index_, "--sample", "-1"}, 2, "--sample: -1", "from 0");
+  ExpectFailure({"recall", index_, "--index", "HNSW8", "-k", "-1"}, 2, "-k: -1", "from 0");
+  ExpectFailure({"evaluate", index_, "--seed", "99999999999999999999"}, 2, "--seed", "from 0");
+}
+
+TEST_F(BadInputTest, APipeInTheCatalogsPlace) {
+  const std::string pipe = *folder_ / "pipe.actkin";
+  std::filesystem::create_directory(pipe);
+  ASSERT_EQ(::mkfifo((pipe + "/catalog.db").c_str(), 0600), 0);
+  ExpectFailure({"query", pipe, "abba "}, 1, "catalog.db: expected a file");
 }
 
 // A second build on the same directory says who holds it.

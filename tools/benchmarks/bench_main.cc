@@ -293,7 +293,7 @@ int Run(const Flags& flags) {
     fmt::print("\n{} of these rows were measured by another build of this program: --again measures them again\n",
                others);
   }
-  if (!flags.json.empty()) ReplaceFile(flags.json, ReportJson(machine, rows, bench.skipped()).dump(1) + "\n");
+  if (!flags.json.empty()) WriteGivenFile(flags.json, ReportJson(machine, rows, bench.skipped()).dump(1) + "\n");
   const auto errors = std::ranges::count_if(rows, [](const BenchRow& row) { return !row.error.empty(); });
   if (errors > 0) Fail("{} rows show answers that differ", errors);
   return 0;
