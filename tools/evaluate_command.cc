@@ -137,7 +137,8 @@ std::string HumanTable(const std::vector<Result>& results, const std::string& wi
       line.push_back(last);
       table.Add(std::move(line));
     };
-    add(result.run.scheme.name, "in order", agreement.top_n, fmt::format("{:.3f}", agreement.hellinger_mean));
+    add(QuoteIfEscaped(result.run.scheme.name), "in order", agreement.top_n,
+        fmt::format("{:.3f}", agreement.hellinger_mean));
     add("", "any order", agreement.top_n_any_order, "");
   }
   return table.Text(StdoutColor());

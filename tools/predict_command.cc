@@ -76,7 +76,7 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   std::vector<std::vector<TokenId>> tokens;
   std::size_t rows = 0;
   for (const Prediction& prediction : answer.predictions) {
-    columns.push_back({prediction.scheme.name});
+    columns.push_back({QuoteIfEscaped(prediction.scheme.name)});
     tokens.push_back(TopTokens(prediction.probabilities, kLongestTopList));
     rows = std::max(rows, tokens.back().size());
   }

@@ -119,6 +119,9 @@ void CheckNewScheme(const NewSchemeFlags& flags) {
     FailUsage("--train-fraction {}: expected more than 0, at most 1", flags.train_fraction);
   }
   if (flags.name.empty()) FailUsage("--name: expected a name");
+  if (flags.name == "all" || NamesFile(flags.name)) {
+    FailUsage("--name {}: --scheme could not ask for one of that name", Quote(flags.name));
+  }
   if (IsBuiltInScheme(flags.name)) FailUsage("--name {}: is the name of a built-in scheme", Quote(flags.name));
 }
 
