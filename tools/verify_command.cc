@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "schema/error.h"
-#include "schema/text.h"
 #include "storage/verify.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
@@ -47,7 +46,7 @@ void AddVerifyCommand(CLI::App& app) {
       findings.push_back({{"what", finding.what}, {"state", Name(finding.kind)}, {"line", finding.line}});
       if (flags->json || finding.kind == Finding::Kind::kSound) return;
       progress.End();
-      Print(fmt::format("{}  {}: {}\n", Name(finding.kind), QuoteIfEscaped(finding.what), finding.line));
+      Print(fmt::format("{}  {}: {}\n", Name(finding.kind), finding.what, finding.line));
     };
     Verify(GivenDirectory(flags->directory), VerifyDepth::kEveryByte, hear, progress);
     if (flags->json) {
