@@ -140,11 +140,10 @@ class CaptureRun {
         RenameDurably(published, VectorPath(site));
       }
     }
-    const bool continued = found && std::ranges::all_of(plan_.sites, [this](const Site& site) {
-                             return std::filesystem::exists(VectorPath(site));
-                           });
-    continued_ = continued;
-    if (continued) {
+    continued_ = found && std::ranges::all_of(plan_.sites, [this](const Site& site) {
+                   return std::filesystem::exists(VectorPath(site));
+                 });
+    if (continued_) {
       state_ = std::move(*found);
     } else {
       std::filesystem::remove_all(folder_);
@@ -154,7 +153,7 @@ class CaptureRun {
     for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
       const Site& site = plan_.sites[i];
       writers_.push_back(std::make_unique<VectorFileWriter>(VectorPath(site), plan_.element, plan_.embed,
-                                                            RowRange{0, tree_.row_count(site.t_i)}, continued,
+                                                            RowRange{0, tree_.row_count(site.t_i)}, continued_,
                                                             state_.checksums[i]));
     }
     next_batch_ = 0;
