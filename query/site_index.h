@@ -33,6 +33,15 @@ struct Match {
   double distance = 0;
 };
 
+// What people are told of a match: smaller where closer. l2: the Euclidean distance; cosine: 1 - the similarity.
+inline double DistanceOf(Metric metric, double match_distance) {
+  return metric == Metric::kL2 ? match_distance : 1 - match_distance;
+}
+// Larger where closer; none for l2.
+inline std::optional<double> SimilarityOf(Metric metric, double match_distance) {
+  return metric == Metric::kL2 ? std::nullopt : std::optional(match_distance);
+}
+
 class RowScan;
 
 // Search over the rows of one site. Opened on files that are never changed, so any number of threads may search at
