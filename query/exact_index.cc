@@ -54,13 +54,14 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
   if (!heads_) {
     return SearchExactly(rows, query_count, kScanGroup, request, *order_,
                          [&](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
-                           return std::make_unique<VectorScan>(files_, dimension_, part(first, count), request.metric);
+                           return std::make_unique<VectorScan>(files_, dimension_, part(first, count), request.metric,
+                                                               request.cost);
                          });
   }
   std::vector<std::vector<Match>> answers(query_count);
   for (std::size_t first = 0; first < query_count; first += kHeadGroup) {
     const std::size_t count = std::min(kHeadGroup, query_count - first);
-    const VectorScan scan(files_, dimension_, part(first, count), request.metric);
+    const VectorScan scan(files_, dimension_, part(first, count), request.metric, request.cost);
     SearchByHeads(heads_->view(request.metric), scan, rows, request, *order_, std::span(answers).subspan(first, count));
   }
   return answers;

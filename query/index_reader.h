@@ -94,6 +94,9 @@ class IndexReader {
 
   std::shared_ptr<const RowOrderFile> OpenRowOrder(int t_i);
 
+  // string_id - ordinal of the strings of that many tokens. Throws Error where there are none.
+  StringId FirstStringId(int length) const { return Length(length).first_string_id; }
+
   // The small forward pass. Throws Error when the directory has no model.
   const PromptForward& Forward();
 

@@ -1,6 +1,7 @@
 #ifndef ACTKIN_QUERY_SITE_INDEX_H_
 #define ACTKIN_QUERY_SITE_INDEX_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +14,11 @@
 
 namespace actkin {
 
+// What searches cost, counted by all threads.
+struct SearchCost {
+  std::atomic<std::uint64_t> rows_read = 0;  // rows whose numbers were read, not their sketches or codes alone
+};
+
 struct SearchRequest {
   Metric metric = Metric::kL2;
   Order order = Order::kNearest;
@@ -24,6 +30,7 @@ struct SearchRequest {
   // faiss::ParameterSpace parameters such as "efSearch=64"; the exact indices take none.
   std::string parameters;
   int threads = 1;
+  SearchCost* cost = nullptr;  // where it is added up
 };
 
 struct Match {

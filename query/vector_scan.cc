@@ -30,11 +30,12 @@ const VectorFile& FileOfRow(const std::vector<VectorFile>& files, RowNumber row)
 }
 
 VectorScan::VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimension, std::span<const float> queries,
-                       Metric metric)
+                       Metric metric, SearchCost* cost)
     : files_(files),
       dimension_(dimension),
       query_count_(queries.size() / dimension),
       metric_(metric),
+      cost_(cost),
       bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(dimension) : ScanBounds::Cosine(dimension)),
       exact_(queries.begin(), queries.end()),
       scanned_(queries.begin(), queries.end()) {
@@ -69,6 +70,7 @@ void VectorScan::Prefetch(RowNumber row) const {
 }
 
 void VectorScan::ScanQueries(RowRange rows, std::size_t first, std::size_t count, std::span<float> raw) const {
+  if (cost_ != nullptr) cost_->rows_read.fetch_add(rows.size(), std::memory_order_relaxed);
   std::vector<float> part;
   for (const VectorFile& file : files_) {
     const RowRange common{std::max(rows.begin, file.rows().begin), std::min(rows.end, file.rows().end)};

@@ -14,9 +14,10 @@ namespace actkin {
 // A group of queries over the rows of a proj or ffwd site: raw values in float32, exact distances in double precision.
 class VectorScan : public RowScan {
  public:
-  // files: by first row, none empty, without gaps; queries: count x dimension. Both outlive this object.
+  // files: by first row, none empty, without gaps; queries: count x dimension. Both outlive this object, as does cost,
+  // which may be null.
   VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimension, std::span<const float> queries,
-             Metric metric);
+             Metric metric, SearchCost* cost = nullptr);
 
   std::size_t query_count() const override { return query_count_; }
   const ScanBounds& bounds() const override { return bounds_; }
@@ -46,6 +47,7 @@ class VectorScan : public RowScan {
   std::uint64_t dimension_;
   std::size_t query_count_;
   Metric metric_;
+  SearchCost* cost_;
   ScanBounds bounds_;
   std::vector<double> exact_;          // count x dimension
   std::vector<double> squared_norms_;  // count

@@ -74,6 +74,15 @@ bool SqliteStatement::Step() {
   return status == SQLITE_ROW;
 }
 
+bool SqliteStatement::StepUnlessInterrupted() {
+  Reset();
+  const int status = sqlite3_step(statement_.get());
+  Reset();
+  if (status == SQLITE_INTERRUPT) return false;
+  Check(status);
+  return true;
+}
+
 void SqliteStatement::Run() {
   while (Step()) {
   }

@@ -34,6 +34,8 @@ class SqliteStatement {
   }
   // True while there is a row.
   bool Step();
+  // Begins again and goes to the first row; false where the connection was interrupted.
+  bool StepUnlessInterrupted();
   // Runs to the end.
   void Run();
   void Reset();

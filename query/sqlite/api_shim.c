@@ -137,9 +137,6 @@ void sqlite3_result_text64(sqlite3_context* a, const char* b, sqlite3_uint64 c, 
   sqlite3_api->result_text64(a, b, c, d, e);
 }
 
-#undef sqlite3_result_value
-void sqlite3_result_value(sqlite3_context* a, sqlite3_value* b) { sqlite3_api->result_value(a, b); }
-
 #undef sqlite3_step
 int sqlite3_step(sqlite3_stmt* a) { return sqlite3_api->step(a); }
 
@@ -158,12 +155,6 @@ int sqlite3_value_bytes(sqlite3_value* a) { return sqlite3_api->value_bytes(a); 
 #undef sqlite3_value_double
 double sqlite3_value_double(sqlite3_value* a) { return sqlite3_api->value_double(a); }
 
-#undef sqlite3_value_dup
-sqlite3_value* sqlite3_value_dup(const sqlite3_value* a) { return sqlite3_api->value_dup(a); }
-
-#undef sqlite3_value_free
-void sqlite3_value_free(sqlite3_value* a) { sqlite3_api->value_free(a); }
-
 #undef sqlite3_value_int64
 sqlite3_int64 sqlite3_value_int64(sqlite3_value* a) { return sqlite3_api->value_int64(a); }
 
@@ -175,6 +166,13 @@ const unsigned char* sqlite3_value_text(sqlite3_value* a) { return sqlite3_api->
 
 #undef sqlite3_value_type
 int sqlite3_value_type(sqlite3_value* a) { return sqlite3_api->value_type(a); }
+
+#undef sqlite3_vtab_collation
+const char* sqlite3_vtab_collation(sqlite3_index_info* a, int b) { return sqlite3_api->vtab_collation(a, b); }
+
+/* Of the options only those without a value are used. */
+#undef sqlite3_vtab_config
+int sqlite3_vtab_config(sqlite3* a, int b, ...) { return sqlite3_api->vtab_config(a, b); }
 
 #undef sqlite3_vtab_rhs_value
 int sqlite3_vtab_rhs_value(sqlite3_index_info* a, int b, sqlite3_value** c) {

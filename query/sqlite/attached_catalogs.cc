@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "schema/error.h"
 #include "schema/text.h"
@@ -10,17 +11,41 @@
 
 namespace actkin {
 
-AttachedCatalogs::Use::~Use() { attached_.read_transaction->Reset(); }
-
-IndexReader& AttachedCatalogs::Use::reader() const { return *attached_.reader; }
+CatalogSnapshot::~CatalogSnapshot() {
+  if (!catalog_) return;
+  transaction_->Reset();
+  catalog_->idle_transactions.push_back(std::move(transaction_));
+}
 
 void AttachedCatalogs::TableDisconnected() {
-  if (--connected_tables_ == 0) attached_.clear();
+  if (--connected_tables_ > 0) return;
+  attached_.clear();
+  interrupt_check_.reset();
 }
 
 void AttachedCatalogs::ConnectTable() { SqliteStatement(connection_, "SELECT rank FROM actkin_model"); }
 
-AttachedCatalogs::Use AttachedCatalogs::Open(const std::string& schema) {
+void AttachedCatalogs::ThrowIfInterrupted() {
+  // sqlite3_is_interrupted is newer than the oldest SQLite that this runs in; a statement looks at the same flag.
+  if (!interrupt_check_) interrupt_check_.emplace(connection_, "SELECT 1");
+  if (!interrupt_check_->StepUnlessInterrupted()) throw Interrupted();
+}
+
+std::unique_ptr<SqliteStatement> AttachedCatalogs::BeginReading(Attached& attached, const std::string& schema) {
+  std::unique_ptr<SqliteStatement> transaction;
+  std::vector<std::unique_ptr<SqliteStatement>>& idle = attached.catalog->idle_transactions;
+  if (idle.empty()) {
+    transaction =
+        std::make_unique<SqliteStatement>(connection_, fmt::format("SELECT 1 FROM \"{}\".sqlite_schema", schema));
+  } else {
+    transaction = std::move(idle.back());
+    idle.pop_back();
+  }
+  transaction->Step();
+  return transaction;
+}
+
+CatalogSnapshot AttachedCatalogs::Open(const std::string& schema) {
   if (connected_tables_ == 0) ConnectTable();
   const char* filename = sqlite3_db_filename(connection_, schema.c_str());
   if (filename == nullptr || schema.find_first_of(std::string_view("\"\0", 2)) != std::string::npos) {
@@ -40,23 +65,21 @@ AttachedCatalogs::Use AttachedCatalogs::Open(const std::string& schema) {
     struct stat status {};
     const bool there = stat(filename, &status) == 0;
     if (attached.file != filename || !there || attached.device != status.st_dev || attached.inode != status.st_ino) {
-      attached = Attached{};
-      attached.file = filename;
-      attached.device = status.st_dev;
-      attached.inode = status.st_ino;
-      attached.read_transaction.emplace(connection_, fmt::format("SELECT 1 FROM \"{}\".sqlite_schema", schema));
+      attached = Attached{filename, status.st_dev, status.st_ino, 0, std::make_shared<KeptCatalog>()};
     }
-    attached.read_transaction->Reset();
-    attached.read_transaction->Step();
+    std::unique_ptr<SqliteStatement> transaction = BeginReading(attached, schema);
     unsigned data_version = 0;
     sqlite3_file_control(connection_, schema.c_str(), SQLITE_FCNTL_DATA_VERSION, &data_version);
-    if (attached.data_version != data_version) attached.reader.reset();
-    if (!attached.reader) {
+    if (attached.catalog->reader && attached.data_version != data_version) {
+      // Who reads the state before keeps it.
+      attached.catalog = std::make_shared<KeptCatalog>();
+    }
+    if (!attached.catalog->reader) {
       const IndexDirectory directory(std::filesystem::path(attached.file).parent_path());
-      attached.reader = std::make_unique<IndexReader>(directory, connection_, schema);
+      attached.catalog->reader = std::make_unique<IndexReader>(directory, connection_, schema);
       attached.data_version = data_version;
     }
-    return Use(attached);
+    return {attached.catalog, std::move(transaction)};
   } catch (...) {
     attached_.erase(schema);
     throw;

@@ -4,54 +4,76 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
+#include <exception>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "query/index_reader.h"
+#include "query/sqlite/recent_rankings.h"
 #include "query/sqlite/writer_gate.h"
 #include "storage/sqlite.h"
 
 namespace actkin {
 
-// The index directories of one connection: a reader for each schema whose database is a catalog, opened when first
+// The statement was interrupted (sqlite3_interrupt, Ctrl-C).
+class Interrupted : public std::exception {
+ public:
+  const char* what() const noexcept override { return "interrupted"; }
+};
+
+// What a connection keeps of one catalog for as long as nobody changes it. For the thread that uses the connection.
+struct KeptCatalog {
+  std::unique_ptr<IndexReader> reader;
+  RecentRankings rankings;
+  // Statements that hold a read transaction while one of their rows is read; those that nobody holds.
+  std::vector<std::unique_ptr<SqliteStatement>> idle_transactions;
+};
+
+// A catalog, and a read transaction on it: all that is read while this object lives is one state of the index.
+class CatalogSnapshot {
+ public:
+  CatalogSnapshot(std::shared_ptr<KeptCatalog> catalog, std::unique_ptr<SqliteStatement> transaction)
+      : catalog_(std::move(catalog)), transaction_(std::move(transaction)) {}
+  ~CatalogSnapshot();
+  CatalogSnapshot(CatalogSnapshot&&) = default;
+  CatalogSnapshot(const CatalogSnapshot&) = delete;
+  CatalogSnapshot& operator=(const CatalogSnapshot&) = delete;
+
+  IndexReader& reader() const { return *catalog_->reader; }
+  RecentRankings& rankings() const { return catalog_->rankings; }
+
+ private:
+  std::shared_ptr<KeptCatalog> catalog_;  // none in an object that was moved from
+  std::unique_ptr<SqliteStatement> transaction_;
+};
+
+// The index directories of one connection: one kept catalog for each schema whose database is one, opened when first
 // asked and kept until another connection changes the catalog or another file is attached under the schema's name. For
 // the thread that uses the connection.
 class AttachedCatalogs {
- private:
-  struct Attached;
-
  public:
   // The host's connection outlives this object.
   explicit AttachedCatalogs(sqlite3* connection) : connection_(connection), writer_gate_(connection) {}
   AttachedCatalogs(const AttachedCatalogs&) = delete;
   AttachedCatalogs& operator=(const AttachedCatalogs&) = delete;
 
-  // A reader, and a read transaction on its catalog: all that is read while this object lives is one state of the
-  // index.
-  class Use {
-   public:
-    explicit Use(Attached& attached) : attached_(attached) {}
-    ~Use();
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
-
-    IndexReader& reader() const;
-
-   private:
-    Attached& attached_;
-  };
-
   // schema: "main" or the name of an attached database. Throws Error when it is not attached, lies in no file, or is no
-  // catalog. At most one Use at a time.
-  Use Open(const std::string& schema);
+  // catalog. Any number of snapshots at a time.
+  CatalogSnapshot Open(const std::string& schema);
 
   WriterGate& writer_gate() { return writer_gate_; }
+  // Of all searches of the connection.
+  SearchCost& cost() { return cost_; }
 
-  // The readers hold prepared statements, which keep a connection from closing. SQLite disconnects a connection's
-  // virtual tables before it closes: the readers live as long as one of them is connected. Open connects one where
-  // there is none.
+  // Throws Interrupted where the connection was. To be called in long work, while one of its statements runs.
+  void ThrowIfInterrupted();
+
+  // Catalogs hold prepared statements, which keep a connection from closing. SQLite disconnects a connection's virtual
+  // tables before it closes: catalogs are kept as long as one of them is connected. Open connects one where there is
+  // none.
   void TableConnected() { ++connected_tables_; }
   void TableDisconnected();
 
@@ -61,15 +83,17 @@ class AttachedCatalogs {
     dev_t device = 0;
     ino_t inode = 0;
     unsigned data_version = 0;
-    std::optional<SqliteStatement> read_transaction;
-    std::unique_ptr<IndexReader> reader;
+    std::shared_ptr<KeptCatalog> catalog;
   };
 
   void ConnectTable();
+  std::unique_ptr<SqliteStatement> BeginReading(Attached& attached, const std::string& schema);
 
   sqlite3* connection_;
   WriterGate writer_gate_;
+  SearchCost cost_;
   std::map<std::string, Attached> attached_;
+  std::optional<SqliteStatement> interrupt_check_;
   int connected_tables_ = 0;
 };
 

@@ -3,6 +3,8 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "query/sqlite/api_shim.h"
 #include "query/sqlite/attached_catalogs.h"
@@ -11,6 +13,8 @@
 #include "query/sqlite/predict_table.h"
 #include "query/sqlite/saved_neighbors_table.h"
 #include "query/sqlite/scalar_functions.h"
+#include "schema/error.h"
+#include "storage/sqlite.h"
 
 namespace actkin {
 namespace {
@@ -20,17 +24,28 @@ constexpr int kOldestSqlite = 3'040'000;
 
 int Register(sqlite3* connection) {
   const auto catalogs = std::make_shared<AttachedCatalogs>(connection);
-  int status = RegisterTableFunction(connection, "actkin_neighbors", MakeNeighborsTable(), catalogs);
+  int status = RegisterTableFunction(connection, MakeNeighborsTable(), catalogs);
   if (status == SQLITE_OK) {
-    status = RegisterTableFunction(connection, "actkin_neighbors_of", MakeNeighborsOfTable(), catalogs);
+    status = RegisterTableFunction(connection, MakeNeighborsOfTable(), catalogs);
   }
-  if (status == SQLITE_OK) status = RegisterTableFunction(connection, "actkin_model", MakeModelTable(), catalogs);
-  if (status == SQLITE_OK) status = RegisterTableFunction(connection, "actkin_predict", MakePredictTable(), catalogs);
+  if (status == SQLITE_OK) status = RegisterTableFunction(connection, MakeModelTable(), catalogs);
+  if (status == SQLITE_OK) status = RegisterTableFunction(connection, MakePredictTable(), catalogs);
   if (status == SQLITE_OK) {
-    status = RegisterTableFunction(connection, "actkin_saved_neighbors", MakeSavedNeighborsTable(), catalogs);
+    status = RegisterTableFunction(connection, MakeSavedNeighborsTable(), catalogs);
   }
   if (status == SQLITE_OK) status = RegisterScalarFunctions(connection, catalogs);
   return status;
+}
+
+// The version that the connection has already; empty where it has none.
+std::string LoadedVersion(sqlite3* connection) {
+  std::optional<SqliteStatement> version;
+  try {
+    version.emplace(connection, "SELECT actkin_version()");
+  } catch (const Error&) {
+    return "";
+  }
+  return version->Step() ? version->Text(0) : "";
 }
 
 }  // namespace
@@ -44,7 +59,16 @@ extern "C" __attribute__((visibility("default"))) int sqlite3_actkin_init(sqlite
     return SQLITE_ERROR;
   }
   try {
-    return actkin::Register(connection);
+    // Functions cannot be replaced while a statement runs, nor need be: pools of connections load again.
+    const std::string loaded = actkin::LoadedVersion(connection);
+    if (loaded == ACTKIN_VERSION) return SQLITE_OK;
+    if (!loaded.empty()) {
+      *error = sqlite3_mprintf("actkin: this connection has version %s, this is %s", loaded.c_str(), ACTKIN_VERSION);
+      return SQLITE_ERROR;
+    }
+    const int status = actkin::Register(connection);
+    if (status != SQLITE_OK) *error = sqlite3_mprintf("actkin: %s", sqlite3_errmsg(connection));
+    return status;
   } catch (const std::exception& exception) {
     *error = sqlite3_mprintf("actkin: %s", exception.what());
     return SQLITE_ERROR;

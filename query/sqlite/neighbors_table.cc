@@ -8,98 +8,64 @@
 #include <thread>
 #include <utility>
 
+#include "query/ranking.h"
 #include "query/sqlite/sql_value.h"
+#include "query/sqlite/table_function.h"
 #include "schema/error.h"
 #include "schema/text.h"
 
 namespace actkin {
 namespace {
 
-constexpr std::uint64_t kDefaultCount = 10;
 // What SQLite's planner is told of one call: dearer than any lookup in a table, so that a join asks as seldom as it
 // can.
 constexpr double kCost = 1e6;
+constexpr sqlite3_int64 kTypicalRows = 1000;
+constexpr sqlite3_int64 kTypicalRowsOfK = 10;
 
-enum Column { kRank, kStringId, kText, kDistance };
-constexpr int kFirstArgument = 4;
+enum Column { kRank, kStringId, kText, kDistance, kSimilarity };
+constexpr std::array kColumns{"rank INTEGER", "string_id INTEGER", "text TEXT", "distance REAL", "similarity REAL"};
 
 enum Argument { kAsked, kStream, kBlock, kTI, kK, kMetric, kSortOrder, kIndexName, kParams, kLow, kHigh, kCatalog };
-constexpr std::array kPromptNames{"prompt",     "stream",     "block",  "t_i", "k",    "metric",
-                                  "sort_order", "index_name", "params", "low", "high", "catalog"};
-constexpr std::array kVectorNames{"vector",     "stream",     "block",  "t_i", "k",    "metric",
-                                  "sort_order", "index_name", "params", "low", "high", "catalog"};
-
-// Codes of the plan beside the arguments'.
-constexpr char kLimit = 'L';
-constexpr char kOffset = 'O';
-constexpr char kEqual = '=';
-constexpr char kLess = '<';
-constexpr char kLessOrEqual = '{';
-constexpr char kGreater = '>';
-constexpr char kGreaterOrEqual = '}';
-
-std::optional<char> ComparisonCode(unsigned char op) {
-  switch (op) {
-    case SQLITE_INDEX_CONSTRAINT_EQ:
-      return kEqual;
-    case SQLITE_INDEX_CONSTRAINT_LT:
-      return kLess;
-    case SQLITE_INDEX_CONSTRAINT_LE:
-      return kLessOrEqual;
-    case SQLITE_INDEX_CONSTRAINT_GT:
-      return kGreater;
-    case SQLITE_INDEX_CONSTRAINT_GE:
-      return kGreaterOrEqual;
-    default:
-      return std::nullopt;
-  }
+constexpr std::array<TableArgument, 12> Arguments(TableArgument asked) {
+  using enum ArgumentType;
+  return {asked,
+          {"stream", kText, "'ffwd'"},
+          {"block", kInteger, "5"},
+          {"t_i", kInteger, "9"},
+          {"k", kInteger, "10"},
+          {"metric", kText, "'cosine'"},
+          {"sort_order", kText, "'farthest'"},
+          {"index_name", kText, "'exact'"},
+          {"params", kText, "'efSearch=64'"},
+          {"low", kReal, "0.5"},
+          {"high", kReal, "1.5"},
+          {"catalog", kText, "'main'"}};
 }
+constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kText, "'my most gr'"});
+constexpr auto kVectorArguments = Arguments({"vector", ArgumentType::kBlob, "a BLOB of float32"});
+constexpr TableSpecification kOfPrompt{"actkin_neighbors", kColumns, kPromptArguments, 1,
+                                       "actkin_neighbors('a prompt', 'ffwd', 5, 9) with a prompt of yours"};
+constexpr TableSpecification kOfVector{"actkin_neighbors_of", kColumns, kVectorArguments, 1,
+                                       "actkin_neighbors_of(vector, 'ffwd', 5, 9) with a BLOB of float32"};
 
-// The text that an argument has in every call of the statement; none where that is not known yet.
-std::optional<std::string> ConstantText(sqlite3_index_info& info, Argument argument, std::string_view missing) {
-  for (int i = 0; i < info.nConstraint; ++i) {
-    const auto& constraint = info.aConstraint[i];
-    if (constraint.op != SQLITE_INDEX_CONSTRAINT_EQ || constraint.iColumn != kFirstArgument + argument) continue;
-    sqlite3_value* value = nullptr;
-    if (sqlite3_vtab_rhs_value(&info, i, &value) != SQLITE_OK || sqlite3_value_type(value) != SQLITE_TEXT) {
-      return std::nullopt;
-    }
-    return TextValue(value, "");
-  }
-  return std::string(missing);
-}
-
-// Whether rows by rank are rows by distance, and in which direction.
-enum class DistanceOrder { kUnknown, kAscending, kDescending };
-
-DistanceOrder OrderOfDistances(sqlite3_index_info& info) {
-  const std::optional<std::string> metric = ConstantText(info, kMetric, Name(Metric::kL2));
-  const std::optional<std::string> order = ConstantText(info, kSortOrder, Name(Order::kNearest));
-  const auto is_one_of = [](const std::optional<std::string>& text, auto a, auto b) {
-    return text && (*text == Name(a) || *text == Name(b));
-  };
-  if (!is_one_of(metric, Metric::kL2, Metric::kCosine) || !is_one_of(order, Order::kNearest, Order::kFarthest)) {
-    return DistanceOrder::kUnknown;
-  }
-  return (*metric == Name(Metric::kL2)) == (*order == Name(Order::kNearest)) ? DistanceOrder::kAscending
-                                                                             : DistanceOrder::kDescending;
-}
-
-// Rows come by rank, and equal distances by string id.
-bool RowsComeInOrder(sqlite3_index_info& info) {
+// Rows come by rank. That is by distance, equal distances by string_id: but for cosine distances are 1 - similarity,
+// rounded, and may be equal where similarities are not.
+bool RowsComeInOrder(const TablePlan& plan) {
+  const std::string order = plan.KnownText(kSortOrder, Name(Order::kNearest));
+  const bool l2 = plan.KnownText(kMetric, Name(Metric::kL2)) == Name(Metric::kL2);
   bool by_distance = false;
-  for (int i = 0; i < info.nOrderBy; ++i) {
-    const bool descending = info.aOrderBy[i].desc != 0;
-    switch (info.aOrderBy[i].iColumn) {
+  for (int i = 0; i < plan.order_terms(); ++i) {
+    const bool descending = plan.order_descending(i);
+    switch (plan.order_column(i)) {
       case kRank:
         return !descending;
       case kDistance:
-        if (OrderOfDistances(info) != (descending ? DistanceOrder::kDescending : DistanceOrder::kAscending))
-          return false;
+        if (order != Name(descending ? Order::kFarthest : Order::kNearest)) return false;
         by_distance = true;
         break;
       case kStringId:
-        return by_distance && !descending;
+        return by_distance && l2 && !descending;
       default:
         return false;
     }
@@ -107,197 +73,208 @@ bool RowsComeInOrder(sqlite3_index_info& info) {
   return true;
 }
 
-void ConsumeComparisons(TablePlan& plan) {
-  const auto constraints = plan.constraints();
-  for (int i = 0; i < static_cast<int>(constraints.size()); ++i) {
-    const auto& constraint = constraints[static_cast<std::size_t>(i)];
-    const std::optional<char> code = ComparisonCode(constraint.op);
-    if (constraint.usable != 0 && constraint.iColumn == kDistance && code) plan.Consume(i, *code, true);
+// The distances that comparisons leave, by their end that rows come to last.
+Band BandOf(const TableCall& call, Metric metric, Order order) {
+  double end =
+      order == Order::kNearest ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+  for (const PushedComparison& comparison : call.comparisons()) {
+    if (comparison.column != kDistance) continue;
+    const bool above =
+        comparison.comparison == Comparison::kGreater || comparison.comparison == Comparison::kGreaterOrEqual;
+    const bool below = comparison.comparison == Comparison::kLess || comparison.comparison == Comparison::kLessOrEqual;
+    if (order == Order::kNearest && !above) end = std::min(end, comparison.number);
+    if (order == Order::kFarthest && !below) end = std::max(end, comparison.number);
   }
-}
-
-// REQUIRES: what else can be consumed is.
-void ConsumeLimit(TablePlan& plan) {
-  const auto constraints = plan.constraints();
-  int limit = -1;
-  int offset = -1;
-  for (int i = 0; i < static_cast<int>(constraints.size()); ++i) {
-    const auto& constraint = constraints[static_cast<std::size_t>(i)];
-    if (constraint.op == SQLITE_INDEX_CONSTRAINT_LIMIT) {
-      if (constraint.usable != 0) limit = i;
-    } else if (constraint.op == SQLITE_INDEX_CONSTRAINT_OFFSET) {
-      if (constraint.usable == 0) return;
-      offset = i;
-    } else if (!plan.consumed(i)) {
-      return;
-    }
-  }
-  if (limit < 0) return;
-  // SQLite goes on to skip the first rows and to stop after the last.
-  plan.Consume(limit, kLimit, false);
-  if (offset >= 0) plan.Consume(offset, kOffset, false);
-}
-
-// Narrows a band to where `distance <code> value` holds, as SQL compares: every text and BLOB is larger than any
-// number, and nothing compares with NULL.
-void Narrow(Band& band, char code, sqlite3_value* value) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const int type = sqlite3_value_type(value) == SQLITE_BLOB ? SQLITE_BLOB : sqlite3_value_numeric_type(value);
-  if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
-    const bool always = type != SQLITE_NULL && (code == kLess || code == kLessOrEqual);
-    if (!always) band = {kInfinity, -kInfinity};
-    return;
-  }
-  const double number = sqlite3_value_double(value);
-  if (code == kEqual || code == kGreaterOrEqual) band.low = std::max(band.low, number);
-  if (code == kEqual || code == kLessOrEqual) band.high = std::min(band.high, number);
-  if (code == kGreater) band.low = std::max(band.low, std::nextafter(number, kInfinity));
-  if (code == kLess) band.high = std::min(band.high, std::nextafter(number, -kInfinity));
-}
-
-class NeighborRows : public TableRows {
- public:
-  explicit NeighborRows(const TableArguments& arguments) {
-    for (int argument = 0; argument <= kCatalog; ++argument) {
-      sqlite3_value* value = arguments.Value(argument);
-      given_.emplace_back(value == nullptr ? nullptr : sqlite3_value_dup(value));
-    }
-  }
-
-  bool AtEnd(std::size_t row) const override { return row >= rows.size(); }
-
-  void Column(sqlite3_context* context, std::size_t row, int column) const override {
-    const Neighbor& neighbor = rows[row];
-    switch (column) {
-      case kRank:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(neighbor.rank));
-      case kStringId:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(neighbor.string_id));
-      case kText:
-        return ReturnText(context, neighbor.text);
-      case kDistance:
-        return sqlite3_result_double(context, neighbor.distance);
-      default:
-        return ArgumentColumn(context, column - kFirstArgument);
-    }
-  }
-
-  std::vector<Neighbor> rows;
-  Site site;
-  SearchRequest request;
-
- private:
-  // An argument as it was given, or the default in its place.
-  void ArgumentColumn(sqlite3_context* context, int argument) const {
-    if (const KeptValue& value = given_[static_cast<std::size_t>(argument)]) {
-      return sqlite3_result_value(context, value.get());
-    }
-    switch (argument) {
-      case kStream:
-        return ReturnText(context, Name(site.stream));
-      case kBlock:
-        return sqlite3_result_int(context, site.block);
-      case kTI:
-        return sqlite3_result_int(context, site.t_i);
-      case kK:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(request.k.value_or(0)));
-      case kMetric:
-        return ReturnText(context, Name(request.metric));
-      case kSortOrder:
-        return ReturnText(context, Name(request.order));
-      case kIndexName:
-        return ReturnText(context, kExactIndexName);
-      case kParams:
-        return ReturnText(context, "");
-      case kCatalog:
-        return ReturnText(context, "main");
-      default:
-        return sqlite3_result_null(context);
-    }
-  }
-
-  std::vector<KeptValue> given_;
-};
-
-// How many rows to look for in a site of `row_count`.
-std::uint64_t CountWanted(const TableArguments& arguments, std::string_view codes,
-                          std::span<sqlite3_value* const> values, std::uint64_t row_count) {
-  if (arguments.Has(kK)) {
-    const std::int64_t k = IntegerValue(arguments.Value(kK), "k");
-    if (k < 1) FailUsage("k {}: ask for at least 1", k);
-    return static_cast<std::uint64_t>(k);
-  }
-  const std::size_t limit_at = codes.find(kLimit);
-  if (limit_at == std::string_view::npos) return std::min(kDefaultCount, row_count);
-  const std::int64_t limit = sqlite3_value_int64(values[limit_at]);
-  if (limit < 0) return row_count;
-  const std::size_t offset_at = codes.find(kOffset);
-  const std::int64_t offset =
-      offset_at == std::string_view::npos ? 0 : std::max<std::int64_t>(0, sqlite3_value_int64(values[offset_at]));
-  return std::min(static_cast<std::uint64_t>(limit) + static_cast<std::uint64_t>(offset), row_count);
-}
-
-Band WantedBand(const TableArguments& arguments, std::string_view codes, std::span<sqlite3_value* const> values) {
   Band band;
-  if (arguments.Has(kLow)) band.low = RealValue(arguments.Value(kLow), "low");
-  if (arguments.Has(kHigh)) band.high = RealValue(arguments.Value(kHigh), "high");
-  if (band.low > band.high) FailUsage("low {}, high {}: nothing lies between them", band.low, band.high);
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    if (std::string_view("=<{>}").find(codes[i]) != std::string_view::npos) Narrow(band, codes[i], values[i]);
+  if (metric == Metric::kL2) {
+    (order == Order::kNearest ? band.high : band.low) = end;
+  } else {
+    // distance is 1 - similarity rounded: at most half a unit in the last place of a number below 2.
+    const double slack = 0x1p-51 * (1 + std::abs(end));
+    if (order == Order::kNearest) {
+      band.low = 1 - end - slack;
+    } else {
+      band.high = 1 - end + slack;
+    }
   }
   return band;
 }
 
-class NeighborsTable : public TableFunction {
+class NeighborRows : public TableRows {
  public:
-  explicit NeighborsTable(bool of_vector) : of_vector_(of_vector) {
-    declaration_ = "CREATE TABLE actkin_neighbors(rank INTEGER, string_id INTEGER, text TEXT, distance REAL";
-    for (const char* name : names()) declaration_ += fmt::format(", {} HIDDEN", name);
-    declaration_ += ")";
+  NeighborRows(AttachedCatalogs& catalogs, CatalogSnapshot snapshot, const TableCall& call,
+               const SearchRequest& request, StringId first_string_id, std::shared_ptr<Ranking> ranking)
+      : catalogs_(catalogs),
+        snapshot_(std::move(snapshot)),
+        comparisons_(call.comparisons()),
+        metric_(request.metric),
+        order_(request.order),
+        first_string_id_(first_string_id),
+        ranking_(std::move(ranking)) {
+    for (const PushedComparison& comparison : comparisons_) {
+      if (comparison.column != kRank) continue;
+      const double number = comparison.number;
+      switch (comparison.comparison) {
+        case Comparison::kEqual:
+          SkipTo(number);
+          [[fallthrough]];
+        case Comparison::kLess:
+        case Comparison::kLessOrEqual:
+          expected_ = std::min(expected_ == 0 ? kMostExpected : expected_,
+                               static_cast<std::uint64_t>(std::clamp(number, 1.0, static_cast<double>(kMostExpected))));
+          break;
+        case Comparison::kGreater:
+        case Comparison::kGreaterOrEqual:
+          SkipTo(number);
+      }
+    }
   }
 
-  const char* declaration() const override { return declaration_.c_str(); }
-
-  bool Plan(sqlite3_index_info& info) const override {
-    TablePlan plan(info);
-    if (!plan.ConsumeArguments(kFirstArgument)) return false;
-    ConsumeComparisons(plan);
-    const bool in_order = RowsComeInOrder(info);
-    if (in_order) ConsumeLimit(plan);
-    info.orderByConsumed = in_order && info.nOrderBy > 0 ? 1 : 0;
-    plan.Finish(kCost, kDefaultCount);
+  bool Next() override {
+    for (;; ++next_) {
+      const std::optional<std::uint64_t> rows = ranking_->row_count();
+      if (rows && next_ >= *rows) return false;
+      place_ = next_;
+      match_.reset();
+      text_.reset();
+      // Whether there is a row is known without a search, unless a band leaves rows out.
+      if (!rows && !Find()) return false;
+      const Verdict verdict = Judge();
+      if (verdict == Verdict::kNoMore) return false;
+      if (verdict == Verdict::kReturn) break;
+    }
+    ++next_;
     return true;
   }
 
-  std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, std::string_view codes,
-                                  std::span<sqlite3_value* const> values) const override {
-    const TableArguments arguments(names(), codes, values);
-    if (!arguments.Has(kAsked)) {
-      FailUsage("no {}: write actkin_neighbors{}({}, 'ffwd', 5, 9), with {}", names()[kAsked], of_vector_ ? "_of" : "",
-                of_vector_ ? "vector" : "'a prompt'", of_vector_ ? "a BLOB of float32" : "a prompt of yours");
+  void Column(sqlite3_context* context, int column) const override {
+    switch (column) {
+      case kRank:
+        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(place_ + 1));
+      case kStringId:
+        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(string_id()));
+      case kText:
+        if (!text_) text_ = snapshot_.reader().catalog().String(string_id()).text;
+        return ReturnText(context, *text_);
+      case kDistance:
+        return sqlite3_result_double(context, distance());
+      default:
+        if (const std::optional<double> similarity = SimilarityOf(metric_, match().distance)) {
+          return sqlite3_result_double(context, *similarity + 0.0);
+        }
+        return sqlite3_result_null(context);
     }
-    auto answer = std::make_unique<NeighborRows>(arguments);
-    NeighborQuery query = ReadQuery(arguments);
-    const Band band = WantedBand(arguments, codes, values);
+  }
 
-    const AttachedCatalogs::Use use = catalogs.Open(arguments.Text(kCatalog, "main"));
-    IndexReader& reader = use.reader();
-    const Asked asked = ReadAsked(arguments, reader, query);
-    const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(asked.site, query.index_name, query.search.metric);
-    query.search.k = CountWanted(arguments, codes, values, index->row_count());
-    if (band.low > -std::numeric_limits<double>::infinity() || band.high < std::numeric_limits<double>::infinity()) {
-      query.search.within = band;
+  std::uint64_t Identity() const override { return string_id(); }
+
+ private:
+  enum class Verdict { kReturn, kSkip, kNoMore };
+  // So many rows are searched for at once where a comparison with rank asks for them.
+  static constexpr std::uint64_t kMostExpected = 4096;
+
+  void SkipTo(double rank) {
+    if (rank > 1 && rank < 0x1p53) next_ = std::max(next_, static_cast<std::uint64_t>(std::ceil(rank)) - 1);
+  }
+
+  bool Find() const {
+    if (!match_) match_ = ranking_->Find(place_, expected_, [this] { catalogs_.ThrowIfInterrupted(); });
+    return match_.has_value();
+  }
+  const Match& match() const {
+    if (!Find()) Fail("a ranking ended at row {}", place_);
+    return *match_;
+  }
+  double distance() const { return DistanceOf(metric_, match().distance) + 0.0; }
+  StringId string_id() const { return first_string_id_ + match().ordinal; }
+
+  // Rows come by rank, so a row beyond the upper end of a comparison is the last one.
+  Verdict Judge() const {
+    for (const PushedComparison& comparison : comparisons_) {
+      const double value = comparison.column == kRank ? static_cast<double>(place_ + 1) : distance();
+      if (comparison.Holds(value)) continue;
+      const bool ascends = comparison.column == kRank || order_ == Order::kNearest;
+      const bool may_hold_later = ascends ? value <= comparison.number : value >= comparison.number;
+      const bool upper =
+          comparison.comparison == Comparison::kLess || comparison.comparison == Comparison::kLessOrEqual;
+      const bool lower =
+          comparison.comparison == Comparison::kGreater || comparison.comparison == Comparison::kGreaterOrEqual;
+      if (!may_hold_later || (ascends ? upper : lower)) return Verdict::kNoMore;
+      return Verdict::kSkip;
     }
-    answer->site = asked.site;
-    answer->request = query.search;
-    if (of_vector_ && asked.vector.size() != index->dimension()) {
-      FailUsage("vector: {} has {} numbers a row, the BLOB has {}", Describe(asked.site), index->dimension(),
-                asked.vector.size());
+    return Verdict::kReturn;
+  }
+
+  AttachedCatalogs& catalogs_;
+  CatalogSnapshot snapshot_;
+  std::span<const PushedComparison> comparisons_;  // the call's
+  Metric metric_;
+  Order order_;
+  StringId first_string_id_;
+  std::shared_ptr<Ranking> ranking_;
+  std::uint64_t next_ = 0;      // place of the row that Next looks at
+  std::uint64_t expected_ = 0;  // rows that will probably be asked for; 0: not known
+  // The row.
+  std::uint64_t place_ = 0;
+  mutable std::optional<Match> match_;
+  mutable std::optional<std::string> text_;
+};
+
+class NoRows : public TableRows {
+ public:
+  bool Next() override { return false; }
+  void Column(sqlite3_context*, int) const override {}
+  std::uint64_t Identity() const override { return 0; }
+};
+
+class NeighborsTable : public TableFunction {
+ public:
+  explicit NeighborsTable(bool of_vector) : of_vector_(of_vector) {}
+
+  const TableSpecification& specification() const override { return of_vector_ ? kOfVector : kOfPrompt; }
+
+  void Plan(TablePlan& plan) const override {
+    plan.TakeComparisons(kRank);
+    plan.TakeComparisons(kDistance);
+    if (RowsComeInOrder(plan)) plan.ComesInOrder();
+    plan.Finish(kCost, plan.Fixed(kK) ? kTypicalRowsOfK : kTypicalRows);
+  }
+
+  std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, TableCall& call) const override {
+    NeighborQuery query = ReadQuery(call);
+    CatalogSnapshot snapshot = catalogs.Open(call.Text(kCatalog, "main"));
+    IndexReader& reader = snapshot.reader();
+    const Asked asked = ReadAsked(call, reader, query);
+    call.SetDefault(kBlock, std::int64_t{asked.site.block});
+    call.SetDefault(kTI, std::int64_t{asked.site.t_i});
+    const bool exact = query.index_name == kExactIndexName;
+    if (!exact && !query.search.k) {
+      FailUsage("index_name {}: an approximate index finds so many rows as k says: write k = 10",
+                Quote(query.index_name));
     }
-    if (*query.search.k == 0 || band.low > band.high) return answer;
-    answer->rows = reader.FindNeighborsOf(of_vector_ ? asked.vector : reader.QueryVector(*asked.prompt, asked.site),
-                                          asked.site, query.index_name, query.search);
-    return answer;
+    SearchRequest& request = query.search;
+    request.cost = &catalogs.cost();
+    const Band end = BandOf(call, request.metric, request.order);
+    if (exact) {
+      const Band band = request.within.value_or(Band{});
+      const Band narrowed{std::max(band.low, end.low), std::min(band.high, end.high)};
+      if (narrowed.low > narrowed.high) return std::make_unique<NoRows>();
+      if (narrowed != Band{}) request.within = narrowed;
+    }
+    const std::string key = call.Key() + fmt::format(" {} {}", end.low, end.high);
+    std::shared_ptr<Ranking> ranking = snapshot.rankings().Find(key);
+    if (!ranking) {
+      const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(asked.site, query.index_name, request.metric);
+      std::vector<float> vector = of_vector_ ? asked.vector : reader.QueryVector(*asked.prompt, asked.site);
+      if (vector.size() != index->dimension()) {
+        FailUsage("vector: {} has {} numbers a row, the BLOB has {}", Describe(asked.site), index->dimension(),
+                  vector.size());
+      }
+      ranking = std::make_shared<Ranking>(index, exact, std::move(vector), request);
+      snapshot.rankings().Add(key, ranking);
+    }
+    const StringId first = reader.FirstStringId(asked.site.t_i + 1);
+    return std::make_unique<NeighborRows>(catalogs, std::move(snapshot), call, request, first, std::move(ranking));
   }
 
  private:
@@ -308,33 +285,38 @@ class NeighborsTable : public TableFunction {
     Site site;
   };
 
-  std::span<const char* const> names() const { return of_vector_ ? kVectorNames : kPromptNames; }
-
-  static NeighborQuery ReadQuery(const TableArguments& arguments) {
+  static NeighborQuery ReadQuery(TableCall& call) {
     NeighborQuery query;
-    query.stream = ParseStream(arguments.Text(kStream, Name(Stream::kFfwd)));
-    if (arguments.Has(kBlock)) query.block = SmallIntegerValue(arguments.Value(kBlock), "block");
-    if (arguments.Has(kTI)) query.t_i = SmallIntegerValue(arguments.Value(kTI), "t_i");
+    query.stream = ParseStream(call.Text(kStream, Name(Stream::kFfwd)));
+    if (call.Fixed(kBlock)) query.block = call.SmallInteger(kBlock);
+    if (call.Fixed(kTI)) query.t_i = call.SmallInteger(kTI);
     query.search.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    query.search.metric = ParseMetric(arguments.Text(kMetric, Name(Metric::kL2)));
-    query.search.order = ParseOrder(arguments.Text(kSortOrder, Name(Order::kNearest)));
-    query.index_name = arguments.Text(kIndexName, kExactIndexName);
-    query.search.parameters = arguments.Text(kParams, "");
+    query.search.k = call.Count(kK);
+    query.search.metric = ParseMetric(call.Text(kMetric, Name(Metric::kL2)));
+    query.search.order = ParseOrder(call.Text(kSortOrder, Name(Order::kNearest)));
+    query.index_name = call.Text(kIndexName, kExactIndexName);
+    query.search.parameters = call.Text(kParams, "");
+    if (call.Fixed(kLow) || call.Fixed(kHigh)) {
+      Band band;
+      if (call.Fixed(kLow)) band.low = call.Real(kLow);
+      if (call.Fixed(kHigh)) band.high = call.Real(kHigh);
+      query.search.within = band;
+    }
     return query;
   }
 
-  Asked ReadAsked(const TableArguments& arguments, IndexReader& reader, const NeighborQuery& query) const {
+  Asked ReadAsked(const TableCall& call, IndexReader& reader, const NeighborQuery& query) const {
     Asked asked;
     std::size_t tokens = 0;
     if (of_vector_) {
-      asked.vector = VectorValue(arguments.Value(kAsked), names()[kAsked]);
+      asked.vector = ReadVector(call.Blob(kAsked), "vector");
       if (query.stream == Stream::kEmbedding && !query.t_i) {
         const std::optional<ModelRow> model = reader.catalog().Model();
         if (model && model->shape.embed > 0)
           tokens = asked.vector.size() / static_cast<std::size_t>(model->shape.embed);
       }
     } else {
-      asked.prompt = reader.Encode(TextValue(arguments.Value(kAsked), names()[kAsked]));
+      asked.prompt = reader.Encode(call.Text(kAsked));
       tokens = asked.prompt->tokens.size();
     }
     asked.site = reader.ResolveSite(query, tokens);
@@ -342,7 +324,6 @@ class NeighborsTable : public TableFunction {
   }
 
   const bool of_vector_;
-  std::string declaration_;
 };
 
 }  // namespace

@@ -7,14 +7,13 @@
 
 namespace actkin {
 
-// actkin_neighbors(prompt, stream, block, t_i): the rows of a site nearest to a prompt, and
+// actkin_neighbors(prompt, stream, block, t_i): all rows of a site by rank, the nearest to a prompt first, and
 // actkin_neighbors_of(vector, stream, block, t_i): the same for a BLOB of float32. Columns rank, string_id, text,
-// distance; further arguments k, metric, sort_order, index_name, params, low, high, catalog, each as in the command
-// `query`.
+// distance, similarity; further arguments k, metric, sort_order, index_name, params, low, high, catalog, each as in the
+// command `query`. low and high choose a band (l2: of distances, cosine: of similarities), k cuts what is left.
 //
-// How many rows: k; without it LIMIT + OFFSET, where SQLite tells them (one table, no aggregate), no other constraint
-// is left for SQLite to check and the rows come in the order wanted; without these 10. A k larger than the site is an
-// error; the other two end with the site. Comparisons of `distance` narrow low and high: the k rows lie in that band.
+// Rows are found as they are read, so that whoever stops early pays for what was read. Comparisons of rank and distance
+// end and skip.
 std::unique_ptr<const TableFunction> MakeNeighborsTable();
 std::unique_ptr<const TableFunction> MakeNeighborsOfTable();
 

@@ -9,6 +9,7 @@
 #include "query/prompt_set.h"
 #include "query/saved_neighbor_lists.h"
 #include "query/sqlite/sql_value.h"
+#include "query/sqlite/table_function.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/experiment_catalog.h"
@@ -22,133 +23,114 @@ constexpr double kCostOfOne = 1e3;
 constexpr sqlite3_int64 kTypicalRows = 200'000;
 constexpr sqlite3_int64 kTypicalRowsOfOne = 10;
 
-enum Column { kPromptNumber, kRank, kStringId, kDistance };
-constexpr int kFirstArgument = 4;
+enum Column { kPromptNumber, kRank, kStringId, kDistance, kSimilarity };
+constexpr std::array kColumns{"prompt_number INTEGER", "rank INTEGER", "string_id INTEGER", "distance REAL",
+                              "similarity REAL"};
 enum Argument { kPromptSet, kStream, kBlock, kTI, kMetric, kK, kLow, kHigh, kPrompt, kCatalog };
-constexpr std::array kNames{"prompt_set", "stream", "block", "t_i", "metric", "k", "low", "high", "prompt", "catalog"};
-// Code of the plan beside the arguments'.
-constexpr char kNumberEqual = '#';
+constexpr std::array<TableArgument, 10> kArguments{{
+    {"prompt_set", ArgumentType::kText, "'sample-20000-seed-1337'"},
+    {"stream", ArgumentType::kText, "'ffwd'"},
+    {"block", ArgumentType::kInteger, "5"},
+    {"t_i", ArgumentType::kInteger, "9"},
+    {"metric", ArgumentType::kText, "'l2'"},
+    {"k", ArgumentType::kInteger, "10"},
+    {"low", ArgumentType::kReal, "0.5"},
+    {"high", ArgumentType::kReal, "1.5"},
+    {"prompt", ArgumentType::kText, "'my most gr'"},
+    {"catalog", ArgumentType::kText, "'main'"},
+}};
+constexpr TableSpecification kSpecification{
+    "actkin_saved_neighbors", kColumns, kArguments, 4,
+    "actkin_saved_neighbors('sample-20000-seed-1337', 'ffwd', 5, 9) with a set of the table prompt_set"};
 
 class SavedNeighborRows : public TableRows {
  public:
   // prompts: [begin, end).
-  SavedNeighborRows(const TableArguments& arguments, SavedNeighborLists lists, StringId first_string_id,
-                    std::uint64_t begin, std::uint64_t end)
-      : lists_(std::move(lists)), first_string_id_(first_string_id), prompt_(begin), end_(end) {
-    for (int argument = 0; argument <= kCatalog; ++argument) {
-      sqlite3_value* value = arguments.Value(argument);
-      given_.emplace_back(value == nullptr ? nullptr : sqlite3_value_dup(value));
-    }
+  SavedNeighborRows(SavedNeighborLists lists, Metric metric, StringId first_string_id, std::uint64_t begin,
+                    std::uint64_t end)
+      : lists_(std::move(lists)), metric_(metric), first_string_id_(first_string_id), prompt_(begin), end_(end) {
     if (prompt_ < end_) neighbors_ = lists_.Of(prompt_);
   }
 
-  // Rows are asked for one after the other.
-  bool AtEnd(std::size_t row) const override {
-    while (prompt_ < end_ && row >= first_row_ + neighbors_.size()) {
-      first_row_ += neighbors_.size();
+  bool Next() override {
+    ++rank_;
+    while (prompt_ < end_ && rank_ > neighbors_.size()) {
+      rank_ = 1;
       neighbors_ = ++prompt_ < end_ ? lists_.Of(prompt_) : std::span<const SavedNeighbor>();
     }
-    return prompt_ >= end_;
+    return prompt_ < end_;
   }
 
-  void Column(sqlite3_context* context, std::size_t row, int column) const override {
-    const std::size_t place = row - first_row_;
+  void Column(sqlite3_context* context, int column) const override {
+    const SavedNeighbor& neighbor = neighbors_[rank_ - 1];
     switch (column) {
       case kPromptNumber:
         return sqlite3_result_int64(context, static_cast<sqlite3_int64>(prompt_));
       case kRank:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(place) + 1);
+        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(rank_));
       case kStringId:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(first_string_id_ + neighbors_[place].ordinal));
+        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(first_string_id_ + neighbor.ordinal));
       case kDistance:
-        return sqlite3_result_double(context, neighbors_[place].distance);
+        return sqlite3_result_double(context, DistanceOf(metric_, neighbor.distance));
       default:
-        break;
+        if (const std::optional<double> similarity = SimilarityOf(metric_, neighbor.distance)) {
+          return sqlite3_result_double(context, *similarity);
+        }
+        return sqlite3_result_null(context);
     }
-    if (const KeptValue& value = given_[static_cast<std::size_t>(column - kFirstArgument)]) {
-      return sqlite3_result_value(context, value.get());
-    }
-    sqlite3_result_null(context);
   }
 
+  std::uint64_t Identity() const override { return prompt_ << 32 | rank_; }
+
  private:
-  std::vector<KeptValue> given_;
   SavedNeighborLists lists_;
+  Metric metric_;
   StringId first_string_id_;
-  // Where the rows are read: the prompt of the row last asked for, its neighbors, and the row of the first of them.
-  mutable std::uint64_t prompt_;
+  // The prompt of the row, its neighbors, and the row's rank among them; 0 before the first row.
+  std::uint64_t prompt_;
   std::uint64_t end_;
-  mutable std::span<const SavedNeighbor> neighbors_;
-  mutable std::size_t first_row_ = 0;
+  std::span<const SavedNeighbor> neighbors_;
+  std::uint64_t rank_ = 0;
 };
 
-std::optional<Band> ReadBand(const TableArguments& arguments) {
-  if (!arguments.Has(kLow) && !arguments.Has(kHigh)) return std::nullopt;
+std::optional<Band> ReadBand(const TableCall& call) {
+  if (!call.Fixed(kLow) && !call.Fixed(kHigh)) return std::nullopt;
   Band band;
-  if (arguments.Has(kLow)) band.low = RealValue(arguments.Value(kLow), "low");
-  if (arguments.Has(kHigh)) band.high = RealValue(arguments.Value(kHigh), "high");
+  if (call.Fixed(kLow)) band.low = call.Real(kLow);
+  if (call.Fixed(kHigh)) band.high = call.Real(kHigh);
   return band;
 }
 
 class SavedNeighborsTable : public TableFunction {
  public:
-  const char* declaration() const override {
-    return "CREATE TABLE actkin_saved_neighbors(prompt_number INTEGER, rank INTEGER, string_id INTEGER, distance REAL, "
-           "prompt_set HIDDEN, stream HIDDEN, block HIDDEN, t_i HIDDEN, metric HIDDEN, k HIDDEN, low HIDDEN, "
-           "high HIDDEN, prompt HIDDEN, catalog HIDDEN)";
-  }
+  const TableSpecification& specification() const override { return kSpecification; }
 
-  bool Plan(sqlite3_index_info& info) const override {
-    TablePlan plan(info);
-    if (!plan.ConsumeArguments(kFirstArgument)) return false;
-    bool one = false;
-    const auto constraints = plan.constraints();
-    for (int i = 0; i < static_cast<int>(constraints.size()); ++i) {
-      const auto& constraint = constraints[static_cast<std::size_t>(i)];
-      if (constraint.usable == 0 || constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-      one = one || constraint.iColumn == kFirstArgument + kPrompt;
-      if (constraint.iColumn != kPromptNumber) continue;
-      plan.Consume(i, kNumberEqual, false);
-      one = true;
-    }
-    info.orderByConsumed = ComesInOrder(info) ? 1 : 0;
+  void Plan(TablePlan& plan) const override {
+    plan.TakeComparisons(kPromptNumber);
+    if (ComesInOrder(plan)) plan.ComesInOrder();
+    const bool one = plan.Fixed(kPrompt) || plan.Takes(kPromptNumber, Comparison::kEqual);
     plan.Finish(one ? kCostOfOne : kCostOfAll, one ? kTypicalRowsOfOne : kTypicalRows);
-    return true;
   }
 
-  std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, std::string_view codes,
-                                  std::span<sqlite3_value* const> values) const override {
-    const TableArguments arguments(kNames, codes, values);
-    for (const Argument needed : {kPromptSet, kStream, kTI}) {
-      if (!arguments.Has(needed)) {
-        FailUsage(
-            "no {}: write actkin_saved_neighbors('sample-20000-seed-1337', 'ffwd', 5, 9), with a set of the table "
-            "prompt_set",
-            arguments.Name(needed));
-      }
-    }
+  std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, TableCall& call) const override {
     Site site;
-    site.stream = ParseStream(arguments.Text(kStream, ""));
-    if (arguments.Has(kBlock)) site.block = SmallIntegerValue(arguments.Value(kBlock), "block");
-    if (site.stream == Stream::kEmbedding) site.block = 0;
-    site.t_i = SmallIntegerValue(arguments.Value(kTI), "t_i");
-    const Metric metric = ParseMetric(arguments.Text(kMetric, Name(Metric::kL2)));
-    const std::optional<Band> within = ReadBand(arguments);
+    site.stream = ParseStream(call.Text(kStream));
+    site.block = site.stream == Stream::kEmbedding ? 0 : call.SmallInteger(kBlock);
+    site.t_i = call.SmallInteger(kTI);
+    const Metric metric = ParseMetric(call.Text(kMetric, Name(Metric::kL2)));
+    const std::optional<Band> within = ReadBand(call);
 
-    const AttachedCatalogs::Use use = catalogs.Open(arguments.Text(kCatalog, "main"));
-    IndexReader& reader = use.reader();
+    const CatalogSnapshot snapshot = catalogs.Open(call.Text(kCatalog, "main"));
+    IndexReader& reader = snapshot.reader();
     if (site.t_i < 0) site.t_i += reader.string_length();
-    const PromptSetRow set = RequirePromptSet(reader, TextValue(arguments.Value(kPromptSet), "prompt_set"));
+    const PromptSetRow set = RequirePromptSet(reader, call.Text(kPromptSet));
     ExperimentCatalog experiments(reader.catalog());
-    std::uint64_t k = 0;
-    if (arguments.Has(kK)) {
-      const std::int64_t given = IntegerValue(arguments.Value(kK), "k");
-      if (given < 1) FailUsage("k {}: ask for at least 1", given);
-      k = static_cast<std::uint64_t>(given);
-    } else {
+    std::uint64_t k = call.Count(kK).value_or(0);
+    if (!call.Fixed(kK)) {
       for (const SavedNeighborsRow& row : experiments.SavedNeighbors(set.prompt_set_id)) {
         if (row.site == site && row.metric == metric && row.within == within) k = std::max(k, row.k);
       }
+      call.SetDefault(kK, static_cast<std::int64_t>(k));
     }
     std::optional<SavedNeighborLists> lists;
     if (k > 0) lists = FindSavedNeighbors(reader, set.prompt_set_id, site, metric, k, within);
@@ -156,40 +138,35 @@ class SavedNeighborsTable : public TableFunction {
       FailUsage("prompt set {} has no saved neighbors in {}, {}{}: the table saved_neighbors lists what there is",
                 Quote(set.name), Describe(site), Name(metric), k > 0 ? fmt::format(", k {}", k) : "");
     }
+    const auto [begin, end] = Prompts(call, experiments, set.prompt_set_id, lists->prompts());
+    return std::make_unique<SavedNeighborRows>(*lists, metric, reader.FirstStringId(site.t_i + 1), begin, end);
+  }
+
+ private:
+  // The prompts [first, second) that the call may have rows of.
+  static std::pair<std::uint64_t, std::uint64_t> Prompts(const TableCall& call, ExperimentCatalog& experiments,
+                                                         std::int64_t prompt_set_id, std::uint64_t count) {
     std::uint64_t begin = 0;
-    std::uint64_t end = lists->prompts();
+    std::uint64_t end = count;
     const auto only = [&](std::optional<std::uint64_t> number) {
       const bool inside = number && *number >= begin && *number < end;
       begin = inside ? *number : end;
       end = inside ? begin + 1 : end;
     };
-    if (arguments.Has(kPrompt)) {
-      only(experiments.FindPrompt(set.prompt_set_id, TextValue(arguments.Value(kPrompt), "prompt")));
+    if (call.Fixed(kPrompt)) only(experiments.FindPrompt(prompt_set_id, call.Text(kPrompt)));
+    for (const PushedComparison& comparison : call.comparisons()) {
+      while (begin < end && !comparison.Holds(static_cast<double>(begin))) ++begin;
+      while (begin < end && !comparison.Holds(static_cast<double>(end - 1))) --end;
     }
-    if (const std::size_t at = codes.find(kNumberEqual); at != std::string_view::npos) {
-      // What is no whole number is no prompt's; SQLite compares once more.
-      const bool number = sqlite3_value_numeric_type(values[at]) == SQLITE_INTEGER;
-      const std::int64_t value = number ? sqlite3_value_int64(values[at]) : -1;
-      if (number) only(value < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(value)));
-    }
-    return std::make_unique<SavedNeighborRows>(arguments, *lists, FirstStringId(reader, site.t_i + 1), begin, end);
-  }
-
- private:
-  static StringId FirstStringId(IndexReader& reader, int length) {
-    for (const LengthRow& row : reader.catalog().Lengths()) {
-      if (row.length == length) return row.first_string_id;
-    }
-    FailUsage("t_i {}: strings have {} tokens", length - 1, reader.string_length());
+    return {begin, end};
   }
 
   // By prompt_number, then rank.
-  static bool ComesInOrder(const sqlite3_index_info& info) {
-    if (info.nOrderBy == 0 || info.nOrderBy > 2) return false;
-    for (int i = 0; i < info.nOrderBy; ++i) {
-      if (info.aOrderBy[i].desc != 0 || info.aOrderBy[i].iColumn != (i == 0 ? kPromptNumber : kRank)) return false;
+  static bool ComesInOrder(const TablePlan& plan) {
+    for (int i = 0; i < std::min(plan.order_terms(), 2); ++i) {
+      if (plan.order_descending(i) || plan.order_column(i) != (i == 0 ? kPromptNumber : kRank)) return false;
     }
-    return true;
+    return plan.order_terms() > 0;
   }
 };
 

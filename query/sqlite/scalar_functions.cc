@@ -45,8 +45,8 @@ void VectorFunction(sqlite3_context* context, int count, sqlite3_value** values)
     const std::string catalog = count > 3 ? TextValue(values[3], "catalog") : "main";
 
     auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
-    const AttachedCatalogs::Use use = catalogs.Open(catalog);
-    IndexReader& reader = use.reader();
+    const CatalogSnapshot snapshot = catalogs.Open(catalog);
+    IndexReader& reader = snapshot.reader();
     const std::uint64_t last = LastStringId(reader.catalog());
     if (string_id < 1 || static_cast<std::uint64_t>(string_id) > last) {
       FailUsage("string_id {}: this index has strings 1 to {}", string_id, last);
@@ -67,8 +67,14 @@ void DistanceFunction(sqlite3_context* context, int, sqlite3_value** values) {
       FailUsage("a has {} numbers, b has {}: only vectors of one dimension have a distance", a.size(), b.size());
     }
     const std::vector<double> query(b.begin(), b.end());
-    sqlite3_result_double(context, ExactDistance(metric, SumExactly(metric, a, query), SquaredNorm(query)));
+    sqlite3_result_double(context,
+                          DistanceOf(metric, ExactDistance(metric, SumExactly(metric, a, query), SquaredNorm(query))));
   });
+}
+
+void RowsReadFunction(sqlite3_context* context, int, sqlite3_value**) {
+  auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
+  sqlite3_result_int64(context, static_cast<sqlite3_int64>(catalogs.cost().rows_read.load()));
 }
 
 void VersionFunction(sqlite3_context* context, int, sqlite3_value**) { ReturnText(context, ACTKIN_VERSION); }
@@ -76,15 +82,21 @@ void VersionFunction(sqlite3_context* context, int, sqlite3_value**) { ReturnTex
 }  // namespace
 
 int RegisterScalarFunctions(sqlite3* connection, const std::shared_ptr<AttachedCatalogs>& catalogs) {
-  constexpr int kPure = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
-  for (const int count : {3, 4}) {
+  // Views and triggers may call all of them, whoever made them: they read the files of the catalog that they are asked
+  // of, and nothing else.
+  constexpr int kReading = SQLITE_UTF8 | SQLITE_INNOCUOUS;
+  constexpr int kPure = kReading | SQLITE_DETERMINISTIC;
+  const auto register_reading = [&](const char* name, int count,
+                                    void (*function)(sqlite3_context*, int, sqlite3_value**)) {
     // SQLite calls the destructor, also when it fails.
-    const int status =
-        sqlite3_create_function_v2(connection, "actkin_vector", count, SQLITE_UTF8,
-                                   new std::shared_ptr<AttachedCatalogs>(catalogs), VectorFunction, nullptr, nullptr,
-                                   [](void* data) { delete static_cast<std::shared_ptr<AttachedCatalogs>*>(data); });
-    if (status != SQLITE_OK) return status;
+    return sqlite3_create_function_v2(connection, name, count, kReading,
+                                      new std::shared_ptr<AttachedCatalogs>(catalogs), function, nullptr, nullptr,
+                                      [](void* data) { delete static_cast<std::shared_ptr<AttachedCatalogs>*>(data); });
+  };
+  for (const int count : {3, 4}) {
+    if (const int status = register_reading("actkin_vector", count, VectorFunction); status != SQLITE_OK) return status;
   }
+  if (const int status = register_reading("actkin_rows_read", 0, RowsReadFunction); status != SQLITE_OK) return status;
   const int status = sqlite3_create_function_v2(connection, "actkin_distance", 3, kPure, nullptr, DistanceFunction,
                                                 nullptr, nullptr, nullptr);
   if (status != SQLITE_OK) return status;

@@ -73,16 +73,25 @@ double RealValue(sqlite3_value* value, std::string_view name) {
   return sqlite3_value_double(value);
 }
 
-std::vector<float> VectorValue(sqlite3_value* value, std::string_view name) {
+std::string BlobValue(sqlite3_value* value, std::string_view name) {
   if (sqlite3_value_type(value) != SQLITE_BLOB) {
     FailUsage("{}: expected a BLOB of little-endian float32, found {}", name, Found(value));
   }
-  const auto bytes = static_cast<std::size_t>(sqlite3_value_bytes(value));
-  if (bytes == 0 || bytes % sizeof(float) != 0) {
-    FailUsage("{}: expected a BLOB of little-endian float32, found {}: 4 bytes a number", name, Found(value));
+  const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_value_bytes(value)));
+}
+
+std::vector<float> VectorValue(sqlite3_value* value, std::string_view name) {
+  return ReadVector(BlobValue(value, name), name);
+}
+
+std::vector<float> ReadVector(std::string_view bytes, std::string_view name) {
+  if (bytes.empty() || bytes.size() % sizeof(float) != 0) {
+    FailUsage("{}: expected a BLOB of little-endian float32, found a BLOB of {} bytes: 4 bytes a number", name,
+              bytes.size());
   }
-  std::vector<float> vector(bytes / sizeof(float));
-  std::memcpy(vector.data(), sqlite3_value_blob(value), bytes);
+  std::vector<float> vector(bytes.size() / sizeof(float));
+  std::memcpy(vector.data(), bytes.data(), bytes.size());
   const auto odd = std::ranges::find_if_not(vector, [](float number) { return std::isfinite(number); });
   if (odd != vector.end()) FailUsage("{}: number {} is {}: expected finite numbers", name, odd - vector.begin(), *odd);
   return vector;

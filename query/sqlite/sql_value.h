@@ -18,8 +18,10 @@ std::string TextValue(sqlite3_value* value, std::string_view name);
 std::int64_t IntegerValue(sqlite3_value* value, std::string_view name);
 int SmallIntegerValue(sqlite3_value* value, std::string_view name);
 double RealValue(sqlite3_value* value, std::string_view name);
+std::string BlobValue(sqlite3_value* value, std::string_view name);
 // A BLOB of little-endian float32 numbers, all finite, at least one.
 std::vector<float> VectorValue(sqlite3_value* value, std::string_view name);
+std::vector<float> ReadVector(std::string_view bytes, std::string_view name);
 
 void ReturnText(sqlite3_context* context, std::string_view text);
 void ReturnVector(sqlite3_context* context, std::span<const float> vector);

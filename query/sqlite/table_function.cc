@@ -1,8 +1,11 @@
 #include "query/sqlite/table_function.h"
 
-#include <cstring>
+#include <xxhash.h>
+
 #include <exception>
 #include <new>
+#include <string>
+#include <utility>
 
 #include "query/sqlite/sql_value.h"
 #include "schema/error.h"
@@ -24,8 +27,9 @@ struct VirtualTable : sqlite3_vtab {
 };
 
 struct Cursor : sqlite3_vtab_cursor {
+  std::unique_ptr<TableCall> call;
   std::unique_ptr<TableRows> rows;
-  std::size_t row = 0;
+  std::uint64_t call_hash = 0;
   bool at_end = true;
 };
 
@@ -44,6 +48,8 @@ int Guard(sqlite3_vtab* table, const Action& action) {
     return action();
   } catch (const std::bad_alloc&) {
     return SQLITE_NOMEM;
+  } catch (const Interrupted&) {
+    return SQLITE_INTERRUPT;
   } catch (const std::exception& error) {
     return Report(table, ErrorLine(error));
   }
@@ -51,9 +57,11 @@ int Guard(sqlite3_vtab* table, const Action& action) {
 
 int Connect(sqlite3* connection, void* data, int, const char* const*, sqlite3_vtab** table, char**) {
   const SharedRegistered& registered = *static_cast<const SharedRegistered*>(data);
-  if (const int status = sqlite3_declare_vtab(connection, registered->function->declaration()); status != SQLITE_OK) {
-    return status;
-  }
+  const std::string declaration = registered->function->specification().Declaration();
+  if (const int status = sqlite3_declare_vtab(connection, declaration.c_str()); status != SQLITE_OK) return status;
+  // It reads the files of the catalog that it is asked of, and nothing else: views and triggers may ask it, whoever
+  // made them.
+  sqlite3_vtab_config(connection, SQLITE_VTAB_INNOCUOUS);
   auto* connected = new (std::nothrow) VirtualTable();
   if (connected == nullptr) return SQLITE_NOMEM;
   connected->registered = registered;
@@ -69,7 +77,12 @@ int Disconnect(sqlite3_vtab* table) {
 }
 
 int BestIndex(sqlite3_vtab* table, sqlite3_index_info* info) {
-  return Guard(table, [&] { return RegisteredOf(table).function->Plan(*info) ? SQLITE_OK : SQLITE_CONSTRAINT; });
+  return Guard(table, [&] {
+    const TableFunction& function = *RegisteredOf(table).function;
+    TablePlan plan(function.specification(), *info);
+    function.Plan(plan);
+    return SQLITE_OK;
+  });
 }
 
 int Open(sqlite3_vtab*, sqlite3_vtab_cursor** cursor) {
@@ -82,17 +95,22 @@ int Close(sqlite3_vtab_cursor* cursor) {
   return SQLITE_OK;
 }
 
-int Filter(sqlite3_vtab_cursor* base, int, const char* codes, int count, sqlite3_value** values) {
+int Filter(sqlite3_vtab_cursor* base, int, const char* plan, int count, sqlite3_value** values) {
   auto* cursor = static_cast<Cursor*>(base);
   cursor->rows.reset();
-  cursor->row = 0;
   cursor->at_end = true;
   return Guard(base->pVtab, [&] {
     const Registered& registered = RegisteredOf(base->pVtab);
+    const TableFunction& function = *registered.function;
+    cursor->call =
+        std::make_unique<TableCall>(function.specification(), plan == nullptr ? "" : plan,
+                                    std::span<sqlite3_value* const>(values, static_cast<std::size_t>(count)));
+    if (cursor->call->HasNoRows()) return SQLITE_OK;
     registered.catalogs->writer_gate().LookForWriter();
-    cursor->rows = registered.function->Call(*registered.catalogs, codes == nullptr ? "" : codes,
-                                             {values, static_cast<std::size_t>(count)});
-    cursor->at_end = cursor->rows->AtEnd(0);
+    cursor->rows = function.Call(*registered.catalogs, *cursor->call);
+    const std::string key = cursor->call->Key();
+    cursor->call_hash = XXH3_64bits(key.data(), key.size());
+    cursor->at_end = !cursor->rows->Next();
     return SQLITE_OK;
   });
 }
@@ -100,7 +118,7 @@ int Filter(sqlite3_vtab_cursor* base, int, const char* codes, int count, sqlite3
 int Next(sqlite3_vtab_cursor* base) {
   auto* cursor = static_cast<Cursor*>(base);
   return Guard(base->pVtab, [&] {
-    cursor->at_end = cursor->rows->AtEnd(++cursor->row);
+    cursor->at_end = !cursor->rows->Next();
     return SQLITE_OK;
   });
 }
@@ -110,14 +128,25 @@ int AtEnd(sqlite3_vtab_cursor* cursor) { return static_cast<Cursor*>(cursor)->at
 int Column(sqlite3_vtab_cursor* base, sqlite3_context* context, int column) {
   const auto* cursor = static_cast<Cursor*>(base);
   return Guard(base->pVtab, [&] {
-    cursor->rows->Column(context, cursor->row, column);
+    const int argument = column - RegisteredOf(base->pVtab).function->specification().first_argument();
+    if (argument >= 0) {
+      cursor->call->Return(context, argument);
+    } else {
+      cursor->rows->Column(context, column);
+    }
     return SQLITE_OK;
   });
 }
 
-int RowId(sqlite3_vtab_cursor* cursor, sqlite3_int64* row_id) {
-  *row_id = static_cast<sqlite3_int64>(static_cast<Cursor*>(cursor)->row) + 1;
-  return SQLITE_OK;
+// Where SQLite plans an OR as several calls, it keeps each rowid once: rows are the same only where arguments and row
+// are.
+int RowId(sqlite3_vtab_cursor* base, sqlite3_int64* row_id) {
+  const auto* cursor = static_cast<Cursor*>(base);
+  return Guard(base->pVtab, [&] {
+    const std::uint64_t row = cursor->rows->Identity();
+    *row_id = static_cast<sqlite3_int64>(XXH3_64bits_withSeed(&row, sizeof(row), cursor->call_hash));
+    return SQLITE_OK;
+  });
 }
 
 // Without xCreate the table exists under the function's name alone.
@@ -140,56 +169,9 @@ constexpr sqlite3_module kModule = MakeModule();
 
 }  // namespace
 
-bool TablePlan::ConsumeArguments(int first) {
-  for (int i = 0; i < info_.nConstraint; ++i) {
-    const auto& constraint = info_.aConstraint[i];
-    if (constraint.iColumn < first || constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (constraint.usable == 0) return false;
-    const char code = static_cast<char>('a' + (constraint.iColumn - first));
-    // A second value for the same argument is left to SQLite to compare with the first.
-    if (codes_.find(code) == std::string::npos) Consume(i, code, true);
-  }
-  return true;
-}
-
-void TablePlan::Consume(int constraint, char code, bool omit) {
-  codes_.push_back(code);
-  info_.aConstraintUsage[constraint].argvIndex = static_cast<int>(codes_.size());
-  info_.aConstraintUsage[constraint].omit = omit ? 1 : 0;
-}
-
-void TablePlan::Finish(double cost, sqlite3_int64 rows) {
-  info_.idxStr = sqlite3_mprintf("%s", codes_.c_str());
-  if (info_.idxStr == nullptr) throw std::bad_alloc();
-  info_.needToFreeIdxStr = 1;
-  info_.estimatedCost = cost;
-  info_.estimatedRows = rows;
-}
-
-bool RankedRowsComeInOrder(const sqlite3_index_info& info, int rank_column, int probability_column) {
-  if (info.nOrderBy == 0) return false;
-  const bool descending = info.aOrderBy[0].desc != 0;
-  if (info.aOrderBy[0].iColumn == rank_column) return !descending;
-  return info.aOrderBy[0].iColumn == probability_column && descending && info.nOrderBy == 1;
-}
-
-TableArguments::TableArguments(std::span<const char* const> names, std::string_view codes,
-                               std::span<sqlite3_value* const> values)
-    : names_(names), values_(names.size(), nullptr) {
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    const int argument = codes[i] - 'a';
-    if (argument >= 0 && argument < static_cast<int>(names.size())) {
-      values_[static_cast<std::size_t>(argument)] = values[i];
-    }
-  }
-}
-
-std::string TableArguments::Text(int argument, std::string_view missing) const {
-  return Has(argument) ? TextValue(Value(argument), Name(argument)) : std::string(missing);
-}
-
-int RegisterTableFunction(sqlite3* connection, const char* name, std::unique_ptr<const TableFunction> function,
+int RegisterTableFunction(sqlite3* connection, std::unique_ptr<const TableFunction> function,
                           std::shared_ptr<AttachedCatalogs> catalogs) {
+  const char* name = function->specification().name;
   auto* registered =
       new SharedRegistered(std::make_shared<const Registered>(Registered{std::move(function), std::move(catalogs)}));
   // SQLite calls the destructor, also when it fails.

@@ -1,0 +1,182 @@
+#include "query/sqlite/table_call.h"
+
+#include <cmath>
+#include <limits>
+
+#include "query/sqlite/sql_value.h"
+#include "schema/error.h"
+#include "schema/text.h"
+
+namespace actkin {
+namespace {
+
+// Beyond it a double no longer tells whole numbers apart.
+constexpr std::int64_t kLargestExact = std::int64_t{1} << 53;
+
+SqlValue ReadValue(ArgumentType type, sqlite3_value* value, std::string_view name) {
+  switch (type) {
+    case ArgumentType::kText:
+      return TextValue(value, name);
+    case ArgumentType::kInteger:
+      return IntegerValue(value, name);
+    case ArgumentType::kReal:
+      return RealValue(value, name);
+    case ArgumentType::kBlob:
+      return SqlBlob{BlobValue(value, name)};
+    case ArgumentType::kAny:
+      break;
+  }
+  if (sqlite3_value_type(value) == SQLITE_TEXT) return TextValue(value, name);
+  return IntegerValue(value, name);
+}
+
+// A value as SQL writes it.
+std::string Literal(const SqlValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    std::string literal = "'";
+    for (const char c : *text) literal += c == '\'' ? "''" : std::string(1, c);
+    return literal + "'";
+  }
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *integer);
+  if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
+  return "";
+}
+
+}  // namespace
+
+bool PushedComparison::Holds(double value) const {
+  switch (comparison) {
+    case Comparison::kEqual:
+      return value == number;
+    case Comparison::kLess:
+      return value < number;
+    case Comparison::kLessOrEqual:
+      return value <= number;
+    case Comparison::kGreater:
+      return value > number;
+    case Comparison::kGreaterOrEqual:
+      return value >= number;
+  }
+  return true;
+}
+
+TableCall::TableCall(const TableSpecification& specification, std::string_view plan,
+                     std::span<sqlite3_value* const> values)
+    : specification_(specification), fixed_(specification.arguments.size()), values_(specification.arguments.size()) {
+  const PlannedCall planned = ReadPlan(plan);
+  for (std::size_t i = 0; i < planned.values.size(); ++i) {
+    const int argument = planned.values[i].column - specification_.first_argument();
+    if (argument >= 0) {
+      TakeArgument(argument, values[i]);
+    } else {
+      TakeComparison(planned.values[i], values[i]);
+    }
+  }
+  if (has_no_rows_) return;
+  RequireKnown(planned.unknown);
+  RequireFixed();
+}
+
+void TableCall::TakeArgument(int argument, sqlite3_value* value) {
+  const auto at = static_cast<std::size_t>(argument);
+  fixed_[at] = true;
+  if (argument == 0 && sqlite3_value_type(value) == SQLITE_NULL) {
+    has_no_rows_ = true;
+  } else {
+    values_[at] = ReadValue(specification_.arguments[at].type, value, Name(argument));
+  }
+}
+
+void TableCall::TakeComparison(const PlannedValue& planned, sqlite3_value* value) {
+  const int type = sqlite3_value_type(value) == SQLITE_BLOB ? SQLITE_BLOB : sqlite3_value_numeric_type(value);
+  if (type == SQLITE_NULL) {
+    // `IS NULL` looks the same here: no column that is compared is ever NULL.
+    has_no_rows_ = true;
+  } else if (type == SQLITE_FLOAT) {
+    comparisons_.push_back({planned.column, planned.comparison, sqlite3_value_double(value)});
+  } else if (type == SQLITE_INTEGER && std::abs(sqlite3_value_int64(value) / 2) < kLargestExact / 2) {
+    comparisons_.push_back({planned.column, planned.comparison, static_cast<double>(sqlite3_value_int64(value))});
+  }
+}
+
+void TableCall::RequireKnown(std::span<const int> unknown) const {
+  if (unknown.empty()) return;
+  FailUsage(
+      "{0}: its value comes from a table that stands after {1} in this join, or that an outer join keeps apart: name "
+      "{1} "
+      "after it (CROSS JOIN keeps the order); in a LEFT JOIN write the condition in its ON; swap a RIGHT JOIN",
+      Name(unknown.front()), specification_.name);
+}
+
+void TableCall::RequireFixed() const {
+  for (int argument = 0; argument < specification_.required; ++argument) {
+    if (Fixed(argument)) continue;
+    FailUsage(
+        "no {0}: write {1}, or {0} = {2} (IN, for several); beside an OR, repeat what else is asked in each of its "
+        "branches; in a LEFT JOIN write it in its ON; swap a RIGHT JOIN",
+        Name(argument), specification_.usage, specification_.arguments[static_cast<std::size_t>(argument)].example);
+  }
+}
+
+std::string TableCall::Text(int argument, std::string_view missing) {
+  if (!Fixed(argument)) SetDefault(argument, std::string(missing));
+  return Text(argument);
+}
+
+int TableCall::SmallInteger(int argument) const {
+  const std::int64_t number = Integer(argument);
+  if (number < std::numeric_limits<int>::min() || number > std::numeric_limits<int>::max()) {
+    FailUsage("{}: {} is out of range", Name(argument), number);
+  }
+  return static_cast<int>(number);
+}
+
+void TableCall::SetDefault(int argument, SqlValue value) {
+  if (!Fixed(argument)) values_[static_cast<std::size_t>(argument)] = std::move(value);
+}
+
+std::optional<std::uint64_t> TableCall::Count(int argument) const {
+  if (!Fixed(argument)) return std::nullopt;
+  const std::int64_t count = Integer(argument);
+  if (count < 1) FailUsage("{} {}: ask for at least 1", Name(argument), count);
+  return static_cast<std::uint64_t>(count);
+}
+
+std::string TableCall::Key() const {
+  std::string key;
+  const auto add = [&key](const auto& number) { key.append(reinterpret_cast<const char*>(&number), sizeof(number)); };
+  const auto add_bytes = [&](const std::string& bytes) {
+    add(bytes.size());
+    key += bytes;
+  };
+  for (const SqlValue& value : values_) {
+    key += static_cast<char>(value.index());
+    if (const auto* integer = std::get_if<std::int64_t>(&value)) add(*integer);
+    if (const auto* real = std::get_if<double>(&value)) add(*real + 0.0);  // one zero
+    if (const auto* text = std::get_if<std::string>(&value)) add_bytes(*text);
+    if (const auto* blob = std::get_if<SqlBlob>(&value)) add_bytes(blob->bytes);
+  }
+  return key;
+}
+
+void TableCall::Return(sqlite3_context* context, int argument) const {
+  const SqlValue& value = Value(argument);
+  if (!Fixed(argument)) {
+    const std::string literal = Literal(value);
+    FailUsage(
+        "{0} has no {1} = in this call, so {2}: its column can be read only where {1} is fixed: write {1} = {3} (IN, "
+        "for several; in a LEFT JOIN, in its ON; swap a RIGHT JOIN)",
+        specification_.name, Name(argument),
+        literal.empty() ? "it has none" : fmt::format("it has its default, {}", literal),
+        literal.empty() ? specification_.arguments[static_cast<std::size_t>(argument)].example : literal);
+  }
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return sqlite3_result_int64(context, *integer);
+  if (const auto* real = std::get_if<double>(&value)) return sqlite3_result_double(context, *real);
+  if (const auto* text = std::get_if<std::string>(&value)) return ReturnText(context, *text);
+  if (const auto* blob = std::get_if<SqlBlob>(&value)) {
+    return sqlite3_result_blob64(context, blob->bytes.data(), blob->bytes.size(), SQLITE_TRANSIENT);
+  }
+  sqlite3_result_null(context);
+}
+
+}  // namespace actkin

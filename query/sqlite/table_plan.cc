@@ -1,0 +1,179 @@
+#include "query/sqlite/table_plan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <optional>
+
+#include "query/sqlite/sql_value.h"
+
+namespace actkin {
+namespace {
+
+// Columns in idxStr: one character from this one on.
+constexpr char kFirstColumn = 'A';
+// Between values and unknown arguments.
+constexpr char kUnknown = '!';
+
+std::optional<Comparison> ComparisonOf(unsigned char op) {
+  switch (op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+    case SQLITE_INDEX_CONSTRAINT_IS:
+      return Comparison::kEqual;
+    case SQLITE_INDEX_CONSTRAINT_LT:
+      return Comparison::kLess;
+    case SQLITE_INDEX_CONSTRAINT_LE:
+      return Comparison::kLessOrEqual;
+    case SQLITE_INDEX_CONSTRAINT_GT:
+      return Comparison::kGreater;
+    case SQLITE_INDEX_CONSTRAINT_GE:
+      return Comparison::kGreaterOrEqual;
+    default:
+      return std::nullopt;
+  }
+}
+
+bool Fixes(unsigned char op) { return op == SQLITE_INDEX_CONSTRAINT_EQ || op == SQLITE_INDEX_CONSTRAINT_IS; }
+
+char ColumnCode(int column) { return static_cast<char>(kFirstColumn + column); }
+
+}  // namespace
+
+std::string TableSpecification::Declaration() const {
+  static constexpr const char* kTypes[] = {" TEXT", " INTEGER", " REAL", "", ""};
+  std::string text = std::string("CREATE TABLE ") + name + "(";
+  for (const char* column : columns) text += std::string(column) + ", ";
+  for (const TableArgument& argument : arguments) {
+    text += std::string(argument.name) + kTypes[static_cast<int>(argument.type)] + " HIDDEN, ";
+  }
+  text.replace(text.size() - 2, 2, ")");
+  return text;
+}
+
+PlannedCall ReadPlan(std::string_view idx_str) {
+  PlannedCall call;
+  const std::size_t end = std::min(idx_str.find(kUnknown), idx_str.size());
+  for (std::size_t i = 0; i + 1 < end; i += 2) {
+    call.values.push_back({idx_str[i] - kFirstColumn, static_cast<Comparison>(idx_str[i + 1])});
+  }
+  for (std::size_t i = end + 1; i < idx_str.size(); ++i) call.unknown.push_back(idx_str[i] - kFirstColumn);
+  return call;
+}
+
+TablePlan::TablePlan(const TableSpecification& specification, sqlite3_index_info& info)
+    : specification_(specification),
+      info_(info),
+      fixed_(specification.arguments.size()),
+      unknown_(specification.arguments.size()) {
+  TakeArguments();
+}
+
+bool TablePlan::IsBinary(int constraint) const {
+  const char* collation = sqlite3_vtab_collation(&info_, constraint);
+  return collation == nullptr || std::strcmp(collation, "BINARY") == 0;
+}
+
+void TablePlan::TakeArguments() {
+  for (int i = 0; i < info_.nConstraint; ++i) {
+    const auto& constraint = info_.aConstraint[i];
+    const int argument = constraint.iColumn - specification_.first_argument();
+    if (argument < 0 || !Fixes(constraint.op) || !IsBinary(i)) continue;
+    const auto at = static_cast<std::size_t>(argument);
+    if (constraint.usable == 0) {
+      unknown_[at] = true;
+    } else if (!fixed_[at]) {
+      // A second value for the same argument is left to SQLite, to compare with the first.
+      fixed_[at] = true;
+      Take(i, Comparison::kEqual, /*omit=*/true);
+    }
+  }
+  for (std::size_t i = 0; i < fixed_.size(); ++i) unknown_[i] = unknown_[i] && !fixed_[i];
+}
+
+void TablePlan::TakeComparisons(int column) {
+  for (int i = 0; i < info_.nConstraint; ++i) {
+    const auto& constraint = info_.aConstraint[i];
+    if (constraint.iColumn != column || constraint.usable == 0) continue;
+    if (const std::optional<Comparison> comparison = ComparisonOf(constraint.op)) {
+      Take(i, *comparison, /*omit=*/false);
+    }
+  }
+}
+
+bool TablePlan::Takes(int column, Comparison comparison) const {
+  for (std::size_t i = 0; i < values_.size(); i += 2) {
+    if (values_[i] == ColumnCode(column) && values_[i + 1] == static_cast<char>(comparison)) return true;
+  }
+  return false;
+}
+
+void TablePlan::Take(int constraint, Comparison comparison, bool omit) {
+  values_ += {ColumnCode(info_.aConstraint[constraint].iColumn), static_cast<char>(comparison)};
+  info_.aConstraintUsage[constraint].argvIndex = ++taken_;
+  info_.aConstraintUsage[constraint].omit = omit ? 1 : 0;
+}
+
+std::string TablePlan::KnownText(int argument, std::string_view missing) const {
+  if (!Fixed(argument)) return std::string(missing);
+  for (int i = 0; i < info_.nConstraint; ++i) {
+    if (info_.aConstraintUsage[i].argvIndex == 0) continue;
+    if (info_.aConstraint[i].iColumn != specification_.first_argument() + argument) continue;
+    sqlite3_value* value = nullptr;
+    if (sqlite3_vtab_rhs_value(&info_, i, &value) == SQLITE_OK && sqlite3_value_type(value) == SQLITE_TEXT) {
+      return TextValue(value, "");
+    }
+  }
+  return "";
+}
+
+TablePlan::Answer TablePlan::Answerable() const {
+  const auto any = [](const std::vector<bool>& flags) { return std::ranges::find(flags, true) != flags.end(); };
+  if (any(unknown_)) return Answer::kNo;
+  if (!any(fixed_)) return Answer::kUnreadable;
+  for (int argument = 0; argument < specification_.required; ++argument) {
+    if (!Fixed(argument)) return Answer::kBranch;
+  }
+  for (int argument = 0; argument < specification_.argument_count(); ++argument) {
+    const sqlite3_uint64 column = sqlite3_uint64{1} << (specification_.first_argument() + argument);
+    if ((info_.colUsed & column) != 0 && !Fixed(argument)) return Answer::kUnreadable;
+  }
+  return Answer::kYes;
+}
+
+void TablePlan::Finish(double cost, sqlite3_int64 rows) {
+  info_.estimatedCost = cost;
+  info_.estimatedRows = rows;
+  // Calls that cannot be answered, or not in all ways that their columns are read; each is there, lest SQLite find "no
+  // query solution".
+  constexpr double kNever = 1e200;
+  constexpr double kUnreadable = 1e15;
+  switch (Answerable()) {
+    case Answer::kYes:
+      break;
+    case Answer::kBranch:
+      // SQLite plans the branches of an OR by themselves, without what stands beside the OR, which may well fix the
+      // rest. Such a call must look cheaper than one without what the branch fixes; and seem to have so many rows that
+      // what stands beside the OR may come from the tables before it.
+      info_.estimatedCost = 1;
+      info_.estimatedRows = sqlite3_int64{1} << 40;
+      break;
+    case Answer::kUnreadable:
+      info_.estimatedCost = kUnreadable;
+      break;
+    case Answer::kNo:
+      info_.estimatedCost = kNever;
+      break;
+  }
+  std::string text = values_;
+  if (std::ranges::find(unknown_, true) != unknown_.end()) {
+    text += kUnknown;
+    for (std::size_t i = 0; i < unknown_.size(); ++i) {
+      if (unknown_[i]) text += ColumnCode(static_cast<int>(i));
+    }
+  }
+  info_.idxStr = sqlite3_mprintf("%s", text.c_str());
+  if (info_.idxStr == nullptr) throw std::bad_alloc();
+  info_.needToFreeIdxStr = 1;
+}
+
+}  // namespace actkin

@@ -1,0 +1,75 @@
+#ifndef ACTKIN_QUERY_SQLITE_TABLE_PLAN_H_
+#define ACTKIN_QUERY_SQLITE_TABLE_PLAN_H_
+
+#include <sqlite3.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "query/sqlite/table_specification.h"
+
+namespace actkin {
+
+// Comparisons of a column that a table may use to stop early or to skip rows.
+enum class Comparison : char { kEqual = '=', kLess = '<', kLessOrEqual = '{', kGreater = '>', kGreaterOrEqual = '}' };
+
+// What xBestIndex chose, and what xFilter reads of it.
+struct PlannedValue {
+  int column = 0;  // of the table, hidden ones included
+  Comparison comparison = Comparison::kEqual;
+};
+struct PlannedCall {
+  std::vector<PlannedValue> values;  // in the order in which SQLite gives them
+  std::vector<int> unknown;          // arguments that are fixed, by values that are not known where the call is made
+};
+// idx_str: what TablePlan::Finish wrote.
+PlannedCall ReadPlan(std::string_view idx_str);
+
+// One xBestIndex. Every argument that `=`, IS or IN fixes is taken. A plan that cannot be answered is there all the
+// same, so that SQLite never says "no query solution"; it costs so much that any other is preferred, and the call says
+// what is wrong with it.
+class TablePlan {
+ public:
+  TablePlan(const TableSpecification& specification, sqlite3_index_info& info);
+
+  // Takes comparisons of a numeric column with known values; SQLite checks them all the same.
+  void TakeComparisons(int column);
+
+  // True where such a comparison was taken.
+  bool Takes(int column, Comparison comparison) const;
+
+  bool Fixed(int argument) const { return fixed_[static_cast<std::size_t>(argument)]; }
+  // The text that an argument has in every call of the statement, `missing` where it is not fixed; empty where the text
+  // is not known yet.
+  std::string KnownText(int argument, std::string_view missing) const;
+
+  int order_terms() const { return info_.nOrderBy; }
+  int order_column(int term) const { return info_.aOrderBy[term].iColumn; }
+  bool order_descending(int term) const { return info_.aOrderBy[term].desc != 0; }
+  // Rows come as ORDER BY asks.
+  void ComesInOrder() { info_.orderByConsumed = info_.nOrderBy > 0 ? 1 : 0; }
+
+  // Hands the plan over to SQLite. cost: of one call, in SQLite's unit, about one step of a scan.
+  void Finish(double cost, sqlite3_int64 rows);
+
+ private:
+  void TakeArguments();
+  void Take(int constraint, Comparison comparison, bool omit);
+  bool IsBinary(int constraint) const;
+  // Whether such a call can be answered: yes; perhaps, where it is a branch of an OR and the rest fixes what is
+  // missing; not where columns are read that are used, but not fixed; no.
+  enum class Answer { kYes, kBranch, kUnreadable, kNo };
+  Answer Answerable() const;
+
+  const TableSpecification& specification_;
+  sqlite3_index_info& info_;
+  std::vector<bool> fixed_;    // by argument
+  std::vector<bool> unknown_;  // by argument
+  int taken_ = 0;
+  std::string values_;  // two characters a value
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_SQLITE_TABLE_PLAN_H_

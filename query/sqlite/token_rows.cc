@@ -1,0 +1,38 @@
+#include "query/sqlite/token_rows.h"
+
+#include "query/sqlite/sql_value.h"
+
+namespace actkin {
+namespace {
+
+enum Column { kRank, kToken, kTokenId, kProbability };
+
+}  // namespace
+
+bool TokenRows::Next() {
+  if (end_ == rows_.size()) return false;
+  ++end_;
+  return true;
+}
+
+void TokenRows::Column(sqlite3_context* context, int column) const {
+  const TokenRow& row = rows_[end_ - 1];
+  switch (column) {
+    case kRank:
+      return sqlite3_result_int64(context, static_cast<sqlite3_int64>(end_));
+    case kToken:
+      return ReturnText(context, row.token);
+    case kTokenId:
+      return sqlite3_result_int64(context, row.token_id);
+    default:
+      return sqlite3_result_double(context, row.probability);
+  }
+}
+
+bool TokenRowsComeInOrder(const TablePlan& plan) {
+  if (plan.order_terms() == 0) return false;
+  if (plan.order_column(0) == kRank) return !plan.order_descending(0);
+  return plan.order_column(0) == kProbability && plan.order_descending(0) && plan.order_terms() == 1;
+}
+
+}  // namespace actkin

@@ -1,0 +1,39 @@
+#ifndef ACTKIN_QUERY_SQLITE_TOKEN_ROWS_H_
+#define ACTKIN_QUERY_SQLITE_TOKEN_ROWS_H_
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "query/sqlite/table_function.h"
+#include "schema/vocabulary.h"
+
+namespace actkin {
+
+struct TokenRow {
+  std::string token;
+  TokenId token_id = 0;
+  double probability = 0;
+};
+
+// Tokens by rank, the most probable first: columns rank, token, token_id, probability.
+class TokenRows : public TableRows {
+ public:
+  explicit TokenRows(std::vector<TokenRow> rows) : rows_(std::move(rows)) {}
+
+  bool Next() override;
+  void Column(sqlite3_context* context, int column) const override;
+  std::uint64_t Identity() const override { return rows_[end_ - 1].token_id; }
+
+ private:
+  std::vector<TokenRow> rows_;
+  std::size_t end_ = 0;  // behind the row that is read
+};
+
+// True where ORDER BY asks for such rows as they come.
+bool TokenRowsComeInOrder(const TablePlan& plan);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_SQLITE_TOKEN_ROWS_H_
