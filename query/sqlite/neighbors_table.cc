@@ -43,7 +43,7 @@ constexpr std::array<TableArgument, 12> Arguments(TableArgument asked) {
           {"catalog", kText, "'main'"}};
 }
 constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kText, "'my most gr'"});
-constexpr auto kVectorArguments = Arguments({"vector", ArgumentType::kBlob, "a BLOB of float32"});
+constexpr auto kVectorArguments = Arguments({"vector", ArgumentType::kBlob, "?"});
 constexpr TableSpecification kOfPrompt{"actkin_neighbors", kColumns, kPromptArguments, 1,
                                        "actkin_neighbors('a prompt', 'ffwd', 5, 9) with a prompt of yours"};
 constexpr TableSpecification kOfVector{"actkin_neighbors_of", kColumns, kVectorArguments, 1,
@@ -249,7 +249,7 @@ class NeighborsTable : public TableFunction {
     call.SetDefault(kTI, std::int64_t{asked.site.t_i});
     const bool exact = query.index_name == kExactIndexName;
     if (!exact && !query.search.k) {
-      FailUsage("index_name {}: an approximate index finds so many rows as k says: write k = 10",
+      FailUsage("index_name {}: an approximate index is asked for k rows: write k = 10",
                 Quote(query.index_name));
     }
     SearchRequest& request = query.search;

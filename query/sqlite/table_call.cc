@@ -13,6 +13,10 @@ namespace {
 // Beyond it a double no longer tells whole numbers apart.
 constexpr std::int64_t kLargestExact = std::int64_t{1} << 53;
 
+// How to write what SQLite hands over.
+constexpr const char* kWhere =
+    "(IN, for several; in each branch of an OR; in a LEFT JOIN, in its ON; swap a RIGHT JOIN)";
+
 SqlValue ReadValue(ArgumentType type, sqlite3_value* value, std::string_view name) {
   switch (type) {
     case ArgumentType::kText:
@@ -101,20 +105,15 @@ void TableCall::TakeComparison(const PlannedValue& planned, sqlite3_value* value
 
 void TableCall::RequireKnown(std::span<const int> unknown) const {
   if (unknown.empty()) return;
-  FailUsage(
-      "{0}: its value comes from a table that stands after {1} in this join, or that an outer join keeps apart: name "
-      "{1} "
-      "after it (CROSS JOIN keeps the order); in a LEFT JOIN write the condition in its ON; swap a RIGHT JOIN",
-      Name(unknown.front()), specification_.name);
+  FailUsage("{0}: its value is not known where this join calls {1}: name {1} after the tables that it comes from {2}",
+            Name(unknown.front()), specification_.name, kWhere);
 }
 
 void TableCall::RequireFixed() const {
   for (int argument = 0; argument < specification_.required; ++argument) {
     if (Fixed(argument)) continue;
-    FailUsage(
-        "no {0}: write {1}, or {0} = {2} (IN, for several); beside an OR, repeat what else is asked in each of its "
-        "branches; in a LEFT JOIN write it in its ON; swap a RIGHT JOIN",
-        Name(argument), specification_.usage, specification_.arguments[static_cast<std::size_t>(argument)].example);
+    FailUsage("no {0}: write {1}, or {0} = {2} where its value is known {3}", Name(argument), specification_.usage,
+              specification_.arguments[static_cast<std::size_t>(argument)].example, kWhere);
   }
 }
 
@@ -163,12 +162,9 @@ void TableCall::Return(sqlite3_context* context, int argument) const {
   const SqlValue& value = Value(argument);
   if (!Fixed(argument)) {
     const std::string literal = Literal(value);
-    FailUsage(
-        "{0} has no {1} = in this call, so {2}: its column can be read only where {1} is fixed: write {1} = {3} (IN, "
-        "for several; in a LEFT JOIN, in its ON; swap a RIGHT JOIN)",
-        specification_.name, Name(argument),
-        literal.empty() ? "it has none" : fmt::format("it has its default, {}", literal),
-        literal.empty() ? specification_.arguments[static_cast<std::size_t>(argument)].example : literal);
+    FailUsage("{0} is not fixed in this call of {1}, which has {2}: to read it, write {0} = {3} {4}", Name(argument),
+              specification_.name, literal.empty() ? "none" : "its default",
+              literal.empty() ? specification_.arguments[static_cast<std::size_t>(argument)].example : literal, kWhere);
   }
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return sqlite3_result_int64(context, *integer);
   if (const auto* real = std::get_if<double>(&value)) return sqlite3_result_double(context, *real);

@@ -28,7 +28,7 @@ constexpr std::array kStatements{
     "SELECT * FROM actkin_neighbors_of(?1, ?2, ?3, ?4) WHERE k = ?5 AND metric = ?6",
     "SELECT * FROM actkin_neighbors_of(?1, ?2, ?3, ?4) WHERE sort_order = ?5 AND index_name = ?6 AND params = ?7",
     "SELECT * FROM actkin_neighbors_of(actkin_vector(?1, ?2, ?3), ?2, ?3, ?4) WHERE low = ?5 LIMIT ?6",
-    "SELECT *, catalog FROM actkin_model(?1) WHERE catalog = ?2 OR ?3",
+    "SELECT * FROM actkin_model(?1) WHERE catalog = ?2 OR ?3",
     "SELECT * FROM actkin_model(?1) ORDER BY probability LIMIT ?2",
     "SELECT *, merge FROM actkin_predict(?1, ?2, ?3) WHERE k = ?4",
     "SELECT * FROM actkin_predict(?1, ?2, ?3) WHERE metric = ?4 AND merge = ?5 AND k = ?6",

@@ -138,7 +138,7 @@ class ConnectionTest(IndexTest):
     def test_inside_a_transaction_and_after_a_rollback(self):
         connection = self.open(self.copy(), isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TABLE notes AS SELECT * FROM actkin_neighbors('abba c', 'ffwd', 1, 5)")
+        connection.execute("CREATE TABLE notes AS SELECT * FROM actkin_neighbors('abba c', 'ffwd', 1, 5, 10)")
         self.assertEqual(connection.execute("SELECT count(*) FROM notes").fetchone(), (10,))
         connection.execute("ROLLBACK")
         self.assertEqual(self.answer(connection), self.made)

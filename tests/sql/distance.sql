@@ -1,5 +1,6 @@
 .load ./actkin
--- Comparisons of distance choose the band that the k rows are taken from, as low and high do.
+-- Comparisons of distance are filters of the ranking, wherever they are checked; low and high choose the band that the k
+-- rows are taken from.
 CREATE TEMP TABLE every AS SELECT rank, string_id, distance FROM actkin_neighbors('abba c', 'proj', 1, 5) LIMIT -1;
 CREATE TEMP TABLE edge AS SELECT rank, distance AS d FROM every WHERE rank IN (4, 9);
 CREATE TEMP VIEW low AS SELECT d FROM edge WHERE rank = 4;
@@ -15,8 +16,9 @@ SELECT 'low and high', count(*) = (SELECT n FROM between_them) FROM (SELECT * FR
 SELECT 'low alone', min(distance) = (SELECT d FROM low), count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE low = (SELECT d FROM low);
 SELECT 'both ways, the narrower holds', count(*) = (SELECT n FROM inside_them) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE low = 0 AND high = (SELECT d FROM high) AND distance > (SELECT d FROM low) AND distance < (SELECT d FROM high) LIMIT 100);
 SELECT '=', count(*) > 0, min(rank), min(distance) = (SELECT d FROM low) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance = (SELECT d FROM low);
-SELECT 'k rows of the band', count(*), min(distance) > 0 FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 0 AND k = 3;
-SELECT 'ten rows of the band', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 0;
+SELECT 'of the k rows', count(*), min(distance) > 0 FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 0 AND k = 3;
+SELECT 'k rows of the band', count(*), min(distance) > 0 FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE low = 1e-9 AND k = 3;
+SELECT 'of all rows', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 0;
 SELECT 'nothing in the band', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance < 0;
 SELECT 'contradiction', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > 2 AND distance < 1;
 SELECT 'NULL compares with nothing', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance > NULL;
@@ -25,6 +27,16 @@ SELECT 'and never smaller', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 
 SELECT 'a BLOB too', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance <= x'00';
 SELECT 'numbers in text', count(*) = (SELECT count(*) FROM every WHERE distance < 0.5) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance < '0.5' LIMIT -1);
 SELECT 'infinity', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance < 9e999 AND distance > -9e999;
-SELECT 'IN', count(*) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance IN (SELECT d FROM edge) LIMIT 100) HAVING count(*) >= 2;
-SELECT 'not consumed', count(*) <= 10 FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance + 0 > 0;
+SELECT 'IN', count(*) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance IN (SELECT d FROM edge)) HAVING count(*) >= 2;
+SELECT 'a comparison that SQLite keeps', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance + 0 > 0;
 SELECT 'of two calls', count(*) = sum(a.distance < b.distance) FROM actkin_neighbors('abba c', 'proj', 1, 5) AS a JOIN actkin_neighbors('cab cc', 'proj', 0, 5) AS b ON a.distance < b.distance;
+-- of farthest rows, and of cosine, whose distances are 1 - similarity
+CREATE TEMP TABLE kinds(metric, sort_order);
+INSERT INTO kinds VALUES ('l2', 'farthest'), ('cosine', 'nearest'), ('cosine', 'farthest');
+CREATE TEMP TABLE ranked AS SELECT b.* , k.metric, k.sort_order FROM kinds AS k CROSS JOIN actkin_neighbors('abba c', 'proj', 1, 5) AS b WHERE b.metric = k.metric AND b.sort_order = k.sort_order;
+SELECT 'pushed and filtered agree', k.metric, k.sort_order, e.rank,
+       (SELECT count(*) || ' ' || sum(rank) FROM actkin_neighbors('abba c', 'proj', 1, 5) AS b WHERE b.metric = k.metric AND b.sort_order = k.sort_order AND distance <= e.distance)
+         = (SELECT count(*) || ' ' || sum(rank) FROM ranked AS r WHERE r.metric = k.metric AND r.sort_order = k.sort_order AND distance <= e.distance),
+       (SELECT count(*) || ' ' || sum(rank) FROM actkin_neighbors('abba c', 'proj', 1, 5) AS b WHERE b.metric = k.metric AND b.sort_order = k.sort_order AND distance > e.distance)
+         IS (SELECT count(*) || ' ' || sum(rank) FROM ranked AS r WHERE r.metric = k.metric AND r.sort_order = k.sort_order AND distance > e.distance)
+  FROM kinds AS k JOIN ranked AS e USING (metric, sort_order) WHERE e.rank IN (1, 63, 64, 65, 200, 288);

@@ -37,7 +37,7 @@ def run_command(*arguments, **options):
 class IndexTest(unittest.TestCase):
     """A test with a folder of its own."""
 
-    QUERY = "SELECT rank, string_id, text, distance FROM actkin_neighbors('abba c', 'ffwd', 1, 5)"
+    QUERY = "SELECT rank, string_id, text, distance FROM actkin_neighbors('abba c', 'ffwd', 1, 5, 10)"
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="actkin-test-")

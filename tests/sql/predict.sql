@@ -2,7 +2,8 @@
 .headers on
 SELECT rank, replace(token, char(10), '\n') AS token, round(probability, 4) AS probability FROM actkin_predict('abba c', 'progressive_ffwd_weight', 5);
 -- what is left out: the scheme, the longest strings built, ten neighbors
-SELECT count(*), round(sum(probability), 6), max(scheme), max(t_i), max(k), max(metric), max(merge), max(catalog) FROM actkin_predict('abba c');
+SELECT count(*), round(sum(probability), 6), group_concat(token) = (SELECT group_concat(token) FROM actkin_predict('abba c', 'progressive_ffwd_weight', 5) WHERE k = 10 AND metric = 'l2' AND merge = 'nearest' AND catalog = 'main') AS same FROM actkin_predict('abba c');
+SELECT max(scheme), max(t_i), max(k), count(*) = sum(t.text = p.token) AS tokens FROM actkin_predict('abba c', 'inverse_distance', '2,5') AS p JOIN token AS t USING (token_id) WHERE k = 3;
 SELECT replace(token, char(10), '\n') AS token FROM actkin_predict WHERE prompt = 'abba c' AND scheme = 'last_ffwd_only' AND k = 3 ORDER BY rank LIMIT 2;
 -- several positions, merged
 SELECT rank, round(probability, 4) AS probability FROM actkin_predict('abba c', 'inverse_distance', '2,5') WHERE metric = 'cosine' AND merge = 'farthest' LIMIT 3;

@@ -10,7 +10,7 @@ import unittest
 from made_index import BUILD, MADE, IndexTest, connect, run_command
 
 SITES = [(stream, block, t_i) for stream in ("proj", "ffwd") for block in (0, 1) for t_i in (1, 3, 4)]
-QUERY = "SELECT rank, string_id, text, distance FROM actkin_neighbors('abba c', ?, ?, ?)"
+QUERY = "SELECT rank, string_id, text, distance FROM actkin_neighbors('abba c', ?, ?, ?, 10)"
 
 
 def read(index, one_connection, stop, results):

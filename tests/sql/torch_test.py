@@ -18,7 +18,7 @@ import torch
 
 
 class TorchTest(unittest.TestCase):
-    QUERY = "SELECT text, distance FROM actkin_neighbors(?, 'ffwd', 1, 5)"
+    QUERY = "SELECT text, distance FROM actkin_neighbors(?, 'ffwd', 1, 5, 10)"
 
     def test_answers_beside_torch(self):
         product = torch.ones(64, 64) @ torch.ones(64, 64)

@@ -1,0 +1,99 @@
+"""What a statement over a ranking costs, and what may happen while it is half read."""
+
+import os
+import sqlite3
+import unittest
+
+from made_index import EXTENSION, FOLDER, MADE, IndexTest, run_command
+
+SITE = "actkin_neighbors('abba c', 'proj', 1, 5)"
+ROWS = 288
+
+
+class RelationCostTest(IndexTest):
+    def rows_read(self, query):
+        """Rows whose numbers a statement's searches read, on a connection of its own, and its answer."""
+        connection = self.open(MADE)
+        answer = connection.execute(query).fetchall()
+        (count,) = connection.execute("SELECT actkin_rows_read()").fetchone()
+        connection.close()
+        return count, answer
+
+    def test_the_first_rows_of_a_join_cost_one_piece(self):
+        piece, _ = self.rows_read(f"SELECT distance FROM {SITE} WHERE k = 64")
+        self.assertGreater(piece, 0)
+        for query in [f"SELECT text FROM {SITE} ORDER BY distance LIMIT 25",
+                      f"SELECT b.rank FROM {SITE} AS b JOIN string AS s USING (string_id) ORDER BY b.distance LIMIT 25",
+                      f"SELECT b.rank FROM {SITE} AS b JOIN next_token AS n USING (string_id) ORDER BY b.rank LIMIT 25",
+                      f"SELECT DISTINCT b.text FROM {SITE} AS b LIMIT 25",
+                      f"SELECT EXISTS (SELECT 1 FROM {SITE} WHERE text LIKE 'a%')",
+                      f"SELECT rank FROM {SITE} WHERE rank BETWEEN 3 AND 40"]:
+            count, answer = self.rows_read(query)
+            self.assertLessEqual(count, piece, query)
+            self.assertGreater(len(answer), 0, query)
+
+    def test_counting_needs_no_search(self):
+        self.assertEqual(self.rows_read(f"SELECT count(*) FROM {SITE}"), (0, [(ROWS,)]))
+        self.assertEqual(self.rows_read(f"SELECT count(*) FROM {SITE} WHERE k = 100"), (0, [(100,)]))
+        self.assertEqual(self.rows_read(f"SELECT count(*) FROM {SITE} WHERE rank > 280"), (0, [(ROWS - 280,)]))
+
+    def test_pieces_are_not_searched_again(self):
+        # The first piece, and then all: each row once, and those of the first piece once more.
+        once, _ = self.rows_read(f"SELECT distance FROM {SITE} WHERE k = 10")
+        count, answer = self.rows_read(f"SELECT sum(distance) FROM {SITE}")
+        self.assertLessEqual(count, 2 * once)
+        again, _ = self.rows_read(f"SELECT sum(a.distance + b.distance) FROM {SITE} AS a, {SITE} AS b")
+        self.assertEqual(again, count)
+
+    def test_the_same_call_in_a_loop_searches_once(self):
+        once, _ = self.rows_read(f"SELECT sum(distance) FROM {SITE} WHERE k = 3")
+        count, answer = self.rows_read(f"SELECT sum(b.distance) FROM token AS t LEFT JOIN {SITE} AS b ON b.k = 3")
+        self.assertEqual(count, once)
+
+    def test_it_can_be_interrupted(self):
+        connection = self.open(MADE)
+
+        def interrupt(rank):
+            if rank == 100:
+                connection.interrupt()
+            return 1
+
+        connection.create_function("interrupt_at_100", 1, interrupt)
+        with self.assertRaisesRegex(sqlite3.OperationalError, "interrupted"):
+            connection.execute(f"SELECT count(*) FROM {SITE} WHERE interrupt_at_100(rank)").fetchall()
+        self.assertEqual(connection.execute(f"SELECT count(distance) FROM {SITE}").fetchone(), (ROWS,))
+
+    def test_a_half_read_cursor_keeps_its_state_of_the_catalog(self):
+        copy = self.copy()
+        reader = self.open(copy)
+        expected = reader.execute(f"SELECT rank, text, distance FROM {SITE}").fetchall()
+        half = reader.execute(f"SELECT rank, text, distance FROM {SITE}")
+        rows = half.fetchmany(30)
+        other = self.open(copy, timeout=0)
+        # A writer waits for the reader, or leaves it what it reads: in WAL mode.
+        reader.execute("SELECT count(*) FROM site").fetchall()
+        with self.assertRaises(sqlite3.OperationalError):
+            other.execute("UPDATE string SET occurrences = 0")
+            other.commit()
+        self.assertEqual(rows + half.fetchall(), expected)
+        other.rollback()
+        other.execute("CREATE TABLE mine(x)")
+        other.commit()
+        self.assertEqual(reader.execute(f"SELECT rank, text, distance FROM {SITE}").fetchall(), expected)
+
+    def test_loaded_again_while_a_cursor_is_open(self):
+        connection = self.open(MADE)
+        cursor = connection.execute(f"SELECT rank FROM {SITE}")
+        self.assertEqual(next(cursor), (1,))
+        connection.load_extension(EXTENSION)
+        self.assertEqual(next(cursor), (2,))
+
+    def test_views_where_the_schema_is_not_trusted(self):
+        connection = self.open(self.copy())
+        connection.execute(f"CREATE VIEW kin AS SELECT rank, actkin_vector(string_id, 'proj', 1) AS v FROM {SITE}")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        self.assertEqual(connection.execute("SELECT rank FROM kin WHERE length(v) > 0 LIMIT 1").fetchall(), [(1,)])
+
+
+if __name__ == "__main__":
+    unittest.main()
