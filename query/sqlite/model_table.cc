@@ -18,7 +18,7 @@ constexpr sqlite3_int64 kTypicalVocabulary = 64;
 constexpr std::array kColumns{"rank INTEGER", "token TEXT", "token_id INTEGER", "probability REAL"};
 enum Argument { kPrompt, kCatalog };
 constexpr std::array<TableArgument, 2> kArguments{{
-    {"prompt", ArgumentType::kText, "'my most gr'"},
+    {"prompt", ArgumentType::kText, "'my most gr'", true},
     {"catalog", ArgumentType::kText, "'main'"},
 }};
 constexpr TableSpecification kSpecification{"actkin_model", kColumns, kArguments, 1,

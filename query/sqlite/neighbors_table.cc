@@ -42,8 +42,8 @@ constexpr std::array<TableArgument, 12> Arguments(TableArgument asked) {
           {"high", kReal, "1.5"},
           {"catalog", kText, "'main'"}};
 }
-constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kText, "'my most gr'"});
-constexpr auto kVectorArguments = Arguments({"vector", ArgumentType::kBlob, "?"});
+constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kText, "'my most gr'", true});
+constexpr auto kVectorArguments = Arguments({"vector", ArgumentType::kBlob, "?", true});
 constexpr TableSpecification kOfPrompt{"actkin_neighbors", kColumns, kPromptArguments, 1,
                                        "actkin_neighbors('a prompt', 'ffwd', 5, 9) with a prompt of yours"};
 constexpr TableSpecification kOfVector{"actkin_neighbors_of", kColumns, kVectorArguments, 1,
@@ -249,8 +249,7 @@ class NeighborsTable : public TableFunction {
     call.SetDefault(kTI, std::int64_t{asked.site.t_i});
     const bool exact = query.index_name == kExactIndexName;
     if (!exact && !query.search.k) {
-      FailUsage("index_name {}: an approximate index is asked for k rows: write k = 10",
-                Quote(query.index_name));
+      FailUsage("index_name {}: an approximate index is asked for k rows: write k = 10", Quote(query.index_name));
     }
     SearchRequest& request = query.search;
     request.cost = &catalogs.cost();

@@ -24,7 +24,7 @@ constexpr sqlite3_int64 kTypicalVocabulary = 64;
 constexpr std::array kColumns{"rank INTEGER", "token TEXT", "token_id INTEGER", "probability REAL"};
 enum Argument { kPrompt, kScheme, kTI, kK, kMetric, kMerge, kCatalog };
 constexpr std::array<TableArgument, 7> kArguments{{
-    {"prompt", ArgumentType::kText, "'my most gr'"},
+    {"prompt", ArgumentType::kText, "'my most gr'", true},
     {"scheme", ArgumentType::kText, "'progressive_ffwd_weight'"},
     {"t_i", ArgumentType::kAny, "'7,8,9'"},
     {"k", ArgumentType::kInteger, "10"},

@@ -36,7 +36,7 @@ constexpr std::array<TableArgument, 10> kArguments{{
     {"k", ArgumentType::kInteger, "10"},
     {"low", ArgumentType::kReal, "0.5"},
     {"high", ArgumentType::kReal, "1.5"},
-    {"prompt", ArgumentType::kText, "'my most gr'"},
+    {"prompt", ArgumentType::kText, "'my most gr'", true},
     {"catalog", ArgumentType::kText, "'main'"},
 }};
 constexpr TableSpecification kSpecification{

@@ -11,8 +11,8 @@ namespace actkin {
 
 // Registers
 //   actkin_vector(string_id, stream, block [, catalog])
-//       the string's own output at its last token (for embedding of all its positions) as a BLOB: from its site, or from
-//       the model
+//       the string's own output at its last token (for embedding of all its positions) as a BLOB: from its site, or
+//       from the model
 //   actkin_distance(a, b, metric)   of two such BLOBs, smaller where closer
 //   actkin_rows_read()              how many rows' numbers the connection's exact searches have read
 //   actkin_version()

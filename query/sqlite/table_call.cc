@@ -84,7 +84,7 @@ TableCall::TableCall(const TableSpecification& specification, std::string_view p
 void TableCall::TakeArgument(int argument, sqlite3_value* value) {
   const auto at = static_cast<std::size_t>(argument);
   fixed_[at] = true;
-  if (argument == 0 && sqlite3_value_type(value) == SQLITE_NULL) {
+  if (sqlite3_value_type(value) == SQLITE_NULL && specification_.arguments[at].null_has_no_rows) {
     has_no_rows_ = true;
   } else {
     values_[at] = ReadValue(specification_.arguments[at].type, value, Name(argument));

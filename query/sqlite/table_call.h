@@ -40,7 +40,7 @@ class TableCall {
   // where its value was not known in this order of the join, where one is NULL, or is no value of its type.
   TableCall(const TableSpecification& specification, std::string_view plan, std::span<sqlite3_value* const> values);
 
-  // No rows, whatever the rest: the first argument is NULL, or something is compared with NULL.
+  // No rows, whatever the rest: the prompt is NULL, or something is compared with NULL.
   bool HasNoRows() const { return has_no_rows_; }
   std::span<const PushedComparison> comparisons() const { return comparisons_; }
 

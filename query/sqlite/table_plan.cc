@@ -147,14 +147,15 @@ void TablePlan::Finish(double cost, sqlite3_int64 rows) {
   // query solution".
   constexpr double kNever = 1e200;
   constexpr double kUnreadable = 1e15;
+  constexpr double kBranch = 1e9;
   switch (Answerable()) {
     case Answer::kYes:
       break;
     case Answer::kBranch:
       // SQLite plans the branches of an OR by themselves, without what stands beside the OR, which may well fix the
-      // rest. Such a call must look cheaper than one without what the branch fixes; and seem to have so many rows that
-      // what stands beside the OR may come from the tables before it.
-      info_.estimatedCost = 1;
+      // rest. Such a call must look cheaper than one without what the branch fixes, dearer than one that can be
+      // answered; and seem to have so many rows that what stands beside the OR may come from the tables before it.
+      info_.estimatedCost = kBranch;
       info_.estimatedRows = sqlite3_int64{1} << 40;
       break;
     case Answer::kUnreadable:

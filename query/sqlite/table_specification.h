@@ -12,7 +12,8 @@ enum class ArgumentType { kText, kInteger, kReal, kBlob, kAny };
 struct TableArgument {
   const char* name;
   ArgumentType type;
-  const char* example;  // a value as SQL writes it, for messages
+  const char* example;            // a value as SQL writes it, for messages
+  bool null_has_no_rows = false;  // other NULLs are errors
 };
 
 // What a table-valued function looks like from SQL: its columns, then its arguments as hidden columns, in the order in
