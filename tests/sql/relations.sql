@@ -39,6 +39,8 @@ SELECT 'saved, OR', count(*) FROM prompt AS p JOIN actkin_saved_neighbors AS n O
 SELECT 'k IN', count(*) FROM asked JOIN actkin_neighbors AS b ON b.prompt = asked.p WHERE b.k IN (1, 2);
 SELECT 'k OR', count(*) FROM asked JOIN actkin_neighbors AS b ON b.prompt = asked.p WHERE b.k = 1 OR b.k = 2;
 SELECT 'k OR, function argument', count(*) FROM asked JOIN actkin_neighbors(asked.p) AS b WHERE b.k = 1 OR b.k = 2;
+SELECT 'OR of ranks, two calls', count(*) FROM asked JOIN actkin_neighbors AS b ON b.prompt = asked.p,
+  asked AS other JOIN actkin_neighbors AS c ON c.prompt = other.p WHERE c.rank = b.rank AND (c.rank = 1 OR c.rank = 3);
 SELECT 'k and prompt by OR', count(*) FROM asked JOIN actkin_neighbors AS b ON b.prompt = asked.p
   WHERE (asked.p = 'abba c' AND b.k = 1) OR (asked.p = 'bad ab' AND b.k = 2);
 
@@ -70,6 +72,12 @@ SELECT 'LIKE', count(*) FROM actkin_neighbors WHERE prompt = 'abba c' AND k = 2 
 SELECT 'metric <>', count(*) FROM actkin_neighbors WHERE prompt = 'abba c' AND k = 2 AND metric <> 'l2';
 SELECT '+block', count(*) FROM actkin_neighbors WHERE prompt = 'abba c' AND k = 2 AND stream = 'proj' AND +block = 0;
 SELECT 'selected', stream FROM actkin_neighbors WHERE prompt = 'abba c' AND k = 2;
+SELECT 'metric LIKE, filtered by similarity', count(*) FROM actkin_neighbors WHERE prompt = 'abba c' AND similarity > 0.9 AND metric LIKE 'cos%';
+SELECT 't_i <, filtered by string_id', count(*) FROM actkin_neighbors WHERE prompt = 'abba c' AND string_id = 45 AND t_i < 3;
+SELECT 'row values, filtered by distance', count(*) FROM actkin_neighbors WHERE prompt = 'abba c' AND t_i = 5
+  AND (stream, block) IN (VALUES ('proj', 0), ('embedding', 0)) AND distance > 5.1;
+SELECT 'CROSS JOIN before its site, filtered by string_id', count(*) FROM actkin_neighbors('abba c') AS b
+  CROSS JOIN site AS s ON b.stream = s.stream AND b.block = s.block AND b.t_i = s.t_i WHERE b.string_id = 45;
 SELECT 'k of no =', count(*) FROM actkin_neighbors WHERE prompt = 'abba c' AND k <= 5;
 SELECT 'no prompt', count(*) FROM actkin_neighbors WHERE prompt LIKE 'abba%';
 SELECT 'MATCH', count(*) FROM actkin_neighbors WHERE prompt MATCH 'abba c' AND k = 5;
@@ -87,7 +95,7 @@ SELECT 'an expression', count(*) FROM actkin_neighbors('abba c', 'ffwd', 1, 5) W
 SELECT 'NOT <=', count(*) FROM actkin_neighbors('abba c', 'ffwd', 1, 5) WHERE NOT distance <= 0.9 AND k = 20;
 SELECT '<> 0', count(*) FROM actkin_neighbors('abba c', 'ffwd', 1, 5) WHERE distance <> 0 AND k = 5;
 SELECT '> 0', count(*) FROM actkin_neighbors('abba c', 'ffwd', 1, 5) WHERE distance > 0 AND k = 5;
-SELECT 'farthest, <', count(*) FROM actkin_neighbors('abba c', 'ffwd', 1, 5) WHERE distance < 2 AND k = 20 AND sort_order = 'farthest';
+SELECT 'farthest, <', count(*) FROM actkin_neighbors('abba c', 'ffwd', 1, 5) WHERE distance < 3.8 AND k = 20 AND sort_order = 'farthest';
 SELECT 'a band, before k', count(*), min(rank), min(distance) > 0.9 FROM actkin_neighbors('abba c', 'ffwd', 1, 5)
   WHERE low = 0.9 AND k = 20;
 SELECT 'rank', count(*) FROM actkin_neighbors('abba c', 'ffwd', 1, 5) WHERE rank > 3 AND k = 5;
@@ -96,7 +104,7 @@ SELECT 'string_id IN', count(*) FROM actkin_neighbors('abba c', 'ffwd', 1, 5)
 
 .print As many rows as are asked for
 SELECT 'LIMIT', count(*) FROM (SELECT 1 FROM site_of ORDER BY distance LIMIT 20);
-SELECT 'metric given', count(*) FROM (SELECT 1 FROM site_of WHERE metric = 'l2' ORDER BY distance LIMIT 20);
+SELECT 'metric given', count(*) FROM (SELECT 1 FROM actkin_neighbors('abba c') WHERE metric = 'l2' ORDER BY distance LIMIT 20);
 .parameter set :metric l2
 SELECT 'metric bound', count(*) FROM (SELECT 1 FROM actkin_neighbors('abba c') WHERE metric = :metric ORDER BY distance LIMIT 20);
 SELECT 'JOIN', count(*) FROM (SELECT b.rank FROM site_of AS b JOIN string USING (string_id) ORDER BY b.distance LIMIT 20);
@@ -106,7 +114,7 @@ SELECT 'DESC', count(*), min(rank) FROM (SELECT rank FROM site_of ORDER BY dista
 SELECT 'OFFSET', count(*), min(rank), max(rank) FROM (SELECT rank FROM site_of ORDER BY rank LIMIT 20 OFFSET 30);
 SELECT 'rank BETWEEN', count(*) FROM site_of WHERE rank BETWEEN 15 AND 20;
 SELECT 'all', count(*), max(rank) FROM site_of;
-SELECT 'distance <', count(*) = (SELECT count(*) FROM site_of WHERE distance + 0 < 1), count(*) > 20 FROM site_of WHERE distance < 1;
+SELECT 'distance <', count(*) = (SELECT count(*) FROM site_of WHERE distance + 0 < 1.3), count(*) > 20 FROM site_of WHERE distance < 1.3;
 SELECT 'cosine', group_concat(rank) FROM (SELECT rank FROM actkin_neighbors('abba c') WHERE metric = 'cosine' ORDER BY distance LIMIT 3);
 SELECT 'cosine DESC', group_concat(rank) FROM
   (SELECT rank FROM actkin_neighbors('abba c') WHERE metric = 'cosine' ORDER BY similarity DESC LIMIT 3);

@@ -65,7 +65,7 @@ class Arguments:
         return f"{stem}{self.aliases}"
 
     def v(self, value):
-        return self.writer.value(value)
+        return self.writer.value(None if value is NULL else value)
 
     # --- references and their arguments
 
@@ -77,6 +77,8 @@ class Arguments:
     def equal(self, column, argument, value):
         """`column = value`, in one of the ways that must be seen."""
         written = self.v(value)
+        if value is NULL:
+            return f"{column} = {written}"
         if isinstance(value, int) and argument != "k" and self.chance(0.05):
             self.kinds.add("another type")
             written = self.pick((2, self.v(str(value))), (1, self.v(float(value))))
@@ -127,9 +129,6 @@ class Arguments:
             [filled["stream"], block, self.random.choice(prompts)]).fetchone()
         return row[0]
 
-    def shown(self, value):
-        return None if value is NULL else value
-
     def other_arguments(self, reference):
         """{argument: [values]} besides the first: what a statement asks."""
         name = reference.table.name
@@ -148,7 +147,8 @@ class Arguments:
             many = 0.2 if name == "neighbors" else 0
             maybe("stream", 0.6, many)
             maybe("block", 0.5, many)
-            maybe("t_i", 0.4, many)
+            # The embedding's site is that of the prompt's own length.
+            maybe("t_i", 0.05 if "embedding" in chosen.get("stream", []) else 0.4, many)
             maybe("k", 0.45)
             maybe("metric", 0.25, 0.15)
             maybe("sort_order", 0.15)
@@ -203,7 +203,7 @@ class Arguments:
             if len(values) > 1:
                 place.append(self.one_of(reference.column(first), first, values))
             else:
-                asked = (self.v(self.shown(values[0])), None)
+                asked = (self.v(values[0]), None)
         else:
             reference.fix(first, asked[1])
             reference.single.discard(first)
@@ -406,7 +406,7 @@ class Arguments:
             elif self.chance(0.06):
                 text = f"NOT ({text})"
             made.append(text)
-        if self.chance(0.02):
+        if self.chance(0.01):
             made.append(self.unfixed(source))
         return [text for text in made if text]
 

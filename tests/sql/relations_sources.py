@@ -53,7 +53,7 @@ class Sources(Arguments):
         column = "prompt" if name == "asked" else "p"
         values = tables.column(name, column)
         on, where = [], []
-        form = self.pick((10, "first"), (6, "last"), (4, "left"), (1, "right"), (0.5, "full"))
+        form = self.pick((10, "first"), (6, "last"), (4, "left"), (0.5, "right"), (0.4, "full"))
         self.ask(reference, on, (f"{alias}.{column}", values), form != "right")
         mine, other = f"{reference.source} AS {reference.alias}", f"{name} AS {alias}"
         if form == "left":
@@ -136,7 +136,6 @@ class Sources(Arguments):
         alias, _, columns = self.table(name)
         on, where = [], []
         if self.chance(0.6):
-            # Both from it.
             self.ask_with(reference, on, f"{alias}.p", tables.column(name, "p"), "k", f"{alias}.n",
                           tables.column(name, "n"))
         else:
