@@ -76,8 +76,7 @@ class Grammar(Sources):
             self.kinds.add("*")
             star = self.writer.either("*", ", ".join(source.star))
             body = f"SELECT {star}{self.from_where(source)}"
-            first = next(column for column in source.columns if column.kind in ("distance", "probability", "int", "rank",
-                                                                                "text", "argument", "string_id"))
+            first = self.random.choice(source.columns)
             if first.text in source.star:
                 direction = self.pick((1, ""), (1, " DESC"))
                 return (body, f" ORDER BY {first.text}{direction}", self.limit() if self.chance(0.6) else "",
