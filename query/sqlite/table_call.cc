@@ -76,6 +76,7 @@ TableCall::TableCall(const TableSpecification& specification, std::string_view p
       TakeComparison(planned.values[i], values[i]);
     }
   }
+  unreadable_ = planned.unreadable;
   if (has_no_rows_) return;
   RequireKnown(planned.unknown);
   RequireFixed();
@@ -158,14 +159,17 @@ std::string TableCall::Key() const {
   return key;
 }
 
+void TableCall::RequireReadable() const {
+  if (unreadable_.empty()) return;
+  const int argument = unreadable_.front();
+  const std::string literal = Literal(Value(argument));
+  FailUsage("{0} is read, but not fixed in this call of {1}, which has {2}: write {0} = {3} {4}", Name(argument),
+            specification_.name, literal.empty() ? "none" : "its default",
+            literal.empty() ? specification_.arguments[static_cast<std::size_t>(argument)].example : literal, kWhere);
+}
+
 void TableCall::Return(sqlite3_context* context, int argument) const {
   const SqlValue& value = Value(argument);
-  if (!Fixed(argument)) {
-    const std::string literal = Literal(value);
-    FailUsage("{0} is not fixed in this call of {1}, which has {2}: to read it, write {0} = {3} {4}", Name(argument),
-              specification_.name, literal.empty() ? "none" : "its default",
-              literal.empty() ? specification_.arguments[static_cast<std::size_t>(argument)].example : literal, kWhere);
-  }
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return sqlite3_result_int64(context, *integer);
   if (const auto* real = std::get_if<double>(&value)) return sqlite3_result_double(context, *real);
   if (const auto* text = std::get_if<std::string>(&value)) return ReturnText(context, *text);

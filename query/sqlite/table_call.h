@@ -32,8 +32,8 @@ struct PushedComparison {
 };
 
 // The arguments of one call: those that the statement fixes, and for the others the defaults, which the table sets as
-// it reads them. A column may be read only of an argument that is fixed: what a default would be compared with is not
-// known to the table, and rows of other values would be missing.
+// it reads them. A statement may read the column only of an argument that is fixed: what a default would be compared
+// with is not known to the table, and rows of other values would be missing, whether or not it comes to the comparison.
 class TableCall {
  public:
   // plan: xBestIndex's. Throws Error (usage), saying how to write it, where an argument that must be fixed is not,
@@ -61,7 +61,10 @@ class TableCall {
   // All arguments, defaults filled in: equal for calls that give the same rows, and only for those.
   std::string Key() const;
 
-  // Gives the column of an argument to SQLite. Throws Error (usage) where it is not fixed.
+  // Throws Error (usage) where the statement reads the column of an argument that is not fixed. REQUIRES: defaults are
+  // set.
+  void RequireReadable() const;
+  // Gives the column of an argument that is fixed to SQLite.
   void Return(sqlite3_context* context, int argument) const;
 
  private:
@@ -75,6 +78,7 @@ class TableCall {
   std::vector<bool> fixed_;       // by argument
   std::vector<SqlValue> values_;  // by argument
   std::vector<PushedComparison> comparisons_;
+  std::vector<int> unreadable_;
   bool has_no_rows_ = false;
 };
 

@@ -108,6 +108,7 @@ int Filter(sqlite3_vtab_cursor* base, int, const char* plan, int count, sqlite3_
     if (cursor->call->HasNoRows()) return SQLITE_OK;
     registered.catalogs->writer_gate().LookForWriter();
     cursor->rows = function.Call(*registered.catalogs, *cursor->call);
+    cursor->call->RequireReadable();
     const std::string key = cursor->call->Key();
     cursor->call_hash = XXH3_64bits(key.data(), key.size());
     cursor->at_end = !cursor->rows->Next();

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 #include <optional>
+#include <span>
 
 #include "query/sqlite/sql_value.h"
 
@@ -12,8 +13,10 @@ namespace {
 
 // Columns in idxStr: one character from this one on.
 constexpr char kFirstColumn = 'A';
-// Between values and unknown arguments.
-constexpr char kUnknown = '!';
+// Before the arguments that are unknown, and those that are read, but not fixed.
+constexpr char kUnknownArguments = '!';
+constexpr char kUnreadableArguments = '?';
+constexpr std::string_view kLists = "!?";
 
 std::optional<Comparison> ComparisonOf(unsigned char op) {
   switch (op) {
@@ -52,11 +55,20 @@ std::string TableSpecification::Declaration() const {
 
 PlannedCall ReadPlan(std::string_view idx_str) {
   PlannedCall call;
-  const std::size_t end = std::min(idx_str.find(kUnknown), idx_str.size());
+  const std::size_t end = std::min(idx_str.find_first_of(kLists), idx_str.size());
   for (std::size_t i = 0; i + 1 < end; i += 2) {
     call.values.push_back({idx_str[i] - kFirstColumn, static_cast<Comparison>(idx_str[i + 1])});
   }
-  for (std::size_t i = end + 1; i < idx_str.size(); ++i) call.unknown.push_back(idx_str[i] - kFirstColumn);
+  std::vector<int>* list = nullptr;
+  for (const char code : idx_str.substr(end)) {
+    if (code == kUnknownArguments) {
+      list = &call.unknown;
+    } else if (code == kUnreadableArguments) {
+      list = &call.unreadable;
+    } else {
+      list->push_back(code - kFirstColumn);
+    }
+  }
   return call;
 }
 
@@ -87,7 +99,6 @@ void TablePlan::TakeArguments() {
       Take(i, Comparison::kEqual, /*omit=*/true);
     }
   }
-  for (std::size_t i = 0; i < fixed_.size(); ++i) unknown_[i] = unknown_[i] && !fixed_[i];
 }
 
 void TablePlan::TakeComparisons(int column) {
@@ -126,17 +137,31 @@ std::string TablePlan::KnownText(int argument, std::string_view missing) const {
   return "";
 }
 
+std::vector<int> TablePlan::Unknown() const {
+  std::vector<int> arguments;
+  for (int argument = 0; argument < specification_.argument_count(); ++argument) {
+    if (unknown_[static_cast<std::size_t>(argument)] && !Fixed(argument)) arguments.push_back(argument);
+  }
+  return arguments;
+}
+
+std::vector<int> TablePlan::Unreadable() const {
+  std::vector<int> arguments;
+  for (int argument = 0; argument < specification_.argument_count(); ++argument) {
+    const sqlite3_uint64 column = sqlite3_uint64{1} << (specification_.first_argument() + argument);
+    const bool unknown = unknown_[static_cast<std::size_t>(argument)];
+    if ((info_.colUsed & column) != 0 && !Fixed(argument) && !unknown) arguments.push_back(argument);
+  }
+  return arguments;
+}
+
 TablePlan::Answer TablePlan::Answerable() const {
-  const auto any = [](const std::vector<bool>& flags) { return std::ranges::find(flags, true) != flags.end(); };
-  if (any(unknown_)) return Answer::kNo;
-  if (!any(fixed_)) return Answer::kUnreadable;
+  if (!Unknown().empty()) return Answer::kUnknown;
+  if (std::ranges::find(fixed_, true) == fixed_.end()) return Answer::kNothingFixed;
   for (int argument = 0; argument < specification_.required; ++argument) {
     if (!Fixed(argument)) return Answer::kBranch;
   }
-  for (int argument = 0; argument < specification_.argument_count(); ++argument) {
-    const sqlite3_uint64 column = sqlite3_uint64{1} << (specification_.first_argument() + argument);
-    if ((info_.colUsed & column) != 0 && !Fixed(argument)) return Answer::kUnreadable;
-  }
+  if (!Unreadable().empty()) return Answer::kUnreadable;
   return Answer::kYes;
 }
 
@@ -145,9 +170,10 @@ void TablePlan::Finish(double cost, sqlite3_int64 rows) {
   info_.estimatedRows = rows;
   // Calls that cannot be answered, or not in all ways that their columns are read; each is there, lest SQLite find "no
   // query solution".
-  constexpr double kNever = 1e200;
-  constexpr double kUnreadable = 1e15;
   constexpr double kBranch = 1e9;
+  constexpr double kUnreadable = 1e60;
+  constexpr double kNothingFixed = 1e100;
+  constexpr double kUnknown = 1e200;
   switch (Answerable()) {
     case Answer::kYes:
       break;
@@ -156,22 +182,25 @@ void TablePlan::Finish(double cost, sqlite3_int64 rows) {
       // rest. Such a call must look cheaper than one without what the branch fixes, dearer than one that can be
       // answered; and seem to have so many rows that what stands beside the OR may come from the tables before it.
       info_.estimatedCost = kBranch;
-      info_.estimatedRows = sqlite3_int64{1} << 40;
+      info_.estimatedRows = sqlite3_int64{1} << 60;
       break;
     case Answer::kUnreadable:
       info_.estimatedCost = kUnreadable;
       break;
-    case Answer::kNo:
-      info_.estimatedCost = kNever;
+    case Answer::kNothingFixed:
+      info_.estimatedCost = kNothingFixed;
+      break;
+    case Answer::kUnknown:
+      info_.estimatedCost = kUnknown;
       break;
   }
   std::string text = values_;
-  if (std::ranges::find(unknown_, true) != unknown_.end()) {
-    text += kUnknown;
-    for (std::size_t i = 0; i < unknown_.size(); ++i) {
-      if (unknown_[i]) text += ColumnCode(static_cast<int>(i));
-    }
-  }
+  const auto add_list = [&text](char before, std::span<const int> arguments) {
+    if (!arguments.empty()) text += before;
+    for (const int argument : arguments) text += ColumnCode(argument);
+  };
+  add_list(kUnknownArguments, Unknown());
+  add_list(kUnreadableArguments, Unreadable());
   info_.idxStr = sqlite3_mprintf("%s", text.c_str());
   if (info_.idxStr == nullptr) throw std::bad_alloc();
   info_.needToFreeIdxStr = 1;

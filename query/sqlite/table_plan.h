@@ -22,6 +22,7 @@ struct PlannedValue {
 struct PlannedCall {
   std::vector<PlannedValue> values;  // in the order in which SQLite gives them
   std::vector<int> unknown;          // arguments that are fixed, by values that are not known where the call is made
+  std::vector<int> unreadable;       // arguments whose columns the statement reads, but that are not fixed
 };
 // idx_str: what TablePlan::Finish wrote.
 PlannedCall ReadPlan(std::string_view idx_str);
@@ -57,15 +58,19 @@ class TablePlan {
   void TakeArguments();
   void Take(int constraint, Comparison comparison, bool omit);
   bool IsBinary(int constraint) const;
+  // Arguments that are fixed by values that are not known here.
+  std::vector<int> Unknown() const;
+  // Arguments whose columns the statement reads somewhere, but that nothing fixes here.
+  std::vector<int> Unreadable() const;
   // Whether such a call can be answered: yes; perhaps, where it is a branch of an OR and the rest fixes what is
-  // missing; not where columns are read that are used, but not fixed; no.
-  enum class Answer { kYes, kBranch, kUnreadable, kNo };
+  // missing; or not.
+  enum class Answer { kYes, kBranch, kUnreadable, kNothingFixed, kUnknown };
   Answer Answerable() const;
 
   const TableSpecification& specification_;
   sqlite3_index_info& info_;
   std::vector<bool> fixed_;    // by argument
-  std::vector<bool> unknown_;  // by argument
+  std::vector<bool> unknown_;  // by argument: some value for it is not known here
   int taken_ = 0;
   std::string values_;  // two characters a value
 };

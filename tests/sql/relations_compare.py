@@ -12,7 +12,7 @@ from relations_grammar import statement as statement_of
 from relations_oracle import Oracle, Wrong
 
 # Where SQLite does not show the function what a statement fixes, these are its answers.
-NOT_SEEN = re.compile(r"is not fixed in this call of|its value is not known where this join calls|^no [a-z_]+: write")
+NOT_SEEN = re.compile(r"is read, but not fixed in this call of|its value is not known where this join calls|^no [a-z_]+: write")
 # What a call may say of its arguments, where a statement may have made another call than it seems to.
 OF_ARGUMENTS = re.compile(r"^(prompt|prompt set|stream|block|t_i|no site|no index|index_name|the index)\b")
 # Steps of SQLite's machine that no statement of the grammar needs.
