@@ -218,20 +218,21 @@ std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& si
   return {output.end() - static_cast<std::ptrdiff_t>(embed), output.end()};
 }
 
-std::vector<Neighbor> IndexReader::Read(const Site& site, std::span<const Match> matches) {
+std::vector<Neighbor> IndexReader::Read(const Site& site, Metric metric, std::span<const Match> matches) {
   const StringId first = Length(site.t_i + 1).first_string_id;
   std::vector<Neighbor> rows;
   rows.reserve(matches.size());
   for (const Match& match : matches) {
     const StringId string_id = first + match.ordinal;
-    rows.push_back({rows.size() + 1, string_id, catalog_->String(string_id).text, match.distance});
+    rows.push_back({rows.size() + 1, string_id, catalog_->String(string_id).text, DistanceOf(metric, match.distance),
+                    SimilarityOf(metric, match.distance)});
   }
   return rows;
 }
 
 std::vector<Neighbor> IndexReader::FindNeighborsOf(std::span<const float> vector, const Site& site,
                                                    const std::string& index_name, const SearchRequest& request) {
-  return Read(site, OpenIndex(site, index_name, request.metric)->Search(vector, request).front());
+  return Read(site, request.metric, OpenIndex(site, index_name, request.metric)->Search(vector, request).front());
 }
 
 std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query) {
@@ -249,7 +250,8 @@ std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& pro
       queries.insert(queries.end(), vector.begin(), vector.end());
     }
     const std::vector<std::vector<Match>> matches = index->Search(queries, query.search);
-    for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]].rows = Read(site, matches[m]);
+    for (std::size_t m = 0; m < members.size(); ++m)
+      answers[members[m]].rows = Read(site, query.search.metric, matches[m]);
   }
   return answers;
 }

@@ -35,7 +35,8 @@ struct Neighbor {
   std::uint64_t rank = 0;  // from 1
   StringId string_id = 0;
   std::string text;
-  double distance = 0;
+  double distance = 0;               // smaller where closer, whatever the metric (site_index.h)
+  std::optional<double> similarity;  // larger where closer; none for l2
 };
 
 // Neighbors of one prompt, and what was asked with every default filled in.
@@ -103,7 +104,7 @@ class IndexReader {
  private:
   IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection);
   SiteRow RequireSite(const Site& site);
-  std::vector<Neighbor> Read(const Site& site, std::span<const Match> matches);
+  std::vector<Neighbor> Read(const Site& site, Metric metric, std::span<const Match> matches);
   const LengthRow& Length(int length) const;
 
   IndexDirectory directory_;

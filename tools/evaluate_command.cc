@@ -354,8 +354,8 @@ void AddEvaluateCommand(CLI::App& app) {
   command->add_option("--merge", flags->merge, "nearest, farthest or nearest,farthest")->capture_default_str();
   command->add_option(
       "--within", flags->within,
-      "LOW:HIGH, only such neighbors of proj and ffwd, or one band a block, separated by commas; without "
-      "-k all of them");
+      "LOW:HIGH, only neighbors of proj and ffwd at such a distance (l2) or of such a similarity (cosine), or one band "
+      "a block, separated by commas; without -k all of them");
   command->add_option(
       "--stream-sites", flags->stream_sites,
       "The corpus. Sites that are not built are built for now: searched for their neighbors, then dropped");

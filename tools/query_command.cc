@@ -69,11 +69,11 @@ std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbo
   for (const Neighbor& row : answer.rows) widest = std::max(widest, DisplayWidth(Quote(row.text)));
   const int room = (StdoutIsTerminal() ? TerminalWidth(STDOUT_FILENO) : 120) - widest - 4 - 10 - 6;
   Table table({{"rank", Table::Align::kRight},
-               {query.search.metric == Metric::kL2 ? "distance" : "cosine", Table::Align::kRight},
+               {query.search.metric == Metric::kL2 ? "distance" : "similarity", Table::Align::kRight},
                {"string"},
                {"next tokens"}});
   for (const Neighbor& row : answer.rows) {
-    table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.distance + 0.0), Quote(row.text),
+    table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.similarity.value_or(row.distance) + 0.0), Quote(row.text),
                NextTokenCell(reader, row.string_id, std::max(room, 20))});
   }
   return text + table.Text(StdoutColor());
@@ -90,6 +90,7 @@ OrderedJson JsonAnswer(IndexReader& reader, const Prompt& prompt, const Neighbor
                     {"string_id", row.string_id},
                     {"text", row.text},
                     {"distance", row.distance},
+                    {"similarity", row.similarity ? OrderedJson(*row.similarity) : OrderedJson(nullptr)},
                     {"next_tokens", std::move(next_tokens)}});
   }
   return {{"prompt", prompt.text},       {"stream", Name(answer.site.stream)},  {"block", answer.site.block},
@@ -151,10 +152,12 @@ void AddQueryCommand(CLI::App& app) {
                       "Compare with the strings of t_i + 1 tokens (default: the longest built; for embedding the "
                       "prompt's own length)");
   command->add_option("-k", flags->k, "How many neighbors")->capture_default_str();
-  command->add_option("--metric", flags->metric, "l2 (Euclidean distance) or cosine (similarity)")
+  command->add_option("--metric", flags->metric, "l2 (distance: Euclidean) or cosine (distance: 1 - similarity)")
       ->capture_default_str();
   command->add_option("--order", flags->order, "nearest or farthest")->capture_default_str();
-  command->add_option("--within", flags->within, "LOW:HIGH, only such distances; without -k all of them");
+  command->add_option(
+      "--within", flags->within,
+      "LOW:HIGH, only rows at such a distance (l2) or of such a similarity (cosine); without -k all of them");
   command->add_option("--index", flags->index, "Which index to ask")->capture_default_str();
   command->add_option("--param", flags->parameters, "Search parameters of the index, such as efSearch=64");
   command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in prompts");

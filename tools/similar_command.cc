@@ -172,7 +172,8 @@ std::string NextTokenText(IndexReader& reader, StringId string_id) {
 
 std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   const PoolRequest& request = answer.request;
-  std::string text = fmt::format("{}  {}  k {}", Quote(answer.prompt.text), Name(request.metric),
+  std::string text = fmt::format("{}  {}  k {}", Quote(answer.prompt.text),
+                                 request.metric == Metric::kL2 ? "l2 distance" : "cosine similarity",
                                  request.k               ? Grouped(*request.k)
                                  : request.bands.empty() ? "10"
                                                          : "all");
@@ -212,13 +213,15 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   return text + "\n" + table.Text(StdoutColor());
 }
 
-OrderedJson JsonNeighbors(IndexReader& reader, const std::vector<PooledNeighbor>& neighbors) {
+OrderedJson JsonNeighbors(IndexReader& reader, Metric metric, const std::vector<PooledNeighbor>& neighbors) {
   OrderedJson rows = OrderedJson::array();
   for (const PooledNeighbor& neighbor : neighbors) {
+    const std::optional<double> similarity = SimilarityOf(metric, neighbor.distance);
     rows.push_back({{"rank", rows.size() + 1},
                     {"string_id", neighbor.string_id},
                     {"text", reader.catalog().String(neighbor.string_id).text},
-                    {"distance", neighbor.distance}});
+                    {"distance", DistanceOf(metric, neighbor.distance)},
+                    {"similarity", similarity ? OrderedJson(*similarity) : OrderedJson(nullptr)}});
   }
   return rows;
 }
@@ -230,7 +233,7 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
     OrderedJson blocks = OrderedJson::array();
     for (int block = 0; block < answer.blocks; ++block) {
       const auto neighbors = [&](Stream stream) {
-        return JsonNeighbors(reader, part.terms[TermNumber({stream, block}, answer.blocks)]);
+        return JsonNeighbors(reader, request.metric, part.terms[TermNumber({stream, block}, answer.blocks)]);
       };
       blocks.push_back({{"block", block}, {"proj", neighbors(Stream::kProj)}, {"ffwd", neighbors(Stream::kFfwd)}});
     }
@@ -257,7 +260,7 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
                          : request.bands.empty() ? OrderedJson(kDefaultPoolCount)
                                                  : OrderedJson(nullptr)},
                    {"merge", Name(request.merge)},
-                   {"embedding", JsonNeighbors(reader, answer.embedding)}};
+                   {"embedding", JsonNeighbors(reader, request.metric, answer.embedding)}};
   if (answer.parts.size() == 1) {
     json.update(parts[0]);
   } else {

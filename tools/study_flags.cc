@@ -61,7 +61,8 @@ PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, Ind
 }
 
 void AddPoolOptions(CLI::App& command, PoolFlags& flags) {
-  command.add_option("--metric", flags.metric, "l2 (Euclidean distance) or cosine (similarity)")->capture_default_str();
+  command.add_option("--metric", flags.metric, "l2 (distance: Euclidean) or cosine (distance: 1 - similarity)")
+      ->capture_default_str();
   command.add_option("-k", flags.k, "How many neighbors at each position, and of all positions merged")
       ->capture_default_str();
   command.add_option("--t-i", flags.t_is,
@@ -70,8 +71,8 @@ void AddPoolOptions(CLI::App& command, PoolFlags& flags) {
       ->capture_default_str();
   command.add_option(
       "--within", flags.within,
-      "LOW:HIGH, only such neighbors of proj and ffwd, or one band a block, separated by commas; without "
-      "-k all of them");
+      "LOW:HIGH, only neighbors of proj and ffwd at such a distance (l2) or of such a similarity (cosine), or one band "
+      "a block, separated by commas; without -k all of them");
   command.add_option("--prompt-set", flags.prompt_set, "Take the neighbors saved of this set, such as imported ones");
 }
 

@@ -122,8 +122,14 @@ TEST_F(CommandTest, AnswersAreThoseOfAScanOfTheExportedVectors) {
           ASSERT_EQ(answer["neighbors"].size(), 12U);
           for (std::size_t i = 0; i < 12; ++i) {
             const json& neighbor = answer["neighbors"][i];
-            const double distance = neighbor["distance"];
             EXPECT_EQ(neighbor["rank"], i + 1);
+            // Smaller where closer, whatever the metric.
+            if (metric == "cosine") {
+              EXPECT_EQ(neighbor["distance"], 1 - neighbor["similarity"].get<double>());
+            } else {
+              EXPECT_EQ(neighbor["similarity"], nullptr);
+            }
+            const double distance = neighbor[metric == "cosine" ? "similarity" : "distance"];
             EXPECT_NEAR(distance, expected[i], 2e-5) << site << prompt << metric << order;
             const std::uint64_t row =
                 neighbor["string_id"].get<std::uint64_t>() - site["first_string_id"].get<std::uint64_t>();
@@ -155,7 +161,7 @@ TEST_F(CommandTest, TheJsonHasTheKeysOfTheContract) {
   EXPECT_THAT(keys, testing::ElementsAre("prompt", "stream", "block", "t_i", "metric", "index", "neighbors"));
   keys.clear();
   for (const auto& [key, value] : answer["neighbors"][0].items()) keys.push_back(key);
-  EXPECT_THAT(keys, testing::ElementsAre("rank", "string_id", "text", "distance", "next_tokens"));
+  EXPECT_THAT(keys, testing::ElementsAre("rank", "string_id", "text", "distance", "similarity", "next_tokens"));
 }
 
 TEST_F(CommandTest, NextTokensAreCountedInTheCorpus) {

@@ -16,6 +16,11 @@ namespace actkin {
 // The goldens' own tolerance; a prompt's own row may stand at a few 1e-7.
 inline bool Close(double a, double b) { return std::abs(a - b) <= 1e-5 + 1e-4 * std::abs(b); }
 
+// What the study's files call a neighbor's distance: under cosine the similarity.
+inline double StudyDistance(const nlohmann::json& neighbor) {
+  return neighbor[neighbor["similarity"].is_null() ? "distance" : "similarity"];
+}
+
 // A test over an index of golden/small at all its positions, built once for the suite; skipped where the goldens are
 // absent. Base: testing::Test, or one with parameters.
 template <typename Base>

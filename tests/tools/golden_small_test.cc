@@ -34,7 +34,7 @@ void CompareFile(const json& golden, const json& answers, const std::string& whe
     for (std::size_t rank = 0; rank < texts.size(); ++rank) {
       const json& neighbor = (*answer)["neighbors"][rank];
       const double expected = distances[rank][c];
-      const double distance = neighbor["distance"];
+      const double distance = StudyDistance(neighbor);
       EXPECT_TRUE(Close(distance, expected))
           << where << " " << prompt << " rank " << rank << ": " << distance << " " << expected;
       // Strings agree up to ties: another string here must be as far as some golden one of another rank, or tie with

@@ -25,7 +25,7 @@ void CompareMerged(const json& golden, const json& neighbors, const std::string&
   const json& distances = golden["distances"];
   ASSERT_EQ(neighbors.size(), texts.size()) << where;
   for (std::size_t rank = 0; rank < texts.size(); ++rank) {
-    const double distance = neighbors[rank]["distance"];
+    const double distance = StudyDistance(neighbors[rank]);
     EXPECT_TRUE(Close(distance, distances[rank]))
         << where << " rank " << rank << ": " << distance << " " << distances[rank];
     if (neighbors[rank]["text"] == texts[rank]) continue;
