@@ -23,6 +23,7 @@
 #include "storage/catalog.h"
 #include "storage/catalog_writer.h"
 #include "storage/file.h"
+#include "storage/given_input.h"
 #include "storage/head_file.h"
 #include "storage/sha256.h"
 
@@ -124,7 +125,7 @@ class Builder {
       checkpoint_ = ReadCheckpoint(directory_.Resolve(existing.model->file));
     }
     vocabulary_ = ChooseVocabulary();
-    tokens_ = vocabulary_.Encode(corpus_.text, options_.corpus.string());
+    tokens_ = vocabulary_.Encode(corpus_.text, InputName(options_.corpus));
     if (checkpoint_) model_bytes_ = SerializeCheckpoint(*checkpoint_, vocabulary_);
     CheckSame(existing);
   }
@@ -132,7 +133,8 @@ class Builder {
   Vocabulary ChooseVocabulary() const {
     if (!checkpoint_) {
       if (options_.vocabulary_from) {
-        return Vocabulary::OfText(CodePoints(ReadFile(*options_.vocabulary_from), options_.vocabulary_from->string()));
+        return Vocabulary::OfText(
+            CodePoints(ReadInput(*options_.vocabulary_from), InputName(*options_.vocabulary_from)));
       }
       return Vocabulary::OfText(corpus_.text);
     }
@@ -145,9 +147,9 @@ class Builder {
       return vocabulary;
     };
     if (options_.vocabulary_from) {
-      const std::string source = options_.vocabulary_from->string();
-      Vocabulary vocabulary = expect(Vocabulary::OfText(CodePoints(ReadFile(source), source)), source,
-                                     " distinct characters: give the text that the model was trained on");
+      const std::string source = InputName(*options_.vocabulary_from);
+      Vocabulary vocabulary = expect(Vocabulary::OfText(CodePoints(ReadInput(*options_.vocabulary_from), source)),
+                                     source, " distinct characters: give the text that the model was trained on");
       if (checkpoint_->vocabulary && !(*checkpoint_->vocabulary == vocabulary)) {
         Fail("{}: the checkpoint carries a vocabulary, and that of {} is another: leave out --vocabulary-from", file,
              source);
@@ -155,7 +157,7 @@ class Builder {
       return vocabulary;
     }
     if (checkpoint_->vocabulary) return expect(*checkpoint_->vocabulary, "the vocabulary in its metadata", "");
-    return expect(Vocabulary::OfText(corpus_.text), options_.corpus.string(),
+    return expect(Vocabulary::OfText(corpus_.text), InputName(options_.corpus),
                   " distinct characters: name the text that it was trained on with --vocabulary-from");
   }
 
@@ -165,7 +167,7 @@ class Builder {
     if (!existing.corpus) return;
     if (existing.corpus->sha256 != corpus_.sha256) {
       Fail("{}: made from another corpus ({}, sha256 {}...): give --out a new name for {}", out,
-           Quote(existing.corpus->name), existing.corpus->sha256.substr(0, 12), options_.corpus.string());
+           Quote(existing.corpus->name), existing.corpus->sha256.substr(0, 12), InputName(options_.corpus));
     }
     if (existing.corpus->string_length != string_length_) {
       Fail("{}: made with --length {}: give --out a new name for --length {}", out, existing.corpus->string_length,
@@ -203,8 +205,9 @@ class Builder {
 
   int CheckBlock(int block) const {
     const auto blocks = checkpoint_->shape.blocks;
-    if (block < 0 || block >= blocks) FailUsage("--blocks {}: the model has blocks 0-{}", block, blocks - 1);
-    return block;
+    const std::int64_t number = block < 0 ? blocks + block : block;
+    if (number < 0 || number >= blocks) FailUsage("--blocks {}: the model has blocks 0-{}", block, blocks - 1);
+    return static_cast<int>(number);
   }
 
   void PlanSites() {

@@ -21,7 +21,7 @@ struct BuildOptions {
   std::optional<std::filesystem::path> vocabulary_from;  // a text, for a checkpoint that does not carry its vocabulary
   std::optional<int> string_length;                      // L; without: the directory's, else kDefaultStringLength
   std::vector<int> t_is = {-1};                          // negative ones count from the end of L
-  std::optional<std::vector<int>> blocks;                // without: all of the model
+  std::optional<std::vector<int>> blocks;                // negative ones count from the end; without: all of the model
   std::set<Stream> streams = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd};
   std::vector<Site> sites;  // of proj and ffwd: these instead of what t_is, blocks and streams span
   Element element = Element::kFloat32;

@@ -8,12 +8,12 @@ namespace actkin {
 
 // The text that an index directory is made from.
 struct Corpus {
-  std::string name;    // of its file, without folders
+  std::string name;    // of its file, without folders; or "standard input"
   std::string sha256;  // of the file's bytes
   std::u32string text;
 };
 
-// Throws Error naming `path` when it is not UTF-8, holds a NUL (no text does), or has fewer than `string_length`
+// path: "-" is standard input (storage/given_input.h). Throws Error naming `path` when it is not UTF-8, holds a NUL (no text does), or has fewer than `string_length`
 // characters.
 Corpus ReadCorpus(const std::filesystem::path& path, int string_length);
 

@@ -15,6 +15,7 @@
 #include "schema/random.h"
 #include "schema/vocabulary.h"
 #include "storage/file.h"
+#include "storage/given_input.h"
 
 namespace actkin {
 namespace {
@@ -332,7 +333,7 @@ TrainSummary Train(const TrainOptions& given, const TrainerMaker& make, Progress
   CheckPlan(given.plan);
   CheckOut(given.out, given.corpus);
   const Corpus corpus = ReadCorpus(given.corpus, 1);
-  const TrainingText text = MakeText(corpus, given.corpus.string(), given.plan.context);
+  const TrainingText text = MakeText(corpus, InputName(given.corpus), given.plan.context);
   TrainOptions options = given;
   options.plan.corpus_sha256 = corpus.sha256;
   options.plan.vocabulary_size = static_cast<std::int64_t>(text.vocabulary.size());

@@ -14,10 +14,6 @@ namespace {
 // Of totals that are in memory at once.
 constexpr std::uint64_t kChunkBytes = std::uint64_t{128} << 20;
 
-bool SameNeighbors(const PoolRequest& a, const PoolRequest& b) {
-  return a.metric == b.metric && a.t_is == b.t_is && a.merge == b.merge && a.k == b.k && a.bands == b.bands;
-}
-
 // Runs whose schemes weigh the same totals.
 struct Group {
   std::vector<std::size_t> runs;
@@ -30,7 +26,7 @@ std::vector<Group> GroupRuns(int blocks, std::span<const EvaluationRun> runs) {
     if (runs[i].scheme.kind == Scheme::Kind::kPromptOnly) continue;
     auto group = std::ranges::find_if(groups, [&](const Group& other) {
       const EvaluationRun& first = runs[other.runs.front()];
-      return first.scheme.kernel == runs[i].scheme.kernel && SameNeighbors(first.request, runs[i].request);
+      return first.scheme.kernel == runs[i].scheme.kernel && first.request == runs[i].request;
     });
     if (group == groups.end()) {
       groups.push_back({{}, std::vector<bool>(TermCount(blocks))});

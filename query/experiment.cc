@@ -90,10 +90,14 @@ std::vector<NeighborNeed> Experiment::NeedsOf(const PoolRequest& request, int bl
   for (std::size_t term = 0; term < TermCount(blocks); ++term) {
     if (!wanted(term)) continue;
     for (const Site& site : SitesOf(request, TermAt(term, blocks))) {
-      needs.push_back({site, request.metric, request.CountOf(term), request.BandOf(term)});
+      needs.push_back({site, request.metric, CountIn(request, term, site), request.BandOf(term)});
     }
   }
   return needs;
+}
+
+std::optional<std::uint64_t> Experiment::CountIn(const PoolRequest& request, std::size_t term, const Site& site) const {
+  return request.CountOf(term, reader_.RowCount(site.t_i));
 }
 
 std::optional<SavedNeighborLists> Experiment::SavedLists(const NeighborNeed& need) {
@@ -127,8 +131,12 @@ bool Experiment::CanFind(const NeighborNeed& need) {
   return built;
 }
 
-void Experiment::Require(const NeighborNeed& need) {
-  if (!CanFind(need)) reader_.OpenIndex(need.site);
+void Experiment::Require(std::span<const NeighborNeed> needs) {
+  std::vector<Site> missing;
+  for (const NeighborNeed& need : needs) {
+    if (!CanFind(need)) missing.push_back(need.site);
+  }
+  reader_.RequireSites(missing);
 }
 
 void Experiment::Find(const NeighborNeed& need) { FindIn(reader_, need); }
@@ -317,9 +325,9 @@ std::vector<Site> Experiment::SitesOf(const PoolRequest& request, const Term& te
 
 std::vector<Experiment::Source> Experiment::SourcesOf(const PoolRequest& request, std::size_t number, int blocks) {
   std::vector<Source> sources;
-  const std::optional<std::uint64_t> k = request.CountOf(number);
   const std::optional<Band>& within = request.BandOf(number);
   for (const Site& site : SitesOf(request, TermAt(number, blocks))) {
+    const std::optional<std::uint64_t> k = CountIn(request, number, site);
     Source& source = sources.emplace_back();
     source.first_string_id = FirstStringId(site.t_i + 1);
     if (k) {

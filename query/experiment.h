@@ -56,8 +56,9 @@ class Experiment {
   // True where it is saved, or its site is built. Throws Error (usage) when its site has fewer rows than k, or the set
   // was imported without it.
   bool CanFind(const NeighborNeed& need);
-  // Throws Error (usage) as CanFind does, and naming the sites that are built when it is false.
-  void Require(const NeighborNeed& need);
+  // Throws Error (usage) as CanFind does, and where it is false, naming the sites that are built and the command line
+  // that builds all those that are missing.
+  void Require(std::span<const NeighborNeed> needs);
   // Finds and saves what is not saved yet. Throws Error (usage) when the site is not built.
   void Find(const NeighborNeed& need);
   // The same, where the need's site is built in another directory of the same corpus and model.
@@ -89,6 +90,8 @@ class Experiment {
  private:
   // Every site that a request asks of a term, in order.
   std::vector<Site> SitesOf(const PoolRequest& request, const Term& term) const;
+  // How many neighbors a request asks of a term in one of its sites; none: all.
+  std::optional<std::uint64_t> CountIn(const PoolRequest& request, std::size_t term, const Site& site) const;
   [[noreturn]] void FailNotImported(const NeighborNeed& need) const;
   std::optional<SavedNeighborLists> SavedLists(const NeighborNeed& need);
   std::shared_ptr<const BandTotalsFile> SavedBandTotals(const NeighborNeed& need);

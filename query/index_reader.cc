@@ -9,6 +9,7 @@
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
+#include "storage/build_command_line.h"
 #include "storage/code_file.h"
 #include "storage/head_file.h"
 #include "storage/open_site_rows.h"
@@ -73,40 +74,62 @@ Prompt IndexReader::Encode(std::string_view text) {
   return prompt;
 }
 
+void IndexReader::RequireSites(std::span<const Site> sites) {
+  std::vector<Site> missing;
+  for (const Site& site : sites) {
+    if (!catalog_->FindSite(site)) missing.push_back(site);
+  }
+  if (missing.empty()) return;
+  const int blocks = BlockCount(*catalog_);  // 0: nothing is known of them
+  for (const Site& site : missing) {
+    if (site.t_i < 0 || site.t_i >= string_length()) {
+      FailUsage("no site {}: strings have {} tokens, so t_i goes from 0 to {}", Describe(site), string_length(),
+                string_length() - 1);
+    }
+    if (blocks > 0 && (site.block < 0 || site.block >= blocks)) {
+      FailUsage("no site {}: there are blocks 0-{}", Describe(site), blocks - 1);
+    }
+  }
+  const Site& first = missing.front();
+  FailUsage("no site {}{}: {}; this builds {}: {}", Describe(first),
+            missing.size() > 1 ? fmt::format(", nor {} more that are asked for", missing.size() - 1) : "",
+            DescribeBuilt(catalog_->Sites(), first.stream), missing.size() > 1 ? "them" : "it",
+            BuildCommandLine(*catalog_, missing));
+}
+
 SiteRow IndexReader::RequireSite(const Site& site) {
   if (std::optional<SiteRow> row = catalog_->FindSite(site)) return *row;
-  FailUsage("no site {}: {}; 'actkin build' adds more", Describe(site), DescribeBuilt(catalog_->Sites(), site.stream));
+  RequireSites(std::span(&site, 1));
+  Fail("{}: {} was taken away meanwhile", directory_.path().string(), Describe(site));
 }
 
 Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens) {
   Site site{query.stream, 0, 0};
-  const bool embedding = query.stream == Stream::kEmbedding;
-  std::vector<SiteRow> sites;
-  if (!embedding && (!query.t_i || !query.block)) sites = catalog_->Sites();
-  if (query.t_i) {
-    site.t_i = *query.t_i < 0 ? string_length() + *query.t_i : *query.t_i;
-  } else if (embedding) {
-    site.t_i = static_cast<int>(prompt_tokens) - 1;
-  } else {
-    // Of the block asked for; where it has none, of any, so that the message about it names a position that is there.
-    int any_block = 0;
-    int this_block = -1;
-    for (const SiteRow& row : sites) {
-      if (row.site.stream != query.stream) continue;
-      any_block = std::max(any_block, row.site.t_i);
-      if (!query.block || row.site.block == *query.block) this_block = std::max(this_block, row.site.t_i);
-    }
-    site.t_i = this_block < 0 ? any_block : this_block;
+  if (query.t_i) site.t_i = *query.t_i < 0 ? string_length() + *query.t_i : *query.t_i;
+  if (query.stream == Stream::kEmbedding) {
+    if (!query.t_i) site.t_i = static_cast<int>(prompt_tokens) - 1;
+    return site;
   }
-  if (embedding) return site;
+  std::vector<Site> built;
+  if (!query.t_i || !query.block) {
+    for (const SiteRow& row : catalog_->Sites()) {
+      if (row.site.stream == query.stream) built.push_back(row.site);
+    }
+  }
   if (query.block) {
-    site.block = *query.block;
+    site.block = *query.block < 0 ? BlockCount(*catalog_) + *query.block : *query.block;
   } else {
-    for (const SiteRow& row : sites) {
-      if (row.site.stream == query.stream && row.site.t_i == site.t_i)
-        site.block = std::max(site.block, row.site.block);
-    }
+    for (const Site& other : built) site.block = std::max(site.block, other.block);
   }
+  if (query.t_i) return site;
+  // Where the block has none, of any, so that the message about it names a position that is there.
+  int any_block = 0;
+  int this_block = -1;
+  for (const Site& other : built) {
+    any_block = std::max(any_block, other.t_i);
+    if (other.block == site.block) this_block = std::max(this_block, other.t_i);
+  }
+  site.t_i = this_block < 0 ? any_block : this_block;
   return site;
 }
 
@@ -115,7 +138,7 @@ const PromptForward& IndexReader::Forward() {
     const std::optional<ModelRow> model = catalog_->Model();
     if (!model) {
       FailUsage("{}: made without a model: add one with 'actkin build CORPUS --model M --out {}'",
-                directory_.path().string(), directory_.path().string());
+                directory_.path().string(), ShellQuote(directory_.path().string()));
     }
     auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file));
     const ModelShape& shape = forward->shape();
@@ -239,17 +262,21 @@ std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& pro
   std::vector<Neighbors> answers(prompts.size());
   std::map<Site, std::vector<std::size_t>> asked;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    answers[i].site = ResolveSite(query, prompts[i].tokens.size());
+    // The prompt's length matters to the embedding alone.
+    const bool same = i > 0 && query.stream != Stream::kEmbedding;
+    answers[i].site = same ? answers[0].site : ResolveSite(query, prompts[i].tokens.size());
     asked[answers[i].site].push_back(i);
   }
   for (const auto& [site, members] : asked) {
     const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name, query.search.metric);
+    SearchRequest search = query.search;
+    if (search.k && query.fewer_will_do) search.k = std::min(*search.k, index->row_count());
     std::vector<float> queries;
     for (const std::size_t i : members) {
       const std::vector<float> vector = QueryVector(prompts[i], site);
       queries.insert(queries.end(), vector.begin(), vector.end());
     }
-    const std::vector<std::vector<Match>> matches = index->Search(queries, query.search);
+    const std::vector<std::vector<Match>> matches = index->Search(queries, search);
     for (std::size_t m = 0; m < members.size(); ++m)
       answers[members[m]].rows = Read(site, query.search.metric, matches[m]);
   }

@@ -23,12 +23,13 @@ namespace actkin {
 // What to look for, of every prompt of one call.
 struct NeighborQuery {
   Stream stream = Stream::kFfwd;
-  std::optional<int> block;  // without: the last that has a site at the t_i
+  std::optional<int> block;  // negative: counts from the end of the model's; without: the last that has a site of it
   // Negative: counts from the end of L. Without: for embedding the prompt's last position, else the last position that
-  // has a site of this stream (and block).
+  // has a site of this stream and block.
   std::optional<int> t_i;
   std::string index_name = kExactIndexName;
   SearchRequest search;
+  bool fewer_will_do = false;  // where a site has fewer rows than k, all of them are found
 };
 
 struct Neighbor {
@@ -80,8 +81,15 @@ class IndexReader {
   std::vector<Neighbor> FindNeighborsOf(std::span<const float> vector, const Site& site, const std::string& index_name,
                                         const SearchRequest& request);
 
-  // The site that a query means for a prompt of this many tokens.
+  // The site that a query means for a prompt of this many tokens, built or not.
   Site ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens);
+
+  // Throws Error (usage) when one of them is not built: what is there, and the command line that builds all of them, or
+  // why none can.
+  void RequireSites(std::span<const Site> sites);
+
+  // Of a site at this position, whether it is built or not. REQUIRES: 0 <= t_i < string_length().
+  std::uint64_t RowCount(int t_i) const { return Length(t_i + 1).row_count; }
 
   // The vector that a prompt is compared with the rows of `site` by: for proj and ffwd its own output at its last token
   // (from its own row where the site at its last position is built, else from the forward pass); for embedding all its

@@ -1,6 +1,7 @@
 #ifndef ACTKIN_QUERY_NEIGHBOR_POOL_H_
 #define ACTKIN_QUERY_NEIGHBOR_POOL_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -15,6 +16,7 @@ inline constexpr std::uint64_t kDefaultPoolCount = 10;
 // Which neighbors of a prompt count, of every stream and block.
 struct PoolRequest {
   Metric metric = Metric::kL2;
+  bool metric_is_open = false;  // nobody asked for it: a scheme that has a metric brings it (saved_schemes.h)
   // Of proj and ffwd, from 0. The embedding takes no part in a merge: its neighbors are the k nearest among the strings
   // as long as the prompt.
   std::vector<int> t_is;
@@ -32,6 +34,13 @@ struct PoolRequest {
     if (k || BandOf(term)) return k;
     return kDefaultPoolCount;
   }
+  // The same in a site of so many rows: all of them where nobody asked for a k and they are fewer.
+  std::optional<std::uint64_t> CountOf(std::size_t term, std::uint64_t rows) const {
+    const std::optional<std::uint64_t> count = CountOf(term);
+    return k || !count ? count : std::min(*count, rows);
+  }
+
+  friend bool operator==(const PoolRequest&, const PoolRequest&) = default;
 };
 
 // A neighbor among those of several t_is.

@@ -49,27 +49,28 @@ void PredictFromNeighbors(const TermNeighbors& found, const NextTokenCounts& cou
 std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::span<const Scheme> schemes,
                                 const PoolRequest& request, const std::string& prompt_set, int threads) {
   const CatalogNextTokenCounts counts(reader.catalog(), reader.vocabulary().size());
-  // Schemes with the same bands share their neighbors.
+  // Schemes with the same metric, bands and k share their neighbors.
   std::vector<PoolRequest> requests;
   for (const Scheme& scheme : schemes) {
     requests.push_back(request);
-    ApplyBands(scheme, requests.back());
+    ApplyScheme(scheme, requests.back());
   }
   std::vector<std::pair<std::size_t, TermNeighbors>> found;  // and the first scheme that they were found for
   std::vector<Prediction> predictions;
   for (std::size_t i = 0; i < schemes.size(); ++i) {
     Prediction& prediction = predictions.emplace_back();
     prediction.scheme = schemes[i];
+    prediction.request = requests[i];
     if (schemes[i].kind == Scheme::Kind::kPromptOnly) {
       PredictFromPrompt(prompt, counts, prediction);
       continue;
     }
-    const auto same_bands = [&](std::size_t other) { return requests[other].bands == requests[i].bands; };
-    auto shared = std::ranges::find_if(found, [&](const auto& entry) { return same_bands(entry.first); });
+    const auto same_neighbors = [&](std::size_t other) { return requests[other] == requests[i]; };
+    auto shared = std::ranges::find_if(found, [&](const auto& entry) { return same_neighbors(entry.first); });
     if (shared == found.end()) {
       const auto wanted = [&](std::size_t term) {
         for (std::size_t other = i; other < schemes.size(); ++other) {
-          if (schemes[other].Uses(term) && same_bands(other)) return true;
+          if (schemes[other].Uses(term) && same_neighbors(other)) return true;
         }
         return false;
       };

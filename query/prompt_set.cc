@@ -2,18 +2,36 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/file.h"
+#include "storage/given_input.h"
 
 namespace actkin {
 namespace {
 
 constexpr std::size_t kShownSets = 8;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+nlohmann::json ParseArray(const std::string& text, const std::string& input) {
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& error) {
+    const std::size_t at = std::min<std::size_t>(error.byte == 0 ? 0 : error.byte - 1, text.size());
+    const auto begin = text.begin();
+    const auto line = 1 + std::count(begin, begin + static_cast<std::ptrdiff_t>(at), '\n');
+    const std::size_t line_break = at == 0 ? std::string::npos : text.rfind('\n', at - 1);
+    FailUsage(
+        "{}: begins with [ but is no JSON at line {}, column {}: expected [\"one prompt\", \"another\"]; in a file of "
+        "one prompt a line the first does not begin with [",
+        input, line, line_break == std::string::npos ? at + 1 : at - line_break);
+  }
+}
 
 // Fills in what the prompts say, and the set's id where the catalog has it.
 void Complete(IndexReader& reader, PromptSet& set) {
@@ -41,28 +59,64 @@ PromptSet SamplePromptSet(IndexReader& reader, std::uint64_t count, std::uint64_
   return set;
 }
 
-PromptSet ListedPromptSet(IndexReader& reader, const std::vector<std::string>& texts, const std::string& file) {
-  PromptSet set;
-  for (const std::string& text : texts) {
-    try {
-      set.prompts.push_back(reader.Encode(text));
-    } catch (const Error& error) {
-      FailUsage("{}: {}", file, error.what());
-    }
-    const std::size_t expected = set.prompts.front().tokens.size();
-    if (set.prompts.back().tokens.size() != expected) {
-      FailUsage("{}: prompt {} has {} tokens, expected {} as the first has", file, Quote(text),
-                set.prompts.back().tokens.size(), expected);
-    }
-  }
-  if (set.prompts.empty()) FailUsage("{}: no prompts", file);
-  const std::size_t length = set.prompts.front().tokens.size();
+UnknownPrompts ParseUnknownPrompts(const std::string& text) {
+  if (text == "error") return UnknownPrompts::kError;
+  if (text == "skip") return UnknownPrompts::kSkip;
+  FailUsage("--unknown {}: expected error or skip", Quote(text));
+}
+
+std::vector<BatchPrompt> EncodePrompts(IndexReader& reader, const std::vector<std::string>& texts,
+                                       UnknownPrompts unknown) {
   const std::optional<ModelRow> model = reader.catalog().Model();
-  if (model && length > static_cast<std::size_t>(model->shape.context)) {
-    FailUsage("{}: the prompts have {} tokens: the model takes at most {}", file, length, model->shape.context);
+  std::vector<BatchPrompt> batch;
+  std::size_t refused = 0;
+  std::optional<Error> first_error;
+  for (const std::string& text : texts) {
+    BatchPrompt& one = batch.emplace_back();
+    one.text = text;
+    try {
+      Prompt prompt = reader.Encode(text);
+      if (model && !prompt.string_id && prompt.tokens.size() > static_cast<std::size_t>(model->shape.context)) {
+        FailUsage("prompt {} has {} tokens: the model takes at most {}", Quote(text), prompt.tokens.size(),
+                  model->shape.context);
+      }
+      one.prompt = std::move(prompt);
+    } catch (const Error& error) {
+      one.error = error.what();
+      if (refused++ == 0) first_error = error;
+    }
   }
-  set.row.name =
-      fmt::format("{}-{}", std::filesystem::path(file).stem().string(), PromptsSha256(PromptRows(set)).substr(0, 12));
+  if (refused == 0 || unknown == UnknownPrompts::kSkip) return batch;
+  if (texts.size() == 1) throw *first_error;
+  throw Error(fmt::format("{} ({} of {} prompts cannot be asked: --unknown skip answers the others)",
+                          first_error->what(), refused, texts.size()),
+              first_error->kind());
+}
+
+PromptSet ListedPromptSet(IndexReader& reader, const std::vector<std::string>& texts, const std::string& file,
+                          UnknownPrompts unknown) {
+  const std::string input = InputName(file);
+  PromptSet set;
+  try {
+    for (BatchPrompt& one : EncodePrompts(reader, texts, unknown)) {
+      if (one.prompt) {
+        set.prompts.push_back(std::move(*one.prompt));
+      } else {
+        set.skipped.push_back(std::move(one));
+      }
+    }
+  } catch (const Error& error) {
+    FailUsage("{}: {}", input, error.what());
+  }
+  if (set.prompts.empty()) FailUsage("{}: no prompts{}", input, texts.empty() ? "" : " that can be asked");
+  const std::size_t expected = set.prompts.front().tokens.size();
+  for (const Prompt& prompt : set.prompts) {
+    if (prompt.tokens.size() == expected) continue;
+    FailUsage("{}: prompt {} has {} tokens, expected {} as the first has", input, Quote(prompt.text),
+              prompt.tokens.size(), expected);
+  }
+  const std::string stem = IsStandardInput(file) ? "stdin" : std::filesystem::path(file).stem().string();
+  set.row.name = fmt::format("{}-{}", stem, PromptsSha256(PromptRows(set)).substr(0, 12));
   Complete(reader, set);
   return set;
 }
@@ -97,21 +151,25 @@ PromptSetRow RequirePromptSet(IndexReader& reader, const std::string& name) {
 }
 
 std::vector<std::string> ReadPrompts(const std::filesystem::path& file) {
-  const std::string text = ReadFile(file);
+  std::string text = ReadInput(file);
+  const std::string input = InputName(file);
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  const char begins_with = first == std::string::npos ? '\0' : text[first];
   std::vector<std::string> prompts;
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_array()) {
-    for (const auto& prompt : json) {
-      if (!prompt.is_string()) FailUsage("{}: expected strings, found {}", file.string(), prompt.dump());
+  if (begins_with == '[') {
+    for (const auto& prompt : ParseArray(text, input)) {
+      if (!prompt.is_string()) FailUsage("{}: expected strings, found {}", input, prompt.dump());
       prompts.push_back(prompt.get<std::string>());
     }
   } else {
+    if (begins_with == '{' && nlohmann::json::accept(text)) {
+      FailUsage("{}: a JSON object: expected a JSON array of strings, or one prompt a line", input);
+    }
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) prompts.push_back(line);
   }
-  if (prompts.empty()) {
-    FailUsage("{}: no prompts: expected a JSON array of strings, or one prompt a line", file.string());
-  }
+  if (prompts.empty()) FailUsage("{}: no prompts: expected a JSON array of strings, or one prompt a line", input);
   return prompts;
 }
 

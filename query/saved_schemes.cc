@@ -27,7 +27,7 @@ std::vector<Site> KnownSites(IndexReader& reader) {
 
 [[noreturn]] void FailWithoutSites(IndexReader& reader) {
   FailUsage("{}: no site is built and no neighbors are imported: 'actkin build CORPUS --model M --out {}' builds some",
-            reader.directory().path().string(), reader.directory().path().string());
+            reader.directory().path().string(), ShellQuote(reader.directory().path().string()));
 }
 
 }  // namespace
@@ -59,13 +59,16 @@ Scheme FindScheme(IndexReader& reader, const std::string& name) {
   FailUsage("scheme {} is unknown: expected {}, or a file NAME.json", Quote(name), fmt::join(names, ", "));
 }
 
-void ApplyBands(const Scheme& scheme, PoolRequest& request) {
-  if (!request.bands.empty() || scheme.bands.empty()) return;
-  if (scheme.metric != request.metric) {
-    FailUsage("scheme {}: its bands are in {}: give --metric {}", Quote(scheme.name), Name(*scheme.metric),
+void ApplyScheme(const Scheme& scheme, PoolRequest& request) {
+  if (request.metric_is_open && scheme.metric) request.metric = *scheme.metric;
+  request.metric_is_open = false;
+  if (!request.bands.empty()) return;
+  if (!scheme.bands.empty() && scheme.metric != request.metric) {
+    FailUsage("scheme {}: its bands are in {}: give --metric {}, or none", Quote(scheme.name), Name(*scheme.metric),
               Name(*scheme.metric));
   }
   request.bands = scheme.bands;
+  if (!request.k) request.k = scheme.k;
 }
 
 std::vector<int> DefaultTIs(IndexReader& reader) {

@@ -21,9 +21,9 @@ std::vector<Scheme> AllSchemes(IndexReader& reader);
 // A built-in or saved one. Throws Error (usage) naming those that are there.
 Scheme FindScheme(IndexReader& reader, const std::string& name);
 
-// Gives the request the scheme's bands, where it has none of its own. Throws Error (usage) when the scheme's bands are
-// in another metric.
-void ApplyBands(const Scheme& scheme, PoolRequest& request);
+// Gives the request what the scheme brings and the request leaves open: its metric; its bands; its k, where the bands
+// are not the request's. Throws Error (usage) when the scheme's bands are in another metric than was asked for.
+void ApplyScheme(const Scheme& scheme, PoolRequest& request);
 
 // The positions of proj and ffwd that are meant where none are named: L - 1 where it is built, else the last that is,
 // else the last of imported neighbors. Throws Error (usage) when there is none.

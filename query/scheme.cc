@@ -27,8 +27,8 @@ class SchemeReader {
   Scheme Read(std::string_view text, const std::string& default_name) {
     const json object = Parse(text);
     Expect(object.is_object(), "the scheme", "an object", object);
-    constexpr std::array<std::string_view, 8> kKeys{"name", "kind", "kernel", "embedding",
-                                                    "proj", "ffwd", "metric", "within"};
+    constexpr std::array<std::string_view, 9> kKeys{"name", "kind",   "kernel", "embedding", "proj",
+                                                    "ffwd", "metric", "k",      "within"};
     RefuseUnknownKeys(object, kKeys, "");
     scheme_.name = object.contains("name") ? Text(object, "name") : default_name;
     if (scheme_.name.empty() || scheme_.name.size() > kLongestName) {
@@ -41,6 +41,7 @@ class SchemeReader {
     if (scheme_.kind == Scheme::Kind::kPromptOnly) return scheme_;
     if (object.contains("kernel")) scheme_.kernel = ParseNamed(object, "kernel", ParseKernel);
     if (object.contains("metric")) scheme_.metric = ParseNamed(object, "metric", ParseMetric);
+    if (object.contains("k")) scheme_.k = Count(object["k"]);
     scheme_.weights.assign(TermCount(blocks_), 0);
     if (object.contains("embedding")) scheme_.weights[0] = Number(object["embedding"], "embedding");
     for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
@@ -101,6 +102,11 @@ class SchemeReader {
     // The sum of as many counts as a corpus has stays finite.
     Expect(std::abs(number) <= 1e200, what, "a number of at most 1e200", value);
     return number;
+  }
+
+  std::uint64_t Count(const json& value) const {
+    Expect(value.is_number_unsigned() && value.get<std::uint64_t>() > 0, "k", "how many neighbors, at least 1", value);
+    return value.get<std::uint64_t>();
   }
 
   template <typename Value>
@@ -260,6 +266,7 @@ std::string SchemeJson(const Scheme& scheme) {
     bands[stream].push_back(scheme.bands[term] ? OrderedJson(FormatBand(*scheme.bands[term])) : OrderedJson(nullptr));
   }
   if (scheme.metric) object["metric"] = Name(*scheme.metric);
+  if (scheme.k) object["k"] = *scheme.k;
   if (!scheme.bands.empty()) object["within"] = bands;
   return object.dump();
 }

@@ -54,7 +54,10 @@ struct Scheme {
   // Which neighbors of a term count, of the k nearest of them, or without a k of all; a term each, or empty where the
   // scheme leaves that open.
   std::vector<std::optional<Band>> bands;
-  std::optional<Metric> metric;  // that the bands are in; none where there are no bands
+  // What the neighbors were that the weights were found with, which a request that leaves it open is given. Where there
+  // are bands, the metric is what they are in.
+  std::optional<Metric> metric;
+  std::optional<std::uint64_t> k;
 
   // True where the term's neighbors are needed.
   bool Uses(std::size_t term) const { return kind == Kind::kNeighbors && weights[term] != 0; }
@@ -72,7 +75,7 @@ std::vector<Scheme> BuiltInSchemes(int blocks);
 bool IsBuiltInScheme(std::string_view name);
 
 // {"name": "mine", "kernel": "inverse_distance", "embedding": 1, "proj": [1, 1], "ffwd": {"1": 2.5},
-//  "metric": "cosine", "within": {"ffwd": ["0.9:", null]}}
+//  "metric": "cosine", "k": 100, "within": {"ffwd": ["0.9:", null]}}
 //
 // Every key may be missing. proj and ffwd: a number for each block, or for single ones by number; what is missing is 0.
 // within: embedding a band, proj and ffwd a band for each block, or for single ones; bands need the metric that they

@@ -66,15 +66,13 @@ class SimilarStringsExporter {
     pool.t_is = request.t_is;
     pool.k = request.k;
     CheckRequest();
-    for (const NeighborNeed& need : experiment.NeedsOf(pool, blocks, [](std::size_t) { return true; })) {
-      experiment.Require(need);
-    }
+    experiment.Require(experiment.NeedsOf(pool, blocks, [](std::size_t) { return true; }));
   }
 
   SimilarStringsSummary Run() {
     ClaimFolder();
     for (const Site& site : sites_) {
-      if (MissingFiles(site) > 0) experiment_.Neighbors(site, request_.metric, request_.k, std::nullopt);
+      if (MissingFiles(site) > 0) experiment_.Neighbors(site, request_.metric, CountIn(site), std::nullopt);
     }
     const std::uint64_t all = sites_.size() * summary_.batches + 1;
     for (const Site& site : sites_) summary_.files_before += summary_.batches - MissingFiles(site);
@@ -101,6 +99,11 @@ class SimilarStringsExporter {
     return folder_ / SimilarStringsFileName(site, static_cast<int>(batch));
   }
 
+  std::uint64_t Most() const { return request_.k.value_or(kDefaultPoolCount); }
+  std::uint64_t CountIn(const Site& site) const {
+    return request_.k ? *request_.k : std::min(Most(), experiment_.reader().RowCount(site.t_i));
+  }
+
   void CheckRequest() const {
     const int longest = experiment_.reader().string_length();
     const int length = experiment_.set().row.length;
@@ -114,10 +117,10 @@ class SimilarStringsExporter {
     for (const Prompt& prompt : Prompts()) {
       if (!texts.insert(prompt.text).second) FailUsage("the prompt {} stands there twice", Quote(prompt.text));
     }
-    const std::uint64_t prompt_bytes = request_.k * NeighborBytes(static_cast<std::uint64_t>(longest));
+    const std::uint64_t prompt_bytes = Most() * NeighborBytes(static_cast<std::uint64_t>(longest));
     if (std::min<std::uint64_t>(request_.batch, Prompts().size()) * prompt_bytes > kLargestSimilarStringsBytes) {
       FailUsage("--batch {}: its files would be too large to be read again: with -k {} give at most {}", request_.batch,
-                request_.k, std::max<std::uint64_t>(1, kLargestSimilarStringsBytes / prompt_bytes));
+                Most(), std::max<std::uint64_t>(1, kLargestSimilarStringsBytes / prompt_bytes));
     }
   }
 
@@ -131,7 +134,7 @@ class SimilarStringsExporter {
         {"prompts", experiment_.set().row.sha256},
         {"imported", experiment_.set().row.imported ? experiment_.set().row.name : ""},
         {"metric", Name(request_.metric)},
-        {"k", request_.k},
+        {"k", Most()},
         {"t_i", request_.t_is},
         {"batch",
          request_.batch}}.dump(1);
@@ -160,10 +163,11 @@ class SimilarStringsExporter {
   void WriteSite(const Site& site) {
     const std::uint64_t missing = MissingFiles(site);
     if (missing == 0) return;
-    const SavedNeighborLists lists = experiment_.Neighbors(site, request_.metric, request_.k, std::nullopt);
+    const std::uint64_t k = CountIn(site);
+    const SavedNeighborLists lists = experiment_.Neighbors(site, request_.metric, k, std::nullopt);
     Catalog& catalog = experiment_.reader().catalog();
     const LengthRow length = catalog.Lengths().at(static_cast<std::size_t>(site.t_i));
-    const std::uint64_t wanted = std::min<std::uint64_t>(missing * request_.batch, Prompts().size()) * request_.k;
+    const std::uint64_t wanted = std::min<std::uint64_t>(missing * request_.batch, Prompts().size()) * k;
     const StringTexts texts(catalog, length, /*all=*/wanted > length.string_count / 8);
     for (std::uint64_t batch = 0; batch < summary_.batches; ++batch) {
       const std::filesystem::path path = FilePath(site, batch);
@@ -171,13 +175,13 @@ class SimilarStringsExporter {
       const std::uint64_t begin = batch * request_.batch;
       const std::uint64_t end = std::min<std::uint64_t>(begin + request_.batch, Prompts().size());
       SimilarStrings similar;
-      similar.k = request_.k;
+      similar.k = k;
       for (std::uint64_t prompt = begin; prompt < end; ++prompt) {
         similar.prompts.push_back(Prompts()[prompt].text);
         const std::span<const SavedNeighbor> neighbors = lists.Of(prompt);
-        if (neighbors.size() != request_.k) {
+        if (neighbors.size() != k) {
           FailUsage("prompt {} has {} neighbors in {}, expected -k {}", Quote(Prompts()[prompt].text), neighbors.size(),
-                    Describe(site), request_.k);
+                    Describe(site), k);
         }
         for (const SavedNeighbor& neighbor : neighbors) {
           similar.AddString(texts.Of(neighbor.ordinal));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "query/experiment.h"
@@ -12,9 +13,9 @@ namespace actkin {
 
 struct SimilarStringsRequest {
   Metric metric = Metric::kL2;
-  std::uint64_t k = 10;
-  std::vector<int> t_is;      // of proj and ffwd
-  std::uint64_t batch = 100;  // prompts of a file
+  std::optional<std::uint64_t> k;  // without: kDefaultPoolCount, or all rows of a site that has fewer
+  std::vector<int> t_is;           // of proj and ffwd
+  std::uint64_t batch = 100;       // prompts of a file
 };
 
 struct SimilarStringsSummary {

@@ -22,17 +22,21 @@ class SiteNeighbors {
     if (!prompt_set.empty()) only_set_ = RequirePromptSet(reader, prompt_set);
   }
 
-  void AddTo(const Site& site, std::size_t term, std::vector<PooledNeighbor>& pool) {
+  // Adds a site that has neither rows to search nor saved neighbors to `missing`.
+  void AddTo(const Site& site, std::size_t term, std::vector<PooledNeighbor>& pool, std::vector<Site>& missing) {
     const StringId first = FirstStringId(site.t_i + 1);
-    const std::optional<std::uint64_t> k = request_.CountOf(term);
+    const std::optional<std::uint64_t> k = request_.CountOf(term, reader_.RowCount(site.t_i));
     const std::optional<Band>& within = request_.BandOf(term);
-    if (only_set_ || !reader_.catalog().FindSite(site)) {
+    const bool is_built = reader_.catalog().FindSite(site).has_value();
+    if (only_set_ || !is_built) {
       if (AddSaved(site, k, within, first, pool)) return;
       if (only_set_) {
         FailUsage("prompt set {} has no neighbors of {} in {}, {}, k {}", Quote(only_set_->name), Quote(prompt_.text),
                   Describe(site), Name(request_.metric), k ? fmt::format("{}", *k) : "all");
       }
     }
+    if (!is_built) missing.push_back(site);
+    if (!missing.empty()) return;
     const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
     SearchRequest search;
     search.metric = request_.metric;
@@ -86,6 +90,7 @@ TermNeighbors FindTermNeighbors(IndexReader& reader, const Prompt& prompt, const
   SiteNeighbors sites(reader, prompt, request, prompt_set, threads);
   TermNeighbors found;
   found.terms.resize(TermCount(blocks));
+  std::vector<Site> missing;
   for (std::size_t number = 0; number < found.terms.size(); ++number) {
     if (!wanted(number)) continue;
     const Term term = TermAt(number, blocks);
@@ -97,13 +102,14 @@ TermNeighbors FindTermNeighbors(IndexReader& reader, const Prompt& prompt, const
                                           length, reader.string_length()));
         continue;
       }
-      sites.AddTo({term.stream, 0, length - 1}, number, pool);
+      sites.AddTo({term.stream, 0, length - 1}, number, pool, missing);
       MergePool(request.metric, Merge::kNearest, request.CountOf(number), pool);
       continue;
     }
-    for (const int t_i : request.t_is) sites.AddTo({term.stream, term.block, t_i}, number, pool);
+    for (const int t_i : request.t_is) sites.AddTo({term.stream, term.block, t_i}, number, pool, missing);
     MergePool(request.metric, request.merge, request.CountOf(number), pool);
   }
+  reader.RequireSites(missing);
   return found;
 }
 

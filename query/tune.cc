@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <numbers>
 #include <optional>
@@ -103,9 +104,10 @@ class Tuning {
       FailUsage("--streams embedding: the prompts have {} tokens, the longest strings {}", experiment_.set().row.length,
                 reader_.string_length());
     }
-    for (const std::size_t term : terms_) {
-      for (const Site& site : SitesOf(term)) reader_.OpenIndex(site);
-    }
+    std::vector<Site> sites;
+    for (const std::size_t term : terms_) std::ranges::copy(SitesOf(term), std::back_inserter(sites));
+    reader_.RequireSites(sites);
+    for (const Site& site : sites) reader_.OpenIndex(site);  // damage is found before the work begins
     const std::uint64_t bytes =
         TuningData::Bytes(request_.training_prompts, terms_.size(), thresholds_.size(), vocabulary_);
     if (bytes > kMostBytes) {

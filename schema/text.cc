@@ -77,6 +77,30 @@ std::string QuoteIfEscaped(std::string_view text) {
   return quoted.size() == text.size() + 2 ? std::string(text) : quoted;
 }
 
+std::string ShellQuote(std::string_view text) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_-./,:=@%+").find(c) != std::string_view::npos || (c & 0x80) != 0;
+  };
+  const auto is_printable = [](char c) { return c == '"' || c == '\\'; };
+  std::string quoted;
+  std::string printed;
+  for (const char c : text) {
+    quoted += c == '\'' ? "'\\''" : std::string(1, c);
+    if (!is_printable(c)) printed += c;
+  }
+  if (Quote(printed).size() == printed.size() + 2) {
+    return !text.empty() && std::ranges::all_of(text, is_plain) ? std::string(text) : "'" + quoted + "'";
+  }
+  quoted.clear();
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    quoted +=
+        byte < 0x20 || byte >= 0x7F || c == '\'' || c == '\\' ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+  }
+  return "$'" + quoted + "'";
+}
+
 std::string Unescape(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {

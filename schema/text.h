@@ -15,6 +15,10 @@ std::string Quote(std::string_view text);
 // The text as it is where Quote escapes nothing of it, else as Quote writes it: for names that are read from a file.
 std::string QuoteIfEscaped(std::string_view text);
 
+// One word of a POSIX shell's command line, as it is where no character of it means anything to a shell; on one line
+// (what Quote would escape is written as bash, zsh and ksh read $'\n').
+std::string ShellQuote(std::string_view text);
+
 // Reads \n, \t, \r, \\, \" and \' as Quote writes them. Throws Error (usage) on any other escape.
 std::string Unescape(std::string_view text);
 

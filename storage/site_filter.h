@@ -12,7 +12,7 @@ namespace actkin {
 // Which sites of an index directory are meant. What is empty leaves the choice open.
 struct SiteFilter {
   std::vector<Stream> streams;
-  std::vector<int> blocks;  // does not concern the embedding stream
+  std::vector<int> blocks;  // negative ones count from the end of the model's; does not concern the embedding stream
   std::vector<int> t_is;    // negative ones count from the end of L
 };
 
@@ -21,7 +21,7 @@ struct SiteFilter {
 SiteFilter ParseSiteFilter(const std::string& streams, const std::string& blocks, const std::string& t_is);
 
 // The sites that match, by stream, block and t_i. Throws Error (usage) saying what is built when a stream, block or t_i
-// that the filter names has no site among them.
+// that the filter names has no site among them, and which command builds it.
 std::vector<SiteRow> ChooseSites(Catalog& catalog, const SiteFilter& filter);
 
 // What is built, for messages: "embedding at t_i 0-9, proj at block 0-5 and t_i 9".

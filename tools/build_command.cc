@@ -90,7 +90,7 @@ void AddBuildCommand(CLI::App& app) {
       command->add_option("--length", flags->length, "Tokens of the longest strings (L)")->capture_default_str();
   command->add_option("--t-i", flags->t_i, "Positions to index proj and ffwd at: 9, 7,8,9 or 0-9; -1 is the last")
       ->capture_default_str();
-  command->add_option("--blocks", flags->blocks, "Blocks to index, such as 0-5 (default: all)");
+  command->add_option("--blocks", flags->blocks, "Blocks to index, such as 1,3 or 0-5; -1 is the last (default: all)");
   command->add_option("--streams", flags->streams, "Which streams to index")->capture_default_str();
   command->add_option("--rows", flags->rows, "float32, or float16: half the disk, 11 bits of precision")
       ->capture_default_str();

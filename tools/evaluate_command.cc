@@ -13,6 +13,7 @@
 #include "schema/text.h"
 #include "storage/file.h"
 #include "tools/commands.h"
+#include "tools/site_flags.h"
 #include "tools/stream_sites.h"
 #include "tools/study_flags.h"
 #include "tools/svg_chart.h"
@@ -76,6 +77,7 @@ std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flag
         for (const std::optional<std::uint64_t>& k : counts) {
           PoolRequest& request = requests.emplace_back();
           request.metric = ParseMetric(metric);
+          request.metric_is_open = command.count("--metric") == 0;
           request.t_is = positions;
           request.merge = ParseMerge(merge);
           request.k = k;
@@ -91,7 +93,7 @@ std::vector<EvaluationRun> RunsOf(const std::vector<Scheme>& schemes, const Pool
   std::vector<EvaluationRun> runs;
   for (const Scheme& scheme : schemes) {
     runs.push_back({scheme, request});
-    if (scheme.kind == Scheme::Kind::kNeighbors) ApplyBands(scheme, runs.back().request);
+    if (scheme.kind == Scheme::Kind::kNeighbors) ApplyScheme(scheme, runs.back().request);
   }
   return runs;
 }
@@ -109,7 +111,9 @@ std::vector<std::string> PartsOf(const EvaluationRun& run, const std::string& wi
   return {std::string(Name(run.request.metric)), fmt::format("k {}", k ? Grouped(*k) : "all"),
           fmt::format("t_i {}", FormatNumberList(run.request.t_is)),
           run.request.t_is.size() > 1 ? fmt::format("{} merge", Name(run.request.merge)) : "",
-          within.empty() ? "" : "within " + within};
+          !within.empty()             ? "within " + within
+          : run.request.bands.empty() ? ""
+                                      : "within its bands"};
 }
 
 std::string JoinParts(const std::vector<std::string>& parts) {
@@ -125,7 +129,7 @@ std::string Heading(const EvaluationRun& run, const std::string& within) { retur
 std::string HumanTable(const std::vector<Result>& results, const std::string& within) {
   std::vector<Table::Column> columns{{Heading(results.front().run, within)}, {""}};
   for (std::size_t n = 1; n <= kLongestTopList; ++n) {
-    columns.push_back({fmt::format("top {}", n), Table::Align::kRight});
+    columns.push_back({fmt::format("n {}", n), Table::Align::kRight});
   }
   columns.push_back({"Hellinger", Table::Align::kRight});
   Table table(columns);
@@ -137,11 +141,27 @@ std::string HumanTable(const std::vector<Result>& results, const std::string& wi
       line.push_back(last);
       table.Add(std::move(line));
     };
-    add(QuoteIfEscaped(result.run.scheme.name), "in order", agreement.top_n,
+    add(QuoteIfEscaped(result.run.scheme.name), "nth token equal", agreement.top_n,
         fmt::format("{:.3f}", agreement.hellinger_mean));
-    add("", "any order", agreement.top_n_any_order, "");
+    add("", "first n as a set", agreement.top_n_any_order, "");
   }
   return table.Text(StdoutColor());
+}
+
+// Runs with the same heading beside each other: schemes that bring their own metric, bands or k stand apart.
+std::string HumanTables(const std::vector<Result>& results, const std::string& within) {
+  std::vector<std::vector<Result>> tables;
+  for (const Result& result : results) {
+    const auto same = [&](const std::vector<Result>& table) {
+      return Heading(table.front().run, within) == Heading(result.run, within);
+    };
+    auto table = std::ranges::find_if(tables, same);
+    if (table == tables.end()) table = tables.insert(table, std::vector<Result>());
+    table->push_back(result);
+  }
+  std::string text;
+  for (const std::vector<Result>& table : tables) text += "\n" + HumanTable(table, within);
+  return text;
 }
 
 OrderedJson JsonRun(const Result& result, const std::string& within) {
@@ -229,7 +249,7 @@ std::string Chart(const std::vector<Result>& results, const std::string& within,
     common.push_back(shared);
   }
   LineChart chart;
-  chart.title = "The first n tokens are the model's, in any order";
+  chart.title = "The first n tokens are the model's, as a set";
   chart.subtitle = JoinParts(common);
   if (charted.size() < results.size()) chart.subtitle += fmt::format("  the best {} runs", charted.size());
   chart.x.title = "n (H: mean Hellinger distance)";
@@ -266,13 +286,15 @@ StreamOptions ReadStreamOptions(const CLI::App& command, const Flags& flags) {
 std::vector<NeighborNeed> RequireNeeds(Experiment& experiment, std::span<const NeighborNeed> needs,
                                        const StreamOptions& options) {
   std::vector<NeighborNeed> streamed;
+  std::vector<NeighborNeed> built;
   for (const NeighborNeed& need : needs) {
     if (options.corpus.empty() || need.site.stream == Stream::kEmbedding) {
-      experiment.Require(need);
+      built.push_back(need);
     } else if (!experiment.reader().catalog().FindSite(need.site)) {
       streamed.push_back(need);
     }
   }
+  experiment.Require(built);
   RequireStreamable(experiment, streamed, options);
   return streamed;
 }
@@ -283,7 +305,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   const std::vector<PoolRequest> requests = ReadRequests(command, flags, reader, blocks);
   ProgressBar progress;
-  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
+  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
   const RowRange prompts = ChooseHalf(flags.half, experiment.set().prompts.size());
 
   // Of everything at once, so that a site is searched once, for the largest k.
@@ -301,10 +323,14 @@ void Run(const CLI::App& command, const Flags& flags) {
     progress.Note("no model: predictions are compared with what follows the prompts in the corpus");
   }
   SaveFileSchemes(reader, chosen, progress);
+  std::vector<int> t_is;
+  for (const PoolRequest& request : requests) t_is.insert(t_is.end(), request.t_is.begin(), request.t_is.end());
+  NoteLengths(experiment.set().prompts, t_is, progress);
 
   if (!flags.json) {
     Print(fmt::format("{} prompts of {}{}\n", Grouped(prompts.size()), experiment.set().row.name,
                       flags.half.empty() ? "" : ", its " + flags.half + " half"));
+    for (const BatchPrompt& skipped : experiment.set().skipped) Print(fmt::format("left out: {}\n", skipped.error));
   }
   StreamSites(experiment, streamed, stream);
   for (const NeighborNeed& need : needs) experiment.Find(need);
@@ -318,19 +344,21 @@ void Run(const CLI::App& command, const Flags& flags) {
       rows.push_back(CatalogRow(cell.back(), prompts, flags.within, reference));
     }
     experiment.Writer()->SaveEvaluations(experiment.SaveSet(), rows);
-    if (!flags.json) Print("\n" + HumanTable(cell, flags.within));
+    if (!flags.json) Print(HumanTables(cell, flags.within));
     results.insert(results.end(), cell.begin(), cell.end());
   }
   if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(results, flags.within, prompts.size()));
   if (!flags.json) return;
   OrderedJson runs = OrderedJson::array();
   for (const Result& result : results) runs.push_back(JsonRun(result, flags.within));
-  Print(OrderedJson{{"samples", prompts.size()},
-                    {"prompt_set", experiment.set().row.name},
-                    {"compared_with", Name(reference)},
-                    {"runs", std::move(runs)}}
-            .dump(1) +
-        "\n");
+  OrderedJson json{{"samples", prompts.size()},
+                   {"prompt_set", experiment.set().row.name},
+                   {"compared_with", Name(reference)},
+                   {"runs", std::move(runs)}};
+  for (const BatchPrompt& skipped : experiment.set().skipped) {
+    json["skipped"].push_back({{"prompt", skipped.text}, {"error", skipped.error}});
+  }
+  Print(json.dump(1) + "\n");
 }
 
 }  // namespace
@@ -343,22 +371,24 @@ void AddEvaluateCommand(CLI::App& app) {
   AddPromptOptions(*command, flags->prompts);
   command->add_option("--half", flags->half, "Evaluate on the first or the second half of the prompts alone");
   AddSchemeOption(*command, flags->schemes);
-  command->add_option("-k", flags->k, "How many neighbors, such as 10 or 1,10,100,1000")->capture_default_str();
-  command->add_option("--metric", flags->metric, "l2, cosine or l2,cosine")->capture_default_str();
+  command->add_option("-k", flags->k,
+                      "How many neighbors, such as 10 or 1,10,100,1000 (default: the scheme's, else 10; a site of "
+                      "fewer rows then gives all of them)");
+  command->add_option("--metric", flags->metric, "l2, cosine or l2,cosine (default: the scheme's, else l2)");
   command
-      ->add_option(
-          "--t-i", flags->t_is,
-          "Positions of proj and ffwd that are merged, such as 9 or 7-9; repeated, each set on its own (default: "
-          "the longest built)")
+      ->add_option("--t-i", flags->t_is,
+                   "Positions of proj and ffwd that are merged, such as 9 or 7-9; -1 is the longest; repeated, each "
+                   "set on its own "
+                   "(default: the longest built)")
       ->allow_extra_args(false);
   command->add_option("--merge", flags->merge, "nearest, farthest or nearest,farthest")->capture_default_str();
   command->add_option(
       "--within", flags->within,
       "LOW:HIGH, only neighbors of proj and ffwd at such a distance (l2) or of such a similarity (cosine), or one band "
       "a block, separated by commas; without -k all of them");
-  command->add_option(
-      "--stream-sites", flags->stream_sites,
-      "The corpus. Sites that are not built are built for now: searched for their neighbors, then dropped");
+  command->add_option("--stream-sites", flags->stream_sites,
+                      "The corpus; - is standard input. Sites that are not built are built for now: searched for their "
+                      "neighbors, then dropped");
   command->add_option(
       "--stream-disk", flags->stream_disk,
       "GB that such sites may take at once (default: most of what is free); the fewer, the more passes");
@@ -368,7 +398,18 @@ void AddEvaluateCommand(CLI::App& app) {
   command->footer(
       "Neighbors are searched once and saved in the index directory; killed, the same command continues. Results are "
       "in\n"
-      "the catalog's tables evaluation and evaluation_top_n.\n"
+      "the catalog's tables evaluation and evaluation_top_n. In the tables, the fraction of prompts whose list and "
+      "the\n"
+      "model's list agree: 'nth token equal' (JSON \"top_n\", n = 1 to 10): the nth token is the model's nth; 'first n "
+      "as "
+      "a\n"
+      "set' (JSON \"top_n_any_order\"): the first n are the model's first n in whatever order; 'Hellinger' (JSON\n"
+      "\"hellinger_mean\"): the mean distance of the two distributions, 0 to 1. JSON: {\"samples\", \"prompt_set\",\n"
+      "\"compared_with\": \"model\" or \"corpus\", \"runs\": [{\"scheme\", \"k\" (null: all rows of the bands), "
+      "\"metric\",\n"
+      "\"t_i\", \"merge\", \"within\", \"top_n\", \"top_n_any_order\", \"hellinger_mean\"}], \"skipped\" "
+      "with\n"
+      "--unknown skip: [{\"prompt\", \"error\"}]}.\n"
       "Examples:\n"
       "  actkin evaluate gpl.actkin --sample 200 --scheme all\n"
       "  actkin evaluate gpl.actkin --sample 200 -k 1,10,100 --metric l2,cosine --plot curves.svg\n"

@@ -116,11 +116,11 @@ void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
   const int blocks = BlocksOf(reader);
   SimilarStringsRequest request;
   request.metric = ParseMetric(flags.metric);
-  request.k = CheckCount(flags.k);
+  if (command.count("-k") > 0) request.k = CheckCount(flags.k);
   request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
   request.batch = flags.batch;
   ProgressBar progress;
-  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
+  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
   MakeFolder(flags.out);
   const SimilarStringsSummary summary = ExportSimilarStrings(experiment, blocks, request, flags.out);
   if (flags.json) {

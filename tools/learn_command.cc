@@ -20,6 +20,7 @@
 #include "storage/experiment_writer.h"
 #include "storage/sha256.h"
 #include "tools/commands.h"
+#include "tools/site_flags.h"
 #include "tools/study_flags.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -89,7 +90,7 @@ WeightLearningData OnePromptData(IndexReader& reader, const Prompt& prompt, cons
 WeightLearningData SampleData(Experiment& experiment, const PoolRequest& request, int blocks) {
   const auto all = [](std::size_t) { return true; };
   const std::uint64_t prompts = experiment.set().prompts.size();
-  for (const NeighborNeed& need : experiment.NeedsOf(request, blocks, all)) experiment.Require(need);
+  experiment.Require(experiment.NeedsOf(request, blocks, all));
   const TokenTotals totals = experiment.Totals(request, Kernel::kNone, blocks, all, {0, prompts});
   WeightLearningData data{prompts, totals.terms(), totals.vocabulary_size(), Narrow(totals.values()), {}};
   const std::shared_ptr<const PredictionsFile> predictions = experiment.Predictions();
@@ -166,18 +167,20 @@ void Run(const CLI::App& command, Flags& flags) {
   ProgressBar progress;
   WeightLearningData data;
   std::function<std::string(std::uint64_t)> text;
+  std::vector<Prompt> prompts;  // where there is no experiment
   std::optional<BuildLock> lock;
   std::optional<Experiment> experiment;
   if (one) {
     const Prompt prompt = reader.Encode(flags.escapes ? Unescape(flags.prompt) : flags.prompt);
     data = OnePromptData(reader, prompt, request, blocks, flags);
     text = [prompt](std::uint64_t) { return prompt.text; };
+    prompts = {prompt};
     options.plan.batch = options.plan.report_batches = options.plan.training_prompts = 1;
     options.plan.data = DescribeData(reader, prompt.text, request);
     lock.emplace(reader.directory());
   } else {
     flags.prompts.prompt_set = flags.pool.prompt_set;
-    experiment.emplace(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
+    experiment.emplace(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
     data = SampleData(*experiment, request, blocks);
     text = [&](std::uint64_t prompt) { return experiment->set().prompts[prompt].text; };
     options.plan.training_prompts = TrainingPrompts(flags.scheme, data.prompts);
@@ -185,6 +188,7 @@ void Run(const CLI::App& command, Flags& flags) {
     experiment->SaveSet();
   }
   RequireCounts(data, text);
+  NoteLengths(experiment ? experiment->set().prompts : prompts, request.t_is, progress);
 
   const std::string plan =
       fmt::format("{} {} {} {} {} {}", options.plan.data, options.plan.training_prompts, options.plan.steps,
@@ -202,12 +206,9 @@ void Run(const CLI::App& command, Flags& flags) {
   Scheme scheme;
   scheme.name = flags.scheme.name;
   scheme.weights.assign(summary.weights.begin(), summary.weights.end());
-  if (request.bands.empty()) {
-    scheme.metric.reset();
-  } else {
-    scheme.bands = request.bands;
-    scheme.metric = request.metric;
-  }
+  scheme.metric = request.metric;
+  scheme.bands = request.bands;
+  scheme.k = request.k;
   if (!summary.finished) {
     if (flags.json) Print(JsonSummary(summary, scheme).dump(1) + "\n");
     PrintError(

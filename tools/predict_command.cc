@@ -11,6 +11,7 @@
 #include "schema/text.h"
 #include "storage/file.h"
 #include "tools/commands.h"
+#include "tools/site_flags.h"
 #include "tools/study_flags.h"
 #include "tools/svg_chart.h"
 #include "tools/table.h"
@@ -43,15 +44,27 @@ struct Answer {
   std::vector<float> model;  // empty: the directory has no model
 };
 
-// What the neighbors were: "  l2  k 10  t_i 7,8,9  nearest merge"; empty where there were none.
+// What the neighbors were: "  l2  k 10  t_i 7,8,9  nearest merge".
 std::string DescribeRequest(const PoolRequest& request) {
-  if (request.t_is.empty()) return "";
   std::string text = fmt::format("  {}", Name(request.metric));
   if (request.k || request.bands.empty()) {
     text += fmt::format("  k {}", Grouped(request.k.value_or(kDefaultPoolCount)));
   }
+  if (!request.bands.empty()) text += "  within bands";
   text += fmt::format("  t_i {}", JoinNumbers(request.t_is));
   if (request.t_is.size() > 1) text += fmt::format("  {} merge", Name(request.merge));
+  return text;
+}
+
+// Of all schemes that have neighbors, where it is the same; else empty, as where none has any.
+std::string DescribeRequests(const Answer& answer) {
+  std::string text;
+  for (const Prediction& prediction : answer.predictions) {
+    if (prediction.scheme.kind != Scheme::Kind::kNeighbors) continue;
+    const std::string one = DescribeRequest(prediction.request);
+    if (!text.empty() && text != one) return "";
+    text = one;
+  }
   return text;
 }
 
@@ -70,7 +83,7 @@ std::string Cell(IndexReader& reader, const std::vector<TokenId>& tokens, std::s
 }
 
 std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
-  std::string text = fmt::format("{}{}{}\n", Quote(answer.prompt.text), DescribeRequest(answer.request),
+  std::string text = fmt::format("{}{}{}\n", Quote(answer.prompt.text), DescribeRequests(answer),
                                  answer.prompt.string_id ? "" : "  (not in the corpus)");
   std::vector<Table::Column> columns{{"rank", Table::Align::kRight}};
   std::vector<std::vector<TokenId>> tokens;
@@ -102,7 +115,11 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
     table.Add(std::move(line));
   }
   text += table.Text(StdoutColor());
+  const bool apart = DescribeRequests(answer).empty();
   for (const Prediction& prediction : answer.predictions) {
+    if (apart && prediction.scheme.kind == Scheme::Kind::kNeighbors) {
+      text += fmt::format("{}:{}\n", QuoteIfEscaped(prediction.scheme.name), DescribeRequest(prediction.request));
+    }
     for (const std::string& note : prediction.notes) text += note + "\n";
   }
   return text;
@@ -117,13 +134,26 @@ OrderedJson JsonTokens(IndexReader& reader, const std::vector<Number>& probabili
   return tokens;
 }
 
+// What the neighbors were; nothing but nulls where there are none. k: null where all rows of the bands count.
+OrderedJson JsonRequest(const Prediction& prediction) {
+  if (prediction.scheme.kind != Scheme::Kind::kNeighbors) {
+    return {{"metric", nullptr}, {"k", nullptr}, {"t_i", nullptr}, {"merge", nullptr}};
+  }
+  const PoolRequest& request = prediction.request;
+  const bool all = !request.k && !request.bands.empty();
+  return {{"metric", Name(request.metric)},
+          {"k", all ? OrderedJson(nullptr) : OrderedJson(request.k.value_or(kDefaultPoolCount))},
+          {"t_i", request.t_is},
+          {"merge", Name(request.merge)}};
+}
+
 OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
   OrderedJson all = OrderedJson::array();
   for (const Prediction& prediction : answer.predictions) {
-    OrderedJson json{{"prompt", answer.prompt.text},
-                     {"scheme", prediction.scheme.name},
-                     {"tokens", JsonTokens(reader, prediction.probabilities)},
-                     {"model", JsonTokens(reader, answer.model)}};
+    OrderedJson json{{"prompt", answer.prompt.text}, {"scheme", prediction.scheme.name}};
+    json.update(JsonRequest(prediction));
+    json.update(
+        {{"tokens", JsonTokens(reader, prediction.probabilities)}, {"model", JsonTokens(reader, answer.model)}});
     if (!answer.model.empty()) json["hellinger"] = HellingerDistance(prediction.probabilities, answer.model);
     if (!prediction.notes.empty()) json["notes"] = prediction.notes;
     all.push_back(std::move(json));
@@ -150,7 +180,7 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
 
   BarChart chart;
   chart.title = fmt::format("What follows {}", Quote(answer.prompt.text));
-  chart.subtitle = DescribeRequest(answer.request);
+  chart.subtitle = DescribeRequests(answer);
   chart.subtitle.erase(0, chart.subtitle.find_first_not_of(' '));
   chart.category_title = "next token";
   chart.value.title = "probability";
@@ -185,6 +215,7 @@ void Run(const CLI::App& command, const Flags& flags) {
                                flags.pool.prompt_set, flags.threads);
   if (reader.catalog().Model()) answer.model = reader.Forward().NextTokenProbabilities(answer.prompt.tokens);
   SaveFileSchemes(reader, chosen, progress);
+  NoteLengths(std::span(&answer.prompt, 1), answer.request.t_is, progress);
   if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(reader, answer));
   Print(flags.json ? JsonAnswer(reader, answer).dump(1) + "\n" : HumanAnswer(reader, answer));
 }
@@ -208,7 +239,8 @@ void AddPredictCommand(CLI::App& app) {
       "A scheme of your own is JSON: {\"name\": \"mine\", \"kernel\": \"inverse_distance\", \"embedding\": 1,\n"
       "\"proj\": {\"3\": 0.5}, \"ffwd\": {\"3\": 4}}; it is saved in the index under its name. Bands of a metric, one "
       "a\n"
-      "block: \"metric\": \"cosine\", \"within\": {\"ffwd\": {\"3\": \"0.9:\"}}.\n"
+      "block: \"metric\": \"cosine\", \"k\": 100, \"within\": {\"ffwd\": {\"3\": \"0.9:\"}}; without a k all rows of a "
+      "band.\n"
       "Examples:\n"
       "  actkin predict gpl.actkin 'the licens' --scheme all\n"
       "  actkin predict gpl.actkin 'the licens' --scheme my.json --plot prediction.svg\n"

@@ -9,6 +9,7 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/commands.h"
+#include "tools/site_flags.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
 
@@ -21,9 +22,8 @@ struct Flags {
   std::string directory;
   std::vector<std::string> prompts;
   std::string prompts_file;
-  std::string stream = "ffwd";
-  int block = 0;
-  int t_i = 0;
+  std::string unknown = "error";
+  SiteFlags sites;
   std::int64_t k = 10;
   std::string metric = "l2";
   std::string order = "nearest";
@@ -98,44 +98,79 @@ OrderedJson JsonAnswer(IndexReader& reader, const Prompt& prompt, const Neighbor
           {"neighbors", std::move(rows)}};
 }
 
-void Run(const CLI::App& command, const Flags& flags) {
+// What every site is asked.
+NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   NeighborQuery query;
-  query.stream = ParseStream(flags.stream);
-  if (command.count("--block") > 0) query.block = flags.block;
-  if (command.count("--t-i") > 0) query.t_i = flags.t_i;
   query.index_name = flags.index;
   query.search.metric = ParseMetric(flags.metric);
   query.search.order = ParseOrder(flags.order);
   if (flags.k < 1) FailUsage("-k {}: expected at least 1", flags.k);
   query.search.k = static_cast<std::uint64_t>(flags.k);
+  query.fewer_will_do = command.count("-k") == 0;
   if (!flags.within.empty()) {
     query.search.within = ParseBand(flags.within, "--within");
     if (command.count("-k") == 0) query.search.k.reset();
   }
   query.search.parameters = flags.parameters;
   query.search.threads = flags.threads;
+  return query;
+}
 
+std::vector<std::string> ReadTexts(const Flags& flags) {
   std::vector<std::string> texts = flags.prompts;
   if (!flags.prompts_file.empty()) {
     const std::vector<std::string> more = ReadPrompts(flags.prompts_file);
     texts.insert(texts.end(), more.begin(), more.end());
   }
   if (texts.empty()) FailUsage("no prompt: give one, or a file with --prompts");
+  if (flags.escapes)
+    std::ranges::transform(texts, texts.begin(), [](const std::string& text) { return Unescape(text); });
+  return texts;
+}
 
+void Run(const CLI::App& command, const Flags& flags) {
+  const std::vector<NeighborQuery> queries = ReadSites(flags.sites, ReadQuery(command, flags));
+  const UnknownPrompts unknown = ParseUnknownPrompts(flags.unknown);
+  const std::vector<std::string> texts = ReadTexts(flags);
   IndexReader reader(GivenDirectory(flags.directory));
+  const std::vector<BatchPrompt> batch = EncodePrompts(reader, texts, unknown);
   std::vector<Prompt> prompts;
-  for (const std::string& text : texts) prompts.push_back(reader.Encode(flags.escapes ? Unescape(text) : text));
-  const std::vector<Neighbors> answers = reader.FindNeighbors(prompts, query);
-
-  if (!flags.json) {
-    for (std::size_t i = 0; i < prompts.size(); ++i) {
-      Print((i > 0 ? "\n" : "") + HumanAnswer(reader, prompts[i], answers[i], query));
-    }
-    return;
+  for (const BatchPrompt& one : batch) {
+    if (one.prompt) prompts.push_back(*one.prompt);
   }
+  // What is not built is found before anything is searched.
+  std::vector<Site> sites;
+  for (const NeighborQuery& query : queries) {
+    if (query.stream != Stream::kEmbedding) sites.push_back(reader.ResolveSite(query, 0));
+  }
+  reader.RequireSites(sites);
+  std::vector<std::vector<Neighbors>> answers;  // a query each
+  for (const NeighborQuery& query : queries) answers.push_back(reader.FindNeighbors(prompts, query));
+
+  std::vector<int> t_is;
+  for (const Site& site : sites) t_is.push_back(site.t_i);
+  ProgressBar progress;
+  NoteLengths(prompts, t_is, progress);
+  std::string text;
   OrderedJson json = OrderedJson::array();
-  for (std::size_t i = 0; i < prompts.size(); ++i) json.push_back(JsonAnswer(reader, prompts[i], answers[i], query));
-  Print((prompts.size() == 1 ? json[0] : json).dump(1) + "\n");
+  std::size_t asked = 0;
+  for (const BatchPrompt& one : batch) {
+    if (!one.prompt) {
+      json.push_back({{"prompt", one.text}, {"error", one.error}});
+      text += fmt::format("{}{}\n", text.empty() ? "" : "\n", one.error);
+      continue;
+    }
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      const Neighbors& answer = answers[i][asked];
+      if (flags.json) {
+        json.push_back(JsonAnswer(reader, *one.prompt, answer, queries[i]));
+      } else {
+        text += (text.empty() ? "" : "\n") + HumanAnswer(reader, *one.prompt, answer, queries[i]);
+      }
+    }
+    ++asked;
+  }
+  Print(flags.json ? (json.size() == 1 ? json[0] : json).dump(1) + "\n" : text);
 }
 
 }  // namespace
@@ -145,13 +180,17 @@ void AddQueryCommand(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("PROMPT", flags->prompts, "Prompts, taken literally; after -- when one begins with a dash");
-  command->add_option("--prompts", flags->prompts_file, "File of prompts: a JSON array of strings, or one a line");
-  command->add_option("--stream", flags->stream, "embedding, proj or ffwd")->capture_default_str();
-  command->add_option("--block", flags->block, "Transformer block, from 0 (default: the last that is built)");
-  command->add_option("--t-i", flags->t_i,
-                      "Compare with the strings of t_i + 1 tokens (default: the longest built; for embedding the "
-                      "prompt's own length)");
-  command->add_option("-k", flags->k, "How many neighbors")->capture_default_str();
+  command->add_option("--prompts", flags->prompts_file,
+                      "File of prompts: a JSON array of strings, or one a line; - is standard input");
+  command
+      ->add_option("--unknown", flags->unknown,
+                   "What to do with prompts that cannot be asked, such as of a character outside the vocabulary: "
+                   "error answers nothing, skip marks them and answers the others")
+      ->capture_default_str();
+  AddSiteOptions(*command, flags->sites, "embedding, proj or ffwd");
+  command
+      ->add_option("-k", flags->k, "How many neighbors; a site of fewer rows gives all of them unless -k asks for more")
+      ->capture_default_str();
   command->add_option("--metric", flags->metric, "l2 (distance: Euclidean) or cosine (distance: 1 - similarity)")
       ->capture_default_str();
   command->add_option("--order", flags->order, "nearest or farthest")->capture_default_str();
@@ -167,7 +206,9 @@ void AddQueryCommand(CLI::App& app) {
       "Examples, on the index that the example of 'actkin build --help' makes:\n"
       "  actkin query gpl.actkin 'the licens' --stream proj --block 1\n"
       "  actkin query gpl.actkin 'the licens' --metric cosine --within 0.9: --json\n"
-      "  actkin query gpl.actkin --escapes 'This\\nis' -k 5");
+      "  actkin query gpl.actkin --escapes 'This\\nis' -k 5\n"
+      "  actkin query gpl.actkin 'the licens' --stream proj,ffwd --block 0,-1 -k 3\n"
+      "  printf 'the licens\\na program\\n' | actkin query gpl.actkin --prompts - --unknown skip --json");
   command->callback([command, flags] { Run(*command, *flags); });
 }
 

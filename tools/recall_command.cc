@@ -11,8 +11,8 @@
 #include "storage/build_lock.h"
 #include "storage/catalog_writer.h"
 #include "storage/file.h"
-#include "storage/site_filter.h"
 #include "tools/commands.h"
+#include "tools/site_flags.h"
 #include "tools/svg_chart.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -28,9 +28,7 @@ struct Flags {
   std::vector<std::string> parameters;
   std::uint64_t sample = 200;
   std::uint64_t seed = kDefaultSampleSeed;
-  std::string streams;
-  std::string blocks;
-  std::string t_is;
+  SiteFlags sites;
   std::string metric = "l2";
   std::uint64_t k = 10;
   std::string plot;
@@ -63,17 +61,18 @@ std::vector<Run> Runs(const SiteRecall& measured) {
   return runs;
 }
 
-// Without a site named, the one that 'query' asks.
 std::vector<SiteRow> SitesToMeasure(IndexReader& reader, const Flags& flags) {
-  if (!flags.streams.empty() || !flags.blocks.empty() || !flags.t_is.empty()) {
-    SiteFilter filter = ParseSiteFilter(flags.streams, flags.blocks, flags.t_is);
-    if (filter.streams.empty()) filter.streams = {Stream::kProj, Stream::kFfwd};
-    return ChooseSites(reader.catalog(), filter);
+  std::vector<Site> sites;
+  for (const NeighborQuery& query : ReadSites(flags.sites, {})) {
+    if (query.stream == Stream::kEmbedding) {
+      FailUsage("--stream embedding: embedding sites have the index 'exact' alone: expected proj or ffwd");
+    }
+    sites.push_back(reader.ResolveSite(query, 0));
   }
-  const Site site = reader.ResolveSite(NeighborQuery(), 0);
-  const std::optional<SiteRow> row = reader.catalog().FindSite(site);
-  if (!row) FailUsage("no site is built to measure: there is {}", DescribeSites(reader.catalog().Sites()));
-  return {*row};
+  reader.RequireSites(sites);
+  std::vector<SiteRow> rows;
+  for (const Site& site : sites) rows.push_back(*reader.catalog().FindSite(site));
+  return rows;
 }
 
 SiteIndexRow FindIndex(IndexReader& reader, const SiteRow& site, const RecallOptions& options) {
@@ -246,9 +245,7 @@ void AddRecallCommand(CLI::App& app) {
                       "combinations");
   command->add_option("--sample", flags->sample, "How many strings of the corpus to ask for")->capture_default_str();
   command->add_option("--seed", flags->seed, "Seed of the sample, which is torch.randperm's")->capture_default_str();
-  command->add_option("--stream", flags->streams, "proj or ffwd (default: the site that 'query' asks)");
-  command->add_option("--block", flags->blocks, "Blocks, such as 0-5");
-  command->add_option("--t-i", flags->t_is, "Positions, such as 7,8,9");
+  AddSiteOptions(*command, flags->sites, "proj or ffwd");
   command->add_option("--metric", flags->metric, "l2 or cosine")->capture_default_str();
   command->add_option("-k", flags->k, "Times are of searches for so many neighbors")->capture_default_str();
   command->add_option("--plot", flags->plot, "Draw recall@k against the median time to this SVG file");

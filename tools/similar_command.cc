@@ -12,6 +12,7 @@
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "tools/commands.h"
+#include "tools/site_flags.h"
 #include "tools/study_flags.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -26,6 +27,7 @@ struct Flags {
   std::string prompt;
   PoolFlags pool;
   std::string lengths;
+  std::string scheme;
   int threads = 1;
   bool escapes = false;
   bool json = false;
@@ -51,6 +53,12 @@ Answer Find(const CLI::App& command, const Flags& flags, IndexReader& reader) {
   answer.blocks = BlocksOf(reader);
   answer.prompt = reader.Encode(flags.escapes ? Unescape(flags.prompt) : flags.prompt);
   answer.request = ReadPoolRequest(command, flags.pool, reader, answer.blocks);
+  std::optional<Scheme> scheme;
+  if (!flags.scheme.empty()) {
+    scheme = ChooseScheme(reader, flags.scheme);
+    if (scheme->kind != Scheme::Kind::kNeighbors) FailUsage("--scheme {}: it has no neighbors", flags.scheme);
+    ApplyScheme(*scheme, answer.request);
+  }
   std::vector<std::vector<int>> merges{answer.request.t_is};
   if (!flags.lengths.empty()) {
     if (!flags.pool.t_is.empty()) FailUsage("--lengths and --t-i: give one of them");
@@ -67,14 +75,19 @@ Answer Find(const CLI::App& command, const Flags& flags, IndexReader& reader) {
     request.t_is = t_is;
     const bool first = answer.parts.empty();
     TermNeighbors found = FindTermNeighbors(
-        reader, answer.prompt, request, answer.blocks, [&](std::size_t term) { return first || term > 0; },
-        flags.pool.prompt_set, flags.threads);
+        reader, answer.prompt, request, answer.blocks,
+        [&](std::size_t term) { return (first || term > 0) && (!scheme || scheme->Uses(term)); }, flags.pool.prompt_set,
+        flags.threads);
     if (first) {
       answer.embedding = found.terms[0];
       answer.notes = found.notes;
     }
     answer.parts.push_back({t_is, std::move(found.terms)});
   }
+  std::vector<int> t_is;
+  for (const std::vector<int>& merge : merges) t_is.insert(t_is.end(), merge.begin(), merge.end());
+  ProgressBar progress;
+  NoteLengths(std::span(&answer.prompt, 1), t_is, progress);
   return answer;
 }
 
@@ -282,6 +295,10 @@ void AddSimilarCommand(CLI::App& app) {
   AddPoolOptions(*command, flags->pool);
   command->add_option("--lengths", flags->lengths,
                       "Strings of these lengths beside each other instead of merged positions, such as 3,5,9");
+  command->add_option(
+      "--scheme", flags->scheme,
+      "Only the neighbors that this scheme weighs: saved, built-in or a file of your own (- is standard "
+      "input). It brings its metric, bands and k where the flags do not say otherwise");
   command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in the prompt");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);

@@ -13,6 +13,7 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/file.h"
+#include "storage/given_input.h"
 #include "storage/head_file.h"
 #include "storage/saved_neighbors_file.h"
 #include "storage/sha256.h"
@@ -180,8 +181,8 @@ void RequireStreamable(Experiment& experiment, std::span<const NeighborNeed> nee
       FailUsage("t_i {}: the model's context has {} positions", need.site.t_i, model->shape.context);
     }
   }
-  if (is_missing && Sha256(ReadFile(options.corpus)) != reader.corpus().sha256) {
-    FailUsage("--stream-sites {}: not the text that {} was made from ({})", options.corpus.string(), directory,
+  if (is_missing && Sha256(ReadInput(options.corpus)) != reader.corpus().sha256) {
+    FailUsage("--stream-sites {}: not the text that {} was made from ({})", InputName(options.corpus), directory,
               Quote(reader.corpus().name));
   }
 }

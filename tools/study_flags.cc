@@ -10,7 +10,8 @@
 #include "schema/text.h"
 #include "storage/build_lock.h"
 #include "storage/experiment_writer.h"
-#include "storage/file.h"
+#include "storage/given_input.h"
+#include "tools/terminal.h"
 
 namespace actkin {
 namespace {
@@ -18,14 +19,16 @@ namespace {
 // A scheme takes a few hundred bytes.
 constexpr std::uint64_t kLargestSchemeFile = std::uint64_t{1} << 20;
 
-bool NamesFile(const std::string& name) { return name.ends_with(".json") || name.find('/') != std::string::npos; }
+bool NamesFile(const std::string& name) {
+  return IsStandardInput(name) || name.ends_with(".json") || name.find('/') != std::string::npos;
+}
 
 Scheme ReadSchemeFile(IndexReader& reader, const std::string& file) {
   std::error_code error;
   const std::uint64_t bytes = std::filesystem::file_size(file, error);
   if (!error && bytes > kLargestSchemeFile) FailUsage("{}: {} bytes are too many for a scheme", file, bytes);
-  const std::string text = ReadFile(file);
-  return ParseScheme(text, std::filesystem::path(file).stem().string(), file, BlocksOf(reader));
+  const std::string name = IsStandardInput(file) ? "stdin" : std::filesystem::path(file).stem().string();
+  return ParseScheme(ReadInput(file), name, InputName(file), BlocksOf(reader));
 }
 
 }  // namespace
@@ -39,20 +42,37 @@ void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed, co
     command.add_option("--seed", flags.seed, before + "Of the sample")->capture_default_str();
   }
   command.add_option("--prompts", flags.file,
-                     before + "Ask these instead: a JSON array of strings, or one a line, all of one length");
+                     before +
+                         "Ask these instead: a JSON array of strings, or one a line, all of one length; - is standard "
+                         "input");
+  command
+      .add_option("--unknown", flags.unknown,
+                  before +
+                      "What to do with those of --prompts that cannot be asked, such as of a character outside the "
+                      "vocabulary: error, or skip, which leaves them out and says so")
+      ->capture_default_str();
   if (command.get_option_no_throw("--prompt-set") != nullptr) return;
   command.add_option("--prompt-set", flags.prompt_set,
                      before + "Ask a set that the index has, such as an imported one");
 }
 
-PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader) {
+PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader,
+                          ProgressListener& progress) {
   const CLI::Option* const seed = command.get_option_no_throw("--seed");
   const bool seeded = seed != nullptr && seed->count() > 0 && flags.seed != kDefaultSampleSeed;
   const bool sampled = command.count("--sample") > 0 || seeded;
   if (!flags.file.empty() + !flags.prompt_set.empty() + sampled > 1) {
     FailUsage("--sample, --prompts and --prompt-set: give one of them");
   }
-  if (!flags.file.empty()) return ListedPromptSet(reader, ReadPrompts(flags.file), flags.file);
+  const UnknownPrompts unknown = ParseUnknownPrompts(flags.unknown);
+  if (!flags.file.empty()) {
+    PromptSet set = ListedPromptSet(reader, ReadPrompts(flags.file), flags.file, unknown);
+    if (!set.skipped.empty()) {
+      progress.Note(fmt::format("{} of {} prompts left out, the first: {}", Grouped(set.skipped.size()),
+                                Grouped(set.skipped.size() + set.prompts.size()), set.skipped.front().error));
+    }
+    return set;
+  }
   if (!flags.prompt_set.empty()) return LoadPromptSet(reader, RequirePromptSet(reader, flags.prompt_set));
   const std::uint64_t strings = reader.catalog().Lengths().back().string_count;
   // The default is what the study took; a smaller corpus is taken whole.
@@ -61,12 +81,15 @@ PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, Ind
 }
 
 void AddPoolOptions(CLI::App& command, PoolFlags& flags) {
-  command.add_option("--metric", flags.metric, "l2 (distance: Euclidean) or cosine (distance: 1 - similarity)")
-      ->capture_default_str();
-  command.add_option("-k", flags.k, "How many neighbors at each position, and of all positions merged")
-      ->capture_default_str();
-  command.add_option("--t-i", flags.t_is,
-                     "Positions of proj and ffwd, such as 9, 7,8,9 or 3-9, merged (default: the longest built)");
+  command.add_option("--metric", flags.metric,
+                     "l2 (distance: Euclidean) or cosine (distance: 1 - similarity) (default: the scheme's, else l2)");
+  command.add_option("-k", flags.k,
+                     "How many neighbors at each position, and of all positions merged (default: the scheme's, else "
+                     "10; a site of fewer "
+                     "rows then gives all of them)");
+  command.add_option(
+      "--t-i", flags.t_is,
+      "Positions of proj and ffwd, such as 9, 7,8,9 or 3-9, merged; -1 is the longest (default: the longest built)");
   command.add_option("--merge", flags.merge, "Which of the merged neighbors are kept: nearest or farthest")
       ->capture_default_str();
   command.add_option(
@@ -100,6 +123,7 @@ std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int bl
 PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks) {
   PoolRequest request;
   request.metric = ParseMetric(flags.metric);
+  request.metric_is_open = command.count("--metric") == 0;
   request.merge = ParseMerge(flags.merge);
   if (command.count("-k") > 0) request.k = CheckCount(flags.k);
   if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);
@@ -153,10 +177,11 @@ EvaluationRow EvaluationOf(const Scheme& scheme, const Agreement& agreement, std
 
 void AddSchemeOption(CLI::App& command, std::vector<std::string>& names) {
   command
-      .add_option(
-          "--scheme", names,
-          "How neighbors are weighed: progressive_ffwd_weight (default), inverse_distance, last_ffwd_only, "
-          "last_ffwd_only_inverse_distance, prompt_only, a saved one, a file of your own, or all; may be repeated")
+      .add_option("--scheme", names,
+                  "How neighbors are weighed: progressive_ffwd_weight (default), inverse_distance, last_ffwd_only, "
+                  "last_ffwd_only_inverse_distance, prompt_only, a saved one, a file of your own (- is standard "
+                  "input), or all; may "
+                  "be repeated. It brings its metric, bands and k where the flags do not say otherwise")
       ->allow_extra_args(false);
 }
 
@@ -191,10 +216,15 @@ ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>&
   return chosen;
 }
 
+Scheme ChooseScheme(IndexReader& reader, const std::string& name) {
+  return NamesFile(name) ? ReadSchemeFile(reader, name) : FindScheme(reader, name);
+}
+
 std::vector<Scheme> SchemesFor(const ChosenSchemes& chosen, const PoolRequest& request, ProgressListener& progress) {
   std::vector<Scheme> schemes = chosen.schemes;
   std::erase_if(schemes, [&](const Scheme& scheme) {
-    const bool fits = scheme.bands.empty() || scheme.metric == request.metric || !request.bands.empty();
+    const bool fits =
+        request.metric_is_open || scheme.bands.empty() || scheme.metric == request.metric || !request.bands.empty();
     if (fits || std::ranges::find(chosen.by_all, scheme.name) == chosen.by_all.end()) return false;
     progress.Note(fmt::format("scheme {} is left out for {}: its bands are in {}", Quote(scheme.name),
                               Name(request.metric), Name(*scheme.metric)));

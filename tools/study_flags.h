@@ -23,15 +23,17 @@ struct PromptFlags {
   std::uint64_t sample = 20'000;
   std::uint64_t seed = kDefaultSampleSeed;
   std::string file;
+  std::string unknown = "error";
   std::string prompt_set;
 };
 enum class SampleSeed { kOption, kNoOption };
-// Adds --sample, --prompts, --prompt-set (where AddPoolOptions has not) and, where it is an option, --seed. `before`:
-// put before what they say.
+// Adds --sample, --prompts, --unknown, --prompt-set (where AddPoolOptions has not) and, where it is an option, --seed.
+// `before`: put before what they say.
 void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed = SampleSeed::kOption,
                       const std::string& before = "");
-// Throws Error (usage) where more than one is given, and what makes the set.
-PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader);
+// Throws Error (usage) where more than one is given, and what makes the set. Prompts that are left out become a note.
+PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader,
+                          ProgressListener& progress);
 
 // Flags of the commands that pool a prompt's neighbors over blocks and positions, as they were given.
 struct PoolFlags {
@@ -44,7 +46,7 @@ struct PoolFlags {
 };
 // Adds --metric, -k, --t-i, --merge, --within and --prompt-set.
 void AddPoolOptions(CLI::App& command, PoolFlags& flags);
-// Throws Error (usage) naming the flag that makes no sense.
+// What --metric and -k do not say is left open. Throws Error (usage) naming the flag that makes no sense.
 PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks);
 
 // -k, at least 1.
@@ -84,6 +86,8 @@ struct ChosenSchemes {
 void AddSchemeOption(CLI::App& command, std::vector<std::string>& names);
 // Throws Error (usage) naming the file and what is wrong with it, or the scheme that is unknown.
 ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>& names);
+// The one scheme of that name, or of that file.
+Scheme ChooseScheme(IndexReader& reader, const std::string& name);
 // Those that a request can be answered with: of "all" not those whose bands are in another metric, which a note says.
 std::vector<Scheme> SchemesFor(const ChosenSchemes& chosen, const PoolRequest& request, ProgressListener& progress);
 // Saves those that came from files in the catalog, where it does not have them as they are. What prevents that becomes

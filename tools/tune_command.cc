@@ -13,6 +13,7 @@
 #include "schema/text.h"
 #include "storage/experiment_writer.h"
 #include "tools/commands.h"
+#include "tools/site_flags.h"
 #include "tools/study_flags.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -91,10 +92,11 @@ void Run(const CLI::App& command, const Flags& flags) {
   const int blocks = BlocksOf(reader);
   request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
   ProgressBar progress;
-  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader), flags.threads, progress);
+  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
   const std::uint64_t prompts = experiment.set().prompts.size();
   request.training_prompts = TrainingPrompts(flags.scheme, prompts);
   const TuneResult result = Tune(experiment, blocks, request);
+  NoteLengths(experiment.set().prompts, request.t_is, progress);
 
   const std::unique_ptr<ExperimentWriter> writer = experiment.Writer();
   SaveScheme(reader, *writer, result.scheme, progress);
@@ -114,8 +116,8 @@ void Run(const CLI::App& command, const Flags& flags) {
           "\n");
     return;
   }
-  Print(HumanScheme(result.scheme, blocks) + "\nmean Hellinger distance; top n in any order\n" +
-        HumanAgreement(result));
+  Print(HumanScheme(result.scheme, blocks) +
+        "\nmean Hellinger distance; top n: the first n tokens, as a set, are the model's\n" + HumanAgreement(result));
   Print(fmt::format("saved as scheme {}\n", Quote(result.scheme.name)));
 }
 
@@ -131,7 +133,7 @@ void AddTuneCommand(CLI::App& app) {
   command->add_option("--streams", flags->streams, "Whose neighbors to use, of embedding,proj,ffwd")
       ->capture_default_str();
   command->add_option("--t-i", flags->t_is,
-                      "Positions of proj and ffwd, such as 9 or 7-9 (default: the longest built)");
+                      "Positions of proj and ffwd, such as 9 or 7-9; -1 is the longest (default: the longest built)");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(
@@ -139,7 +141,7 @@ void AddTuneCommand(CLI::App& app) {
       "continues. The result is a scheme with bands, its figures are in the catalog's table evaluation.\n"
       "Examples:\n"
       "  actkin tune gpl.actkin --sample 1000\n"
-      "  actkin predict gpl.actkin 'the licens' --scheme tuned --metric cosine");
+      "  actkin predict gpl.actkin 'the licens' --scheme tuned");
   command->callback([command, flags] { Run(*command, *flags); });
 }
 

@@ -48,7 +48,9 @@ class PredictTable : public TableFunction {
   std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, TableCall& call) const override {
     PoolRequest request;
     const std::string scheme_name = call.Text(kScheme, kProgressiveFfwdWeight);
-    request.metric = ParseMetric(call.Text(kMetric, Name(Metric::kL2)));
+    // What is left open, the scheme brings.
+    request.metric_is_open = !call.Fixed(kMetric);
+    if (call.Fixed(kMetric)) request.metric = ParseMetric(call.Text(kMetric));
     request.merge = ParseMerge(call.Text(kMerge, Name(Merge::kNearest)));
     request.k = call.Count(kK);
 
@@ -64,7 +66,8 @@ class PredictTable : public TableFunction {
     const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     const std::vector<Prediction> predictions =
         Predict(reader, reader.Encode(call.Text(kPrompt)), std::span(&scheme, 1), request, "", threads);
-    ApplyBands(scheme, request);
+    ApplyScheme(scheme, request);
+    call.SetDefault(kMetric, std::string(Name(request.metric)));
     if (request.k || request.bands.empty()) {
       call.SetDefault(kK, static_cast<std::int64_t>(request.k.value_or(kDefaultPoolCount)));
     }

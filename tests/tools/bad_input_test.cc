@@ -153,7 +153,7 @@ TEST_F(BadInputTest, Query) {
   ExpectFailure({"query", index_, "abbaabbaa"}, 2, "9 tokens", "8");  // longer than the context
   ExpectFailure({"query", index_, "abba", "--stream", "fwd"}, 2, R"("fwd")");
   ExpectFailure({"query", index_, "abba", "--block", "7"}, 2, "no site ffwd block 7 t_i 4", "blocks 0-1");
-  ExpectFailure({"query", index_, "abba", "--t-i", "2"}, 2, "no site ffwd block 0 t_i 2", "t_i 4", "actkin build");
+  ExpectFailure({"query", index_, "abba", "--t-i", "2"}, 2, "no site ffwd block 1 t_i 2", "t_i 4", "actkin build");
   ExpectFailure({"query", index_, "abba", "--t-i", "99"}, 2, "t_i 99");
   ExpectFailure({"query", index_, "abba", "--stream", "embedding", "--t-i", "4"}, 2, "4 tokens", "t_i 3");
   ExpectFailure({"query", index_, "abba", "-k", "0"}, 2, "-k 0");

@@ -12,14 +12,17 @@
 
 namespace actkin {
 
-CommandResult RunProgram(const std::string& path, const std::vector<std::string>& arguments,
-                         const std::vector<std::string>& environment) {
+namespace {
+
+// input: the file that is its standard input.
+CommandResult RunOn(const std::string& input, const std::string& path, const std::vector<std::string>& arguments,
+                    const std::vector<std::string>& environment) {
   const TemporaryFolder folder;
   const std::string out = folder / "out";
   const std::string err = folder / "err";
   const pid_t child = ::fork();
   if (child == 0) {
-    ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+    ::dup2(::open(input.c_str(), O_RDONLY), STDIN_FILENO);
     ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
     ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
     std::vector<char*> argv{const_cast<char*>(path.c_str())};
@@ -34,8 +37,20 @@ CommandResult RunProgram(const std::string& path, const std::vector<std::string>
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), ReadFile(out), ReadFile(err)};
 }
 
+}  // namespace
+
+CommandResult RunProgram(const std::string& path, const std::vector<std::string>& arguments,
+                         const std::vector<std::string>& environment) {
+  return RunOn("/dev/null", path, arguments, environment);
+}
+
 CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
   return RunProgram(ACTKIN_COMMAND, arguments, environment);
+}
+
+CommandResult RunCommandOn(const std::string& input, const std::vector<std::string>& arguments) {
+  const TemporaryFolder folder;
+  return RunOn(folder.Write("in", input), ACTKIN_COMMAND, arguments, {});
 }
 
 nlohmann::json RunForJson(const std::vector<std::string>& arguments) {

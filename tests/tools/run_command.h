@@ -20,6 +20,9 @@ CommandResult RunProgram(const std::string& path, const std::vector<std::string>
 // Runs the actkin command; stdin is empty. environment: "NAME=value".
 CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
 
+// The same with a text as its standard input.
+CommandResult RunCommandOn(const std::string& input, const std::vector<std::string>& arguments);
+
 // Runs it, expects success, and returns what it printed as JSON.
 nlohmann::json RunForJson(const std::vector<std::string>& arguments);
 
