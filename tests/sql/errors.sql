@@ -11,7 +11,7 @@ SELECT * FROM actkin_neighbors('abba c', 'ffw', 1, 5);
 SELECT * FROM actkin_neighbors('abba c', NULL, 1, 5);
 SELECT * FROM actkin_neighbors('abba c', 'ffwd', 7, 5);
 SELECT * FROM actkin_neighbors('abba c', 'ffwd', 1, 3);
-SELECT * FROM actkin_neighbors('abba c', 'ffwd', -1, 5);
+SELECT * FROM actkin_neighbors('abba c', 'ffwd', -7, 5);
 SELECT * FROM actkin_neighbors('abba c', 'ffwd', 1, -9);
 SELECT * FROM actkin_neighbors('abba c', 'ffwd', 'one', 5);
 SELECT * FROM actkin_neighbors('abba c', 'ffwd', 1.5, 5);
