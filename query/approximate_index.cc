@@ -10,6 +10,7 @@
 #include "query/top_rows.h"
 #include "schema/error.h"
 #include "schema/text.h"
+#include "storage/faiss_parameter.h"
 #include "storage/row_workers.h"
 
 namespace actkin {
@@ -53,10 +54,7 @@ IndexParameters ApproximateIndex::CheckParameters(const std::string& text) const
       FailUsage("parameter {}: the index {} takes {}", Quote(name), Quote(name_),
                 names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
     }
-    const double largest = std::max(kLargestParameter, static_cast<double>(row_count()));
-    if (!(value >= 0) || value > largest || (value < 1 && (name.ends_with("efSearch") || name.ends_with("nprobe")))) {
-      FailUsage("parameter {}={}: expected a number from 1 to {}", name, value, largest);
-    }
+    CheckFaissParameter(name, value, std::max(kLargestParameter, static_cast<double>(row_count())));
   }
   return parameters;
 }

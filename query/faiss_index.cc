@@ -35,14 +35,21 @@ std::vector<std::string> FaissIndex::ParameterNames() const {
 
 std::vector<std::vector<RowNumber>> FaissIndex::Choose(std::span<const float> queries, std::uint64_t k,
                                                        const IndexParameters& parameters, int threads) const {
-  IndexParameters of_faiss = parameters;
+  IndexParameters of_faiss;
   std::uint64_t wanted = k;
-  if (!refines_itself_) {
-    for (const auto& [name, value] : parameters) {
-      if (name == kRefine)
-        wanted = static_cast<std::uint64_t>(std::ceil(std::max(value, 1.0) * static_cast<double>(k)));
+  for (const auto& [name, value] : parameters) {
+    if (name == kRefine && !refines_itself_) {
+      wanted = static_cast<std::uint64_t>(std::ceil(value * static_cast<double>(k)));
+    } else if (name.starts_with("k_factor")) {
+      if (name == kRefine && value != std::floor(value)) {
+        FailUsage("parameter {}={}: expected a whole number: this index refines by itself", name, value);
+      }
+      // FAISS allocates that many times k, however few rows there are.
+      of_faiss.emplace_back(name,
+                            std::min(value, std::ceil(static_cast<double>(row_count()) / static_cast<double>(k))));
+    } else {
+      of_faiss.emplace_back(name, value);
     }
-    std::erase_if(of_faiss, [](const auto& parameter) { return parameter.first == kRefine; });
   }
   wanted = std::min(wanted, row_count());
   const std::size_t count = queries.size() / dimension();

@@ -11,6 +11,7 @@
 #include "storage/faiss/index_build.h"
 #include "storage/faiss/index_factory.h"
 #include "storage/faiss/index_search.h"
+#include "storage/faiss/omp_threads.h"
 #include "storage/faiss_backend.h"
 
 namespace actkin {
@@ -39,12 +40,15 @@ class Backend : public FaissBackend {
                       ProgressListener& progress) const override {
     const std::unique_ptr<faiss::Index> index = MakeIndex(options, rows.dimension());
     RequireFinite(rows);
-    return WithOneLineErrors(fmt::format("index {}", Quote(options.factory)), Error::Kind::kFailed, [&] {
-      if (auto* hnsw = dynamic_cast<faiss::IndexHNSWFlat*>(index.get())) {
-        return BuildGraph(rows, options.metric, hnsw->hnsw, options.threads, path, progress);
-      }
-      return BuildFaissIndex(rows, options.metric, *index, options.threads, path, progress);
+    std::uint64_t checksum = 0;
+    WithOneLineErrors(fmt::format("index {}", Quote(options.factory)), Error::Kind::kFailed, [&] {
+      OnOwnThread([&] {
+        auto* hnsw = dynamic_cast<faiss::IndexHNSWFlat*>(index.get());
+        checksum = hnsw != nullptr ? BuildGraph(rows, options.metric, hnsw->hnsw, options.threads, path, progress)
+                                   : BuildFaissIndex(rows, options, *index, path, progress);
+      });
     });
+    return checksum;
   }
 
   std::unique_ptr<FaissSearcher> Read(const FaissFile& file) const override { return ReadFaissIndex(file); }

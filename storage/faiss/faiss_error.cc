@@ -13,6 +13,12 @@ std::string FaissMessage(const std::string& message) {
     if (found != std::string_view::npos && found + words.size() < text.size()) text.remove_prefix(found + words.size());
   };
   skip_past("' failed: ");
+  // or "Error in FUNCTION at FILE:LINE: what is wrong"
+  if (text.starts_with("Error in ")) {
+    skip_past(" at ");
+    skip_past(": ");
+    skip_past("Error: ");
+  }
   std::string line(text);
   std::ranges::replace(line, '\n', ' ');
   line.erase(line.find_last_not_of(' ') + 1);

@@ -10,6 +10,7 @@
 
 #include "schema/error.h"
 #include "storage/faiss/index_factory.h"
+#include "storage/faiss/nsg_build.h"
 #include "storage/faiss/omp_threads.h"
 #include "storage/faiss_file.h"
 
@@ -51,9 +52,11 @@ std::vector<RowNumber> Sample(std::uint64_t row_count, std::uint64_t count) {
 
 }  // namespace
 
-std::uint64_t BuildFaissIndex(const SiteRows& rows, Metric metric, faiss::Index& index, int threads,
+std::uint64_t BuildFaissIndex(const SiteRows& rows, const FaissBuildOptions& options, faiss::Index& index,
                               const std::filesystem::path& path, ProgressListener& progress) {
-  const OmpThreads limit(threads, true);
+  const Metric metric = options.metric;
+  const OmpThreads limit(options.threads);
+  const OneBlasThread one_blas_thread;
   const std::size_t dimension = rows.dimension();
   if (!index.is_trained) {
     const std::vector<RowNumber> sample = Sample(rows.row_count(), std::min(rows.row_count(), TrainingSize(index)));
@@ -67,7 +70,9 @@ std::uint64_t BuildFaissIndex(const SiteRows& rows, Metric metric, faiss::Index&
     progress.End();
   }
   progress.Begin("add", rows.row_count(), "rows");
-  const std::uint64_t piece = std::max<std::uint64_t>(1, kPieceBytes / (dimension * sizeof(float)));
+  const bool is_nsg = IsNsg(index, options.factory);
+  const std::uint64_t piece =
+      is_nsg ? rows.row_count() : std::max<std::uint64_t>(1, kPieceBytes / (dimension * sizeof(float)));
   std::vector<float> vectors;
   for (std::uint64_t first = 0; first < rows.row_count(); first += piece) {
     const std::uint64_t count = std::min(piece, rows.row_count() - first);
@@ -75,10 +80,19 @@ std::uint64_t BuildFaissIndex(const SiteRows& rows, Metric metric, faiss::Index&
     for (std::uint64_t i = 0; i < count; ++i) {
       Read(rows, metric, static_cast<RowNumber>(first + i), std::span(vectors).subspan(i * dimension, dimension));
     }
-    index.add(static_cast<faiss::Index::idx_t>(count), vectors.data());
+    if (is_nsg) {
+      AddToNsg(index, static_cast<faiss::Index::idx_t>(count), vectors.data());
+    } else {
+      index.add(static_cast<faiss::Index::idx_t>(count), vectors.data());
+    }
     progress.Advance(first + count, 0);
   }
   progress.End();
+  // Some kinds can be made and not asked: none of them is kept.
+  Read(rows, metric, 0, std::span(vectors).first(dimension));
+  float distance = 0;
+  faiss::Index::idx_t row = 0;
+  index.search(1, vectors.data(), 1, &distance, &row);
   FaissFileWriter file(path, {metric, rows.dimension(), rows.row_count(), rows.checksum()});
   FileWriter writer(file);
   faiss::write_index(&index, &writer);

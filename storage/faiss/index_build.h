@@ -7,14 +7,15 @@
 #include <filesystem>
 
 #include "schema/progress.h"
-#include "schema/site.h"
+#include "storage/faiss_backend.h"
 #include "storage/site_rows.h"
 
 namespace actkin {
 
 // Trains an empty index on a sample of the rows, adds all of them, and writes it as a FAISS file. Returns the header's
-// checksum. Memory: the index, the sample, and a piece of the rows. REQUIRES: the rows are finite.
-std::uint64_t BuildFaissIndex(const SiteRows& rows, Metric metric, faiss::Index& index, int threads,
+// checksum. Memory: the index, the sample, and a piece of the rows (for NSG all of them). REQUIRES: the rows are
+// finite.
+std::uint64_t BuildFaissIndex(const SiteRows& rows, const FaissBuildOptions& options, faiss::Index& index,
                               const std::filesystem::path& path, ProgressListener& progress);
 
 }  // namespace actkin

@@ -10,6 +10,8 @@
 
 #include "schema/text.h"
 #include "storage/faiss/faiss_error.h"
+#include "storage/faiss/nsg_build.h"
+#include "storage/faiss_parameter.h"
 
 namespace actkin {
 namespace {
@@ -22,6 +24,8 @@ constexpr std::uint64_t kCodebook = 256;  // centroids of a byte of code, as qua
 std::string Where(const std::string& factory) {
   return fmt::format("index {}: FAISS makes no such index", Quote(factory));
 }
+
+faiss::MetricType Type(Metric metric) { return metric == Metric::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT; }
 
 // What faiss::index_factory would loop on, or fail on later and worse.
 void CheckNumbers(const std::string& factory) {
@@ -48,14 +52,15 @@ std::unique_ptr<faiss::Index> MakeIndex(const FaissBuildOptions& options, std::u
   CheckNumbers(options.factory);
   auto index = WithOneLineErrors(Where(options.factory), Error::Kind::kUsage, [&] {
     return std::unique_ptr<faiss::Index>(
-        faiss::index_factory(static_cast<int>(dimension), options.factory.c_str(),
-                             options.metric == Metric::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT));
+        faiss::index_factory(static_cast<int>(dimension), options.factory.c_str(), Type(options.metric)));
   });
+  IsNsg(*index, options.factory);
+  if (index->metric_type != Type(options.metric)) {
+    FailUsage("{} for {}, only for l2", Where(options.factory), Name(options.metric));
+  }
   const faiss::ParameterSpace space;
   for (const auto& [name, value] : options.parameters) {
-    if (!(value >= 1) || value > kLargestParameter) {
-      FailUsage("parameter {}={}: expected a number from 1 to {}", name, value, kLargestParameter);
-    }
+    CheckFaissParameter(name, value, kLargestParameter);
     try {
       space.set_index_parameter(index.get(), name, value);
     } catch (const faiss::FaissException&) {

@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/faiss/faiss_error.h"
 #include "storage/faiss/omp_threads.h"
+#include "storage/row_workers.h"
 
 namespace actkin {
 namespace {
@@ -38,6 +40,7 @@ class SpanReader : public faiss::IOReader {
 
 std::unique_ptr<faiss::Index> Read(const FaissFile& file) {
   const std::string path = file.path().string();
+  const OmpThreads one_thread(1);
   SpanReader reader(file.bytes(), path);
   auto index = WithOneLineErrors(path, Error::Kind::kFailed,
                                  [&] { return std::unique_ptr<faiss::Index>(faiss::read_index(&reader)); });
@@ -48,6 +51,14 @@ std::unique_ptr<faiss::Index> Read(const FaissFile& file) {
     Fail("{}: damaged: the FAISS index in it is not of the rows that its header says", path);
   }
   return index;
+}
+
+// How many of the queries a thread takes at a time: many, since FAISS multiplies matrices then, but so that the threads
+// end together.
+std::uint64_t QueriesAtOnce(std::uint64_t count, std::uint64_t threads) {
+  constexpr std::uint64_t kMany = 64;
+  const std::uint64_t share = std::max<std::uint64_t>(1, (count + threads - 1) / threads);
+  return std::max(std::min(share, kMany), share / 4);
 }
 
 std::vector<std::string> Names(const IndexParameters& parameters) {
@@ -106,13 +117,20 @@ class Searcher : public FaissSearcher {
     }
   }
 
+  // The queries are divided among threads of ours, and each of them searches alone: FAISS would divide them no better.
   void SearchAsSet(std::span<const float> queries, std::uint64_t k, int threads, std::span<std::int64_t> rows) const {
-    const std::size_t count = queries.size() / static_cast<std::size_t>(index_->d);
-    const OmpThreads limit(threads, count >= static_cast<std::size_t>(faiss::distance_compute_blas_threshold));
-    std::vector<float> distances(count * k);
-    WithOneLineErrors(file_.path().string(), Error::Kind::kFailed, [&] {
-      index_->search(static_cast<faiss::Index::idx_t>(count), queries.data(), static_cast<faiss::Index::idx_t>(k),
-                     distances.data(), rows.data());
+    const auto dimension = static_cast<std::size_t>(index_->d);
+    const RowRange all{0, queries.size() / dimension};
+    std::optional<OneBlasThread> one_blas_thread;
+    if (all.size() >= static_cast<std::size_t>(faiss::distance_compute_blas_threshold)) one_blas_thread.emplace();
+    const std::uint64_t piece = QueriesAtOnce(all.size(), static_cast<std::uint64_t>(std::max(threads, 1)));
+    ForEachPiece(all, piece, UsefulThreads(all, piece, threads), [&](int, RowRange some) {
+      const OmpThreads one_thread(1);
+      std::vector<float> distances(some.size() * k);
+      WithOneLineErrors(file_.path().string(), Error::Kind::kFailed, [&] {
+        index_->search(static_cast<faiss::Index::idx_t>(some.size()), queries.data() + some.begin * dimension,
+                       static_cast<faiss::Index::idx_t>(k), distances.data(), rows.data() + some.begin * k);
+      });
     });
   }
 

@@ -2,6 +2,9 @@
 
 #include <omp.h>
 
+#include <exception>
+#include <thread>
+
 // Of OpenBLAS, which is FAISS's BLAS.
 extern "C" {
 void openblas_set_num_threads(int threads);
@@ -10,17 +13,24 @@ int openblas_get_num_threads(void);
 
 namespace actkin {
 
-OmpThreads::OmpThreads(int threads, bool multiplies) : omp_before_(omp_get_max_threads()) {
-  omp_set_num_threads(threads);
-  if (multiplies) {
-    blas_before_ = openblas_get_num_threads();
-    openblas_set_num_threads(1);
-  }
-}
+OmpThreads::OmpThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
 
-OmpThreads::~OmpThreads() {
-  omp_set_num_threads(omp_before_);
-  if (blas_before_ > 0) openblas_set_num_threads(blas_before_);
+OmpThreads::~OmpThreads() { omp_set_num_threads(before_); }
+
+OneBlasThread::OneBlasThread() : before_(openblas_get_num_threads()) { openblas_set_num_threads(1); }
+
+OneBlasThread::~OneBlasThread() { openblas_set_num_threads(before_); }
+
+void OnOwnThread(const std::function<void()>& action) {
+  std::exception_ptr failure;
+  std::thread([&] {
+    try {
+      action();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }).join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace actkin
