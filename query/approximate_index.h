@@ -16,7 +16,8 @@ namespace actkin {
 
 // An index that chooses rows quickly and may miss some. Distances and order are those of 'exact' for the rows that it
 // finds: they are computed from the site's own rows, in double precision. It finds the nearest of one metric among all
-// rows; a band needs a k and is searched from the near side, among the 16,384 nearest. An answer may be shorter than k.
+// rows; a band needs a k and is searched from the near side, among the 16,384 nearest. An answer may be shorter than k:
+// FilledUpIndex is what readers get.
 // Immutable; any thread.
 class ApproximateIndex : public SiteIndex {
  public:

@@ -1,10 +1,13 @@
 #include "query/index_reader.h"
 
 #include <algorithm>
+#include <exception>
 #include <set>
+#include <utility>
 
 #include "query/embedding_index.h"
 #include "query/exact_index.h"
+#include "query/filled_up_index.h"
 #include "query/open_approximate_index.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
@@ -183,8 +186,9 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
               other_metric ? fmt::format(" for {}", Name(metric)) : "", names);
   }
   if (name != kExactIndexName) {
-    return indices_[key] = OpenApproximateIndex(directory_, *index_row, OpenSiteRows(directory_, *catalog_, row),
-                                                OpenRowOrder(site.t_i));
+    return indices_[key] = FillUpByExact(
+               site, OpenApproximateIndex(directory_, *index_row, OpenSiteRows(directory_, *catalog_, row),
+                                          OpenRowOrder(site.t_i)));
   }
 
   std::shared_ptr<const SiteIndex> index;
@@ -217,6 +221,22 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
   }
   indices_[key] = index;
   return index;
+}
+
+// An approximate index answers although 'exact' is damaged, as long as it finds enough.
+std::shared_ptr<const SiteIndex> IndexReader::FillUpByExact(const Site& site,
+                                                            std::shared_ptr<const SiteIndex> approximate) {
+  std::shared_ptr<const SiteIndex> exact;
+  std::exception_ptr damage;
+  try {
+    exact = OpenIndex(site);
+  } catch (const Error&) {
+    damage = std::current_exception();
+  }
+  return std::make_shared<FilledUpIndex>(std::move(approximate), [exact, damage]() -> const SiteIndex& {
+    if (damage) std::rethrow_exception(damage);
+    return *exact;
+  });
 }
 
 std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& site) {
@@ -276,9 +296,13 @@ std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& pro
       const std::vector<float> vector = QueryVector(prompts[i], site);
       queries.insert(queries.end(), vector.begin(), vector.end());
     }
+    std::vector<std::uint64_t> filled_up(members.size());
+    search.filled_up = &filled_up;
     const std::vector<std::vector<Match>> matches = index->Search(queries, search);
-    for (std::size_t m = 0; m < members.size(); ++m)
+    for (std::size_t m = 0; m < members.size(); ++m) {
       answers[members[m]].rows = Read(site, query.search.metric, matches[m]);
+      answers[members[m]].filled_up = filled_up[m];
+    }
   }
   return answers;
 }

@@ -44,6 +44,7 @@ struct Neighbor {
 struct Neighbors {
   Site site;
   std::vector<Neighbor> rows;
+  std::uint64_t filled_up = 0;  // of the rows: SearchRequest::filled_up
 };
 
 // A prompt's tokens, and its own string where the corpus has it.
@@ -97,7 +98,8 @@ class IndexReader {
   std::vector<float> QueryVector(const Prompt& prompt, const Site& site);
 
   // Opens a site's index, checking what is cheap: sizes, headers and their checksums against the catalog. (Of an index
-  // that FAISS reads: every byte.) metric: what it is to be asked; 'exact' serves all. Throws as FindNeighbors does.
+  // that FAISS reads: every byte.) Where an approximate index finds fewer than k, exact search fills up. metric: what
+  // it is to be asked; 'exact' serves all. Throws as FindNeighbors does.
   std::shared_ptr<const SiteIndex> OpenIndex(const Site& site, const std::string& name = kExactIndexName,
                                              Metric metric = Metric::kL2);
 
@@ -113,6 +115,7 @@ class IndexReader {
   IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection);
   SiteRow RequireSite(const Site& site);
   std::vector<Neighbor> Read(const Site& site, Metric metric, std::span<const Match> matches);
+  std::shared_ptr<const SiteIndex> FillUpByExact(const Site& site, std::shared_ptr<const SiteIndex> approximate);
   const LengthRow& Length(int length) const;
 
   IndexDirectory directory_;

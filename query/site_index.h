@@ -31,6 +31,9 @@ struct SearchRequest {
   std::string parameters;
   int threads = 1;
   SearchCost* cost = nullptr;  // where it is added up
+  // Where it is given: gets, a query, how many rows of the answer an approximate index did not find, so that exact
+  // search filled them up. Indices that find every row leave it as it is.
+  std::vector<std::uint64_t>* filled_up = nullptr;
 };
 
 struct Match {
@@ -69,6 +72,10 @@ class SiteIndex {
   // A pass over all rows for some queries (exact_search.h). Both the queries and this index outlive it. Throws Error
   // (usage) where this index keeps no rows.
   virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const;
+
+  // The index whose rows Search answers with before exact search fills them up: what is to be measured of an
+  // approximate index.
+  virtual const SiteIndex& bare() const { return *this; }
 
   // The row's vector as the model put it out (unrotated): dimension() numbers. REQUIRES: row < row_count().
   virtual std::vector<float> Vector(RowNumber row) const = 0;

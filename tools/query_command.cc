@@ -98,6 +98,20 @@ OrderedJson JsonAnswer(IndexReader& reader, const Prompt& prompt, const Neighbor
           {"neighbors", std::move(rows)}};
 }
 
+// On stderr: an approximate index that finds few of the rows should be asked otherwise.
+void SayWhatWasFilledUp(const std::vector<Neighbors>& answers, const std::string& index) {
+  std::uint64_t rows = 0;
+  std::uint64_t filled_up = 0;
+  for (const Neighbors& answer : answers) {
+    if (answer.filled_up == 0) continue;
+    rows += answer.rows.size();
+    filled_up += answer.filled_up;
+  }
+  if (filled_up == 0) return;
+  PrintError(fmt::format("{} found {} of {} rows: exact search filled up {}\n", index, Grouped(rows - filled_up),
+                         Grouped(rows), Grouped(filled_up)));
+}
+
 // What every site is asked.
 NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   NeighborQuery query;
@@ -145,7 +159,10 @@ void Run(const CLI::App& command, const Flags& flags) {
   }
   reader.RequireSites(sites);
   std::vector<std::vector<Neighbors>> answers;  // a query each
-  for (const NeighborQuery& query : queries) answers.push_back(reader.FindNeighbors(prompts, query));
+  for (const NeighborQuery& query : queries) {
+    answers.push_back(reader.FindNeighbors(prompts, query));
+    SayWhatWasFilledUp(answers.back(), query.index_name);
+  }
 
   std::vector<int> t_is;
   for (const Site& site : sites) t_is.push_back(site.t_i);

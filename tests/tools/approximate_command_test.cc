@@ -102,6 +102,41 @@ TEST_F(ApproximateCommandTest, AnIndexIsAddedAskedAndDropped) {
   EXPECT_THAT(refused.err, HasSubstr("no index \"HNSW8\" of ffwd block 1 t_i 5: it has exact\n"));
 }
 
+TEST_F(ApproximateCommandTest, WhatAnIndexDoesNotFindIsFilledUp) {
+  ASSERT_EQ(Index({"--add", "IVF16,Flat", "--stream", "ffwd", "--block", "1", "--t-i", "5"}).status, 0);
+  const CommandResult exact = Query({"-k", "200", "--json"});
+  const CommandResult filled = Query({"-k", "200", "--index", "IVF16,Flat", "--json"});
+  EXPECT_EQ(exact.err, "");
+  EXPECT_THAT(filled.err,
+              testing::MatchesRegex("IVF16,Flat found [0-9]+ of 200 rows: exact search filled up [0-9]+\n"));
+  const json neighbors = json::parse(filled.out)["neighbors"];
+  ASSERT_EQ(neighbors.size(), 200U);
+  double before = 0;
+  for (std::size_t i = 0; i < 200; ++i) {
+    EXPECT_EQ(neighbors[i]["rank"], i + 1);
+    EXPECT_GE(neighbors[i]["distance"], before);
+    before = neighbors[i]["distance"];
+  }
+  EXPECT_EQ(neighbors[0], json::parse(exact.out)["neighbors"][0]);
+  EXPECT_EQ(Query({"-k", "200", "--index", "IVF16,Flat", "--param", "nprobe=16"}).err, "");
+  // What is measured is the index, not what exact search makes of it.
+  const json recall = json::parse(RunCommand({"recall", index_, "--index", "IVF16,Flat", "--stream", "ffwd", "--block",
+                                              "1", "--t-i", "5", "--sample", "20", "-k", "100", "--json"})
+                                      .out);
+  const std::string dumped = recall.dump();
+  const json& site = recall.is_array() ? recall[0] : recall;
+  for (const json& run : site["runs"]) {
+    for (const json& by_k : run["k"]) {
+      if (by_k["k"] != 100) continue;
+      if (run["index"] == "exact") {
+        EXPECT_EQ(by_k["recall"], 1) << dumped;
+      } else {
+        EXPECT_LT(by_k["recall"], 0.95) << dumped;
+      }
+    }
+  }
+}
+
 TEST_F(ApproximateCommandTest, WhatCannotBeAddedOrDroppedIsSaidInOneLine) {
   ASSERT_EQ(Index({"--add", "HNSW8", "--t-i", "5", "--stream", "ffwd"}).status, 0);
   const auto refused = [&](const std::vector<std::string>& arguments) {
