@@ -121,6 +121,10 @@ class Builder {
     corpus_ = ReadCorpus(options_.corpus, string_length_);
     if (options_.model) {
       checkpoint_ = ReadCheckpoint(*options_.model);
+      if (!checkpoint_->wrapper.empty()) {
+        progress_.Note(fmt::format("{}: its tensors are named {}NAME: read without {}", options_.model->string(),
+                                   QuoteIfEscaped(checkpoint_->wrapper), QuoteIfEscaped(checkpoint_->wrapper)));
+      }
     } else if (existing.model) {
       checkpoint_ = ReadCheckpoint(directory_.Resolve(existing.model->file));
     }

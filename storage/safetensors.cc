@@ -1,9 +1,14 @@
 #include "storage/safetensors.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include "schema/error.h"
 #include "schema/text.h"
@@ -23,6 +28,26 @@ std::size_t TypeBytes(const std::string& type) {
   if (type == "F16" || type == "BF16" || type == "I16" || type == "U16") return 2;
   if (type == "I8" || type == "U8" || type == "BOOL") return 1;
   return 0;
+}
+
+// The header as the format has it: JSON that begins with its brace, with spaces after it, where no key stands twice.
+json ParseHeader(std::string_view text, const std::string& file) {
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  std::optional<std::string> twice;
+  const auto look = [&](int, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      twice = parsed.get<std::string>();
+    }
+    return true;
+  };
+  // The parser takes a zero byte for the end.
+  const bool is_text = text.starts_with('{') && text.find('\0') == std::string_view::npos;
+  json header = is_text ? json::parse(text, look, /*allow_exceptions=*/false) : json();
+  if (!header.is_object()) Fail("{}: not a .safetensors file: its header is not a JSON object", file);
+  if (twice) Fail("{}: its header has the key {} twice", file, Quote(*twice));
+  return header;
 }
 
 // A whole number that JSON holds, or an Error.
@@ -51,10 +76,10 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   const std::uint64_t data_offset = sizeof(header_bytes) + header_bytes;
   const std::uint64_t data_bytes = bytes.size() - data_offset;
   const char* text = reinterpret_cast<const char*>(bytes.data()) + sizeof(header_bytes);
-  const json header = json::parse(text, text + header_bytes, nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object()) Fail("{}: not a .safetensors file: its header is not a JSON object", file);
+  const json header = ParseHeader({text, header_bytes}, file);
 
   for (const auto& [name, value] : header.items()) {
+    if (name == "__metadata__" && value.is_null()) continue;
     if (!value.is_object()) Fail("{}: its header's entry '{}' is not an object", file, QuoteIfEscaped(name));
     if (name == "__metadata__") {
       for (const auto& [key, metadata] : value.items()) {
@@ -91,6 +116,34 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     entry.bytes = expected;
     entries_[name] = std::move(entry);
   }
+  RequireEveryByteOnce(data_offset);
+}
+
+void SafetensorsFile::RequireEveryByteOnce(std::uint64_t data_offset) const {
+  std::vector<const std::pair<const std::string, Entry>*> ordered;
+  for (const auto& entry : entries_) ordered.push_back(&entry);
+  std::ranges::sort(ordered, {},
+                    [](const auto* entry) { return std::pair(entry->second.offset, entry->second.bytes); });
+  std::uint64_t end = data_offset;
+  std::string before = "the header";
+  for (const auto* entry : ordered) {
+    const auto& [name, range] = *entry;
+    const std::string quoted = QuoteIfEscaped(name);
+    if (range.offset < end) {
+      Fail("{}: tensors {} and {} lie on the same bytes: the format gives every byte to one", path_.string(), before,
+           quoted);
+    }
+    if (range.offset > end) {
+      Fail("{}: {} bytes between {} and {} belong to no tensor: the format has no gaps", path_.string(),
+           range.offset - end, before, quoted);
+    }
+    end += range.bytes;
+    before = quoted;
+  }
+  if (end != file_.size()) {
+    Fail("{}: {} bytes after {} belong to no tensor: the format has no rest", path_.string(), file_.size() - end,
+         before);
+  }
 }
 
 const SafetensorsFile::Entry& SafetensorsFile::Find(const std::string& name) const {
@@ -114,12 +167,14 @@ std::span<const float> SafetensorsFile::Values(const std::string& name) const {
   return {reinterpret_cast<const float*>(bytes), entry.bytes / sizeof(float)};
 }
 
-StateDict SafetensorsFile::Read() const {
+StateDict SafetensorsFile::Read(const std::string& wrapper) const {
   StateDict state;
   state.metadata = metadata_;
+  state.wrapper = wrapper;
   for (const auto& [name, entry] : entries_) {
-    if (IsIgnoredTensor(name)) continue;
-    Tensor& tensor = state.tensors[name];
+    const std::string bare = name.substr(wrapper.size());
+    if (IsIgnoredTensor(bare)) continue;
+    Tensor& tensor = state.tensors[bare];
     tensor.shape = entry.shape;
     tensor.values.resize(entry.bytes / TypeBytes(entry.type));
     ConvertToFloat(entry.type, file_.bytes().data() + entry.offset, tensor.values.size(), tensor.values.data(),

@@ -22,6 +22,7 @@ struct Tensor {
 struct StateDict {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::string> metadata;
+  std::string wrapper;  // what stood before every name in the file, and is left out (schema/wrapped_names.h)
 
   TensorShapes Shapes() const;
 };
@@ -30,7 +31,8 @@ struct StateDict {
 // range, then the bytes (https://github.com/huggingface/safetensors, "Format"). Immutable, so any thread may read it.
 class SafetensorsFile {
  public:
-  // Throws Error naming `path` when the header or a byte range is not what the format allows.
+  // Throws Error naming `path` when the header or a byte range is not what the format allows: tensors follow each other
+  // without a gap from the first byte after the header to the file's last, and no key stands twice.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   TensorShapes Shapes() const;
@@ -40,8 +42,9 @@ class SafetensorsFile {
   // when the tensor is of another type, or lies unaligned.
   std::span<const float> Values(const std::string& name) const;
 
-  // All tensors as float32 (from F64, F32, F16 or BF16), except those that IsIgnoredTensor.
-  StateDict Read() const;
+  // All tensors as float32 (from F64, F32, F16 or BF16), except those that IsIgnoredTensor, under their names less
+  // `wrapper`. REQUIRES: every name begins with it.
+  StateDict Read(const std::string& wrapper = "") const;
 
  private:
   struct Entry {
@@ -51,6 +54,7 @@ class SafetensorsFile {
     std::uint64_t bytes = 0;
   };
   const Entry& Find(const std::string& name) const;
+  void RequireEveryByteOnce(std::uint64_t data_offset) const;
 
   std::filesystem::path path_;
   MappedFile file_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "schema/error.h"
+#include "schema/wrapped_names.h"
 
 namespace actkin {
 namespace {
@@ -27,6 +28,9 @@ enum Opcode : std::uint8_t {
   kStop = '.',
   kPop = '0',
   kPopMark = '1',
+  kDup = '2',
+  kBinBytes = 'B',
+  kShortBinBytes = 'C',
   kBinFloat = 'G',
   kBinInt = 'J',
   kBinInt1 = 'K',
@@ -50,17 +54,25 @@ enum Opcode : std::uint8_t {
   kEmptyDict = '}',
   kEmptyTuple = ')',
   kProto = 0x80,
+  kNewObject = 0x81,
   kTuple1 = 0x85,
   kTuple2 = 0x86,
   kTuple3 = 0x87,
   kNewTrue = 0x88,
   kNewFalse = 0x89,
   kLong1 = 0x8a,
+  kLong4 = 0x8b,
   kShortBinUnicode = 0x8c,
   kBinUnicode8 = 0x8d,
+  kBinBytes8 = 0x8e,
+  kEmptySet = 0x8f,
+  kAddItems = 0x90,
+  kFrozenSet = 0x91,
+  kNewObjectEx = 0x92,
   kStackGlobal = 0x93,
   kMemoize = 0x94,
   kFrame = 0x95,
+  kByteArray8 = 0x96,
 };
 
 enum class Kind : std::uint8_t {
@@ -69,8 +81,10 @@ enum class Kind : std::uint8_t {
   kBool,
   kInteger,
   kFloat,
+  kBytes,
   kString,
   kGlobal,
+  kObject,  // whatever a global that is not known makes, or that global itself: never looked into
   kTuple,
   kList,
   kDict,
@@ -80,9 +94,9 @@ enum class Kind : std::uint8_t {
 
 // With its article, as a message says it.
 std::string_view Describe(Kind kind) {
-  constexpr std::array<std::string_view, 12> kNames{"a mark",  "None",         "a boolean", "an integer",
-                                                    "a float", "a string",     "a global",  "a tuple",
-                                                    "a list",  "a dictionary", "a storage", "a tensor"};
+  constexpr std::array<std::string_view, 14> kNames{"a mark", "None",         "a boolean", "an integer", "a float",
+                                                    "bytes",  "a string",     "a global",  "an object",  "a tuple",
+                                                    "a list", "a dictionary", "a storage", "a tensor"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -116,7 +130,13 @@ struct Value {
   Kind kind = Kind::kNone;
   std::int64_t integer = 0;    // bool, integer
   std::string_view text = {};  // string, in the input
-  std::size_t index = 0;       // tuple, dict, storage, tensor: in its list; global: in kKnownGlobals
+  std::size_t index = 0;       // tuple, dict, storage, tensor, object: in its list; global: in kKnownGlobals
+};
+
+// A global that is not known.
+struct Foreign {
+  std::string_view module;
+  std::string_view name;
 };
 
 struct Storage {
@@ -230,7 +250,8 @@ class Interpreter {
   void PushGlobal(std::string_view module, std::string_view name) {
     const auto known = std::ranges::find_if(
         kKnownGlobals, [&](const KnownGlobal& global) { return global.module == module && global.name == name; });
-    if (known == kKnownGlobals.end()) Malformed("it asks for {}.{}", Printable(module), Printable(name));
+    if (known == kKnownGlobals.end())
+      return Push({.kind = Kind::kObject, .index = Keep(foreign_, Foreign{module, name})});
     Push({.kind = Kind::kGlobal, .index = static_cast<std::size_t>(known - kKnownGlobals.begin())});
   }
 
@@ -248,8 +269,22 @@ class Interpreter {
 
   using Dict = std::vector<std::pair<Value, Value>>;
 
+  // The kind of the top of the stack, which stays there.
+  Kind TopKind() const {
+    if (stack_.empty() || stack_.back().kind == Kind::kMark) Malformed("a value is missing");
+    return stack_.back().kind;
+  }
+
+  // "a list", "an object of argparse.Namespace"
+  std::string DescribeValue(const Value& value) const {
+    if (value.kind != Kind::kObject) return std::string(Describe(value.kind));
+    const Foreign& foreign = foreign_[value.index];
+    return fmt::format("an object of {}.{}", Printable(foreign.module), Printable(foreign.name));
+  }
+
   void SetItems(std::span<const Value> values) {
     if (values.size() % 2 != 0) Malformed("a dictionary's key has no value");
+    if (TopKind() == Kind::kObject) return;
     Dict& dict = dicts_[Top(Kind::kDict).index];
     for (std::size_t i = 0; i < values.size(); i += 2) dict.emplace_back(values[i], values[i + 1]);
   }
@@ -269,6 +304,7 @@ class Interpreter {
   void LoadPersistent() {
     const Value id = Pop();
     const std::vector<Value>& parts = TupleOf(id, "a persistent id");
+    if (parts.size() == 5 && parts[1].kind == Kind::kObject) return Push(parts[1]);
     if (parts.size() != 5 || parts[0].kind != Kind::kString || parts[0].text != "storage" ||
         parts[1].kind != Kind::kGlobal || kKnownGlobals[parts[1].index].global != Global::kStorageType ||
         parts[2].kind != Kind::kString || parts[3].kind != Kind::kString) {
@@ -285,9 +321,16 @@ class Interpreter {
   void Reduce() {
     const Value argument = Pop();
     const Value callable = Pop();
-    if (callable.kind != Kind::kGlobal) Malformed("it calls {}", Describe(callable.kind));
     const std::vector<Value>& arguments = TupleOf(argument, "the argument of a call");
-    switch (kKnownGlobals[callable.index].global) {
+    if (callable.kind == Kind::kObject) return Push(callable);
+    if (callable.kind != Kind::kGlobal) Malformed("it calls {}", Describe(callable.kind));
+    const Global global = kKnownGlobals[callable.index].global;
+    // A tensor of numbers that are not known.
+    if ((global == Global::kRebuildTensor || global == Global::kRebuildParameter) && !arguments.empty() &&
+        arguments[0].kind == Kind::kObject) {
+      return Push(Value(arguments[0]));
+    }
+    switch (global) {
       case Global::kOrderedDict:
         if (!arguments.empty()) Malformed("an OrderedDict is made from arguments");
         Push({.kind = Kind::kDict, .index = Keep(dicts_, Dict())});
@@ -303,6 +346,17 @@ class Interpreter {
         break;
     }
     Malformed("it calls {}", kKnownGlobals[callable.index].name);
+  }
+
+  void MakeObject() {
+    const Value argument = Pop();
+    const Value type = Pop();
+    TupleOf(argument, "the argument of a call");
+    if (type.kind == Kind::kObject) return Push(type);
+    if (type.kind != Kind::kGlobal || kKnownGlobals[type.index].global != Global::kOrderedDict) {
+      Malformed("it makes an object of {}", Describe(type.kind));
+    }
+    Push({.kind = Kind::kDict, .index = Keep(dicts_, Dict())});
   }
 
   // (storage, offset, shape, strides, requires_grad, backward_hooks[, metadata])
@@ -333,8 +387,7 @@ class Interpreter {
       tensor.shape.push_back(static_cast<std::int64_t>(size));
       tensor.strides.push_back(static_cast<std::int64_t>(stride));
     }
-    // A tensor with more elements than its storage repeats some of them (stride 0), which no state dict needs.
-    if (too_large || count > storage.count || (count > 0 && last >= storage.count)) {
+    if (too_large || (count > 0 && last >= storage.count)) {
       Malformed("a tensor of shape [{}] and strides [{}] at offset {} does not lie in its storage of {} numbers",
                 fmt::join(tensor.shape, ", "), fmt::join(tensor.strides, ", "), tensor.offset, storage.count);
     }
@@ -386,6 +439,17 @@ class Interpreter {
       case kLong1:
         PushLong();
         return true;
+      case kLong4:
+        Take(TakeNumber(4));
+        Push({.kind = Kind::kFloat});
+        return true;
+      case kShortBinBytes:
+        return PushBytes(1);
+      case kBinBytes:
+        return PushBytes(4);
+      case kBinBytes8:
+      case kByteArray8:
+        return PushBytes(8);
       case kBinFloat:
         Take(8);
         Push({.kind = Kind::kFloat});
@@ -403,6 +467,13 @@ class Interpreter {
         StepContainer(opcode);
         return true;
     }
+  }
+
+  // Bytes after their length, a number of so many bytes. True.
+  bool PushBytes(std::size_t length_bytes) {
+    Take(TakeNumber(length_bytes));
+    Push({.kind = Kind::kBytes});
+    return true;
   }
 
   void PushLong() {
@@ -435,17 +506,23 @@ class Interpreter {
       }
       case kSetItems:
         return SetItems(PopToMark());
-      // Lists hold nothing that a state dict needs: only that one stands there is kept.
+      // Lists and sets hold nothing that a state dict needs: only that one stands there is kept.
       case kEmptyList:
+      case kEmptySet:
+        return Push({.kind = Kind::kList});
+      case kFrozenSet:
+        PopToMark();
         return Push({.kind = Kind::kList});
       case kAppend:
         Pop();
-        Top(Kind::kList);
-        return;
+        return RequireList();
       case kAppends:
+      case kAddItems:
         PopToMark();
-        Top(Kind::kList);
-        return;
+        return RequireList();
+      case kDup:
+        TopKind();
+        return Push(Value(stack_.back()));
       case kBinPut:
         return Put(TakeNumber(1));
       case kLongBinPut:
@@ -470,34 +547,59 @@ class Interpreter {
         return LoadPersistent();
       case kReduce:
         return Reduce();
-      case kBuild: {
-        // The attributes of the OrderedDict: `_metadata`, the versions of the modules. Nobody reads them.
-        const Value attributes = Pop();
-        if (attributes.kind != Kind::kDict) Malformed("{} stands for attributes", Describe(attributes.kind));
-        Top(Kind::kDict);
+      case kNewObject:
+        return MakeObject();
+      case kNewObjectEx:
+        Pop();
+        return MakeObject();
+      case kBuild:
+        // The attributes of an OrderedDict (`_metadata`, the versions of the modules) or of an object. Nobody reads
+        // them.
+        Pop();
+        TopKind();
         return;
-      }
       default:
         Malformed("it has the opcode 0x{:02x}", opcode);
     }
   }
 
+  void RequireList() const {
+    if (TopKind() != Kind::kObject) Top(Kind::kList);
+  }
+
+  // The state dict among what a training script saved: under one of the usual keys, or nullptr.
+  const std::pair<Value, Value>* FindNested(const Dict& dict) const {
+    const std::pair<Value, Value>* nested = nullptr;
+    for (const auto& item : dict) {
+      if (item.first.kind != Kind::kString || item.second.kind != Kind::kDict) continue;
+      if (!IsStateDictKey(std::string(item.first.text))) continue;
+      if (nested != nullptr) {
+        Fail("{}: both '{}' and '{}' may be the model: save one with torch.save(model.state_dict(), ...)", file_,
+             nested->first.text, item.first.text);
+      }
+      nested = &item;
+    }
+    return nested;
+  }
+
   PickledStateDict Result(const Value& value) const {
     if (value.kind != Kind::kDict) {
-      Fail("{}: holds {}, expected what torch.save(model.state_dict()) writes", file_, Describe(value.kind));
+      Fail("{}: holds {}, expected what torch.save(model.state_dict()) writes", file_, DescribeValue(value));
     }
+    const std::pair<Value, Value>* nested = FindNested(dicts_[value.index]);
+    const std::string prefix = nested == nullptr ? "" : std::string(nested->first.text) + ".";
     PickledStateDict result;
     result.bytes = position_;
-    for (const auto& [key, item] : dicts_[value.index]) {
+    for (const auto& [key, item] : dicts_[nested == nullptr ? value.index : nested->second.index]) {
       if (key.kind != Kind::kString) {
         Fail("{}: {} is a key of its dictionary, expected names of tensors", file_, Describe(key.kind));
       }
       if (!IsPlainName(key.text)) Fail("{}: '{}' cannot name a tensor", file_, Printable(key.text));
       if (item.kind != Kind::kTensor) {
-        Fail("{}: '{}' is {}, expected a tensor: save with torch.save(model.state_dict(), ...)", file_,
-             Printable(key.text), Describe(item.kind));
+        Fail("{}: '{}{}' is {}, expected a tensor: save with torch.save(model.state_dict(), ...)", file_, prefix,
+             Printable(key.text), DescribeValue(item));
       }
-      if (!result.tensors.emplace(key.text, tensors_[item.index]).second) {
+      if (!result.tensors.emplace(prefix + std::string(key.text), tensors_[item.index]).second) {
         Fail("{}: tensor {} stands there twice", file_, Printable(key.text));
       }
     }
@@ -513,6 +615,7 @@ class Interpreter {
   std::size_t container_count_ = 0;
   std::vector<std::vector<Value>> tuples_;
   std::vector<Dict> dicts_;
+  std::vector<Foreign> foreign_;
   std::vector<Storage> storages_;
   std::vector<PickledTensor> tensors_;
 };

@@ -20,21 +20,22 @@ struct PickledTensor {
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> strides;
 
-  // Numbers in the tensor: at most storage_count.
+  // Numbers in the tensor: more than storage_count where a stride of 0 repeats some.
   std::uint64_t Count() const;
 
   friend bool operator==(const PickledTensor&, const PickledTensor&) = default;
 };
 
 struct PickledStateDict {
-  std::map<std::string, PickledTensor> tensors;
-  std::size_t bytes = 0;  // length of the pickle; what follows it was not looked at
+  std::map<std::string, PickledTensor> tensors;  // names of a nested state dict after its key and a dot
+  std::size_t bytes = 0;                         // length of the pickle; what follows it was not looked at
 };
 
-// Interprets the pickle that torch.save(model.state_dict()) writes (protocols 2 to 5): an ordered dictionary of names
-// to tensors. Opcodes and globals beyond those are an Error that names them; nothing is ever executed or imported.
-// `bytes` is untrusted: time and memory are linear in it, nothing recurses. Throws Error, one line that begins with
-// `file`. Any thread.
+// Interprets the pickle that torch.save(model.state_dict()) writes (protocols 2 to 5), a dictionary of names to
+// tensors, or one that holds such a dictionary under a key that IsStateDictKey, beside anything. Nothing is ever
+// executed or imported: what any other class or function would make is an object that nobody looks into, and an Error
+// where a tensor is expected. `bytes` is untrusted: time and memory are linear in it, nothing recurses. Throws Error,
+// one line that begins with `file`. Any thread.
 PickledStateDict ParsePickle(std::span<const std::byte> bytes, const std::string& file);
 
 }  // namespace actkin

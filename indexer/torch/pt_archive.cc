@@ -10,6 +10,7 @@
 
 #include "indexer/torch/torch_error.h"
 #include "schema/error.h"
+#include "schema/text.h"
 
 namespace actkin {
 namespace {
@@ -83,22 +84,66 @@ std::optional<LocalHeader> FindLocalHeader(std::span<const std::byte> file, std:
   return std::nullopt;
 }
 
+// What begins with these bytes, and what to do with it.
+struct OtherFormat {
+  std::string_view begin;
+  std::string_view is;
+};
+
+using namespace std::string_view_literals;
+
+constexpr std::array<OtherFormat, 7> kOtherFormats{{
+    {"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv,
+     "has the format of PyTorch before 1.6: load it and save it again with a current PyTorch"},
+    {"\x80"sv, "is a pickle, but none of torch.save's: load it and save the state dict with torch.save"},
+    {"\x93NUMPY"sv, "is a NumPy array (.npy): save the tensors with torch.save, or as .safetensors"},
+    {"\x89HDF\r\n"sv, "is an HDF5 file: save the tensors with torch.save, or as .safetensors"},
+    {"GGUF"sv, "is a GGUF file: give the checkpoint that it was converted from"},
+    {"\x1f\x8b"sv, "is compressed by gzip: unpack it"},
+    {"version https://git-lfs"sv, "is a pointer of Git LFS, not the file itself: 'git lfs pull' fetches it"},
+}};
+
+[[noreturn]] void FailOnFormat(std::span<const std::byte> bytes, const std::string& path) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (const OtherFormat& format : kOtherFormats) {
+    if (text.starts_with(format.begin)) Fail("{}: {}", path, format.is);
+  }
+  // What torch.save wrote before PyTorch 0.1.10.
+  if (text.size() > 262 && text.substr(257, 5) == "ustar") {
+    Fail("{}: is a tar archive, as PyTorch before 0.1.10 wrote: load it and save it again with a current PyTorch",
+         path);
+  }
+  Fail("{}: is no checkpoint: expected .safetensors, or .pt as torch.save(model.state_dict()) writes it", path);
+}
+
+// By its first record: NumPy's archives hold arrays alone, torch.save's are folders.
+void FailOnOtherZip(std::span<const std::byte> bytes, const std::string& path) {
+  if (bytes.size() < kLocalHeaderBytes) return;
+  const std::size_t name_bytes = NumberAt<std::uint16_t>(bytes, 26);
+  if (name_bytes > bytes.size() - kLocalHeaderBytes) return;
+  const std::string_view name(reinterpret_cast<const char*>(bytes.data()) + kLocalHeaderBytes, name_bytes);
+  if (name.ends_with(".npy")) {
+    Fail("{}: is a NumPy archive (.npz): save its tensors with torch.save, or as .safetensors", path);
+  }
+  if (name.find('/') == std::string_view::npos) {
+    Fail("{}: is a zip archive, but none of torch.save's: it begins with {}", path, QuoteIfEscaped(name));
+  }
+}
+
 }  // namespace
 
 PtArchive::PtArchive(const std::filesystem::path& path) : path_(path.string()), file_(path) {
   const std::span<const std::byte> bytes = file_.bytes();
   if (bytes.empty()) Fail("{}: is empty, expected a checkpoint (.pt or .safetensors)", path_);
-  if (bytes.size() < 4 || NumberAt<std::uint32_t>(bytes, 0) != kLocalHeaderMagic) {
-    // Where an archive is expected, a pickle: what torch.save wrote before PyTorch 1.6.
-    if (bytes[0] == std::byte{0x80}) {
-      Fail("{}: has the format of PyTorch before 1.6: load it and save it again with a current PyTorch", path_);
-    }
-    Fail("{}: is no checkpoint: expected .safetensors, or .pt as torch.save(model.state_dict()) writes it", path_);
-  }
+  if (bytes.size() < 4 || NumberAt<std::uint32_t>(bytes, 0) != kLocalHeaderMagic) FailOnFormat(bytes, path_);
+  FailOnOtherZip(bytes, path_);
   try {
     reader_ = std::make_unique<caffe2::serialize::PyTorchStreamReader>(std::make_shared<MappedAdapter>(bytes));
   } catch (const c10::Error&) {
     Fail("{}: is truncated or damaged: its zip directory cannot be read", path_);
+  }
+  if (Has("constants.pkl") && Has("data.pkl")) {
+    Fail("{}: is a TorchScript archive: torch.jit.load it and save its state_dict() with torch.save", path_);
   }
 }
 
@@ -111,6 +156,8 @@ std::span<const std::byte> PtArchive::From(const std::string& record) const {
     if (!Has(record)) Fail("{}: is no checkpoint, or is damaged: it has no record {}", path_, record);
     const std::size_t offset = reader_->getRecordOffset(record);
     if (offset >= file_.size()) Fail("{}: is damaged: record {} lies outside the file", path_, record);
+    const std::optional<LocalHeader> header = FindLocalHeader(file_.bytes(), offset, record);
+    if (header && !header->stored) Fail("{}: record {} is compressed: save it again with torch.save", path_, record);
     return file_.bytes().subspan(offset);
   });
 }
@@ -120,7 +167,6 @@ std::span<const std::byte> PtArchive::Read(const std::string& record, std::uint6
   const std::size_t offset = file_.size() - from.size();
   const std::optional<LocalHeader> header = FindLocalHeader(file_.bytes(), offset, record);
   if (!header) Fail("{}: is damaged: record {} has no header", path_, record);
-  if (!header->stored) Fail("{}: record {} is compressed: save it again with torch.save", path_, record);
   if (bytes > from.size()) {
     Fail("{}: is truncated or damaged: record {} should have {} bytes, {} are left in the file", path_, record, bytes,
          from.size());

@@ -8,6 +8,7 @@
 #include "indexer/torch/pt_archive.h"
 #include "schema/error.h"
 #include "schema/model_layout.h"
+#include "schema/wrapped_names.h"
 
 namespace actkin {
 namespace {
@@ -61,11 +62,15 @@ class PtReader {
     CheckByteOrder();
     PickledStateDict pickled = ParsePickle(archive_.From("data.pkl"), file_);
     archive_.Read("data.pkl", pickled.bytes);
-    std::erase_if(pickled.tensors, [](const auto& item) { return IsIgnoredTensor(item.first); });
-    FindStorages(pickled);
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : pickled.tensors) names.push_back(name);
     StateDict state;
+    state.wrapper = WrapperPrefix(names);
+    const auto bare = [&](const std::string& name) { return name.substr(state.wrapper.size()); };
+    std::erase_if(pickled.tensors, [&](const auto& item) { return IsIgnoredTensor(bare(item.first)); });
+    FindStorages(pickled);
     for (const auto& [name, tensor] : pickled.tensors) {
-      state.tensors[name] = {.shape = tensor.shape, .values = ValuesOf(name, tensor)};
+      state.tensors[bare(name)] = {.shape = tensor.shape, .values = ValuesOf(name, tensor)};
     }
     return state;
   }
@@ -89,6 +94,10 @@ class PtReader {
     std::uint64_t in_tensors = 0;
     for (const auto& [name, tensor] : pickled.tensors) {
       const NumberType type = TypeOf(tensor, Where(name));
+      if (tensor.Count() > tensor.storage_count) {
+        Fail("{}: is expanded: a stride of 0 repeats its {} numbers: save its .contiguous()", Where(name),
+             tensor.storage_count);
+      }
       std::uint64_t bytes = 0;
       if (__builtin_mul_overflow(tensor.storage_count, type.bytes, &bytes)) {
         Fail("{}: its storage would have {} numbers", Where(name), tensor.storage_count);

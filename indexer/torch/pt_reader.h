@@ -7,8 +7,9 @@
 
 namespace actkin {
 
-// Reads what torch.save(model.state_dict()) wrote: all tensors as float32, except those that IsIgnoredTensor. Throws
-// Error, one line that names `path`. The memory it takes is bounded by the file's size. Any thread.
+// Reads what torch.save(model.state_dict()) wrote: all tensors as float32, except those that IsIgnoredTensor, under
+// their names less what wrappers put before them. Throws Error, one line that names `path`. The memory it takes is
+// bounded by the file's size. Any thread.
 StateDict ReadPtFile(const std::filesystem::path& path);
 
 }  // namespace actkin

@@ -84,6 +84,54 @@ TEST(SafetensorsTest, HostileHeadersAreRefused) {
   }
 }
 
+TEST(SafetensorsTest, EveryByteBelongsToOneTensor) {
+  const TemporaryFolder folder;
+  const auto error = [&](const std::string& header, std::size_t bytes) {
+    const auto path = folder.Write("m.safetensors", WithHeader(header, std::string(bytes, '\0')));
+    return ErrorOf([&] { SafetensorsFile{path}; });
+  };
+  const auto tensor = [](const char* name, int numbers, int begin, int end) {
+    return fmt::format(R"("{}":{{"dtype":"F32","shape":[{}],"data_offsets":[{},{}]}})", name, numbers, begin, end);
+  };
+  const auto both = [&](const std::string& a, const std::string& b) { return "{" + a + "," + b + "}"; };
+  EXPECT_EQ(error(both(tensor("b", 2, 4, 12), tensor("a", 1, 0, 4)), 12), "no error");
+  EXPECT_EQ(error(both(tensor("a", 1, 0, 4), tensor("none", 0, 4, 4)), 4), "no error");
+  EXPECT_EQ(error(both(tensor("none", 0, 0, 0), tensor("a", 1, 0, 4)), 4), "no error");
+  EXPECT_THAT(error(both(tensor("a", 2, 0, 8), tensor("b", 2, 0, 8)), 8), OneLineWith("tensors a and b", "same bytes"));
+  EXPECT_THAT(error(both(tensor("a", 2, 0, 8), tensor("b", 1, 4, 8)), 8), OneLineWith("tensors a and b", "same bytes"));
+  EXPECT_THAT(error(both(tensor("a", 1, 0, 4), tensor("b", 1, 8, 12)), 12), OneLineWith("4 bytes", "a and b"));
+  EXPECT_THAT(error("{" + tensor("a", 1, 4, 8) + "}", 8), OneLineWith("4 bytes", "the header and a"));
+  EXPECT_THAT(error("{" + tensor("a", 1, 0, 4) + "}", 5), OneLineWith("1 bytes after a"));
+  EXPECT_THAT(error("{}", 1), OneLineWith("1 bytes after the header"));
+}
+
+TEST(SafetensorsTest, NoKeyStandsTwice) {
+  const TemporaryFolder folder;
+  const std::string a = R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
+  const auto error = [&](const std::string& header) {
+    const auto path = folder.Write("m.safetensors", WithHeader(header, std::string(4, '\0')));
+    return ErrorOf([&] { SafetensorsFile{path}; });
+  };
+  EXPECT_EQ(error("{" + a + "}"), "no error");
+  EXPECT_THAT(error("{" + a + "," + a + "}"), OneLineWith("\"a\" twice"));
+  EXPECT_THAT(error(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})"),
+              OneLineWith("\"dtype\" twice"));
+  EXPECT_THAT(error(R"({"__metadata__":{"":"x","":"y"},)" + a + "}"), OneLineWith("\"\" twice"));
+}
+
+TEST(SafetensorsTest, OnlySpacesFollowTheHeader) {
+  const TemporaryFolder folder;
+  const std::string header = R"({"__metadata__":null,"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  const auto error = [&](const std::string& before, const std::string& after) {
+    const auto path = folder.Write("m.safetensors", WithHeader(before + header + after, std::string(4, '\0')));
+    return ErrorOf([&] { SafetensorsFile{path}; });
+  };
+  EXPECT_EQ(error("", "     "), "no error");
+  EXPECT_THAT(error("", std::string(2, '\0')), OneLineWith("not a JSON object"));
+  EXPECT_THAT(error("", "x"), OneLineWith("not a JSON object"));
+  EXPECT_THAT(error("\xef\xbb\xbf", ""), OneLineWith("not a JSON object"));
+}
+
 TEST(SafetensorsTest, EveryTruncationIsRefused) {
   const TemporaryFolder folder;
   const std::string whole = SerializeSafetensors(SmallState());

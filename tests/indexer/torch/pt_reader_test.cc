@@ -84,6 +84,27 @@ TEST_F(PtReaderTest, TransposedSlicedAndTiedTensorsAreReadRowByRow) {
   EXPECT_THAT(state.tensors.at("cube").values, ElementsAre(1, 4, 7, 10));
 }
 
+TEST_F(PtReaderTest, WrappersAreLeftOutOfNames) {
+  PickleBytes pickle(2);
+  pickle.Raw("}(").String("epoch").Raw("K\x05").String("state_dict").OrderedDict().Raw("(");
+  pickle.String("model._orig_mod.w").Tensor("0", {2});
+  pickle.String("model._orig_mod.blocks.0.sa.heads.0.tril").Tensor("BoolStorage", "absent", 4, 0, {2, 2}, {2, 1});
+  pickle.Raw("uu");
+  const StateDict state = Read(Archive({{"data.pkl", pickle.Stop()}, {"data/0", BytesOf(CountingFrom(0, 2))}}));
+  EXPECT_THAT(state.Shapes(), ElementsAre(testing::Key("w")));
+  EXPECT_EQ(state.wrapper, "state_dict.model._orig_mod.");
+}
+
+TEST_F(PtReaderTest, AnExpandedTensorIsNamed) {
+  const auto with = [&](const std::string& name) {
+    PickleBytes pickle(2);
+    pickle.OrderedDict().String(name).Tensor("FloatStorage", "0", 1, 0, {48}, {0}).Raw("s");
+    return ErrorOfRead(Archive({{"data.pkl", pickle.Stop()}, {"data/0", BytesOf(CountingFrom(0, 1))}}));
+  };
+  EXPECT_THAT(with("ln_f.bias"), OneLineWith("tensor ln_f.bias", "expanded", "contiguous"));
+  EXPECT_EQ(with("blocks.0.sa.heads.0.tril"), "no error");
+}
+
 TEST_F(PtReaderTest, IgnoredTensorsMayHaveAnyTypeAndNoBytes) {
   PickleBytes pickle(2);
   pickle.OrderedDict().Raw("(").String("w").Tensor("0", {2});
@@ -132,6 +153,8 @@ TEST_F(PtReaderTest, CompressedRecordsAreRefused) {
   pickle.OrderedDict().String("w").Tensor("0", {1000}).Raw("s");
   EXPECT_THAT(ErrorOfRead(Archive({{"data.pkl", pickle.Stop()}, {"data/0", std::string(4000, '\0')}}, "data/0")),
               OneLineWith("model.pt", "data/0", "compressed"));
+  EXPECT_THAT(ErrorOfRead(Archive({{"data.pkl", std::string(4000, '\0')}}, "data.pkl")),
+              OneLineWith("model.pt", "data.pkl is compressed", "save it again with torch.save"));
 }
 
 TEST_F(PtReaderTest, BigEndianFilesAreRefused) {
@@ -196,11 +219,28 @@ TEST_F(PtReaderTest, WhatIsNoArchiveIsNamed) {
   const std::string legacy("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
   EXPECT_THAT(ErrorOfRead(folder_.Write("legacy.pt", legacy)),
               OneLineWith("legacy.pt", "before 1.6", "current PyTorch"));
+  EXPECT_THAT(ErrorOfRead(folder_.Write("plain.pkl", "\x80\x04}.")), OneLineWith("plain.pkl", "is a pickle"));
+  EXPECT_THAT(ErrorOfRead(folder_.Write("a.npy", "\x93NUMPY\x01")), OneLineWith("a.npy", "NumPy array"));
+  EXPECT_THAT(ErrorOfRead(folder_.Write("m.gz", "\x1f\x8b\x08")), OneLineWith("m.gz", "gzip"));
   EXPECT_THAT(ErrorOfRead(folder_.Write("empty.pt", "")), OneLineWith("empty.pt", "empty"));
   EXPECT_THAT(ErrorOfRead(folder_.Write("text.pt", "First Citizen:\n")), OneLineWith("text.pt", "no checkpoint"));
   EXPECT_THAT(ErrorOfRead(folder_.Write("tiny.pt", "P")), OneLineWith("tiny.pt", "no checkpoint"));
   EXPECT_THAT(ErrorOfRead(folder_.path()), OneLineWith(folder_.path().string()));
   EXPECT_THAT(ErrorOfRead(folder_ / "absent.pt"), OneLineWith("absent.pt"));
+}
+
+TEST_F(PtReaderTest, OtherZipArchivesAreNamed) {
+  // A local header (PKWARE's APPNOTE.TXT, section 4.3.7) with this name, of a record without bytes.
+  const auto zip = [](const std::string& name) {
+    std::string header("PK\x03\x04", 4);
+    header += std::string(22, '\0');
+    header += static_cast<char>(name.size());
+    return header + std::string(3, '\0') + name;
+  };
+  EXPECT_THAT(ErrorOfRead(folder_.Write("m.npz", zip("w.npy"))), OneLineWith("m.npz", "NumPy archive"));
+  EXPECT_THAT(ErrorOfRead(folder_.Write("m.keras", zip("config.json"))), OneLineWith("zip archive", "config.json"));
+  EXPECT_THAT(ErrorOfRead(Archive({{"data.pkl", "x"}, {"constants.pkl", "x"}})),
+              OneLineWith("TorchScript", "state_dict()"));
 }
 
 }  // namespace
