@@ -2,7 +2,6 @@
 
 #include <utf8.h>
 
-#include <algorithm>
 #include <iterator>
 
 #include "schema/error.h"
@@ -26,50 +25,57 @@ std::string Utf8(std::u32string_view code_points) {
   return text;
 }
 
-std::string Quote(std::string_view text) {
-  std::string quoted = "\"";
+namespace {
+
+// Which characters stand as escapes, beside bytes that are not UTF-8.
+enum class Escaped { kNone, kControls, kControlsAndQuotes };
+
+bool IsEscaped(char32_t point, Escaped escaped) {
+  if (escaped == Escaped::kNone) return false;
+  if (point == U'"' || point == U'\\') return escaped == Escaped::kControlsAndQuotes;
+  return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x2028 || point == 0x2029;
+}
+
+std::string Escape(char32_t point) {
+  switch (point) {
+    case U'\n':
+      return "\\n";
+    case U'\t':
+      return "\\t";
+    case U'\r':
+      return "\\r";
+    case U'"':
+      return "\\\"";
+    case U'\\':
+      return "\\\\";
+    default:
+      return fmt::format(point < 0x80 ? "\\x{:02x}" : "\\u{:04x}", static_cast<unsigned>(point));
+  }
+}
+
+std::string WithEscapes(std::string_view text, Escaped escaped) {
+  std::string result;
   for (auto next = text.begin(); next != text.end();) {
-    const auto invalid = std::find_if(next, text.end(), [](char c) {
-      return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\' || c == 0x7F || (c & 0x80) != 0;
-    });
-    quoted.append(next, invalid);
-    next = invalid;
-    if (next == text.end()) break;
-    const auto byte = static_cast<unsigned char>(*next);
-    if (byte >= 0x80) {
-      const auto begin = next;
-      try {
-        const char32_t point = utf8::next(next, text.end());
-        const bool control = point < 0xA0 || point == 0x2028 || point == 0x2029;
-        quoted += control ? fmt::format("\\u{:04x}", static_cast<unsigned>(point)) : std::string(begin, next);
-      } catch (const utf8::exception&) {
-        quoted += fmt::format("\\x{:02x}", byte);
-        next = begin + 1;
-      }
-      continue;
-    }
-    ++next;
-    switch (byte) {
-      case '\n':
-        quoted += "\\n";
-        break;
-      case '\t':
-        quoted += "\\t";
-        break;
-      case '\r':
-        quoted += "\\r";
-        break;
-      case '"':
-        quoted += "\\\"";
-        break;
-      case '\\':
-        quoted += "\\\\";
-        break;
-      default:
-        quoted += fmt::format("\\x{:02x}", byte);
+    const auto begin = next;
+    try {
+      const char32_t point = utf8::next(next, text.end());
+      result += IsEscaped(point, escaped) ? Escape(point) : std::string(begin, next);
+    } catch (const utf8::exception&) {
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(*begin));
+      next = begin + 1;
     }
   }
-  return quoted + "\"";
+  return result;
+}
+
+}  // namespace
+
+std::string Quote(std::string_view text) { return '"' + WithEscapes(text, Escaped::kControlsAndQuotes) + '"'; }
+
+std::string Printable(std::string_view text) { return WithEscapes(text, Escaped::kControls); }
+
+std::string ValidUtf8(std::string_view text) {
+  return utf8::is_valid(text.begin(), text.end()) ? std::string(text) : WithEscapes(text, Escaped::kNone);
 }
 
 std::string QuoteIfEscaped(std::string_view text) {

@@ -18,6 +18,11 @@ std::string QuoteIfEscaped(std::string_view text);
 // One word of a POSIX shell's command line, as it is where no character of it means anything to a shell; on one line
 // (what Quote would escape is written as bash, zsh and ksh read $'\n').
 std::string ShellQuote(std::string_view text);
+// For people, on one line: control characters and bytes that are not UTF-8 are escaped as Quote does, all else is as it
+// is. For names of files, which may hold any byte, and for what was read or given.
+std::string Printable(std::string_view text);
+// For what holds UTF-8 alone, the catalog and JSON: bytes that are not UTF-8 become \xNN, all else is as it is.
+std::string ValidUtf8(std::string_view text);
 
 // Reads \n, \t, \r, \\, \" and \' as Quote writes them. Throws Error (usage) on any other escape.
 std::string Unescape(std::string_view text);

@@ -28,6 +28,20 @@ TEST(TextTest, QuotesStayOnOneLineAndReadBack) {
   EXPECT_EQ(Unescape("Citizen:\\nB \\\\ \\\" \\t"), "Citizen:\nB \\ \" \t");
 }
 
+TEST(TextTest, WhatPeopleReadHasNoControlCharacters) {
+  EXPECT_EQ(Printable("a/\x1b[31mb\n\u0085\u2028\x7f"), "a/\\x1b[31mb\\n\\u0085\\u2028\\x7f");
+  EXPECT_EQ(Printable("caf\xe9.txt"), "caf\\xe9.txt");
+  EXPECT_EQ(Printable("\"a\\b\" \u4e2d"), "\"a\\b\" \u4e2d");
+}
+
+TEST(TextTest, BytesThatAreNotUtf8BecomeEscapes) {
+  EXPECT_EQ(ValidUtf8("caf\xe9.txt"), "caf\\xe9.txt");
+  EXPECT_EQ(ValidUtf8("caf\u00e9\n\x1b"), "caf\u00e9\n\x1b");
+  EXPECT_EQ(ValidUtf8("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
+  EXPECT_EQ(ValidUtf8("\xe4\xb8"), "\\xe4\\xb8");           // cut short
+  EXPECT_EQ(ValidUtf8("\xff\u00e9"), "\\xff\u00e9");
+}
+
 TEST(TextTest, AnUnknownEscapeIsRefused) {
   EXPECT_THAT(ErrorOf([] { Unescape("a\\q"); }), OneLineWith("an escape is one of"));
   EXPECT_THAT(ErrorOf([] { Unescape("a\\"); }), OneLineWith("an escape is one of"));
