@@ -49,7 +49,8 @@ std::string Escape(char32_t point) {
     case U'\\':
       return "\\\\";
     default:
-      return fmt::format(point < 0x80 ? "\\x{:02x}" : "\\u{:04x}", static_cast<unsigned>(point));
+      return point < 0x80 ? fmt::format("\\x{:02x}", static_cast<unsigned>(point))
+                          : fmt::format("\\u{:04x}", static_cast<unsigned>(point));
   }
 }
 

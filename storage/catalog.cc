@@ -1,6 +1,10 @@
 #include "storage/catalog.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -40,6 +44,14 @@ SiteRow ReadSiteRow(const SqliteStatement& statement) {
   return row;
 }
 
+// Throws Error where nobody can tell.
+bool Exists(const std::filesystem::path& path) {
+  std::error_code error;
+  const bool exists = std::filesystem::exists(path, error);
+  if (error) Fail("{}: cannot be read: {}", path.string(), error.message());
+  return exists;
+}
+
 constexpr char kSiteColumns[] =
     "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element FROM ";
 
@@ -53,14 +65,17 @@ std::string ChecksumText(std::uint64_t checksum) { return fmt::format("{:016x}",
 
 void RequireIndexDirectory(const IndexDirectory& directory) {
   const std::string path = directory.path().string();
-  if (!std::filesystem::exists(directory.path()))
-    Fail("{}: no such index directory: make it with 'actkin build'", path);
-  if (!std::filesystem::exists(directory.Catalog())) {
+  if (!Exists(directory.path())) Fail("{}: no such index directory: make it with 'actkin build'", path);
+  if (!Exists(directory.Catalog())) {
     Fail("{}: no index directory: it has no catalog.db (make one with 'actkin build')", path);
   }
   // SQLite would wait for a pipe.
   if (!std::filesystem::is_regular_file(directory.Catalog())) {
     Fail("{}: expected a file", directory.Catalog().string());
+  }
+  // Opened and closed it would lose the locks of this process's other connections to it.
+  if (::access(directory.Catalog().c_str(), R_OK) != 0) {
+    Fail("{}: cannot be read: {}", directory.Catalog().string(), std::strerror(errno));
   }
 }
 

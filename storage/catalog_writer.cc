@@ -6,12 +6,19 @@
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
 #include "storage/catalog_migration.h"
+#include "storage/catalog_objects.h"
 #include "storage/file.h"
 
 namespace actkin {
 namespace {
 
-constexpr char kAddIndexSql[] = "INSERT INTO site_index VALUES (NULL, ?1, ?2, NULLIF(?3, ''), ?4, ?5, ?6, ?7)";
+// An index takes the place of one of its name and metric.
+const std::string& AddIndexSql() {
+  static const std::string sql =
+      UpsertSql("site_index", {"site_id", "name", "metric", "file", "bytes", "checksum", "build_seconds"},
+                "?1, ?2, NULLIF(?3, ''), ?4, ?5, ?6, ?7", "site_id, name, ifnull(metric, '')");
+  return sql;
+}
 
 // The catalog's NULL is an empty text here.
 std::string MetricText(const SiteIndexRow& index) { return index.metric ? std::string(Name(*index.metric)) : ""; }
@@ -62,12 +69,12 @@ NewCatalog::NewCatalog(const std::filesystem::path& path) : path_(path) {
       fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", kCatalogApplicationId, kCatalogVersion));
   connection_->Execute("BEGIN");
   connection_->Execute(kCatalogSql);
-  add_string_.emplace(connection_->handle(), "INSERT INTO string VALUES (?1, ?2, ?3, ?4)");
-  add_next_token_.emplace(connection_->handle(), "INSERT INTO next_token VALUES (?1, ?2, ?3)");
+  add_string_.emplace(connection_->handle(), InsertSql("string", "?1, ?2, ?3, ?4"));
+  add_next_token_.emplace(connection_->handle(), InsertSql("next_token", "?1, ?2, ?3"));
 }
 
 void NewCatalog::AddCorpus(const CorpusRow& corpus, std::span<const std::string> token_texts) {
-  SqliteStatement(connection_->handle(), "INSERT INTO corpus VALUES (?1, ?2, ?3, ?4)")
+  SqliteStatement(connection_->handle(), InsertSql("corpus", "?1, ?2, ?3, ?4"))
       .Bind(corpus.name, corpus.sha256, corpus.characters, corpus.string_length)
       .Run();
   checksums_["corpus"] += row_.Add(corpus.name)
@@ -75,7 +82,7 @@ void NewCatalog::AddCorpus(const CorpusRow& corpus, std::span<const std::string>
                               .Add(static_cast<std::int64_t>(corpus.characters))
                               .Add(std::int64_t{corpus.string_length})
                               .Take();
-  SqliteStatement add_token(connection_->handle(), "INSERT INTO token VALUES (?1, ?2)");
+  SqliteStatement add_token(connection_->handle(), InsertSql("token", "?1, ?2"));
   for (std::size_t token = 0; token < token_texts.size(); ++token) {
     add_token.Bind(token, token_texts[token]).Run();
     checksums_["token"] += row_.Add(static_cast<std::int64_t>(token)).Add(token_texts[token]).Take();
@@ -83,7 +90,7 @@ void NewCatalog::AddCorpus(const CorpusRow& corpus, std::span<const std::string>
 }
 
 void NewCatalog::AddLength(const LengthRow& row) {
-  SqliteStatement(connection_->handle(), "INSERT INTO string_length VALUES (?1, ?2, ?3, ?4)")
+  SqliteStatement(connection_->handle(), InsertSql("string_length", "?1, ?2, ?3, ?4"))
       .Bind(row.length, row.string_count, row.row_count, row.first_string_id)
       .Run();
   checksums_["string_length"] += row_.Add(std::int64_t{row.length})
@@ -147,6 +154,7 @@ CatalogWriter::CatalogWriter(const IndexDirectory& directory)
   connection_.Execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;");
   MigrateCatalog(connection_);
   connection_.Execute("PRAGMA foreign_keys=ON");
+  RefuseTriggersOnOwnRows(connection_.handle());
 }
 
 CatalogWriter::~CatalogWriter() {
@@ -156,7 +164,8 @@ CatalogWriter::~CatalogWriter() {
 }
 
 void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
-  if (!std::filesystem::is_regular_file(directory.Catalog()) || !IsInWalMode(directory.Catalog())) return;
+  std::error_code unreadable;
+  if (!std::filesystem::is_regular_file(directory.Catalog(), unreadable) || !IsInWalMode(directory.Catalog())) return;
   try {
     // SQLite does it only while no other connection is there, a writer's included.
     const SqliteConnection connection(directory.Catalog(), SqliteConnection::Mode::kWrite);
@@ -169,7 +178,7 @@ void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
 void CatalogWriter::SetModel(const ModelRow& model) {
   CatalogTransaction transaction(connection_);
   connection_.Execute("DELETE FROM model");
-  SqliteStatement(connection_.handle(), "INSERT INTO model VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+  SqliteStatement(connection_.handle(), InsertSql("model", "?1, ?2, ?3, ?4, ?5, ?6, ?7"))
       .Bind(model.file, model.sha256, model.shape.vocabulary_size, model.shape.blocks, model.shape.heads,
             model.shape.embed, model.shape.context)
       .Run();
@@ -180,20 +189,18 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
                              std::span<const std::pair<LengthRow, FileRow>> row_orders) {
   CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
-  SqliteStatement add_order(handle, "INSERT OR IGNORE INTO row_order VALUES (?1, ?2, ?3, ?4, ?5)");
+  SqliteStatement add_order(handle, InsertSql("row_order", "?1, ?2, ?3, ?4, ?5") + " ON CONFLICT(t_i) DO NOTHING");
   for (const auto& [length, file] : row_orders) {
     add_order.Bind(length.length - 1, length.row_count, file.file, file.bytes, file.checksum).Run();
   }
-  SqliteStatement add_site(handle, "INSERT INTO site VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)");
-  SqliteStatement add_file(handle, "INSERT INTO vector_file VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
-  SqliteStatement add_index(handle, kAddIndexSql);
+  SqliteStatement add_site(handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7") + " RETURNING site_id");
+  SqliteStatement add_file(handle, InsertSql("vector_file", "?1, ?2, ?3, ?4, ?5, ?6"));
+  SqliteStatement add_index(handle, AddIndexSql());
   for (const NewSite& added : sites) {
     const SiteRow& row = added.site;
-    add_site
-        .Bind(Name(row.site.stream), row.site.block, row.site.t_i, row.dimension, row.row_count, row.first_string_id,
-              Name(row.element))
-        .Run();
-    const std::int64_t site_id = sqlite3_last_insert_rowid(handle);
+    add_site.Bind(Name(row.site.stream), row.site.block, row.site.t_i, row.dimension, row.row_count,
+                  row.first_string_id, Name(row.element));
+    const std::int64_t site_id = add_site.RunForId();
     for (const VectorFileRow& vectors : added.vector_files) {
       add_file
           .Bind(site_id, vectors.rows.begin, vectors.rows.size(), vectors.file.file, vectors.file.bytes,
@@ -207,8 +214,7 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
 
 void CatalogWriter::AddIndex(std::int64_t site_id, const SiteIndexRow& index) {
   CatalogTransaction transaction(connection_);
-  RunDropIndex(connection_.handle(), site_id, index);
-  SqliteStatement statement(connection_.handle(), kAddIndexSql);
+  SqliteStatement statement(connection_.handle(), AddIndexSql());
   RunAddIndex(statement, site_id, index);
   transaction.Commit();
 }
@@ -222,7 +228,8 @@ void CatalogWriter::DropIndex(std::int64_t site_id, const SiteIndexRow& index) {
 void CatalogWriter::SaveRecall(std::span<const RecallRow> rows) {
   CatalogTransaction transaction(connection_);
   SqliteStatement statement(connection_.handle(),
-                            "INSERT OR REPLACE INTO recall VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+                            UpsertSql("recall", OwnColumns("recall"), "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11",
+                                      "site_id, name, metric, parameters, prompts, seed, k"));
   for (const RecallRow& row : rows) {
     statement
         .Bind(row.site_id, row.name, Name(row.metric), row.parameters, row.prompts, row.seed, row.k, row.recall,

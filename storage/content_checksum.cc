@@ -8,6 +8,7 @@
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
 #include "storage/catalog.h"
+#include "storage/catalog_objects.h"
 
 namespace actkin {
 namespace {
@@ -32,12 +33,6 @@ void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
     default:
       row.AddBlob(statement.TextView(column));
   }
-}
-
-SqliteConnection EmptyCatalog() {
-  SqliteConnection empty(":memory:", SqliteConnection::Mode::kCreate);
-  empty.Execute(kCatalogSql);
-  return empty;
 }
 
 std::uint64_t SumOfRows(SqliteStatement& statement) {
@@ -92,11 +87,7 @@ std::uint64_t RowChecksum::Take() {
 
 const std::vector<std::string>& CheckedTables() {
   static const std::vector<std::string> tables = [] {
-    SqliteConnection empty = EmptyCatalog();
-    SqliteStatement statement(empty.handle(),
-                              "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name");
-    std::vector<std::string> names;
-    while (statement.Step()) names.push_back(statement.Text(0));
+    std::vector<std::string> names = OwnTables();
     std::erase(names, kTable);
     return names;
   }();
@@ -106,27 +97,38 @@ const std::vector<std::string>& CheckedTables() {
 bool IsFixedTable(std::string_view table) { return std::ranges::find(kFixed, table) != kFixed.end(); }
 
 std::uint64_t DefinitionChecksum(sqlite3* connection, const std::string& table) {
-  SqliteStatement statement(connection, "SELECT type, name, sql FROM main.sqlite_master WHERE tbl_name = ?1");
-  statement.Bind(table);
-  return SumOfRows(statement);
+  std::uint64_t sum = 0;
+  RowChecksum row;
+  for (const SchemaEntry& entry : OwnDefinition(connection, table)) {
+    row.Add(entry.type).Add(entry.name);
+    if (entry.sql) {
+      row.Add(*entry.sql);
+    } else {
+      row.AddNull();
+    }
+    sum += row.Take();
+  }
+  return sum;
 }
 
 std::uint64_t ContentChecksum(sqlite3* connection, const std::string& table) {
-  std::uint64_t checksum = DefinitionChecksum(connection, table);
-  SqliteStatement is_table(connection, "SELECT 1 FROM main.sqlite_master WHERE name = ?1 AND type = 'table'");
-  if (!is_table.Bind(table).Step()) return checksum;
-  SqliteStatement rows(connection, fmt::format("SELECT * FROM main.\"{}\"", table));
+  const std::uint64_t checksum = DefinitionChecksum(connection, table);
+  if (OwnColumns(table).empty()) return checksum;
+  RequireOwnColumns(connection, table);
+  SqliteStatement rows(connection, fmt::format("SELECT {} FROM main.\"{}\"", OwnColumnList(table), table));
   return checksum + SumOfRows(rows);
 }
 
 void SaveContentChecksum(sqlite3* connection, const std::string& table, std::uint64_t checksum) {
-  SqliteStatement(connection, "INSERT OR REPLACE INTO content_checksum VALUES (?1, ?2)")
+  SqliteStatement(connection, UpsertSql(kTable, {"name", "checksum"}, "?1, ?2", "name"))
       .Bind(table, ChecksumText(checksum))
       .Run();
 }
 
 void VerifyChecksumTable(sqlite3* connection) {
-  if (DefinitionChecksum(connection, kTable) != DefinitionChecksum(EmptyCatalog().handle(), kTable)) {
+  SqliteConnection empty(":memory:", SqliteConnection::Mode::kCreate);
+  empty.Execute(kCatalogSql);
+  if (DefinitionChecksum(connection, kTable) != DefinitionChecksum(empty.handle(), kTable)) {
     Fail("damaged, or changed by hand: it is not defined as in this program");
   }
 }
@@ -149,6 +151,7 @@ void RequireContent(sqlite3* connection) {
 void VerifyContent(sqlite3* connection, const std::string& table) {
   SqliteStatement saved(connection, "SELECT checksum FROM main.content_checksum WHERE name = ?1");
   if (!saved.Bind(table).Step()) Fail("damaged: the table content_checksum has no row for it");
+  RequireOwnColumns(connection, table);
   if (saved.Type(0) != SQLITE_TEXT || saved.TextView(0) != ChecksumText(ContentChecksum(connection, table))) {
     Fail("damaged, or changed by hand: its rows are not those that its checksum is of");
   }

@@ -12,7 +12,8 @@ namespace actkin {
 
 // The catalog's own checksums, in its table content_checksum: SQLite keeps none of what a row holds. A table's is the
 // sum, modulo 2^64, of the xxh3 of each of its rows and of the statements that define it: it does not depend on the
-// order of rows or pages. One that is changed by hand no longer agrees; VerifyContent says so.
+// order of rows or pages. One that is changed by hand no longer agrees; VerifyContent says so. What users add beside
+// them (catalog_objects.h) has no part in it.
 
 inline constexpr std::int64_t kFirstVersionWithChecksums = 2;
 

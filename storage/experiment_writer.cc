@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "schema/error.h"
+#include "storage/catalog_objects.h"
 #include "storage/file.h"
 
 namespace actkin {
@@ -19,10 +20,10 @@ void BindNumber(SqliteStatement& statement, int index, double bound) {
 }
 
 void InsertSavedNeighbors(sqlite3* connection, std::int64_t prompt_set_id, const SavedNeighborsRow& row) {
-  SqliteStatement statement(
-      connection,
-      "INSERT OR REPLACE INTO saved_neighbors(prompt_set_id, stream, block, t_i, metric, k, file, "
-      "bytes, checksum, low, high) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+  SqliteStatement statement(connection, UpsertSql("saved_neighbors",
+                                                  {"prompt_set_id", "stream", "block", "t_i", "metric", "k", "file",
+                                                   "bytes", "checksum", "low", "high"},
+                                                  "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11", "file"));
   statement.Bind(prompt_set_id, Name(row.site.stream), row.site.block, row.site.t_i, Name(row.metric), row.k,
                  row.file.file, row.file.bytes, row.file.checksum);
   const Band band = row.within.value_or(Band{});
@@ -45,12 +46,11 @@ std::int64_t ExperimentWriter::AddPromptSet(const PromptSetRow& set, std::span<c
   sqlite3* handle = connection_.handle();
   SqliteStatement add_set(handle,
                           "INSERT INTO prompt_set(name, length, prompt_count, sha256, imported, seed) "
-                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING prompt_set_id");
   add_set.Bind(set.name, set.length, prompts.size(), set.sha256, set.imported ? 1 : 0);
   if (set.seed) add_set.BindAt(6, *set.seed);
-  add_set.Run();
-  const std::int64_t id = sqlite3_last_insert_rowid(handle);
-  SqliteStatement add_prompt(handle, "INSERT INTO prompt VALUES (?1, ?2, ?3, NULLIF(?4, 0))");
+  const std::int64_t id = add_set.RunForId();
+  SqliteStatement add_prompt(handle, InsertSql("prompt", "?1, ?2, ?3, NULLIF(?4, 0)"));
   for (std::size_t number = 0; number < prompts.size(); ++number) {
     add_prompt.Bind(id, number, prompts[number].text, prompts[number].string_id.value_or(0)).Run();
   }
@@ -67,9 +67,10 @@ void ExperimentWriter::AddSavedNeighbors(std::int64_t prompt_set_id, const Saved
 
 void ExperimentWriter::AddSavedBandTotals(std::int64_t prompt_set_id, const SavedBandTotalsRow& row) {
   CatalogTransaction transaction(connection_);
-  SqliteStatement statement(connection_.handle(),
-                            "INSERT OR REPLACE INTO saved_band_totals(prompt_set_id, stream, block, t_i, metric, file, "
-                            "bytes, checksum, low, high) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+  SqliteStatement statement(connection_.handle(), UpsertSql("saved_band_totals",
+                                                            {"prompt_set_id", "stream", "block", "t_i", "metric",
+                                                             "file", "bytes", "checksum", "low", "high"},
+                                                            "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10", "file"));
   statement.Bind(prompt_set_id, Name(row.site.stream), row.site.block, row.site.t_i, Name(row.metric), row.file.file,
                  row.file.bytes, row.file.checksum);
   BindNumber(statement, 9, row.within.low);
@@ -80,7 +81,8 @@ void ExperimentWriter::AddSavedBandTotals(std::int64_t prompt_set_id, const Save
 
 void ExperimentWriter::AddSavedPredictions(std::int64_t prompt_set_id, const FileRow& file) {
   CatalogTransaction transaction(connection_);
-  SqliteStatement(connection_.handle(), "INSERT OR REPLACE INTO saved_predictions VALUES (?1, ?2, ?3, ?4)")
+  SqliteStatement(connection_.handle(),
+                  UpsertSql("saved_predictions", OwnColumns("saved_predictions"), "?1, ?2, ?3, ?4", "prompt_set_id"))
       .Bind(prompt_set_id, file.file, file.bytes, file.checksum)
       .Run();
   transaction.Commit();
@@ -98,7 +100,7 @@ void ExperimentWriter::ForgetFile(const IndexDirectory& directory, const std::st
 
 void ExperimentWriter::SaveScheme(const SchemeRow& scheme) {
   CatalogTransaction transaction(connection_);
-  SqliteStatement(connection_.handle(), "INSERT OR REPLACE INTO scheme VALUES (?1, ?2)")
+  SqliteStatement(connection_.handle(), UpsertSql("scheme", OwnColumns("scheme"), "?1, ?2", "name"))
       .Bind(scheme.name, scheme.definition)
       .Run();
   transaction.Commit();
@@ -107,30 +109,27 @@ void ExperimentWriter::SaveScheme(const SchemeRow& scheme) {
 void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<const EvaluationRow> rows) {
   CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
-  SqliteStatement drop(handle,
-                       "DELETE FROM evaluation WHERE prompt_set_id = ?1 AND first_prompt = ?2 AND samples = ?3 AND "
-                       "scheme = ?4 AND metric = ?5 AND t_is = ?6 AND merge = ?7 AND ifnull(k, 0) = ?8 AND within = ?9 "
-                       "AND compared_with = ?10 RETURNING evaluation_id");
   SqliteStatement add(
-      handle,
-      "INSERT INTO evaluation VALUES (NULLIF(?13, 0), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, "
-      "?11, ?12)");
-  SqliteStatement add_top(handle, "INSERT INTO evaluation_top_n VALUES (?1, ?2, ?3, ?4)");
+      handle, UpsertSql("evaluation",
+                        {"prompt_set_id", "first_prompt", "samples", "scheme", "definition", "metric", "t_is", "merge",
+                         "k", "within", "compared_with", "hellinger_mean"},
+                        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12",
+                        "prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, "
+                        "compared_with") +
+                  " RETURNING evaluation_id");
+  SqliteStatement add_top(
+      handle, UpsertSql("evaluation_top_n", OwnColumns("evaluation_top_n"), "?1, ?2, ?3, ?4", "evaluation_id, n"));
+  SqliteStatement drop_more(handle, "DELETE FROM evaluation_top_n WHERE evaluation_id = ?1 AND n > ?2");
   for (const EvaluationRow& row : rows) {
     const std::string t_is = fmt::format("{}", fmt::join(row.t_is, ","));
-    const std::uint64_t k = row.k.value_or(0);
-    drop.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, Name(row.metric), t_is, Name(row.merge), k,
-              row.within, row.compared_with);
-    // The run that takes another's place takes its id.
-    const std::int64_t replaced = drop.Step() ? drop.Integer(0) : 0;
-    drop.Run();
-    add.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, row.scheme.definition, Name(row.metric),
-             t_is, Name(row.merge), k, row.within, row.compared_with, row.hellinger_mean, replaced)
-        .Run();
-    const std::int64_t id = sqlite3_last_insert_rowid(handle);
+    const std::int64_t id =
+        add.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, row.scheme.definition, Name(row.metric),
+                 t_is, Name(row.merge), row.k.value_or(0), row.within, row.compared_with, row.hellinger_mean)
+            .RunForId();
     for (std::size_t n = 0; n < row.top_n.size(); ++n) {
       add_top.Bind(id, n + 1, row.top_n[n], row.top_n_any_order[n]).Run();
     }
+    drop_more.Bind(id, row.top_n.size()).Run();
   }
   transaction.Commit();
 }

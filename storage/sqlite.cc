@@ -1,8 +1,11 @@
 #include "storage/sqlite.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "schema/error.h"
 #include "storage/file.h"
@@ -29,6 +32,39 @@ int SystemError(sqlite3* connection) {
   return error;
 }
 
+// Of this thread; what SQLite itself says of a refusal is that it is one.
+std::string& RefusalReason() {
+  thread_local std::string reason;
+  return reason;
+}
+
+// What keeps this process from using a path; empty: nothing does.
+std::string Obstacle(const std::string& path, int mode) {
+  return ::access(path.c_str(), mode) == 0 ? "" : std::strerror(errno);
+}
+
+std::string Folder(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
+// SQLite could not open the catalog, or not write to it.
+[[noreturn]] void FailToReach(const std::string& file, const std::string& reason) {
+  if (const std::string obstacle = Obstacle(file, R_OK); !obstacle.empty()) {
+    Fail("{}: cannot be read: {}", file, obstacle);
+  }
+  if (const std::string obstacle = Obstacle(file, W_OK); !obstacle.empty() && Obstacle(Folder(file), W_OK).empty()) {
+    Fail("{}: cannot be written: {}", file, obstacle);
+  }
+  if (const std::string obstacle = Obstacle(Folder(file), W_OK | X_OK); !obstacle.empty()) {
+    Fail(
+        "{}: {}: its folder cannot be written ({}), which is needed to write, and to read a catalog that was left in "
+        "WAL mode: make it writable, or copy the index directory to where it is",
+        file, reason, obstacle);
+  }
+  Fail("{}: {}", file, reason);
+}
+
 [[noreturn]] void FailSqlite(sqlite3* connection) {
   const int code = sqlite3_errcode(connection) & 0xFF;
   const int system_error = code == SQLITE_IOERR ? SystemError(connection) : 0;
@@ -44,17 +80,23 @@ int SystemError(sqlite3* connection) {
         "continues",
         Describe(connection));
   }
-  if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) {
-    Fail(
-        "{}: if the folder holds a write-ahead log (-wal), a build was interrupted: run it again to its end, or make "
-        "the folder "
-        "writable",
-        Describe(connection));
+  const char* file = sqlite3_db_filename(connection, "main");
+  if ((code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && file != nullptr && *file != '\0') {
+    FailToReach(file, sqlite3_errmsg(connection));
+  }
+  if (code == SQLITE_AUTH && !RefusalReason().empty()) {
+    Fail("{}: {}: drop it and run the same command again", file, std::exchange(RefusalReason(), ""));
+  }
+  if (code == SQLITE_CONSTRAINT) {
+    Fail("{}: where an index, trigger or column that was added to the catalog does not allow it, drop that",
+         Describe(connection));
   }
   Fail("{}", Describe(connection));
 }
 
 }  // namespace
+
+void NoteRefusal(std::string reason) { RefusalReason() = std::move(reason); }
 
 SqliteStatement::SqliteStatement(sqlite3* connection, std::string_view sql) : connection_(connection) {
   sqlite3_stmt* statement = nullptr;
@@ -87,6 +129,12 @@ void SqliteStatement::Run() {
   while (Step()) {
   }
   Reset();
+}
+
+std::int64_t SqliteStatement::RunForId() {
+  const std::int64_t id = Step() ? Integer(0) : 0;
+  Run();
+  return id;
 }
 
 void SqliteStatement::Reset() { sqlite3_reset(statement_.get()); }
@@ -123,10 +171,17 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode)
   connection_.reset(connection);
   if (status != SQLITE_OK) {
     if (connection == nullptr) Fail("{}: out of memory", path.string());
-    FailSqlite(connection);
+    FailToReach(path.string(), sqlite3_errmsg(connection));
   }
   SetPatience(patience_);
   if (mode == Mode::kRead) Execute("PRAGMA query_only = 1");
+}
+
+void SqliteConnection::RequireAccess(const std::filesystem::path& path) {
+  SqliteConnection connection(path, Mode::kRead);
+  sqlite3_exec(connection.handle(), "PRAGMA schema_version", nullptr, nullptr, nullptr);
+  const int code = sqlite3_errcode(connection.handle()) & 0xFF;
+  if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_BUSY) FailSqlite(connection.handle());
 }
 
 void SqliteConnection::Execute(const std::string& sql) {

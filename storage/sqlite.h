@@ -13,6 +13,10 @@
 
 namespace actkin {
 
+// For authorizers (sqlite3_set_authorizer): why what this thread is about to prepare is refused. It becomes the line of
+// the Error.
+void NoteRefusal(std::string reason);
+
 // A prepared statement on a connection that somebody else owns. (A wrapper library wants to own the connection; inside
 // a SQLite extension it belongs to the host.) One thread at a time. Errors are Error with SQLite's message.
 class SqliteStatement {
@@ -38,6 +42,9 @@ class SqliteStatement {
   bool StepUnlessInterrupted();
   // Runs to the end.
   void Run();
+  // The same of an INSERT that ends in RETURNING with one number. (sqlite3_last_insert_rowid may be a virtual table's
+  // that a trigger of the user's wrote to.)
+  std::int64_t RunForId();
   void Reset();
 
   // Of the current row, columns from 0.
@@ -79,6 +86,8 @@ class SqliteConnection {
   enum class Mode { kRead, kWrite, kCreate };
 
   SqliteConnection(const std::filesystem::path& path, Mode mode);
+  // Throws Error where this process cannot read the file, or not now; whether it is a sound database is not looked at.
+  static void RequireAccess(const std::filesystem::path& path);
 
   sqlite3* handle() const { return connection_.get(); }
   // Runs one or more statements without parameters.

@@ -7,6 +7,7 @@
 
 #include "schema/error.h"
 #include "storage/catalog.h"
+#include "storage/catalog_objects.h"
 #include "storage/code_file.h"
 #include "storage/content_checksum.h"
 #include "storage/faiss_file.h"
@@ -31,6 +32,7 @@ class Verifier {
            ProgressListener& progress)
       : directory_(directory), every_byte_(depth == VerifyDepth::kEveryByte), hear_(hear), progress_(progress) {
     RequireIndexDirectory(directory);
+    SqliteConnection::RequireAccess(directory.Catalog());
   }
 
   void Run() {
@@ -46,6 +48,9 @@ class Verifier {
     if (!Check("catalog.db", [this] { CheckPages(); })) return false;
     catalog_.emplace(connection_->handle());
     CheckContent();
+    for (const std::string& added : AddedObjects(connection_->handle())) {
+      hear_({Finding::Kind::kAdded, "catalog.db: " + added, "not actkin's: it is left as it is"});
+    }
     std::optional<ModelRow> model;
     std::map<int, FileRow> row_orders;  // by t_i
     std::vector<SiteRow> sites;

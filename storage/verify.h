@@ -16,9 +16,10 @@ struct Finding {
     kSound,     // checked, and as written
     kDamaged,   // not as written, missing, or contradicting something else
     kLeftover,  // a file that no row of the catalog names: unfinished work, or not ours. Harmless.
+    kAdded,     // what a user added to the catalog: a table, an index, a column. Harmless.
   };
   Kind kind = Kind::kSound;
-  std::string what;  // a relative file name, or "catalog.db: strings"
+  std::string what;  // a relative file name, or "catalog.db: ", and a part of it
   std::string line;  // why, in one line; empty when sound
 };
 
@@ -28,8 +29,8 @@ enum class VerifyDepth {
 };
 
 // Checks an index directory. `hear` is told each finding as it is made, `progress` the bytes that have been read.
-// Throws Error only when there is no index directory at all, or one whose catalog is not of a version that this program
-// knows.
+// Throws Error only when there is no index directory at all, or one whose catalog cannot be got at or is not of a
+// version that this program knows.
 void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
             ProgressListener& progress);
 

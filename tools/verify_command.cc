@@ -2,8 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "schema/error.h"
+#include "schema/text.h"
 #include "storage/verify.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/terminal.h"
 
 namespace actkin {
@@ -17,6 +19,8 @@ std::string_view Name(Finding::Kind kind) {
       return "damaged";
     case Finding::Kind::kLeftover:
       return "leftover";
+    case Finding::Kind::kAdded:
+      return "added";
   }
   return "";
 }
@@ -38,26 +42,30 @@ void AddVerifyCommand(CLI::App& app) {
   command->callback([flags] {
     std::uint64_t sound = 0;
     std::uint64_t damaged = 0;
+    bool catalog_damaged = false;
     nlohmann::ordered_json findings = nlohmann::ordered_json::array();
     ProgressBar progress;
     const auto hear = [&](const Finding& finding) {
       sound += finding.kind == Finding::Kind::kSound ? 1 : 0;
       damaged += finding.kind == Finding::Kind::kDamaged ? 1 : 0;
+      catalog_damaged |= finding.kind == Finding::Kind::kDamaged && finding.what.starts_with("catalog.db");
       findings.push_back({{"what", finding.what}, {"state", Name(finding.kind)}, {"line", finding.line}});
       if (flags->json || finding.kind == Finding::Kind::kSound) return;
       progress.End();
-      Print(fmt::format("{}  {}: {}\n", Name(finding.kind), finding.what, finding.line));
+      Print(fmt::format("{}  {}: {}\n", Name(finding.kind), Printable(finding.what), Printable(finding.line)));
     };
     Verify(GivenDirectory(flags->directory), VerifyDepth::kEveryByte, hear, progress);
     if (flags->json) {
-      Print(nlohmann::ordered_json{{"sound", sound}, {"damaged", damaged}, {"findings", std::move(findings)}}.dump(1) +
-            "\n");
+      PrintJson({{"sound", sound}, {"damaged", damaged}, {"findings", std::move(findings)}});
     } else {
-      Print(fmt::format("{}: {} checks passed, {} failed\n", flags->directory, sound, damaged));
+      Print(fmt::format("{}: {} checks passed, {} failed\n", Printable(flags->directory), sound, damaged));
     }
     if (damaged == 0) return;
     if (!flags->json) {
-      Print("'actkin build CORPUS --out DIRECTORY --repair' makes damaged files again, and nothing else\n");
+      Print(catalog_damaged ? "restore the catalog from a copy, or build again under a new name: nothing repairs it\n"
+                            : fmt::format("'actkin build CORPUS --out {} --repair' makes damaged files again, and "
+                                          "nothing else\n",
+                                          Printable(flags->directory)));
     }
     throw ExitStatus(1);
   });
