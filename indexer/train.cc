@@ -15,6 +15,7 @@
 #include "schema/random.h"
 #include "schema/vocabulary.h"
 #include "storage/file.h"
+#include "storage/file_lock.h"
 #include "storage/given_input.h"
 
 namespace actkin {
@@ -226,7 +227,7 @@ class TrainingRun {
   void Finish() {
     validation_loss_ = trainer_->Loss(ValidationSequences(text_.validation(), plan_.context, kFinalValidationTokens));
     WriteTrainedModel(options_.out, trainer_->State().parameters, text_.vocabulary, Record(true));
-    std::filesystem::remove(TrainingFilePath(options_.out));
+    RemoveTrainingFile(options_.out);
   }
 
   TrainingRecord Record(bool finished) const {
@@ -275,7 +276,7 @@ std::optional<TrainSummary> FinishedBefore(const TrainOptions& options) {
   if (!record || record->plan != options.plan) {
     Fail("{}: is another model: remove it first, or give another --out", out);
   }
-  std::filesystem::remove(TrainingFilePath(options.out));
+  RemoveTrainingFile(options.out);
   TrainSummary summary;
   summary.finished = summary.was_there = true;
   for (const auto& [name, tensor] : SafetensorsFile(options.out).Read().tensors)
@@ -332,6 +333,8 @@ TrainSummary Train(const TrainOptions& options, ProgressListener& progress) {
 TrainSummary Train(const TrainOptions& given, const TrainerMaker& make, ProgressListener& progress) {
   CheckPlan(given.plan);
   CheckOut(given.out, given.corpus);
+  const FileLock lock(TrainingLockPath(given.out), given.out.string() + ": another training of this file is at work",
+                      FileLock::AtEnd::kRemove);
   const Corpus corpus = ReadCorpus(given.corpus, 1);
   const TrainingText text = MakeText(corpus, InputName(given.corpus), given.plan.context);
   TrainOptions options = given;

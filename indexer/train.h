@@ -42,7 +42,8 @@ struct TrainSummary {
 // Trains a model on a text: the first nine tenths of it, by position; the rest measures the validation loss. Writes
 // checkpoints to `out`, each a whole model with its vocabulary, and beside it `out`.training, with which the same
 // command continues after a kill at any moment; that file is gone when the training is finished. With a budget of steps
-// the result depends on the plan alone, to the last bit, however often it was interrupted. Throws Error.
+// the result depends on the plan alone, to the last bit, however often it was interrupted. Throws Error, also where
+// another process trains into `out`.
 TrainSummary Train(const TrainOptions& options, ProgressListener& progress);
 
 // The same with trainers from `make`, which is called at most once.

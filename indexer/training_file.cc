@@ -108,6 +108,18 @@ std::filesystem::path TrainingFilePath(const std::filesystem::path& out) {
   return path;
 }
 
+std::filesystem::path TrainingLockPath(const std::filesystem::path& out) {
+  std::filesystem::path path = out;
+  path += ".lock";
+  return path;
+}
+
+void RemoveTrainingFile(const std::filesystem::path& out) {
+  std::error_code ignored;
+  std::filesystem::remove(UnfinishedPath(TrainingFilePath(out)), ignored);
+  std::filesystem::remove(TrainingFilePath(out));
+}
+
 void WriteTrainingFile(const std::filesystem::path& path, const TrainingFile& file) {
   StateDict all;
   const std::array<const StateDict*, 3> parts = {&file.state.parameters, &file.state.first_moments,

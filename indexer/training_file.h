@@ -44,6 +44,10 @@ struct TrainingFile {
 
 // OUT.training
 std::filesystem::path TrainingFilePath(const std::filesystem::path& out);
+// OUT.lock: who trains it.
+std::filesystem::path TrainingLockPath(const std::filesystem::path& out);
+// The file that is no longer needed, and what a killed run left of a newer one.
+void RemoveTrainingFile(const std::filesystem::path& out);
 
 // Written so that a reader finds either the file before or this one, whole.
 void WriteTrainingFile(const std::filesystem::path& path, const TrainingFile& file);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "schema/error.h"
+#include "storage/export_folder.h"
 #include "storage/file.h"
 
 namespace actkin {
@@ -40,27 +41,23 @@ void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::pat
   const std::uint64_t free = FreeDiskBytes(path.parent_path());
   if (bytes > free) Fail("{}: needs {} bytes, {} are free", path.string(), bytes, free);
 
-  std::filesystem::path partial = path;
-  partial += ".partial";
-  {
-    OutputFile file(partial, OutputFile::Mode::kCreate);
-    file.WriteAt(0, header);
-    std::uint64_t offset = header.size();
-    const std::uint64_t batch = std::max<std::uint64_t>(1, kBufferBytes / (dimension * sizeof(float)));
-    std::vector<float> buffer;
-    for (std::uint64_t first = 0; first < rows; first += batch) {
-      buffer.clear();
-      for (std::uint64_t ordinal = first; ordinal < std::min(first + batch, rows); ++ordinal) {
-        const std::vector<float> vector = index->Vector(order->Row(static_cast<StringOrdinal>(ordinal)));
-        buffer.insert(buffer.end(), vector.begin(), vector.end());
-      }
-      file.WriteAt(offset, buffer.data(), buffer.size() * sizeof(float));
-      offset += buffer.size() * sizeof(float);
-      hear(std::min(first + batch, rows));
+  ExportedFile exported(path);
+  OutputFile& file = exported.file();
+  file.WriteAt(0, header);
+  std::uint64_t offset = header.size();
+  const std::uint64_t batch = std::max<std::uint64_t>(1, kBufferBytes / (dimension * sizeof(float)));
+  std::vector<float> buffer;
+  for (std::uint64_t first = 0; first < rows; first += batch) {
+    buffer.clear();
+    for (std::uint64_t ordinal = first; ordinal < std::min(first + batch, rows); ++ordinal) {
+      const std::vector<float> vector = index->Vector(order->Row(static_cast<StringOrdinal>(ordinal)));
+      buffer.insert(buffer.end(), vector.begin(), vector.end());
     }
-    file.Flush();
+    file.WriteAt(offset, buffer.data(), buffer.size() * sizeof(float));
+    offset += buffer.size() * sizeof(float);
+    hear(std::min(first + batch, rows));
   }
-  RenameDurably(partial, path);
+  exported.Publish();
 }
 
 }  // namespace actkin

@@ -52,8 +52,8 @@ class StringTexts {
 class SimilarStringsExporter {
  public:
   SimilarStringsExporter(Experiment& experiment, int blocks, const SimilarStringsRequest& request,
-                         const std::filesystem::path& folder)
-      : experiment_(experiment), request_(request), folder_(folder) {
+                         const ExportFolder& folder)
+      : experiment_(experiment), request_(request), folder_(folder.path()) {
     sites_.push_back({Stream::kEmbedding, 0, experiment.set().row.length - 1});
     for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
       for (int block = 0; block < blocks; ++block) {
@@ -204,7 +204,7 @@ class SimilarStringsExporter {
 }  // namespace
 
 SimilarStringsSummary ExportSimilarStrings(Experiment& experiment, int blocks, const SimilarStringsRequest& request,
-                                           const std::filesystem::path& folder) {
+                                           const ExportFolder& folder) {
   return SimilarStringsExporter(experiment, blocks, request, folder).Run();
 }
 

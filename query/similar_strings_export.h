@@ -2,12 +2,12 @@
 #define ACTKIN_QUERY_SIMILAR_STRINGS_EXPORT_H_
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <vector>
 
 #include "query/experiment.h"
 #include "schema/site.h"
+#include "storage/export_folder.h"
 
 namespace actkin {
 
@@ -30,7 +30,7 @@ struct SimilarStringsSummary {
 // Error (usage) when a site is not built, the prompts are longer than the longest strings, or the files would be too
 // large to be read again; Error when the folder holds files of another request.
 SimilarStringsSummary ExportSimilarStrings(Experiment& experiment, int blocks, const SimilarStringsRequest& request,
-                                           const std::filesystem::path& folder);
+                                           const ExportFolder& folder);
 
 }  // namespace actkin
 

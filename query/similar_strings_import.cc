@@ -59,9 +59,9 @@ class Importer {
 
   ImportSummary Run() {
     CheckFolder();
+    const BuildLock lock(reader_.directory());
     const PromptSet set = MakeSet();
     const std::optional<PromptSetRow> there = ExperimentCatalog(reader_.catalog()).FindPromptSet(set.row.name);
-    const BuildLock lock(reader_.directory());
     std::vector<Written> written;
     try {
       progress_.Begin("import", Sites().size() * folder_.batch_count(), "files");
@@ -134,10 +134,10 @@ class Importer {
     set.row.prompt_count = set.prompts.size();
     set.row.sha256 = PromptsSha256(PromptRows(set));
     set.row.imported = true;
-    set.row.name = request_.name;
+    set.row.name = ValidUtf8(request_.name);
     if (set.row.name.empty()) {
       const std::string last = std::filesystem::canonical(folder_.path()).filename().string();
-      set.row.name = fmt::format("{}-{}", last, set.row.sha256.substr(0, 12));
+      set.row.name = fmt::format("{}-{}", ValidUtf8(last), set.row.sha256.substr(0, 12));
     }
     const std::optional<PromptSetRow> there = ExperimentCatalog(reader_.catalog()).FindPromptSet(set.row.name);
     if (there && !(there->imported && there->sha256 == set.row.sha256)) RefuseName(set.row.name);

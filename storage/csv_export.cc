@@ -6,6 +6,7 @@
 #include "schema/error.h"
 #include "schema/number_text.h"
 #include "schema/text.h"
+#include "storage/catalog_objects.h"
 #include "storage/file.h"
 
 namespace actkin {
@@ -26,19 +27,21 @@ class ReadTransaction {
   SqliteConnection& connection_;
 };
 
+// It becomes the name of a file.
+bool IsPlainName(const std::string& name) {
+  return !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+// Users' own among them.
 std::vector<std::string> Tables(SqliteConnection& catalog) {
   SqliteStatement names(catalog.handle(),
                         "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%' "
                         "ORDER BY name");
   std::vector<std::string> tables;
   while (names.Step()) {
-    const std::string name = names.Text(0);
-    // It becomes the name of a file.
-    const bool plain = !name.empty() && std::ranges::all_of(name, [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-    });
-    if (!plain) Fail("the catalog is damaged: a table is called {}", Quote(name));
-    tables.push_back(name);
+    if (IsPlainName(names.Text(0))) tables.push_back(names.Text(0));
   }
   return tables;
 }
@@ -83,11 +86,11 @@ std::uint64_t WriteTable(SqliteConnection& catalog, const std::string& table, co
                          ProgressListener& progress) {
   SqliteStatement rows(catalog.handle(), fmt::format("SELECT * FROM \"{}\"", table));
   const int columns = rows.ColumnCount();
-  OutputFile file(path, OutputFile::Mode::kCreate);
+  ExportedFile exported(path);
   std::string buffer;
   std::uint64_t offset = 0;
   const auto write = [&] {
-    file.WriteAt(offset, buffer);
+    exported.file().WriteAt(offset, buffer);
     offset += buffer.size();
     buffer.clear();
   };
@@ -107,14 +110,14 @@ std::uint64_t WriteTable(SqliteConnection& catalog, const std::string& table, co
     if (++count % kRowsBetweenReports == 0) progress.Advance(count, 0);
   }
   write();
-  file.Flush();
+  exported.Publish();
   return count;
 }
 
 }  // namespace
 
 std::vector<CsvFile> ExportCsv(SqliteConnection& catalog, const std::vector<std::string>& tables,
-                               const std::filesystem::path& folder, ProgressListener& progress) {
+                               const ExportFolder& folder, ProgressListener& progress) {
   const ReadTransaction one_moment(catalog);
   const std::vector<std::string> all = Tables(catalog);
   for (const std::string& table : tables) {
@@ -122,24 +125,16 @@ std::vector<CsvFile> ExportCsv(SqliteConnection& catalog, const std::vector<std:
       FailUsage("no table {}: the catalog has {}", Quote(table), fmt::join(all, ", "));
     }
   }
+  const std::vector<std::string>& wanted = tables.empty() ? OwnTables() : tables;
   std::vector<CsvFile> written;
   for (const std::string& table : all) {
-    if (!tables.empty() && std::ranges::find(tables, table) == tables.end()) continue;
-    const std::filesystem::path path = folder / (table + ".csv");
-    std::filesystem::path partial = path;
-    partial += ".partial";
+    if (std::ranges::find(wanted, table) == wanted.end()) continue;
+    const std::filesystem::path path = folder.path() / (table + ".csv");
     const std::string count = catalog.Value(fmt::format("SELECT count(*) FROM \"{}\"", table)).value_or("0");
     progress.Begin(table, std::stoull(count), "rows");
-    try {
-      const std::uint64_t rows = WriteTable(catalog, table, partial, progress);
-      progress.End();
-      RenameDurably(partial, path);
-      written.push_back({table, path, rows});
-    } catch (const Error&) {
-      std::error_code ignored;
-      std::filesystem::remove(partial, ignored);
-      throw;
-    }
+    const std::uint64_t rows = WriteTable(catalog, table, path, progress);
+    progress.End();
+    written.push_back({table, path, rows});
   }
   return written;
 }

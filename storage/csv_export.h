@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "schema/progress.h"
+#include "storage/export_folder.h"
 #include "storage/sqlite.h"
 
 namespace actkin {
@@ -18,13 +19,14 @@ struct CsvFile {
   std::uint64_t rows = 0;
 };
 
-// Writes every table and view of a catalog, or those named in `tables`, as FOLDER/TABLE.csv: comma-separated values as
-// RFC 4180 has them (lines end in CR LF; the first names the columns; a field with a comma, a quote or a line break
-// stands in quotes). UTF-8. NULL is an empty field, an empty text "" in quotes; real numbers read back as the same;
-// blobs are hexadecimal. All files show the catalog at one moment, each is whole or not there, and memory does not
-// depend on the number of rows. Throws Error naming the table that is not there, or the file that cannot be written.
+// Writes the tables and views of catalog.sql, or those named in `tables`, which may be a user's own, as
+// FOLDER/TABLE.csv: comma-separated values as RFC 4180 has them (lines end in CR LF; the first names the columns; a
+// field with a comma, a quote or a line break stands in quotes). UTF-8. NULL is an empty field, an empty text "" in
+// quotes; real numbers read back as the same; blobs are hexadecimal. All files show the catalog at one moment, each is
+// whole or not there, and memory does not depend on the number of rows. Throws Error naming the table that is not
+// there, or the file that cannot be written.
 std::vector<CsvFile> ExportCsv(SqliteConnection& catalog, const std::vector<std::string>& tables,
-                               const std::filesystem::path& folder, ProgressListener& progress);
+                               const ExportFolder& folder, ProgressListener& progress);
 
 }  // namespace actkin
 

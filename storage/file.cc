@@ -1,6 +1,7 @@
 #include "storage/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -77,8 +78,25 @@ void PassStopPoint(StopPoint point) {
 }
 
 OutputFile::OutputFile(std::filesystem::path path, Mode mode) : path_(std::move(path)) {
-  const int flags = O_RDWR | O_CREAT | O_CLOEXEC | (mode == Mode::kCreate ? O_TRUNC : 0);
-  descriptor_ = ::open(path_.c_str(), flags, 0644);
+  Open(mode == Mode::kCreate ? O_TRUNC : 0);
+  if (mode != Mode::kClaim) return;
+  for (;;) {
+    // Where the file system knows no locks, nobody waits.
+    while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+    if (IsFile(descriptor_, path_)) break;
+    // The one that was waited for has been renamed, or removed.
+    ::close(descriptor_);
+    Open(0);
+  }
+  if (::ftruncate(descriptor_, 0) == 0) return;
+  const int error = errno;
+  ::close(descriptor_);
+  FailErrno("write", path_, error);
+}
+
+void OutputFile::Open(int flags) {
+  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | flags, 0644);
   if (descriptor_ < 0) FailErrno("write", path_);
 }
 
@@ -144,25 +162,38 @@ void FlushDirectory(const std::filesystem::path& directory) {
   if (::fsync(descriptor.get()) != 0) FailErrno("flush", directory);
 }
 
+bool IsFile(int descriptor, const std::filesystem::path& path) {
+  struct stat open {};
+  struct stat named {};
+  return ::fstat(descriptor, &open) == 0 && ::stat(path.c_str(), &named) == 0 && open.st_dev == named.st_dev &&
+         open.st_ino == named.st_ino;
+}
+
 void RenameDurably(const std::filesystem::path& from, const std::filesystem::path& to) {
   PassStopPoint(StopPoint::kRename);
   if (::rename(from.c_str(), to.c_str()) != 0) FailErrno("rename a file to", to);
   FlushDirectory(to.has_parent_path() ? to.parent_path() : ".");
 }
 
-void ReplaceFile(const std::filesystem::path& path, std::string_view bytes) {
+std::filesystem::path UnfinishedPath(const std::filesystem::path& path) {
   std::filesystem::path next = path;
   next += ".next";
+  return next;
+}
+
+void ReplaceFile(const std::filesystem::path& path, std::string_view bytes) {
+  const std::filesystem::path next = UnfinishedPath(path);
+  // Until it has its name: another's would take that of this one's.
+  OutputFile file(next, OutputFile::Mode::kClaim);
   try {
-    OutputFile file(next, OutputFile::Mode::kCreate);
     file.WriteAt(0, bytes);
     file.Flush();
+    RenameDurably(next, path);
   } catch (const Error&) {
     std::error_code ignored;
     std::filesystem::remove(next, ignored);
     throw;
   }
-  RenameDurably(next, path);
 }
 
 void WriteGivenFile(const std::filesystem::path& path, std::string_view bytes) {

@@ -19,7 +19,9 @@ void PassStopPoint(StopPoint point);
 // A file being written. Errors are Error, naming the path. Different threads may write different ranges.
 class OutputFile {
  public:
-  enum class Mode { kCreate, kContinue };  // kCreate empties what is there; kContinue keeps it
+  // kCreate empties what is there; kContinue keeps it; kClaim empties it once nobody else has it open by kClaim, and
+  // others wait in their turn.
+  enum class Mode { kCreate, kContinue, kClaim };
 
   OutputFile(std::filesystem::path path, Mode mode);
   ~OutputFile();
@@ -38,6 +40,8 @@ class OutputFile {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  void Open(int flags);
+
   std::filesystem::path path_;
   int descriptor_ = -1;
 };
@@ -62,13 +66,18 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Whether an open file is the one of that name.
+bool IsFile(int descriptor, const std::filesystem::path& path);
 // Renames, then flushes the folder, so that the name survives a power cut. Both on one file system.
 void RenameDurably(const std::filesystem::path& from, const std::filesystem::path& to);
 void FlushDirectory(const std::filesystem::path& directory);
-// Writes, flushes and renames, so that `path` holds either what it held or all of `bytes`.
+// Writes, flushes and renames, so that `path` holds either what it held or all of `bytes`, also where several processes
+// do so at once.
 void ReplaceFile(const std::filesystem::path& path, std::string_view bytes);
 // The same for a path that a user gave: through a link, and into a device or a pipe, which stay what they are.
 void WriteGivenFile(const std::filesystem::path& path, std::string_view bytes);
+// Where ReplaceFile writes the bytes: PATH.next. A process that is killed meanwhile leaves it.
+std::filesystem::path UnfinishedPath(const std::filesystem::path& path);
 std::string ReadFile(const std::filesystem::path& path);
 // Bytes that a file takes on disk: fewer than its size while it has holes.
 std::uint64_t AllocatedBytes(const std::filesystem::path& path);

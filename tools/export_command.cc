@@ -8,8 +8,11 @@
 #include "query/similar_strings_export.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
+#include "schema/text.h"
 #include "storage/csv_export.h"
+#include "storage/export_folder.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/study_flags.h"
 #include "tools/terminal.h"
 
@@ -56,21 +59,15 @@ std::vector<Site> ChooseSites(IndexReader& reader, const Flags& flags) {
   return sites;
 }
 
-void MakeFolder(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error || !std::filesystem::is_directory(path)) Fail("{}: cannot make this folder", path);
-}
-
 void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
   if (!flags.stream.empty()) ParseStream(flags.stream);
   const std::vector<Site> sites = ChooseSites(reader, flags);
-  MakeFolder(flags.out);
+  const ExportFolder folder(flags.out);
   nlohmann::ordered_json written = nlohmann::ordered_json::array();
   ProgressBar progress;
   for (const Site& site : sites) {
-    const std::filesystem::path path = std::filesystem::path(flags.out) / FileName(site);
+    const std::filesystem::path path = folder.path() / FileName(site);
     const SiteRow row = *reader.catalog().FindSite(site);
     progress.Begin(Describe(site), row.row_count, "rows");
     ExportNpy(reader, site, path, [&](std::uint64_t done) { progress.Advance(done, 0); });
@@ -83,11 +80,11 @@ void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
                        {"dimension", row.dimension},
                        {"first_string_id", row.first_string_id}});
     if (!flags.json) {
-      Print(fmt::format("{}  {} x {} float32; row i is string_id {} + i\n", path.string(), Grouped(row.row_count),
-                        row.dimension, row.first_string_id));
+      Print(fmt::format("{}  {} x {} float32; row i is string_id {} + i\n", Printable(path.string()),
+                        Grouped(row.row_count), row.dimension, row.first_string_id));
     }
   }
-  if (flags.json) Print(written.dump(1) + "\n");
+  if (flags.json) PrintJson(written);
 }
 
 // "a,b": the names between the commas.
@@ -100,15 +97,15 @@ std::vector<std::string> SplitNames(const std::string& list) {
 
 void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
   const std::unique_ptr<SqliteConnection> catalog = OpenCatalog(GivenDirectory(flags.directory));
-  MakeFolder(flags.out);
+  const ExportFolder folder(flags.out);
   ProgressBar progress;
-  const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), flags.out, progress);
+  const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), folder, progress);
   nlohmann::ordered_json written = nlohmann::ordered_json::array();
   for (const CsvFile& file : files) {
     written.push_back({{"file", file.path.string()}, {"table", file.table}, {"rows", file.rows}});
-    if (!flags.json) Print(fmt::format("{}  {} rows\n", file.path.string(), Grouped(file.rows)));
+    if (!flags.json) Print(fmt::format("{}  {} rows\n", Printable(file.path.string()), Grouped(file.rows)));
   }
-  if (flags.json) Print(written.dump(1) + "\n");
+  if (flags.json) PrintJson(written);
 }
 
 void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
@@ -121,21 +118,19 @@ void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
   request.batch = flags.batch;
   ProgressBar progress;
   Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
-  MakeFolder(flags.out);
-  const SimilarStringsSummary summary = ExportSimilarStrings(experiment, blocks, request, flags.out);
+  const ExportFolder folder(flags.out);
+  const SimilarStringsSummary summary = ExportSimilarStrings(experiment, blocks, request, folder);
   if (flags.json) {
-    Print(nlohmann::ordered_json{{"folder", flags.out},
-                                 {"prompt_set", experiment.set().row.name},
-                                 {"prompts", experiment.set().prompts.size()},
-                                 {"batches", summary.batches},
-                                 {"files", summary.files},
-                                 {"files_before", summary.files_before}}
-              .dump(1) +
-          "\n");
+    PrintJson({{"folder", flags.out},
+               {"prompt_set", experiment.set().row.name},
+               {"prompts", experiment.set().prompts.size()},
+               {"batches", summary.batches},
+               {"files", summary.files},
+               {"files_before", summary.files_before}});
     return;
   }
   Print(fmt::format(
-      "{}  {} prompts in {} batches, {} files{}\n", flags.out, Grouped(experiment.set().prompts.size()),
+      "{}  {} prompts in {} batches, {} files{}\n", Printable(flags.out), Grouped(experiment.set().prompts.size()),
       Grouped(summary.batches), Grouped(summary.files),
       summary.files_before == 0 ? "" : fmt::format(", {} of them there before", Grouped(summary.files_before))));
 }

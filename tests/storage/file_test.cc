@@ -4,16 +4,65 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
+#include <vector>
 
 #include "storage/build_lock.h"
+#include "storage/file_lock.h"
 #include "storage/index_directory.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {
 namespace {
+
+TEST(FileTest, WhatSeveralReplaceAtOnceIsAlwaysOneOfTheirs) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "f";
+  const auto text = [](int writer) { return std::string(100'000 + 1000 * writer, static_cast<char>('a' + writer)); };
+  ReplaceFile(path, text(0));
+  std::atomic<int> at_work{4};
+  std::vector<std::jthread> writers;
+  for (int writer = 0; writer < 4; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (int i = 0; i < 20; ++i) ReplaceFile(path, text(writer));
+      --at_work;
+    });
+  }
+  while (at_work > 0) {
+    const std::string found = ReadFile(path);
+    EXPECT_TRUE(found == text(found.at(0) - 'a')) << found.size();
+  }
+  EXPECT_FALSE(std::filesystem::exists(UnfinishedPath(path)));
+}
+
+TEST(FileLockTest, OneHoldsItAtATimeAlthoughItsFileIsRemovedInBetween) {
+  const TemporaryFolder folder;
+  std::atomic<int> holders{0};
+  std::atomic<int> held{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < 4; ++thread) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 500; ++i) {
+          try {
+            const FileLock lock(folder / "lock", "taken", FileLock::AtEnd::kRemove);
+            EXPECT_EQ(++holders, 1);
+            ++held;
+            --holders;
+          } catch (const Error& error) {
+            EXPECT_THAT(error.what(), OneLineWith("taken (", "wait for it, or end it"));
+          }
+        }
+      });
+    }
+  }
+  EXPECT_GT(held, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder / "lock"));
+}
 
 TEST(FileTest, ReplaceFileLeavesTheOldOrTheNew) {
   const TemporaryFolder folder;
