@@ -8,7 +8,7 @@ namespace actkin {
 
 // The text that an index directory is made from.
 struct Corpus {
-  std::string name;    // of its file, without folders; or "standard input"
+  std::string name;    // of its file, without folders, as the catalog holds it (ValidUtf8); or "standard input"
   std::string sha256;  // of the file's bytes
   std::u32string text;
 };

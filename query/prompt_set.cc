@@ -115,7 +115,7 @@ PromptSet ListedPromptSet(IndexReader& reader, const std::vector<std::string>& t
     FailUsage("{}: prompt {} has {} tokens, expected {} as the first has", input, Quote(prompt.text),
               prompt.tokens.size(), expected);
   }
-  const std::string stem = IsStandardInput(file) ? "stdin" : std::filesystem::path(file).stem().string();
+  const std::string stem = IsStandardInput(file) ? "stdin" : ValidUtf8(std::filesystem::path(file).stem().string());
   set.row.name = fmt::format("{}-{}", stem, PromptsSha256(PromptRows(set)).substr(0, 12));
   Complete(reader, set);
   return set;
@@ -140,7 +140,7 @@ PromptSet LoadPromptSet(IndexReader& reader, const PromptSetRow& row) {
 
 PromptSetRow RequirePromptSet(IndexReader& reader, const std::string& name) {
   ExperimentCatalog experiments(reader.catalog());
-  if (std::optional<PromptSetRow> row = experiments.FindPromptSet(name)) return *row;
+  if (std::optional<PromptSetRow> row = experiments.FindPromptSet(ValidUtf8(name))) return *row;
   std::vector<std::string> names;
   for (const PromptSetRow& row : experiments.PromptSets()) names.push_back(row.name);
   if (names.empty()) FailUsage("no prompt set {}: this index has none", Quote(name));

@@ -53,7 +53,7 @@ Scheme FindScheme(IndexReader& reader, const std::string& name) {
   if (name == kPromptOnly) return BuiltInSchemes(1).back();
   std::vector<std::string> names;
   for (Scheme& scheme : AllSchemes(reader)) {
-    if (scheme.name == name) return std::move(scheme);
+    if (scheme.name == ValidUtf8(name)) return std::move(scheme);
     names.push_back(scheme.name);
   }
   FailUsage("scheme {} is unknown: expected {}, or a file NAME.json", Quote(name), fmt::join(names, ", "));

@@ -30,7 +30,7 @@ class SchemeReader {
     constexpr std::array<std::string_view, 9> kKeys{"name", "kind",   "kernel", "embedding", "proj",
                                                     "ffwd", "metric", "k",      "within"};
     RefuseUnknownKeys(object, kKeys, "");
-    scheme_.name = object.contains("name") ? Text(object, "name") : default_name;
+    scheme_.name = object.contains("name") ? Text(object, "name") : ValidUtf8(default_name);
     if (scheme_.name.empty() || scheme_.name.size() > kLongestName) {
       FailUsage("{}: \"name\" has {} bytes: expected 1 to {}", where_, scheme_.name.size(), kLongestName);
     }

@@ -6,6 +6,7 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/study_flags.h"
 #include "tools/terminal.h"
 
@@ -33,15 +34,13 @@ void Run(const Flags& flags) {
     summary = ImportSimilarStrings(reader, request, progress);
   }
   if (flags.json) {
-    Print(nlohmann::ordered_json{{"prompt_set", summary.prompt_set},
-                                 {"prompts", summary.prompts},
-                                 {"k", summary.k},
-                                 {"metric", Name(summary.metric)},
-                                 {"blocks", summary.blocks},
-                                 {"t_i", summary.t_is},
-                                 {"files", summary.files}}
-              .dump(1) +
-          "\n");
+    PrintJson({{"prompt_set", summary.prompt_set},
+               {"prompts", summary.prompts},
+               {"k", summary.k},
+               {"metric", Name(summary.metric)},
+               {"blocks", summary.blocks},
+               {"t_i", summary.t_is},
+               {"files", summary.files}});
     return;
   }
   Print(fmt::format("prompt set {}: {} prompts, {} neighbors of each, {} blocks, t_i {}, {}\n",

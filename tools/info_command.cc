@@ -5,8 +5,10 @@
 
 #include "schema/error.h"
 #include "schema/number_list.h"
+#include "schema/text.h"
 #include "storage/catalog.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
 
@@ -98,9 +100,9 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
 std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
   std::uint64_t strings = 0;
   for (const LengthRow& length : info.lengths) strings += length.string_count;
-  std::string text = fmt::format("{}  {}\n", path, HumanBytes(info.total_bytes));
-  text += fmt::format("corpus   {}, {} characters, sha256 {}\n", info.corpus.name, Grouped(info.corpus.characters),
-                      info.corpus.sha256.substr(0, 12));
+  std::string text = fmt::format("{}  {}\n", Printable(path), HumanBytes(info.total_bytes));
+  text += fmt::format("corpus   {}, {} characters, sha256 {}\n", Printable(info.corpus.name),
+                      Grouped(info.corpus.characters), info.corpus.sha256.substr(0, 12));
   text += fmt::format("strings  {} of 1 to {} tokens, {} of them of {}\n", Grouped(strings), info.corpus.string_length,
                       Grouped(info.lengths.back().string_count), info.corpus.string_length);
   if (info.model) {
@@ -146,7 +148,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
     }
     text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info);
   }
-  for (const std::string& name : info.unfinished) text += fmt::format("unfinished: partial/{}\n", name);
+  for (const std::string& name : info.unfinished) text += fmt::format("unfinished: partial/{}\n", Printable(name));
   return text;
 }
 
@@ -212,7 +214,11 @@ void AddInfoCommand(CLI::App& app) {
   command->footer("Example:\n  actkin info gpl.actkin");
   command->callback([flags] {
     const DirectoryInfo info = ReadInfo(GivenDirectory(flags->directory));
-    Print(flags->json ? JsonInfo(flags->directory, info).dump(1) + "\n" : HumanInfo(flags->directory, info));
+    if (flags->json) {
+      PrintJson(JsonInfo(flags->directory, info));
+    } else {
+      Print(HumanInfo(flags->directory, info));
+    }
   });
 }
 

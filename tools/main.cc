@@ -1,15 +1,18 @@
+#include <algorithm>
 #include <charconv>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "schema/error.h"
+#include "schema/text.h"
 #include "storage/catalog_writer.h"
 #include "storage/processor.h"
 #include "tools/commands.h"
@@ -49,15 +52,6 @@ namespace {
 
 constexpr std::uint64_t kLargestNumber = std::uint64_t{1} << 53;  // of a flag: what JSON and SQLite hold, too
 
-// One line, whatever a library put in its message.
-std::string OneLine(std::string text) {
-  for (char& c : text) {
-    if (c == '\n' || c == '\r') c = ' ';
-  }
-  text.erase(text.find_last_not_of(' ') + 1);
-  return text;
-}
-
 // CLI11 lets a negative number wrap around, and takes the largest for one that is larger.
 void RequirePlainNumbers(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands({})) {
@@ -74,8 +68,26 @@ void RequirePlainNumbers(CLI::App& app) {
 }
 
 int Complain(const std::string& line, int status) {
-  PrintError(fmt::format("actkin: {}\n", OneLine(line)));
+  // One line, whatever names and what a library put in it.
+  PrintError(fmt::format("actkin: {}\n", Printable(line.substr(0, line.find_last_not_of(" \n") + 1))));
   return status;
+}
+
+// The first argument that nothing takes: CLI11 names them all, the last first.
+std::string FirstUnexpected(const CLI::App& app, int argc, char** argv) {
+  const std::vector<std::string> unexpected = app.remaining(/*recurse=*/true);
+  const auto found = std::find_first_of(argv + 1, argv + argc, unexpected.begin(), unexpected.end());
+  if (found != argv + argc) return *found;
+  return unexpected.empty() ? "" : unexpected.front();
+}
+
+std::string SayUnexpected(const CLI::App& app, int argc, char** argv) {
+  const std::string argument = Quote(FirstUnexpected(app, argc, argv));
+  if (app.get_subcommands().empty()) return argument + " is no subcommand of actkin: 'actkin --help' lists them";
+  const std::string command = "actkin " + app.get_subcommands().front()->get_name();
+  if (argument.starts_with("\"-"))
+    return fmt::format("{} is no flag of '{}' (see '{} --help')", argument, command, command);
+  return fmt::format("{} was not expected: put a text with spaces in quotes (see '{} --help')", argument, command);
 }
 
 int Main(int argc, char** argv) {
@@ -113,16 +125,20 @@ int Main(int argc, char** argv) {
     return 0;
   } catch (const CLI::Success& help) {
     return app.exit(help);
+  } catch (const CLI::ExtrasError&) {
+    return Complain(SayUnexpected(app, argc, argv), 2);
   } catch (const CLI::ParseError& error) {
     std::string command = "actkin";
     for (const CLI::App* subcommand : app.get_subcommands()) command += " " + subcommand->get_name();
-    return Complain(fmt::format("{} (see '{} --help')", OneLine(error.what()), command), 2);
+    return Complain(fmt::format("{} (see '{} --help')", error.what(), command), 2);
   } catch (const ExitStatus& status) {
     return status.status();
   } catch (const Error& error) {
     return Complain(error.what(), error.kind() == Error::Kind::kUsage ? 2 : 1);
   } catch (const std::bad_alloc&) {
     return Complain("out of memory", 1);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return Complain(fmt::format("{}: cannot be read: {}", error.path1().string(), error.code().message()), 1);
   } catch (const std::exception& error) {
     return Complain(error.what(), 1);
   }

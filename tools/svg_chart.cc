@@ -1,12 +1,10 @@
 #include "tools/svg_chart.h"
 
 #include <fmt/format.h>
-#include <utf8.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <iterator>
 #include <numbers>
 #include <optional>
 
@@ -29,32 +27,12 @@ constexpr double kTextSize = 13;
 constexpr double kLegendKey = 34;
 constexpr double kLine = 1.4;  // of the text size, from line to line
 
-// Repaired UTF-8 without control characters.
+// As people read it, without the two characters that are none of XML's.
 std::string Visible(std::string_view text) {
-  std::string repaired;
-  utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(repaired));
-  std::string visible;
-  for (const char32_t point : CodePoints(repaired, "a text")) {
-    switch (point) {
-      case U'\n':
-        visible += "\\n";
-        break;
-      case U'\t':
-        visible += "\\t";
-        break;
-      case U'\r':
-        visible += "\\r";
-        break;
-      case 0xFFFE:  // neither is an XML character
-      case 0xFFFF:
-        visible += "\uFFFD";
-        break;
-      default:
-        if (point < 0x20 || (point >= 0x7F && point < 0xA0)) {
-          visible += fmt::format("\\x{:02x}", static_cast<unsigned>(point));
-        } else {
-          visible += Utf8(std::u32string_view(&point, 1));
-        }
+  std::string visible = Printable(text);
+  for (const std::string_view none : {"\uFFFE", "\uFFFF"}) {
+    for (std::size_t at = 0; (at = visible.find(none, at)) != std::string::npos;) {
+      visible.replace(at, none.size(), "\uFFFD");
     }
   }
   return visible;

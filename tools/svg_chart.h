@@ -11,7 +11,7 @@ namespace actkin {
 
 // Charts as SVG: text as text, white background, colors that the color-blind tell apart (Okabe and Ito, "Color
 // Universal Design", 2008), and for each series a marker shape of its own. All texts are UTF-8 as users write them:
-// escaped here, control characters shown by their escapes (\n), bytes that are no UTF-8 as U+FFFD.
+// escaped here, control characters and bytes that are no UTF-8 shown by their escapes (\n, \xNN).
 
 struct ChartPoint {
   double x = 0;

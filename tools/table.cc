@@ -1,10 +1,21 @@
 #include "tools/table.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "schema/text.h"
 #include "tools/terminal.h"
 
 namespace actkin {
+
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
+  for (Column& column : columns_) column.title = Printable(column.title);
+}
+
+void Table::Add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = Printable(cell);
+  rows_.push_back(std::move(cells));
+}
 
 std::string Table::Text(bool bold_titles) const {
   std::vector<std::string> titles;

@@ -15,10 +15,10 @@ class Table {
     Align align = Align::kLeft;
   };
 
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit Table(std::vector<Column> columns);
 
-  // REQUIRES: as many cells as columns.
-  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  // What a cell holds is shown on one line (Printable). REQUIRES: as many cells as columns.
+  void Add(std::vector<std::string> cells);
   // Title line and rows, each ended by a newline. bold_titles: the title line in bold, by escape sequences.
   std::string Text(bool bold_titles = false) const;
 

@@ -68,7 +68,7 @@ std::string HumanSeconds(double seconds) {
 ProgressBar::~ProgressBar() { Clear(); }
 
 void ProgressBar::Begin(const std::string& step, std::uint64_t total, const std::string& unit) {
-  step_ = step;
+  step_ = Printable(step);
   unit_ = unit;
   detail_.clear();
   total_ = total;
@@ -84,13 +84,13 @@ void ProgressBar::Advance(std::uint64_t done, std::uint64_t already) {
   if (Clock::now() - last_draw_ >= std::chrono::milliseconds(100)) Draw();
 }
 
-void ProgressBar::Detail(const std::string& text) { detail_ = text; }
+void ProgressBar::Detail(const std::string& text) { detail_ = Printable(text); }
 
 void ProgressBar::End() { Clear(); }
 
 void ProgressBar::Note(const std::string& line) {
   Clear();
-  PrintError(line + "\n");
+  PrintError(Printable(line) + "\n");
 }
 
 void ProgressBar::Clear() {

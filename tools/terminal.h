@@ -30,7 +30,7 @@ std::string HumanBytes(std::uint64_t bytes);
 std::string HumanSeconds(double seconds);
 
 // A progress bar on stderr, with rate and time left; nothing where stderr is no terminal. Notes are written in any
-// case.
+// case. What is shown is shown on one line (Printable).
 class ProgressBar : public ProgressListener {
  public:
   ~ProgressBar() override;
