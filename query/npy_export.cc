@@ -30,21 +30,13 @@ std::string NpyHeader(std::uint64_t rows, std::uint64_t dimension) {
 
 }  // namespace
 
-void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::path& path,
+void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(std::string_view)>& write,
                const std::function<void(std::uint64_t)>& hear) {
   const auto index = reader.OpenIndex(site);
   const auto order = reader.OpenRowOrder(site.t_i);
   const std::uint64_t rows = index->row_count();
   const std::uint64_t dimension = index->dimension();
-  const std::string header = NpyHeader(rows, dimension);
-  const std::uint64_t bytes = header.size() + rows * dimension * sizeof(float);
-  const std::uint64_t free = FreeDiskBytes(path.parent_path());
-  if (bytes > free) Fail("{}: needs {} bytes, {} are free", path.string(), bytes, free);
-
-  ExportedFile exported(path);
-  OutputFile& file = exported.file();
-  file.WriteAt(0, header);
-  std::uint64_t offset = header.size();
+  write(NpyHeader(rows, dimension));
   const std::uint64_t batch = std::max<std::uint64_t>(1, kBufferBytes / (dimension * sizeof(float)));
   std::vector<float> buffer;
   for (std::uint64_t first = 0; first < rows; first += batch) {
@@ -53,10 +45,26 @@ void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::pat
       const std::vector<float> vector = index->Vector(order->Row(static_cast<StringOrdinal>(ordinal)));
       buffer.insert(buffer.end(), vector.begin(), vector.end());
     }
-    file.WriteAt(offset, buffer.data(), buffer.size() * sizeof(float));
-    offset += buffer.size() * sizeof(float);
+    write({reinterpret_cast<const char*>(buffer.data()), buffer.size() * sizeof(float)});
     hear(std::min(first + batch, rows));
   }
+}
+
+void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::path& path,
+               const std::function<void(std::uint64_t)>& hear) {
+  const auto index = reader.OpenIndex(site);
+  const std::uint64_t numbers = index->row_count() * index->dimension();
+  const std::uint64_t bytes = NpyHeader(index->row_count(), index->dimension()).size() + numbers * sizeof(float);
+  const std::uint64_t free = FreeDiskBytes(path.parent_path());
+  if (bytes > free) Fail("{}: needs {} bytes, {} are free", path.string(), bytes, free);
+
+  ExportedFile exported(path);
+  std::uint64_t offset = 0;
+  const auto write = [&](std::string_view more) {
+    exported.file().WriteAt(offset, more);
+    offset += more.size();
+  };
+  StreamNpy(reader, site, write, hear);
   exported.Publish();
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string_view>
 
 #include "query/index_reader.h"
 
@@ -14,6 +15,10 @@ namespace actkin {
 // not there. `hear` is told the rows done. REQUIRES: the path is in an ExportFolder. Throws Error when the disk is too
 // small or the file cannot be written.
 void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::path& path,
+               const std::function<void(std::uint64_t)>& hear);
+
+// The same file, front to back, piece by piece.
+void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(std::string_view)>& write,
                const std::function<void(std::uint64_t)>& hear);
 
 }  // namespace actkin

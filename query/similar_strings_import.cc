@@ -72,11 +72,11 @@ class Importer {
       std::vector<SavedNeighborsRow> rows;
       for (Written& site : written) {
         const std::string name =
-            IndexDirectory::SavedNeighbors(set.row.name, site.site, metric, folder_.k(), std::nullopt);
+            IndexDirectory::SavedNeighbors(set.row.name, site.site, metric, CountIn(site.site), std::nullopt);
         const std::filesystem::path partial = ExperimentPartial(reader_.directory(), name);
         RenameDurably(site.partial, partial);
         site.partial = partial;
-        rows.push_back({site.site, metric, folder_.k(), std::nullopt,
+        rows.push_back({site.site, metric, CountIn(site.site), std::nullopt,
                         PublishExperiment(reader_.directory(), name, site.header_checksum)});
       }
       if (!there) ExperimentWriter(reader_.directory()).AddPromptSet(set.row, PromptRows(set), rows);
@@ -96,6 +96,9 @@ class Importer {
     std::filesystem::path partial;
     std::uint64_t header_checksum = 0;
   };
+
+  // Neighbors of each prompt: all rows where they are fewer.
+  std::uint64_t CountIn(const Site& site) const { return std::min(folder_.k(), reader_.RowCount(site.t_i)); }
 
   void CheckFolder() const {
     const std::string where = folder_.path().string();
@@ -154,8 +157,8 @@ class Importer {
         ExperimentCatalog(reader_.catalog()).SavedNeighbors(there.prompt_set_id);
     const bool same = saved.size() == written.size() && std::ranges::all_of(written, [&](const Written& site) {
                         return std::ranges::any_of(saved, [&](const SavedNeighborsRow& row) {
-                          return row.site == site.site && row.metric == folder_.metric() && row.k == folder_.k() &&
-                                 row.file.checksum == ChecksumText(site.header_checksum);
+                          return row.site == site.site && row.metric == folder_.metric() &&
+                                 row.k == CountIn(site.site) && row.file.checksum == ChecksumText(site.header_checksum);
                         });
                       });
     if (!same) RefuseName(there.name);
@@ -180,9 +183,9 @@ class Importer {
                                     fmt::format("import-{}-b{}-t{}", Name(named.stream), named.block, named.t_i));
     std::error_code ignored;
     std::filesystem::remove(unfinished_, ignored);
-    SavedNeighborsWriter writer(unfinished_, set.prompts.size(), folder_.k());
+    SavedNeighborsWriter writer(unfinished_, set.prompts.size(), CountIn(named));
     for (std::size_t batch = 0; batch < folder_.batch_count(); ++batch) {
-      writer.Write(Find(folder_.Read(site, batch), folder_.FilePath(site, batch), length));
+      writer.Write(Find(folder_.Read(site, batch, reader_.RowCount(named.t_i)), folder_.FilePath(site, batch), length));
       progress_.Advance(++files_, 0);
     }
     return {named, unfinished_, writer.Finish()};

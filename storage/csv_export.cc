@@ -81,19 +81,14 @@ void AppendField(std::string& line, const SqliteStatement& row, int column) {
   }
 }
 
+using WriteBytes = std::function<void(std::string_view)>;
+
 // Returns the number of rows.
-std::uint64_t WriteTable(SqliteConnection& catalog, const std::string& table, const std::filesystem::path& path,
-                         ProgressListener& progress) {
+std::uint64_t WriteRows(SqliteConnection& catalog, const std::string& table, const WriteBytes& write,
+                        ProgressListener& progress) {
   SqliteStatement rows(catalog.handle(), fmt::format("SELECT * FROM \"{}\"", table));
   const int columns = rows.ColumnCount();
-  ExportedFile exported(path);
   std::string buffer;
-  std::uint64_t offset = 0;
-  const auto write = [&] {
-    exported.file().WriteAt(offset, buffer);
-    offset += buffer.size();
-    buffer.clear();
-  };
   for (int column = 0; column < columns; ++column) {
     if (column > 0) buffer += ',';
     AppendText(buffer, rows.ColumnName(column));
@@ -106,25 +101,51 @@ std::uint64_t WriteTable(SqliteConnection& catalog, const std::string& table, co
       AppendField(buffer, rows, column);
     }
     buffer += "\r\n";
-    if (buffer.size() >= kBufferBytes) write();
+    if (buffer.size() >= kBufferBytes) {
+      write(buffer);
+      buffer.clear();
+    }
     if (++count % kRowsBetweenReports == 0) progress.Advance(count, 0);
   }
-  write();
+  write(buffer);
+  return count;
+}
+
+std::uint64_t WriteTable(SqliteConnection& catalog, const std::string& table, const std::filesystem::path& path,
+                         ProgressListener& progress) {
+  ExportedFile exported(path);
+  std::uint64_t offset = 0;
+  const auto write = [&](std::string_view bytes) {
+    exported.file().WriteAt(offset, bytes);
+    offset += bytes.size();
+  };
+  const std::uint64_t count = WriteRows(catalog, table, write, progress);
   exported.Publish();
   return count;
 }
 
-}  // namespace
-
-std::vector<CsvFile> ExportCsv(SqliteConnection& catalog, const std::vector<std::string>& tables,
-                               const ExportFolder& folder, ProgressListener& progress) {
-  const ReadTransaction one_moment(catalog);
-  const std::vector<std::string> all = Tables(catalog);
+void RequireTables(const std::vector<std::string>& tables, const std::vector<std::string>& all) {
   for (const std::string& table : tables) {
     if (std::ranges::find(all, table) == all.end()) {
       FailUsage("no table {}: the catalog has {}", Quote(table), fmt::join(all, ", "));
     }
   }
+}
+
+}  // namespace
+
+void StreamCsv(SqliteConnection& catalog, const std::string& table, const std::function<void(std::string_view)>& write,
+               ProgressListener& progress) {
+  const ReadTransaction one_moment(catalog);
+  RequireTables({table}, Tables(catalog));
+  WriteRows(catalog, table, write, progress);
+}
+
+std::vector<CsvFile> ExportCsv(SqliteConnection& catalog, const std::vector<std::string>& tables,
+                               const ExportFolder& folder, ProgressListener& progress) {
+  const ReadTransaction one_moment(catalog);
+  const std::vector<std::string> all = Tables(catalog);
+  RequireTables(tables, all);
   const std::vector<std::string>& wanted = tables.empty() ? OwnTables() : tables;
   std::vector<CsvFile> written;
   for (const std::string& table : all) {

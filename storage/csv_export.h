@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schema/progress.h"
@@ -27,6 +29,10 @@ struct CsvFile {
 // there, or the file that cannot be written.
 std::vector<CsvFile> ExportCsv(SqliteConnection& catalog, const std::vector<std::string>& tables,
                                const ExportFolder& folder, ProgressListener& progress);
+
+// One table or view in the same form, front to back, piece by piece. Throws Error (usage) when it is not there.
+void StreamCsv(SqliteConnection& catalog, const std::string& table, const std::function<void(std::string_view)>& write,
+               ProgressListener& progress);
 
 }  // namespace actkin
 

@@ -87,7 +87,7 @@ void SimilarStringsFolder::ReadPrompts() {
   }
 }
 
-SimilarStrings SimilarStringsFolder::Read(const Site& site, std::size_t batch) {
+SimilarStrings SimilarStringsFolder::Read(const Site& site, std::size_t batch, std::uint64_t rows) {
   const std::filesystem::path path = FilePath(site, batch);
   SimilarStrings similar = ReadSimilarStrings(path);
   const std::size_t first = first_prompts_[batch];
@@ -100,15 +100,17 @@ SimilarStrings SimilarStringsFolder::Read(const Site& site, std::size_t batch) {
     Fail("{}: prompt {} is {}, the embedding's file has {} there", path.string(), prompt,
          Quote(similar.prompts[prompt]), Quote(prompts_[first + prompt]));
   }
-  if (similar.k != k_) Fail("{}: {} neighbors of each prompt, the other files have {}", path.string(), similar.k, k_);
+  if (similar.k != std::min(k_, rows)) {
+    Fail("{}: {} neighbors of each prompt, the other files have {}", path.string(), similar.k, std::min(k_, rows));
+  }
   CheckDistances(similar, path);
   return similar;
 }
 
 void SimilarStringsFolder::CheckDistances(const SimilarStrings& similar, const std::filesystem::path& path) {
   for (std::size_t prompt = 0; prompt < similar.prompts.size(); ++prompt) {
-    const auto first = similar.distances.begin() + static_cast<std::ptrdiff_t>(prompt * k_);
-    const auto last = first + static_cast<std::ptrdiff_t>(k_);
+    const auto first = similar.distances.begin() + static_cast<std::ptrdiff_t>(prompt * similar.k);
+    const auto last = first + static_cast<std::ptrdiff_t>(similar.k);
     const std::string where =
         fmt::format("{}: the distances of prompt {}", path.string(), Quote(similar.prompts[prompt]));
     const bool ascending = std::is_sorted(first, last);

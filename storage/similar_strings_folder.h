@@ -2,6 +2,7 @@
 #define ACTKIN_STORAGE_SIMILAR_STRINGS_FOLDER_H_
 
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,7 +25,7 @@ class SimilarStringsFolder {
   const std::filesystem::path& path() const { return folder_; }
   // In the order of their batches, within a batch in that of its files.
   const std::vector<std::string>& prompts() const { return prompts_; }
-  std::uint64_t k() const { return k_; }
+  std::uint64_t k() const { return k_; }  // of the embedding's files
   int blocks() const { return blocks_; }
   const std::vector<int>& t_is() const { return t_is_; }  // of proj and ffwd; ascending
   std::size_t batch_count() const { return batches_.size(); }
@@ -32,9 +33,11 @@ class SimilarStringsFolder {
   std::size_t first_prompt(std::size_t batch) const { return first_prompts_[batch]; }
 
   // The neighbors of a batch's prompts (from 0, in the order of their numbers), at every t_i for the embedding. The
-  // file has been checked: its prompts and k are those of the others, its distances are sorted as theirs. Throws Error
-  // naming it otherwise. REQUIRES: the site is one of blocks() and t_is(), or the embedding.
-  SimilarStrings Read(const Site& site, std::size_t batch);
+  // file has been checked: its prompts are those of the others, its distances are sorted as theirs, and it has k()
+  // neighbors of each prompt, or `rows` where that is fewer: all that there can be. Throws Error naming it otherwise.
+  // REQUIRES: the site is one of blocks() and t_is(), or the embedding.
+  SimilarStrings Read(const Site& site, std::size_t batch,
+                      std::uint64_t rows = std::numeric_limits<std::uint64_t>::max());
   std::filesystem::path FilePath(const Site& site, std::size_t batch) const;
 
   // The metric, once enough was read to tell. Throws Error (usage) asking for it where the distances do not tell.

@@ -83,7 +83,7 @@ void Run(const Flags& flags, bool length_given) {
 void AddBuildCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("build", "Builds an index directory; run again, it continues or adds sites");
   auto flags = std::make_shared<Flags>();
-  command->add_option("CORPUS", flags->corpus, "The text, UTF-8")->required();
+  command->add_option("CORPUS", flags->corpus, "The text, UTF-8; - is standard input")->required();
   command->add_option("--model", flags->model, "Checkpoint, .pt or .safetensors; without it strings and counts alone");
   command->add_option("--out", flags->out, "The index directory, NAME.actkin")->required();
   CLI::Option* length =
@@ -103,7 +103,7 @@ void AddBuildCommand(CLI::App& app) {
   command->footer(
       "Examples, with the model that the example of 'actkin train --help' makes:\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
-      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 3-8   # adds positions\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 2-8   # adds positions\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --repair    # what 'actkin verify' found\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin          # next-token counts only");
   command->callback([flags, length] { Run(*flags, length->count() > 0); });

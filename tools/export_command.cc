@@ -11,6 +11,7 @@
 #include "schema/text.h"
 #include "storage/csv_export.h"
 #include "storage/export_folder.h"
+#include "storage/site_filter.h"
 #include "tools/commands.h"
 #include "tools/json_output.h"
 #include "tools/study_flags.h"
@@ -40,23 +41,12 @@ std::string FileName(const Site& site) {
   return fmt::format("{}-b{}-t{}.npy", Name(site.stream), site.block, site.t_i);
 }
 
-// The built sites that the flags mean; without a flag all streams, blocks or positions.
-std::vector<Site> ChooseSites(IndexReader& reader, const Flags& flags) {
-  const auto contains = [](const std::vector<int>& numbers, int number) {
-    return numbers.empty() || std::ranges::find(numbers, number) != numbers.end();
-  };
-  const std::vector<int> blocks = flags.blocks.empty() ? std::vector<int>() : ParseNumberList(flags.blocks, "--block");
-  std::vector<int> t_is = flags.t_is.empty() ? std::vector<int>() : ParseNumberList(flags.t_is, "--t-i");
-  for (int& t_i : t_is) t_i += t_i < 0 ? reader.string_length() : 0;
-  std::vector<Site> sites;
-  for (const SiteRow& row : reader.catalog().Sites()) {
-    const bool stream = flags.stream.empty() || row.site.stream == ParseStream(flags.stream);
-    const bool block = row.site.stream == Stream::kEmbedding ? flags.blocks.empty() : contains(blocks, row.site.block);
-    if (stream && block && contains(t_is, row.site.t_i)) sites.push_back(row.site);
-  }
-  if (sites.empty())
-    FailUsage("no site is built that --stream, --block and --t-i name: 'actkin info {}' shows them", flags.directory);
-  return sites;
+// The built sites that the flags mean; without a flag all streams, blocks or positions. A block is none of the
+// embedding's.
+std::vector<SiteRow> SitesToWrite(IndexReader& reader, const Flags& flags) {
+  SiteFilter filter = ParseSiteFilter(flags.stream, flags.blocks, flags.t_is);
+  if (filter.streams.empty() && !filter.blocks.empty()) filter.streams = {Stream::kProj, Stream::kFfwd};
+  return ChooseSites(reader.catalog(), filter);
 }
 
 void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
@@ -69,6 +59,42 @@ void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
   for (const Site& site : sites) {
     const std::filesystem::path path = folder.path() / FileName(site);
     const SiteRow row = *reader.catalog().FindSite(site);
+void MakeFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error || !std::filesystem::is_directory(path)) Fail("{}: cannot make this folder", path);
+}
+
+constexpr char kStandardOutput[] = "-";
+
+bool GoesToStandardOutput(const Flags& flags) { return flags.out == kStandardOutput; }
+
+void RequireOneStream(const Flags& flags, std::size_t files, const char* how) {
+  if (files != 1) FailUsage("-: standard output takes one file, these are {}: name one by {}", files, how);
+  if (flags.json) FailUsage("--json: has no meaning where standard output takes what is exported");
+}
+
+void StreamSite(IndexReader& reader, const std::vector<SiteRow>& sites, const Flags& flags) {
+  RequireOneStream(flags, sites.size(), "--stream, --block and --t-i");
+  if (StdoutIsTerminal()) FailUsage("-: standard output is a terminal: send the bytes to a file or a pipe");
+  ProgressBar progress;
+  progress.Begin(Describe(sites[0].site), sites[0].row_count, "rows");
+  StreamNpy(
+      reader, sites[0].site, [](std::string_view bytes) { Print(std::string(bytes)); },
+      [&](std::uint64_t done) { progress.Advance(done, 0); });
+  progress.End();
+}
+
+void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
+  IndexReader reader(GivenDirectory(flags.directory));
+  const std::vector<SiteRow> sites = SitesToWrite(reader, flags);
+  if (GoesToStandardOutput(flags)) return StreamSite(reader, sites, flags);
+  MakeFolder(flags.out);
+  nlohmann::ordered_json written = nlohmann::ordered_json::array();
+  ProgressBar progress;
+  for (const SiteRow& row : sites) {
+    const Site& site = row.site;
+    const std::filesystem::path path = std::filesystem::path(flags.out) / FileName(site);
     progress.Begin(Describe(site), row.row_count, "rows");
     ExportNpy(reader, site, path, [&](std::uint64_t done) { progress.Advance(done, 0); });
     progress.End();
@@ -100,6 +126,16 @@ void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
   const ExportFolder folder(flags.out);
   ProgressBar progress;
   const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), folder, progress);
+  ProgressBar progress;
+  if (GoesToStandardOutput(flags)) {
+    const std::vector<std::string> tables = SplitNames(flags.tables);
+    if (tables.empty()) FailUsage("-: standard output takes one table: name it by --tables");
+    RequireOneStream(flags, tables.size(), "--tables");
+    return StreamCsv(
+        *catalog, tables[0], [](std::string_view bytes) { Print(std::string(bytes)); }, progress);
+  }
+  MakeFolder(flags.out);
+  const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), flags.out, progress);
   nlohmann::ordered_json written = nlohmann::ordered_json::array();
   for (const CsvFile& file : files) {
     written.push_back({{"file", file.path.string()}, {"table", file.table}, {"rows", file.rows}});
@@ -109,6 +145,7 @@ void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
 }
 
 void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
+  if (GoesToStandardOutput(flags)) FailUsage("-: similar-strings are a folder of files: give its name");
   IndexReader reader(GivenDirectory(flags.directory));
   const int blocks = BlocksOf(reader);
   SimilarStringsRequest request;
@@ -145,7 +182,7 @@ void Run(const CLI::App& command, const Flags& flags) {
       {"csv", {"--tables"}, RunCsv},
       {"npy", {"--stream", "--block", "--t-i"}, RunNpy},
       {"similar-strings",
-       {"--sample", "--seed", "--prompts", "--prompt-set", "-k", "--metric", "--t-i", "--batch"},
+       {"--sample", "--seed", "--prompts", "--unknown", "--prompt-set", "-k", "--metric", "--t-i", "--batch"},
        RunSimilarStrings}};
   const auto layout = std::ranges::find(layouts, flags.layout, &Layout::name);
   if (layout == layouts.end()) FailUsage("--layout {}: expected similar-strings, csv or npy", flags.layout);
@@ -170,14 +207,20 @@ void AddExportCommand(CLI::App& app) {
           "similar-strings: neighbors of prompts, as the study's JSON files; npy: the vectors of each site, unrotated, "
           "as a NumPy array; csv: the catalog's tables and views")
       ->required();
-  command->add_option("OUT", flags->out, "The folder to write to")->required();
-  command->add_option("--stream", flags->stream, "npy: embedding, proj or ffwd (default: all)");
-  command->add_option("--block", flags->blocks, "npy: blocks, such as 0-5 (default: all)");
-  command->add_option("--t-i", flags->t_is,
-                      "npy, similar-strings: positions, such as 7,8,9 (default: all; the longest built)");
+  command
+      ->add_option("OUT", flags->out,
+                   "The folder to write to; npy of one site and csv of one table: - is standard output")
+      ->required();
+  command->add_option("--stream", flags->stream,
+                      "npy: embedding, proj or ffwd, or several separated by commas (default: all)");
+  command->add_option("--block", flags->blocks, "npy: blocks, such as 1,3 or 0-5; -1 is the last (default: all)");
+  command->add_option(
+      "--t-i", flags->t_is,
+      "npy, similar-strings: positions, such as 7,8,9; -1 is the last (default: all; the longest built)");
   command->add_option("--tables", flags->tables, "csv: tables and views, such as string,next_token_map (default: all)");
   AddPromptOptions(*command, flags->prompts, SampleSeed::kOption, "similar-strings: ");
-  command->add_option("-k", flags->k, "similar-strings: how many neighbors")->capture_default_str();
+  command->add_option("-k", flags->k,
+                      "similar-strings: how many neighbors (default: 10; a site of fewer rows then gives all of them)");
   command->add_option("--metric", flags->metric, "similar-strings: l2 (Euclidean distance) or cosine (similarity)")
       ->capture_default_str();
   command->add_option("--batch", flags->batch, "similar-strings: prompts of a file")
@@ -191,7 +234,8 @@ void AddExportCommand(CLI::App& app) {
       "  actkin export gpl.actkin --layout similar-strings similar/ --sample 200 -k 10\n"
       "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
       "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"\n"
-      "  actkin export gpl.actkin --layout csv tables/ --tables next_token_map,token");
+      "  actkin export gpl.actkin --layout csv tables/ --tables next_token_map,token\n"
+      "  actkin export gpl.actkin --layout csv - --tables token | head -3");
   command->callback([command, flags] { Run(*command, *flags); });
 }
 

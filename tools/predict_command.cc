@@ -243,6 +243,7 @@ void AddPredictCommand(CLI::App& app) {
       "band.\n"
       "Examples:\n"
       "  actkin predict gpl.actkin 'the licens' --scheme all\n"
+      "  echo '{\"name\": \"mine\", \"ffwd\": {\"3\": 4}, \"k\": 100}' > my.json\n"
       "  actkin predict gpl.actkin 'the licens' --scheme my.json --plot prediction.svg\n"
       "  actkin predict gpl.actkin 'the licens' --metric cosine --within 0.9:");
   command->callback([command, flags] { Run(*command, *flags); });

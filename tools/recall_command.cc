@@ -254,7 +254,8 @@ void AddRecallCommand(CLI::App& app) {
   command->footer(
       "recall@n: of the n nearest that exact finds, the share found when n are asked for; at equal distances any row\n"
       "will do. What is measured is kept in the catalog's table recall.\n"
-      "Example, after 'actkin index gpl.actkin --add HNSW32':\n"
+      "Examples:\n"
+      "  actkin index gpl.actkin --add HNSW32 --stream ffwd --block -1 --t-i -1\n"
       "  actkin recall gpl.actkin --index HNSW32 --param efSearch=16,32,64 --plot recall.svg");
   command->callback([flags] { RunRecall(*flags); });
 }

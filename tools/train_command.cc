@@ -97,7 +97,9 @@ void AddTrainCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Trains a transformer on a text; killed and run again, it continues");
   auto flags = std::make_shared<Flags>();
   TrainingPlan& plan = flags->options.plan;
-  command->add_option("CORPUS", flags->corpus, "The text, UTF-8; its last tenth measures the validation loss")
+  command
+      ->add_option("CORPUS", flags->corpus,
+                   "The text, UTF-8; - is standard input; its last tenth measures the validation loss")
       ->required();
   command->add_option("--out", flags->out, "The model file, NAME.safetensors")->required();
   const auto size = [command](const char* name, std::int64_t& value, std::int64_t largest, const char* what) {

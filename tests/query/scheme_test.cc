@@ -52,12 +52,13 @@ TEST(SchemeTest, ASimilarityOfMinusOneHasAFiniteKernel) {
 
 TEST(SchemeTest, ReadsWhatAUserWrites) {
   const Scheme scheme = Parse(R"({"name": "mine", "kernel": "inverse_distance", "embedding": 0.5, "proj": [1, -2, 3],
-                                  "ffwd": {"2": 4}, "metric": "cosine",
+                                  "ffwd": {"2": 4}, "metric": "cosine", "k": 100,
                                   "within": {"embedding": "0.5:", "proj": ["0.9:1", null, ":"], "ffwd": {"2": "0.8:"}}})");
   EXPECT_EQ(scheme.name, "mine");
   EXPECT_EQ(scheme.kernel, Kernel::kInverseDistance);
   EXPECT_THAT(scheme.weights, ElementsAre(0.5, 1, -2, 3, 0, 0, 4));
   EXPECT_EQ(scheme.metric, Metric::kCosine);
+  EXPECT_EQ(scheme.k, 100U);
   ASSERT_EQ(scheme.bands.size(), 7U);
   EXPECT_EQ(scheme.bands[0], (Band{.low = 0.5}));
   EXPECT_EQ(scheme.bands[1], (Band{.low = 0.9, .high = 1}));
@@ -86,6 +87,7 @@ TEST(SchemeTest, WhatIsWrittenReadsBackTheSame) {
   schemes.push_back(fine);
   Scheme banded = fine;
   banded.metric = Metric::kCosine;
+  banded.k = 7;
   banded.bands.resize(7);
   banded.bands[0] = Band{.low = 0.1 + 0.2};
   banded.bands[5] = Band{.low = -1, .high = 1.0 / 3};
@@ -111,6 +113,9 @@ TEST(SchemeTest, WhatIsWrongIsNamed) {
   EXPECT_THAT(ErrorOfParsing(R"({"kernel": "gauss"})"), OneLineWith("s.json", "\"gauss\"", "inverse_distance"));
   EXPECT_THAT(ErrorOfParsing(R"({"kernel": 1})"), OneLineWith("kernel", "a text"));
   EXPECT_THAT(ErrorOfParsing(R"({"metric": "L2"})"), OneLineWith("s.json", "L2", "cosine"));
+  for (const char* k : {"0", "-1", "1.5", "\"10\""}) {
+    EXPECT_THAT(ErrorOfParsing(fmt::format(R"({{"k": {}}})", k)), OneLineWith("s.json", "k: expected how many"));
+  }
   EXPECT_THAT(ErrorOfParsing(R"({"within": {"ffwd": ["0:", "0:", "0:"]}})"), OneLineWith("needs \"metric\""));
   EXPECT_THAT(ErrorOfParsing(R"({"metric": "l2", "within": {"fwd": []}})"), OneLineWith("unknown key within.\"fwd\""));
   EXPECT_THAT(ErrorOfParsing(R"({"metric": "l2", "within": {"ffwd": {"0": "1"}}})"),

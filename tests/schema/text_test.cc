@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
 #include "tests/error_matchers.h"
 
 namespace actkin {
@@ -40,6 +45,24 @@ TEST(TextTest, BytesThatAreNotUtf8BecomeEscapes) {
   EXPECT_EQ(ValidUtf8("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
   EXPECT_EQ(ValidUtf8("\xe4\xb8"), "\\xe4\\xb8");           // cut short
   EXPECT_EQ(ValidUtf8("\xff\u00e9"), "\\xff\u00e9");
+}
+
+// The shell itself reads them back.
+TEST(TextTest, WordsForAShellAreReadBackByIt) {
+  EXPECT_EQ(ShellQuote("/texts/a-b_c.txt"), "/texts/a-b_c.txt");
+  EXPECT_EQ(ShellQuote("two words"), "'two words'");
+  EXPECT_EQ(ShellQuote(""), "''");
+  for (const std::string word :
+       {"two words", "it's", "$HOME `id` \\n \"*\" ; # ~", "a\nb'\t\\", "caf\xe9 1", "\u00e4\u4e2d"}) {
+    const std::string line = fmt::format("printf %s {}", ShellQuote(word));
+    EXPECT_EQ(std::ranges::count(line, '\n'), 0);
+    ::setenv("LINE", line.c_str(), 1);
+    FILE* const bash = ::popen("exec bash -c \"$LINE\"", "r");
+    std::string read(100, '\0');
+    read.resize(std::fread(read.data(), 1, read.size(), bash));
+    ::pclose(bash);
+    EXPECT_EQ(read, word);
+  }
 }
 
 TEST(TextTest, AnUnknownEscapeIsRefused) {

@@ -121,7 +121,8 @@ TEST_F(EvaluateTest, ResultsAreInTheCatalogOnceForEachRun) {
     EXPECT_NEAR(std::stod(Query(index, "SELECT any_order " + where)), run["top_n_any_order"][1].get<double>(), 1e-9);
   }
   const std::string plain = RunCommand({"evaluate", index, "--sample", "30", "--scheme", "all"}).out;
-  EXPECT_THAT(plain, testing::AllOf(HasSubstr("30 prompts"), HasSubstr("nth token equal"), HasSubstr("first n as a set"), HasSubstr("Hellinger")));
+  EXPECT_THAT(plain, testing::AllOf(HasSubstr("30 prompts"), HasSubstr("nth token equal"),
+                                    HasSubstr("first n as a set"), HasSubstr("Hellinger")));
 }
 
 TEST_F(EvaluateTest, ASchemeOfAUserIsSavedUnderItsName) {

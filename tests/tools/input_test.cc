@@ -32,7 +32,8 @@ TEST_F(InputTest, ADashIsStandardInput) {
   EXPECT_EQ(built.status, 0) << built.err;
   EXPECT_EQ(Rows(index, "string"), Rows(Index(), "string"));
   EXPECT_EQ(Query(index, "SELECT name FROM corpus"), "standard input");
-  EXPECT_THAT(RunCommandOn("other", {"build", "-", "--out", index, "--length", "5"}).err, HasSubstr("another corpus"));
+  EXPECT_THAT(RunCommandOn(corpus + "abba", {"build", "-", "--out", index, "--length", "5"}).err,
+              HasSubstr("another corpus"));
   EXPECT_THAT(RunCommandOn("", {"build", "-", "--out", *folder_ / "empty.actkin"}).err,
               HasSubstr("standard input: the corpus is empty"));
 

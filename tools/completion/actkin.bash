@@ -66,6 +66,7 @@ _actkin_value() {
     --metric) _actkin_words 'l2 cosine' list ;;
     --order) _actkin_words 'nearest farthest' ;;
     --merge) _actkin_words 'nearest farthest' list ;;
+    --unknown) _actkin_words 'error skip' ;;
     --half) _actkin_words 'first second' ;;
     --rows) _actkin_words 'float32 float16' ;;
     --index) _actkin_words 'exact HNSW32' ;;
