@@ -16,7 +16,8 @@ Corpus ReadCorpus(const std::filesystem::path& path, int string_length) {
   if (bytes.empty()) Fail("{}: the corpus is empty", input);
   const std::size_t nul = bytes.find('\0');
   if (nul != std::string::npos) Fail("{}: byte {} is NUL: a corpus is UTF-8 text", input, nul);
-  Corpus corpus{IsStandardInput(path) ? input : ValidUtf8(path.filename().string()), Sha256(bytes), CodePoints(bytes, input)};
+  Corpus corpus{IsStandardInput(path) ? input : ValidUtf8(path.filename().string()), Sha256(bytes),
+                CodePoints(bytes, input)};
   if (corpus.text.size() < static_cast<std::size_t>(string_length)) {
     Fail("{}: {} characters are fewer than the string length {}: give a longer corpus, or a smaller --length", input,
          corpus.text.size(), string_length);

@@ -58,7 +58,8 @@ constexpr char kSiteColumns[] =
 }  // namespace
 
 std::string Describe(const SiteIndexRow& index) {
-  return index.metric ? fmt::format("{} ({})", index.name, Name(*index.metric)) : index.name;
+  const std::string name = Printable(index.name);
+  return index.metric ? fmt::format("{} ({})", name, Name(*index.metric)) : name;
 }
 
 std::string ChecksumText(std::uint64_t checksum) { return fmt::format("{:016x}", checksum); }

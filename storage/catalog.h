@@ -67,7 +67,7 @@ struct SiteIndexRow {
   double build_seconds = 0;
 };
 
-// "exact", "HNSW32 (l2)"
+// "exact", "HNSW32 (l2)", for people
 std::string Describe(const SiteIndexRow& index);
 
 // What was measured of an approximate index against 'exact'.

@@ -1,6 +1,3 @@
-#include <unistd.h>
-
-#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -8,7 +5,10 @@
 #include "indexer/build.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
+#include "schema/text.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
+#include "tools/stop_signals.h"
 #include "tools/terminal.h"
 
 namespace actkin {
@@ -37,12 +37,6 @@ std::set<Stream> ParseStreams(const std::string& text) {
   return streams;
 }
 
-extern "C" void SayInterrupted(int signal) {
-  static constexpr char kLine[] = "\nactkin: interrupted: run the same command again, it continues\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLine, sizeof(kLine) - 1);
-  ::_exit(128 + signal);
-}
-
 void Run(const Flags& flags, bool length_given) {
   BuildOptions options;
   options.corpus = flags.corpus;
@@ -57,25 +51,25 @@ void Run(const Flags& flags, bool length_given) {
   options.repair = flags.repair;
   options.threads = flags.threads;
 
-  std::signal(SIGINT, SayInterrupted);
-  std::signal(SIGTERM, SayInterrupted);
+  EndOnSignal();
   ProgressBar progress;
   const BuildSummary summary = Build(options, progress);
   if (flags.json) {
-    Print(
-        fmt::format("{{\"out\": {}, \"strings\": {}, \"sites_added\": {}, \"sites_before\": {}, \"files_repaired\": "
-                    "{}, \"bytes_added\": {}, "
-                    "\"seconds\": {:.3f}}}\n",
-                    nlohmann::json(flags.out).dump(), summary.strings, summary.sites_added, summary.sites_before,
-                    summary.files_repaired, summary.bytes_added, summary.seconds));
+    PrintJson({{"out", flags.out},
+               {"strings", summary.strings},
+               {"sites_added", summary.sites_added},
+               {"sites_before", summary.sites_before},
+               {"files_repaired", summary.files_repaired},
+               {"bytes_added", summary.bytes_added},
+               {"seconds", summary.seconds}});
     return;
   }
-  std::string line = fmt::format("{}: {} strings, {} sites added ({})", flags.out, Grouped(summary.strings),
+  std::string line = fmt::format("{}: {} strings, {} sites added ({})", Printable(flags.out), Grouped(summary.strings),
                                  summary.sites_added, HumanBytes(summary.bytes_added));
   if (summary.sites_before > 0) line += fmt::format(", {} were there", summary.sites_before);
   if (summary.files_repaired > 0) line += fmt::format(", {} were damaged", summary.files_repaired);
   Print(line + fmt::format(", {}\n", HumanSeconds(summary.seconds)));
-  if (options.model && StdoutIsTerminal()) Print(fmt::format("ask it: actkin query {} PROMPT\n", flags.out));
+  if (options.model && StdoutIsTerminal()) Print(fmt::format("ask it: actkin query {} PROMPT\n", Printable(flags.out)));
 }
 
 }  // namespace

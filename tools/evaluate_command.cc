@@ -13,6 +13,7 @@
 #include "schema/text.h"
 #include "storage/file.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/site_flags.h"
 #include "tools/stream_sites.h"
 #include "tools/study_flags.h"
@@ -328,7 +329,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   NoteLengths(experiment.set().prompts, t_is, progress);
 
   if (!flags.json) {
-    Print(fmt::format("{} prompts of {}{}\n", Grouped(prompts.size()), experiment.set().row.name,
+    Print(fmt::format("{} prompts of {}{}\n", Grouped(prompts.size()), Printable(experiment.set().row.name),
                       flags.half.empty() ? "" : ", its " + flags.half + " half"));
     for (const BatchPrompt& skipped : experiment.set().skipped) Print(fmt::format("left out: {}\n", skipped.error));
   }
@@ -358,7 +359,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   for (const BatchPrompt& skipped : experiment.set().skipped) {
     json["skipped"].push_back({{"prompt", skipped.text}, {"error", skipped.error}});
   }
-  Print(json.dump(1) + "\n");
+  PrintJson(std::move(json));
 }
 
 }  // namespace

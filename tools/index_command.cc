@@ -1,6 +1,3 @@
-#include <unistd.h>
-
-#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +5,8 @@
 #include "query/index_parameters.h"
 #include "schema/error.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
+#include "tools/stop_signals.h"
 #include "tools/terminal.h"
 
 namespace actkin {
@@ -25,12 +24,6 @@ struct Flags {
   int threads = 1;
   bool json = false;
 };
-
-extern "C" void SayIndexInterrupted(int signal) {
-  static constexpr char kLine[] = "\nactkin: interrupted: run the same command again, it continues\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLine, sizeof(kLine) - 1);
-  ::_exit(128 + signal);
-}
 
 void Run(const Flags& flags) {
   if (flags.add.empty() == flags.drop.empty()) FailUsage("give one of --add and --drop, with the name of an index");
@@ -60,14 +53,13 @@ void Run(const Flags& flags) {
     if (!flags.metric.empty()) metric = ParseMetric(flags.metric);
     DropApproximateIndex(directory, flags.drop, metric, sites, hear);
   } else {
-    std::signal(SIGINT, SayIndexInterrupted);
-    std::signal(SIGTERM, SayIndexInterrupted);
+    EndOnSignal();
     const Metric metric = flags.metric.empty() ? Metric::kL2 : ParseMetric(flags.metric);
     AddApproximateIndex(directory, {flags.add, metric, ParseIndexParameters(flags.parameters), flags.threads}, sites,
                         progress, hear);
   }
   if (flags.json) {
-    Print(nlohmann::ordered_json{{flags.add.empty() ? "dropped" : "added", std::move(changed)}}.dump(1) + "\n");
+    PrintJson({{flags.add.empty() ? "dropped" : "added", std::move(changed)}});
   }
 }
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <functional>
@@ -20,7 +19,9 @@
 #include "storage/experiment_writer.h"
 #include "storage/sha256.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/site_flags.h"
+#include "tools/stop_signals.h"
 #include "tools/study_flags.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -45,15 +46,6 @@ struct Flags {
   bool json = false;
   int threads = 1;
 };
-
-std::atomic<bool> stop_asked{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-extern "C" void AskLearningToStop(int signal) {
-  stop_asked = true;
-  // The second one ends the process at once.
-  std::signal(signal, SIG_DFL);
-}
 
 std::vector<float> Narrow(std::span<const double> numbers) { return {numbers.begin(), numbers.end()}; }
 
@@ -194,9 +186,7 @@ void Run(const CLI::App& command, Flags& flags) {
       fmt::format("{} {} {} {} {} {}", options.plan.data, options.plan.training_prompts, options.plan.steps,
                   options.plan.batch, options.plan.learning_rate, options.plan.seed);
   options.checkpoint = ExperimentPartial(reader.directory(), fmt::format("learn-{}.json", Sha256(plan).substr(0, 16)));
-  options.stop = &stop_asked;
-  std::signal(SIGINT, AskLearningToStop);
-  std::signal(SIGTERM, AskLearningToStop);
+  options.stop = &StopOnSignal();
   const LearnSummary summary = LearnWeights(
       data, options, LoadTorchBackend(),
       [&](const LearnReport& report) {
@@ -210,7 +200,7 @@ void Run(const CLI::App& command, Flags& flags) {
   scheme.bands = request.bands;
   scheme.k = request.k;
   if (!summary.finished) {
-    if (flags.json) Print(JsonSummary(summary, scheme).dump(1) + "\n");
+    if (flags.json) PrintJson(JsonSummary(summary, scheme));
     PrintError(
         fmt::format("actkin: interrupted after step {}: run the same command again, it continues\n", summary.steps));
     throw ExitStatus(128 + SIGINT);
@@ -223,7 +213,7 @@ void Run(const CLI::App& command, Flags& flags) {
   std::error_code ignored;
   std::filesystem::remove(options.checkpoint, ignored);
   if (flags.json) {
-    Print(JsonSummary(summary, scheme).dump(1) + "\n");
+    PrintJson(JsonSummary(summary, scheme));
     return;
   }
   Print("\n" + HumanWeights(scheme, blocks));

@@ -11,6 +11,7 @@
 #include "schema/text.h"
 #include "storage/file.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/site_flags.h"
 #include "tools/study_flags.h"
 #include "tools/svg_chart.h"
@@ -217,7 +218,11 @@ void Run(const CLI::App& command, const Flags& flags) {
   SaveFileSchemes(reader, chosen, progress);
   NoteLengths(std::span(&answer.prompt, 1), answer.request.t_is, progress);
   if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(reader, answer));
-  Print(flags.json ? JsonAnswer(reader, answer).dump(1) + "\n" : HumanAnswer(reader, answer));
+  if (flags.json) {
+    PrintJson(JsonAnswer(reader, answer));
+  } else {
+    Print(HumanAnswer(reader, answer));
+  }
 }
 
 }  // namespace

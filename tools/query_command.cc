@@ -9,6 +9,7 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/site_flags.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -187,7 +188,11 @@ void Run(const CLI::App& command, const Flags& flags) {
     }
     ++asked;
   }
-  Print(flags.json ? (json.size() == 1 ? json[0] : json).dump(1) + "\n" : text);
+  if (flags.json) {
+    PrintJson(json.size() == 1 ? std::move(json[0]) : std::move(json));
+  } else {
+    Print(text);
+  }
 }
 
 }  // namespace

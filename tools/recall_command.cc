@@ -12,6 +12,7 @@
 #include "storage/catalog_writer.h"
 #include "storage/file.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/site_flags.h"
 #include "tools/svg_chart.h"
 #include "tools/table.h"
@@ -216,7 +217,7 @@ void RunRecall(const Flags& flags) {
   if (flags.json) {
     OrderedJson sites = OrderedJson::array();
     for (const SiteRecall& one : measured) sites.push_back(JsonRecall(one));
-    Print(OrderedJson{{"sites", std::move(sites)}, {"saved", unsaved.empty()}}.dump(1) + "\n");
+    PrintJson({{"sites", std::move(sites)}, {"saved", unsaved.empty()}});
   } else {
     for (std::size_t i = 0; i < measured.size(); ++i) {
       Print((i > 0 ? "\n" : "") + HumanRecall(measured[i], options, flags.k));

@@ -12,6 +12,7 @@
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/site_flags.h"
 #include "tools/study_flags.h"
 #include "tools/table.h"
@@ -314,7 +315,11 @@ void AddSimilarCommand(CLI::App& app) {
   command->callback([command, flags] {
     IndexReader reader(GivenDirectory(flags->directory));
     const Answer answer = Find(*command, *flags, reader);
-    Print(flags->json ? JsonAnswer(reader, answer).dump(1) + "\n" : HumanAnswer(reader, answer));
+    if (flags->json) {
+      PrintJson(JsonAnswer(reader, answer));
+    } else {
+      Print(HumanAnswer(reader, answer));
+    }
   });
 }
 

@@ -136,7 +136,9 @@ void AddNewSchemeOptions(CLI::App& command, NewSchemeFlags& flags, const std::st
       .add_option("--train-fraction", flags.train_fraction,
                   fmt::format("How much of the prompts, from the first on, {}; the others are held out", purpose))
       ->capture_default_str();
-  command.add_option("--name", flags.name, "Of the scheme that is saved")->capture_default_str();
+  command.add_option("--name", flags.name, "Of the scheme that is saved")
+      ->transform([](const std::string& name) { return ValidUtf8(name); })
+      ->capture_default_str();
 }
 
 void CheckNewScheme(const NewSchemeFlags& flags) {

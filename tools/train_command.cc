@@ -1,11 +1,13 @@
-#include <atomic>
 #include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "indexer/train.h"
 #include "schema/error.h"
+#include "schema/text.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
+#include "tools/stop_signals.h"
 #include "tools/terminal.h"
 
 namespace actkin {
@@ -23,24 +25,15 @@ struct Flags {
   bool json = false;
 };
 
-std::atomic<bool> stop_asked{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-extern "C" void AskToStop(int signal) {
-  stop_asked = true;
-  // The second one ends the process at once.
-  std::signal(signal, SIG_DFL);
-}
-
-nlohmann::json Json(const Flags& flags, const TrainSummary& summary) {
-  nlohmann::json object = {{"out", flags.out},
-                           {"finished", summary.finished},
-                           {"parameters", summary.parameters},
-                           {"steps", summary.steps},
-                           {"loss", summary.loss},
-                           {"validation_loss", summary.validation_loss},
-                           {"tokens_per_second", summary.tokens_per_second},
-                           {"seconds", summary.seconds}};
+nlohmann::ordered_json Json(const Flags& flags, const TrainSummary& summary) {
+  nlohmann::ordered_json object = {{"out", flags.out},
+                                   {"finished", summary.finished},
+                                   {"parameters", summary.parameters},
+                                   {"steps", summary.steps},
+                                   {"loss", summary.loss},
+                                   {"validation_loss", summary.validation_loss},
+                                   {"tokens_per_second", summary.tokens_per_second},
+                                   {"seconds", summary.seconds}};
   if (summary.limit_tokens_per_second) object["limit_tokens_per_second"] = *summary.limit_tokens_per_second;
   return object;
 }
@@ -56,16 +49,14 @@ void Run(const Flags& flags, bool steps_given, bool minutes_given, bool save_eve
     options.plan.minutes = flags.minutes;
   }
   if (save_every_given) options.save_every = flags.save_every;
-  options.stop = &stop_asked;
-  std::signal(SIGINT, AskToStop);
-  std::signal(SIGTERM, AskToStop);
+  options.stop = &StopOnSignal();
 
   TrainSummary summary;
   {
     ProgressBar progress;
     summary = Train(options, progress);
   }
-  if (flags.json) Print(Json(flags, summary).dump() + "\n");
+  if (flags.json) PrintJson(Json(flags, summary));
   if (!summary.finished) {
     PrintError(
         fmt::format("actkin: interrupted after step {}: run the same command again, it continues\n", summary.steps));
@@ -73,14 +64,15 @@ void Run(const Flags& flags, bool steps_given, bool minutes_given, bool save_eve
   }
   if (flags.json) return;
   if (summary.was_there) {
-    Print(fmt::format("{}: is finished already: {} parameters, {} steps, validation loss {:.3f}\n", flags.out,
-                      Grouped(summary.parameters), Grouped(summary.steps), summary.validation_loss));
+    Print(fmt::format("{}: is finished already: {} parameters, {} steps, validation loss {:.3f}\n",
+                      Printable(flags.out), Grouped(summary.parameters), Grouped(summary.steps),
+                      summary.validation_loss));
     return;
   }
-  std::string line =
-      fmt::format("{}: {} parameters, {} steps, loss {:.3f}, validation loss {:.3f}, {} tokens/s, {}\n", flags.out,
-                  Grouped(summary.parameters), Grouped(summary.steps), summary.loss, summary.validation_loss,
-                  Grouped(static_cast<std::uint64_t>(summary.tokens_per_second)), HumanSeconds(summary.seconds));
+  std::string line = fmt::format(
+      "{}: {} parameters, {} steps, loss {:.3f}, validation loss {:.3f}, {} tokens/s, {}\n", Printable(flags.out),
+      Grouped(summary.parameters), Grouped(summary.steps), summary.loss, summary.validation_loss,
+      Grouped(static_cast<std::uint64_t>(summary.tokens_per_second)), HumanSeconds(summary.seconds));
   if (summary.limit_tokens_per_second) {
     line += fmt::format("the matrix products alone: {} tokens/s; the training reaches {:.0f}% of that\n",
                         Grouped(static_cast<std::uint64_t>(*summary.limit_tokens_per_second)),
@@ -88,7 +80,8 @@ void Run(const Flags& flags, bool steps_given, bool minutes_given, bool save_eve
   }
   Print(line);
   if (StdoutIsTerminal())
-    Print(fmt::format("next: actkin build {} --model {} --out NAME.actkin\n", flags.corpus, flags.out));
+    Print(fmt::format("next: actkin build {} --model {} --out NAME.actkin\n", Printable(flags.corpus),
+                      Printable(flags.out)));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "schema/text.h"
 #include "storage/experiment_writer.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/site_flags.h"
 #include "tools/study_flags.h"
 #include "tools/table.h"
@@ -107,13 +108,11 @@ void Run(const CLI::App& command, const Flags& flags) {
   writer->SaveEvaluations(experiment.SaveSet(), evaluations);
 
   if (flags.json) {
-    Print(OrderedJson{{"prompt_set", experiment.set().row.name},
-                      {"t_i", request.t_is},
-                      {"scheme", OrderedJson::parse(SchemeJson(result.scheme))},
-                      {"training", JsonAgreement(result.training)},
-                      {"held_out", JsonAgreement(result.held_out)}}
-              .dump(1) +
-          "\n");
+    PrintJson({{"prompt_set", experiment.set().row.name},
+               {"t_i", request.t_is},
+               {"scheme", OrderedJson::parse(SchemeJson(result.scheme))},
+               {"training", JsonAgreement(result.training)},
+               {"held_out", JsonAgreement(result.held_out)}});
     return;
   }
   Print(HumanScheme(result.scheme, blocks) +

@@ -1,6 +1,9 @@
-// Exports and trainings that share a place, or are killed in it.
+// Exports and trainings that share a place, are killed in it, or are signalled.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -177,6 +180,51 @@ TEST_F(TogetherTest, ASecondTrainingOfTheSameFileIsRefused) {
   const std::vector<std::string> arguments = Train(folder);
   const FileLock held(TrainingLockPath(folder + "/m.safetensors"), "", FileLock::AtEnd::kRemove);
   ExpectFailure(arguments, 1, "m.safetensors: another training of this file is at work (\"process");
+}
+
+// A command that waits for its corpus in a pipe, with its handlers in place, gets a signal there.
+class SignalTest : public TogetherTest {
+ protected:
+  // How it ended: its exit status, or 128 + signal.
+  static int SignalledAt(std::vector<std::string> arguments, int signal, bool ignored) {
+    const std::string pipe = *folder_ / "pipe";
+    std::filesystem::remove(pipe);
+    EXPECT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    arguments[1] = pipe;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::signal(signal, ignored ? SIG_IGN : SIG_DFL);
+      const int nothing = ::open("/dev/null", O_RDWR);
+      for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, descriptor);
+      std::vector<char*> argv{const_cast<char*>(ACTKIN_COMMAND)};
+      for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+      argv.push_back(nullptr);
+      ::execv(ACTKIN_COMMAND, argv.data());
+      ::_exit(127);
+    }
+    const int writer = ::open(pipe.c_str(), O_WRONLY);  // returns once it reads
+    ::kill(child, signal);
+    const std::string corpus = MadeCorpus(400);
+    std::signal(SIGPIPE, SIG_IGN);
+    EXPECT_GE(::write(writer, corpus.data(), corpus.size()), -1);
+    ::close(writer);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+};
+
+TEST_F(SignalTest, WhatABackgroundJobIgnoresItGoesOnIgnoring) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const std::string folder = *folder_ / fmt::format("signal-{}", signal);
+    const std::vector<std::string> train = Train(folder);
+    const std::vector<std::string> build{"build", "", "--out", folder + "/x.actkin", "--length", "5"};
+    EXPECT_NE(SignalledAt(build, signal, false), 0);
+    EXPECT_NE(SignalledAt(train, signal, false), 0);
+    EXPECT_EQ(SignalledAt(build, signal, true), 0);
+    EXPECT_EQ(SignalledAt(train, signal, true), 0);
+    EXPECT_TRUE(std::filesystem::exists(folder + "/m.safetensors"));
+  }
 }
 
 }  // namespace
