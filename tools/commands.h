@@ -31,9 +31,6 @@ void AddThreadsOption(CLI::App& command, int& threads);
 // stayed, is returned to journal_mode=DELETE where nobody else is at it, now and when the process ends.
 IndexDirectory GivenDirectory(const std::string& path);
 
-// Writes results to stdout. Throws Error when they cannot be written (a full disk, say).
-void Print(const std::string& text);
-
 // What a command that failed must exit with although it printed its own lines.
 class ExitStatus {
  public:

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "schema/text.h"
-#include "tools/commands.h"
+#include "tools/terminal.h"
 
 namespace actkin {
 namespace {

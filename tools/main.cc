@@ -42,12 +42,6 @@ IndexDirectory GivenDirectory(const std::string& path) {
   return directory;
 }
 
-void Print(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    Fail("cannot write to standard output");
-  }
-}
-
 namespace {
 
 constexpr std::uint64_t kLargestNumber = std::uint64_t{1} << 53;  // of a flag: what JSON and SQLite hold, too

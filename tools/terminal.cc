@@ -130,4 +130,10 @@ void ProgressBar::Draw() {
   drawn_ = true;
 }
 
+void Print(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    Fail("cannot write to standard output");
+  }
+}
+
 }  // namespace actkin

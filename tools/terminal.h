@@ -15,6 +15,8 @@ bool StderrIsTerminal();
 // Whether results may be colored: stdout is a terminal that knows how, and the user does not object
 // (https://no-color.org: NO_COLOR is set and not empty).
 bool StdoutColor();
+// Writes results to stdout. Throws Error when they cannot be written (a full disk, say).
+void Print(const std::string& text);
 // Writes to stderr; where that cannot be written, does nothing: what a command is at work on matters more.
 void PrintError(std::string_view text);
 // Columns of the terminal that `descriptor` is; 80 where it is none.
