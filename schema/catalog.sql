@@ -222,7 +222,7 @@ CREATE TABLE IF NOT EXISTS evaluation_top_n(
   PRIMARY KEY (evaluation_id, n)
 ) WITHOUT ROWID;
 
--- What 'actkin verify' compares the tables and views above with, one row for each (storage/content_checksum.h).
+-- What 'actkin verify' compares the tables and views above with, one row for each (storage/catalog/content_checksum.h).
 CREATE TABLE IF NOT EXISTS content_checksum(
   name     TEXT PRIMARY KEY,
   checksum TEXT NOT NULL

@@ -11,7 +11,7 @@
 #include "indexer/torch/torch_error.h"
 #include "indexer/torch/trainer.h"
 #include "indexer/torch/weight_learner.h"
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 
 // Of OpenBLAS, which is LibTorch's BLAS on Debian.
 extern "C" void openblas_set_num_threads(int threads);

@@ -1,7 +1,7 @@
 #ifndef ACTKIN_INDEXER_TORCH_BLAS_ROW_ALGEBRA_H_
 #define ACTKIN_INDEXER_TORCH_BLAS_ROW_ALGEBRA_H_
 
-#include "indexer/row_algebra.h"
+#include "indexer/model/row_algebra.h"
 
 namespace actkin {
 

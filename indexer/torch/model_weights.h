@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "schema/model_layout.h"
-#include "storage/safetensors.h"
+#include "storage/formats/safetensors.h"
 
 namespace actkin {
 

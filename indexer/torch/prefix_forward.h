@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "indexer/torch/model_weights.h"
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 
 namespace actkin {
 

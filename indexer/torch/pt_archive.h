@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 
 namespace caffe2::serialize {
 class PyTorchStreamReader;

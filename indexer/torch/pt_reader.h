@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "storage/safetensors.h"
+#include "storage/formats/safetensors.h"
 
 namespace actkin {
 

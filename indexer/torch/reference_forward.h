@@ -5,7 +5,7 @@
 #include <span>
 
 #include "indexer/torch/model_weights.h"
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 
 namespace actkin {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 
 namespace actkin {
 

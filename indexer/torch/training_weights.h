@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "indexer/torch/model_weights.h"
-#include "storage/safetensors.h"
+#include "storage/formats/safetensors.h"
 
 namespace actkin {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 
 namespace actkin {
 

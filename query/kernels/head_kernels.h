@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "storage/head_file.h"
+#include "storage/formats/head_file.h"
 
 namespace actkin {
 

@@ -5,7 +5,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "storage/row_sums-inl.h"
+#include "storage/machine/row_sums-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace actkin {

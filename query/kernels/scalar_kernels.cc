@@ -1,6 +1,6 @@
 #include "query/kernels/scalar_kernels.h"
 
-#include "storage/float16.h"
+#include "storage/machine/float16.h"
 
 namespace actkin::scalar {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/index_directory.h"
+#include "storage/catalog/index_directory.h"
 
 namespace actkin {
 

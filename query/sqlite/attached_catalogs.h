@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "query/index_reader.h"
+#include "query/reader/index_reader.h"
 #include "query/sqlite/recent_rankings.h"
 #include "query/sqlite/writer_gate.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/sqlite.h"
 
 namespace actkin {
 

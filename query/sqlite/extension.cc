@@ -14,7 +14,7 @@
 #include "query/sqlite/saved_neighbors_table.h"
 #include "query/sqlite/scalar_functions.h"
 #include "schema/error.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/sqlite.h"
 
 namespace actkin {
 namespace {

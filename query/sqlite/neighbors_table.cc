@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "query/ranking.h"
+#include "query/exact/ranking.h"
 #include "query/sqlite/sql_value.h"
 #include "query/sqlite/table_function.h"
 #include "schema/error.h"

@@ -6,11 +6,11 @@
 #include <thread>
 #include <vector>
 
-#include "query/prediction.h"
-#include "query/saved_schemes.h"
+#include "query/predict/prediction.h"
+#include "query/predict/saved_schemes.h"
 #include "query/sqlite/table_function.h"
 #include "query/sqlite/token_rows.h"
-#include "query/token_totals.h"
+#include "query/predict/token_totals.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 

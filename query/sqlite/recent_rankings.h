@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "query/ranking.h"
+#include "query/exact/ranking.h"
 
 namespace actkin {
 

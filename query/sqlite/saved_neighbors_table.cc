@@ -6,13 +6,13 @@
 #include <utility>
 #include <vector>
 
-#include "query/prompt_set.h"
-#include "query/saved_neighbor_lists.h"
+#include "query/reader/prompt_set.h"
+#include "query/predict/saved_neighbor_lists.h"
 #include "query/sqlite/sql_value.h"
 #include "query/sqlite/table_function.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/experiment_catalog.h"
+#include "storage/catalog/experiment_catalog.h"
 
 namespace actkin {
 namespace {

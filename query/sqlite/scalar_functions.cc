@@ -3,7 +3,7 @@
 #include <exception>
 #include <new>
 
-#include "query/exact_distance.h"
+#include "query/exact/exact_distance.h"
 #include "query/sqlite/sql_value.h"
 #include "schema/error.h"
 

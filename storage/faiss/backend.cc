@@ -12,7 +12,7 @@
 #include "storage/faiss/index_factory.h"
 #include "storage/faiss/index_search.h"
 #include "storage/faiss/omp_threads.h"
-#include "storage/faiss_backend.h"
+#include "storage/faiss/faiss_backend.h"
 
 namespace actkin {
 namespace {

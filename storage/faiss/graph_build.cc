@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "schema/error.h"
-#include "storage/graph_file.h"
-#include "storage/row_distance.h"
+#include "storage/formats/graph_file.h"
+#include "storage/machine/row_distance.h"
 
 namespace actkin {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "schema/progress.h"
 #include "schema/site.h"
-#include "storage/site_rows.h"
+#include "storage/formats/site_rows.h"
 
 namespace actkin {
 

@@ -12,7 +12,7 @@
 #include "storage/faiss/index_factory.h"
 #include "storage/faiss/nsg_build.h"
 #include "storage/faiss/omp_threads.h"
-#include "storage/faiss_file.h"
+#include "storage/formats/faiss_file.h"
 
 namespace actkin {
 namespace {

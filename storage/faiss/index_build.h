@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "schema/progress.h"
-#include "storage/faiss_backend.h"
-#include "storage/site_rows.h"
+#include "storage/faiss/faiss_backend.h"
+#include "storage/formats/site_rows.h"
 
 namespace actkin {
 

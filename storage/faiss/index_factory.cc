@@ -11,7 +11,7 @@
 #include "schema/text.h"
 #include "storage/faiss/faiss_error.h"
 #include "storage/faiss/nsg_build.h"
-#include "storage/faiss_parameter.h"
+#include "storage/faiss/faiss_parameter.h"
 
 namespace actkin {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "storage/faiss_backend.h"
+#include "storage/faiss/faiss_backend.h"
 
 namespace actkin {
 

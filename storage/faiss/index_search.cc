@@ -15,7 +15,7 @@
 #include "schema/text.h"
 #include "storage/faiss/faiss_error.h"
 #include "storage/faiss/omp_threads.h"
-#include "storage/row_workers.h"
+#include "storage/machine/row_workers.h"
 
 namespace actkin {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "storage/faiss_backend.h"
+#include "storage/faiss/faiss_backend.h"
 
 namespace actkin {
 

@@ -2,8 +2,8 @@
 #include <memory>
 #include <numeric>
 
-#include "query/graph_index.h"
-#include "storage/graph_file.h"
+#include "query/approximate/graph_index.h"
+#include "storage/formats/graph_file.h"
 #include "tests/fuzz/made_section_file.h"
 
 namespace actkin {

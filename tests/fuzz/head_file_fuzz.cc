@@ -1,7 +1,7 @@
 // A hostile file of heads.
 #include <numeric>
 
-#include "storage/head_file.h"
+#include "storage/formats/head_file.h"
 #include "tests/fuzz/made_section_file.h"
 
 namespace actkin {

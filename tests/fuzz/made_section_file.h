@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "storage/section_file.h"
+#include "storage/formats/section_file.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace actkin {

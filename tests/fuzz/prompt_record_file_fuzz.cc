@@ -1,5 +1,5 @@
 // Hostile files of what experiments keep for each prompt: neighbors, predictions, totals of bands.
-#include "storage/saved_neighbors_file.h"
+#include "storage/formats/saved_neighbors_file.h"
 #include "tests/fuzz/made_section_file.h"
 
 namespace actkin {

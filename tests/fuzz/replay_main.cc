@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 

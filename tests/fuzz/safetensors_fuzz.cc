@@ -1,8 +1,8 @@
 // A hostile .safetensors checkpoint, read as a build does and as the forward pass of a prompt does.
-#include "query/prompt_forward.h"
+#include "query/reader/prompt_forward.h"
 #include "schema/model_layout.h"
 #include "schema/vocabulary.h"
-#include "storage/safetensors.h"
+#include "storage/formats/safetensors.h"
 #include "tests/fuzz/fuzz_input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // Hostile JSON of a scheme.
-#include "query/scheme.h"
+#include "query/predict/scheme.h"
 #include "tests/fuzz/fuzz_input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

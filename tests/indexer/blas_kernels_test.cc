@@ -1,4 +1,4 @@
-#include "indexer/blas_kernels.h"
+#include "indexer/model/blas_kernels.h"
 
 #include <dlfcn.h>
 #include <gmock/gmock.h>

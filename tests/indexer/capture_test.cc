@@ -1,5 +1,5 @@
 // The capture over a model that is a plain function of the prefix, so that every row is known.
-#include "indexer/capture.h"
+#include "indexer/build/capture.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -9,8 +9,8 @@
 #include <cstdlib>
 #include <random>
 
-#include "storage/file.h"
-#include "storage/vector_file.h"
+#include "storage/machine/file.h"
+#include "storage/formats/vector_file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

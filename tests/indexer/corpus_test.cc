@@ -1,4 +1,4 @@
-#include "indexer/corpus.h"
+#include "indexer/text/corpus.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "indexer/prefix_tree.h"
+#include "indexer/text/prefix_tree.h"
 
 #include <gtest/gtest.h>
 

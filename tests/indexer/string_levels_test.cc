@@ -1,4 +1,4 @@
-#include "indexer/string_levels.h"
+#include "indexer/text/string_levels.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
 // The facts of golden/tinyshakespeare.json, on the real corpus, through the catalog that a build writes.
 #include <gmock/gmock.h>
 
-#include "indexer/catalog_build.h"
-#include "query/prompt_sample.h"
-#include "storage/catalog.h"
-#include "storage/index_directory.h"
-#include "storage/sha256.h"
+#include "indexer/text/catalog_build.h"
+#include "query/reader/prompt_sample.h"
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/index_directory.h"
+#include "storage/machine/sha256.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
 

@@ -1,4 +1,4 @@
-#include "indexer/train.h"
+#include "indexer/train/train.h"
 
 #include <gmock/gmock.h>
 
@@ -8,9 +8,9 @@
 #include <limits>
 #include <vector>
 
-#include "indexer/checkpoint.h"
+#include "indexer/model/checkpoint.h"
 #include "schema/vocabulary.h"
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

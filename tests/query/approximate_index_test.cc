@@ -4,7 +4,7 @@
 #include <limits>
 #include <thread>
 
-#include "storage/graph_file.h"
+#include "storage/formats/graph_file.h"
 #include "tests/error_matchers.h"
 #include "tests/query/approximate_site.h"
 

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "query/open_approximate_index.h"
-#include "storage/faiss_backend.h"
-#include "storage/file.h"
+#include "query/approximate/open_approximate_index.h"
+#include "storage/faiss/faiss_backend.h"
+#include "storage/machine/file.h"
 #include "tests/query/made_site.h"
 
 namespace actkin {

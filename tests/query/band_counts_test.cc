@@ -1,4 +1,4 @@
-#include "query/band_counts.h"
+#include "query/predict/band_counts.h"
 
 #include <gmock/gmock.h>
 
@@ -6,8 +6,8 @@
 #include <limits>
 #include <map>
 
-#include "query/scheme.h"
-#include "storage/catalog_writer.h"
+#include "query/predict/scheme.h"
+#include "storage/catalog/catalog_writer.h"
 #include "tests/error_matchers.h"
 #include "tests/query/made_site.h"
 #include "tests/temporary_folder.h"

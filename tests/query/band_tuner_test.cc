@@ -1,11 +1,11 @@
-#include "query/band_tuner.h"
+#include "query/experiment/band_tuner.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 
-#include "query/evaluation.h"
-#include "query/tune.h"
+#include "query/experiment/evaluation.h"
+#include "query/experiment/tune.h"
 #include "schema/random.h"
 
 namespace actkin {

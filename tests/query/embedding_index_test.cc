@@ -1,4 +1,4 @@
-#include "query/embedding_index.h"
+#include "query/exact/embedding_index.h"
 
 #include <faiss/IndexPQ.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "query/exact_index.h"
+#include "query/exact/exact_index.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

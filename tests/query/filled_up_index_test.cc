@@ -1,5 +1,5 @@
 // Answers of approximate indices that find fewer than k rows.
-#include "query/filled_up_index.h"
+#include "query/approximate/filled_up_index.h"
 
 #include <set>
 

@@ -1,4 +1,4 @@
-#include "query/index_parameters.h"
+#include "query/approximate/index_parameters.h"
 
 #include <gmock/gmock.h>
 

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "query/exact_index.h"
-#include "query/site_index.h"
-#include "storage/row_order_file.h"
-#include "storage/vector_file.h"
+#include "query/exact/exact_index.h"
+#include "query/exact/site_index.h"
+#include "storage/formats/row_order_file.h"
+#include "storage/formats/vector_file.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {

@@ -1,4 +1,4 @@
-#include "query/neighbor_pool.h"
+#include "query/predict/neighbor_pool.h"
 
 #include <gmock/gmock.h>
 #include <rapidcheck.h>

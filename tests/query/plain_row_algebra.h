@@ -1,7 +1,7 @@
 #ifndef ACTKIN_TESTS_QUERY_PLAIN_ROW_ALGEBRA_H_
 #define ACTKIN_TESTS_QUERY_PLAIN_ROW_ALGEBRA_H_
 
-#include "indexer/row_algebra.h"
+#include "indexer/model/row_algebra.h"
 
 namespace actkin {
 

@@ -1,4 +1,4 @@
-#include "query/prompt_forward.h"
+#include "query/reader/prompt_forward.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "query/prompt_sample.h"
+#include "query/reader/prompt_sample.h"
 
 #include <gmock/gmock.h>
 

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "query/kernels/scalar_kernels.h"
-#include "storage/float16.h"
+#include "storage/machine/float16.h"
 
 namespace actkin {
 namespace {

@@ -1,4 +1,4 @@
-#include "query/scan_bounds.h"
+#include "query/exact/scan_bounds.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "query/exact_distance.h"
+#include "query/exact/exact_distance.h"
 #include "query/kernels/row_kernels.h"
 
 namespace actkin {

@@ -1,4 +1,4 @@
-#include "query/scheme.h"
+#include "query/predict/scheme.h"
 
 #include <gmock/gmock.h>
 

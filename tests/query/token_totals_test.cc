@@ -1,4 +1,4 @@
-#include "query/token_totals.h"
+#include "query/predict/token_totals.h"
 
 #include <gmock/gmock.h>
 #include <rapidcheck.h>

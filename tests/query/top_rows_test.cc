@@ -1,4 +1,4 @@
-#include "query/top_rows.h"
+#include "query/exact/top_rows.h"
 
 #include <gtest/gtest.h>
 

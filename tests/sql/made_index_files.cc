@@ -1,7 +1,7 @@
 // made_index_files FOLDER: writes corpus.txt and two models for it, from which the SQL tests' indices are built.
 #include <cstdio>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/tools/made_model.h"
 
 int main(int argc, char** argv) {

@@ -1,5 +1,5 @@
 // A catalog of an earlier actkin is brought up to date in one transaction, or refused by name.
-#include "storage/catalog_migration.h"
+#include "storage/catalog/catalog_migration.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include <cstdlib>
 
 #include "schema/catalog_sql.h"
-#include "storage/catalog_writer.h"
-#include "storage/experiment_catalog.h"
+#include "storage/catalog/catalog_writer.h"
+#include "storage/catalog/experiment_catalog.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

@@ -1,10 +1,10 @@
-#include "storage/catalog.h"
+#include "storage/catalog/catalog.h"
 
 #include <gtest/gtest.h>
 
 #include "schema/catalog_sql.h"
-#include "storage/catalog_writer.h"
-#include "storage/file.h"
+#include "storage/catalog/catalog_writer.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

@@ -1,8 +1,8 @@
-#include "storage/csv_export.h"
+#include "storage/catalog/csv_export.h"
 
 #include <gtest/gtest.h>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

@@ -1,4 +1,4 @@
-#include "storage/file.h"
+#include "storage/machine/file.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -10,9 +10,9 @@
 #include <thread>
 #include <vector>
 
-#include "storage/build_lock.h"
-#include "storage/file_lock.h"
-#include "storage/index_directory.h"
+#include "storage/catalog/build_lock.h"
+#include "storage/machine/file_lock.h"
+#include "storage/catalog/index_directory.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

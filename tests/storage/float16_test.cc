@@ -1,4 +1,4 @@
-#include "storage/float16.h"
+#include "storage/machine/float16.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "storage/head_file.h"
+#include "storage/formats/head_file.h"
 
 #include <gtest/gtest.h>
 

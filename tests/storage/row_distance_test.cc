@@ -1,4 +1,4 @@
-#include "storage/row_distance.h"
+#include "storage/machine/row_distance.h"
 
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "storage/float16.h"
+#include "storage/machine/float16.h"
 
 namespace actkin {
 namespace {

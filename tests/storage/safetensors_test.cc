@@ -1,4 +1,4 @@
-#include "storage/safetensors.h"
+#include "storage/formats/safetensors.h"
 
 #include <gtest/gtest.h>
 

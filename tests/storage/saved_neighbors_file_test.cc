@@ -1,4 +1,4 @@
-#include "storage/saved_neighbors_file.h"
+#include "storage/formats/saved_neighbors_file.h"
 
 #include <gmock/gmock.h>
 

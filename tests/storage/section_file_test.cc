@@ -1,12 +1,12 @@
-#include "storage/section_file.h"
+#include "storage/formats/section_file.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <fstream>
 
-#include "storage/code_file.h"
-#include "storage/row_order_file.h"
+#include "storage/formats/code_file.h"
+#include "storage/formats/row_order_file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

@@ -1,8 +1,8 @@
-#include "storage/similar_strings_file.h"
+#include "storage/formats/similar_strings_file.h"
 
 #include <gmock/gmock.h>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"

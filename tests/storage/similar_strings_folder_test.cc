@@ -1,11 +1,11 @@
-#include "storage/similar_strings_folder.h"
+#include "storage/formats/similar_strings_folder.h"
 
 #include <gmock/gmock.h>
 
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"

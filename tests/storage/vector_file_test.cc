@@ -1,4 +1,4 @@
-#include "storage/vector_file.h"
+#include "storage/formats/vector_file.h"
 
 #include <gtest/gtest.h>
 

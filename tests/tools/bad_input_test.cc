@@ -6,9 +6,9 @@
 
 #include <random>
 
-#include "storage/build_lock.h"
-#include "storage/file.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/build_lock.h"
+#include "storage/machine/file.h"
+#include "storage/catalog/sqlite.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

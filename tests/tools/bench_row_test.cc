@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 #include "tools/benchmarks/answers.h"

@@ -4,8 +4,8 @@
 
 #include <map>
 
-#include "storage/file.h"
-#include "storage/safetensors.h"
+#include "storage/machine/file.h"
+#include "storage/formats/safetensors.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

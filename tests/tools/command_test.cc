@@ -6,10 +6,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "query/prompt_forward.h"
+#include "query/reader/prompt_forward.h"
 #include "schema/text.h"
 #include "schema/vocabulary.h"
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

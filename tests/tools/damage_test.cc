@@ -8,10 +8,10 @@
 #include <random>
 
 #include "schema/error.h"
-#include "storage/catalog.h"
-#include "storage/content_checksum.h"
-#include "storage/file.h"
-#include "storage/verify.h"
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/content_checksum.h"
+#include "storage/machine/file.h"
+#include "storage/directory/verify.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

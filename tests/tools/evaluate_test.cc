@@ -4,11 +4,11 @@
 
 #include <map>
 
-#include "storage/catalog.h"
-#include "storage/experiment_writer.h"
-#include "storage/file.h"
-#include "storage/saved_neighbors_file.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/experiment_writer.h"
+#include "storage/machine/file.h"
+#include "storage/formats/saved_neighbors_file.h"
+#include "storage/catalog/sqlite.h"
 #include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 

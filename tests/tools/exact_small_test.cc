@@ -6,8 +6,8 @@
 #include <functional>
 #include <random>
 
-#include "query/index_reader.h"
-#include "storage/row_workers.h"
+#include "query/reader/index_reader.h"
+#include "storage/machine/row_workers.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/run_command.h"

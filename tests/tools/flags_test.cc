@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 

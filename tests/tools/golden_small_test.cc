@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/shared_data.h"
 #include "tests/tools/golden_index.h"
 #include "tests/tools/run_command.h"

@@ -1,7 +1,7 @@
 // What a command reads: "-" is standard input; prompts that cannot be asked are refused, or marked, all together.
 #include <gmock/gmock.h>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "schema/model_layout.h"
-#include "storage/safetensors.h"
+#include "storage/formats/safetensors.h"
 
 namespace actkin {
 

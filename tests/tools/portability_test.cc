@@ -4,8 +4,8 @@
 
 #include <random>
 
-#include "storage/content_checksum.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/content_checksum.h"
+#include "storage/catalog/sqlite.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

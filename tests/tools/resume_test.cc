@@ -6,9 +6,9 @@
 #include <map>
 #include <random>
 
-#include "storage/catalog.h"
-#include "storage/file.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/catalog.h"
+#include "storage/machine/file.h"
+#include "storage/catalog/sqlite.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"

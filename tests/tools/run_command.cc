@@ -7,7 +7,7 @@
 
 #include <cstdlib>
 
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {

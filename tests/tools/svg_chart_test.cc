@@ -1,4 +1,4 @@
-#include "tools/svg_chart.h"
+#include "tools/output/svg_chart.h"
 
 #include <gmock/gmock.h>
 

@@ -10,9 +10,9 @@
 #include <map>
 #include <thread>
 
-#include "indexer/training_file.h"
-#include "storage/export_folder.h"
-#include "storage/file.h"
+#include "indexer/train/training_file.h"
+#include "storage/machine/export_folder.h"
+#include "storage/machine/file.h"
 #include "tests/tools/made_index.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 
 #include "schema/text.h"
-#include "storage/catalog_objects.h"
-#include "storage/file.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/catalog_objects.h"
+#include "storage/machine/file.h"
+#include "storage/catalog/sqlite.h"
 #include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 

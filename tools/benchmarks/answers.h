@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "query/site_index.h"
+#include "query/exact/site_index.h"
 
 namespace actkin {
 

@@ -5,17 +5,17 @@
 #include <set>
 #include <thread>
 
-#include "indexer/blas_kernels.h"
-#include "query/index_reader.h"
+#include "indexer/model/blas_kernels.h"
+#include "query/reader/index_reader.h"
 #include "schema/error.h"
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tools/benchmarks/build_measurement.h"
 #include "tools/benchmarks/kept_rows.h"
 #include "tools/benchmarks/machine.h"
 #include "tools/benchmarks/report.h"
 #include "tools/benchmarks/site_measurement.h"
 #include "tools/benchmarks/sql_measurement.h"
-#include "tools/terminal.h"
+#include "tools/output/terminal.h"
 
 namespace actkin {
 namespace {

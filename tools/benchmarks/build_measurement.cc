@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "indexer/checkpoint.h"
+#include "indexer/model/checkpoint.h"
 #include "schema/error.h"
 #include "tools/benchmarks/forward_rate.h"
 

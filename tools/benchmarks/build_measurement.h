@@ -1,7 +1,7 @@
 #ifndef ACTKIN_TOOLS_BENCHMARKS_BUILD_MEASUREMENT_H_
 #define ACTKIN_TOOLS_BENCHMARKS_BUILD_MEASUREMENT_H_
 
-#include "query/index_reader.h"
+#include "query/reader/index_reader.h"
 #include "tools/benchmarks/plan.h"
 
 namespace actkin {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <span>
 
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 #include "schema/model_layout.h"
 #include "schema/site.h"
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "schema/error.h"
-#include "storage/catalog.h"
-#include "storage/file.h"
+#include "storage/catalog/catalog.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 

@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "schema/error.h"
-#include "storage/catalog.h"
-#include "storage/file.h"
+#include "storage/catalog/catalog.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 namespace {

@@ -15,12 +15,12 @@
 #include <thread>
 #include <vector>
 
-#include "indexer/blas_kernels.h"
-#include "indexer/checkpoint.h"
-#include "indexer/corpus.h"
-#include "indexer/prefix_tree.h"
-#include "indexer/string_levels.h"
-#include "indexer/torch_backend.h"
+#include "indexer/model/blas_kernels.h"
+#include "indexer/model/checkpoint.h"
+#include "indexer/text/corpus.h"
+#include "indexer/text/prefix_tree.h"
+#include "indexer/text/string_levels.h"
+#include "indexer/model/torch_backend.h"
 #include "schema/error.h"
 #include "schema/vocabulary.h"
 #include "tools/benchmarks/forward_rate.h"

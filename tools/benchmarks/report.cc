@@ -5,8 +5,8 @@
 
 #include "schema/error.h"
 #include "tools/benchmarks/plan.h"
-#include "tools/table.h"
-#include "tools/terminal.h"
+#include "tools/output/table.h"
+#include "tools/output/terminal.h"
 
 namespace actkin {
 namespace {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <set>
 
-#include "query/prompt_sample.h"
+#include "query/reader/prompt_sample.h"
 #include "schema/error.h"
 #include "schema/random.h"
 #include "schema/text.h"
-#include "storage/row_workers.h"
+#include "storage/machine/row_workers.h"
 
 namespace actkin {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "query/index_reader.h"
+#include "query/reader/index_reader.h"
 #include "tools/benchmarks/peer.h"
 
 namespace actkin {

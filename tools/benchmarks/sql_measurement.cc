@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "schema/error.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/sqlite.h"
 #include "tools/benchmarks/interleave.h"
 
 namespace actkin {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "schema/error.h"
-#include "storage/sqlite.h"
+#include "storage/catalog/sqlite.h"
 #include "tools/benchmarks/peer.h"
 
 namespace actkin {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <set>
 
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 #include "schema/error.h"
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/indexer/torch/made_transformer.h"
 #include "tests/shared_data.h"

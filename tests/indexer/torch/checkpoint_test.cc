@@ -1,5 +1,5 @@
 // Checkpoints under the names that wrappers of a model and training scripts leave.
-#include "indexer/checkpoint.h"
+#include "indexer/model/checkpoint.h"
 
 #include <gmock/gmock.h>
 

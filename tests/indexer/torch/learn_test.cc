@@ -1,11 +1,11 @@
-#include "indexer/learn.h"
+#include "indexer/train/learn.h"
 
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
 #include "schema/random.h"
-#include "storage/file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 
 namespace actkin {
 

@@ -6,7 +6,7 @@
 #include <random>
 #include <thread>
 
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 #include "tests/error_matchers.h"
 #include "tests/indexer/torch/made_forest.h"
 #include "tests/indexer/torch/made_transformer.h"

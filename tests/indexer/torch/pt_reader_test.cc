@@ -5,8 +5,8 @@
 #include <cstring>
 #include <numeric>
 
-#include "indexer/torch_backend.h"
-#include "storage/file.h"
+#include "indexer/model/torch_backend.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/indexer/torch/pickle_bytes.h"
 #include "tests/shared_data.h"

@@ -1,13 +1,13 @@
 // Training as LibTorch computes it, held against the reference forward pass.
-#include "indexer/train.h"
+#include "indexer/train/train.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "indexer/checkpoint.h"
-#include "storage/file.h"
+#include "indexer/model/checkpoint.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/indexer/torch/made_transformer.h"
 #include "tests/temporary_folder.h"

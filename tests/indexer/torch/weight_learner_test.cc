@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "indexer/torch_backend.h"
+#include "indexer/model/torch_backend.h"
 #include "schema/random.h"
 
 namespace actkin {

@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <string>
 
-#include "query/index_reader.h"
+#include "query/reader/index_reader.h"
 #include "schema/error.h"
 
 int main(int argc, char** argv) {

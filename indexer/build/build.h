@@ -1,0 +1,51 @@
+#ifndef ACTKIN_INDEXER_BUILD_BUILD_H_
+#define ACTKIN_INDEXER_BUILD_BUILD_H_
+
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "schema/progress.h"
+#include "schema/site.h"
+
+namespace actkin {
+
+inline constexpr int kDefaultStringLength = 10;
+
+struct BuildOptions {
+  std::filesystem::path corpus;
+  std::filesystem::path out;                             // the index directory
+  std::optional<std::filesystem::path> model;            // without: strings and counts alone
+  std::optional<std::filesystem::path> vocabulary_from;  // a text, for a checkpoint that does not carry its vocabulary
+  std::optional<int> string_length;                      // L; without: the directory's, else kDefaultStringLength
+  std::vector<int> t_is = {-1};                          // negative ones count from the end of L
+  std::optional<std::vector<int>> blocks;                // negative ones count from the end; without: all of the model
+  std::set<Stream> streams = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd};
+  std::vector<Site> sites;  // of proj and ffwd: these instead of what t_is, blocks and streams span
+  Element element = Element::kFloat32;
+  // Read every byte that is there, and make again what is damaged; without, what opening a file finds.
+  bool repair = false;
+  int threads = 1;
+  double checkpoint_seconds = 10;  // how much work a killed build may lose
+};
+
+struct BuildSummary {
+  std::uint64_t strings = 0;
+  std::size_t sites_added = 0;
+  std::size_t sites_before = 0;
+  std::size_t files_repaired = 0;
+  std::uint64_t bytes_added = 0;  // by the added sites
+  double seconds = 0;
+};
+
+// Makes an index directory, continues an unfinished one, or adds sites to a finished one; files that are missing or
+// damaged are made again, of whatever sites (indexer/build/repair.h). A reader sees the sites that were asked for once all of
+// them are whole and flushed; then each gets its heads, without which it is searched more slowly. Throws Error; then
+// the unfinished work stays under partial/ for the next run, and a reader sees what it saw before.
+BuildSummary Build(const BuildOptions& options, ProgressListener& progress);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_BUILD_BUILD_H_

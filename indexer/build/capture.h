@@ -1,0 +1,57 @@
+#ifndef ACTKIN_INDEXER_BUILD_CAPTURE_H_
+#define ACTKIN_INDEXER_BUILD_CAPTURE_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "indexer/text/prefix_tree.h"
+#include "indexer/model/torch_backend.h"
+#include "schema/progress.h"
+#include "storage/catalog/index_directory.h"
+
+namespace actkin {
+
+// What a capture makes: the rows of these proj and ffwd sites.
+struct CapturePlan {
+  std::vector<Site> sites;
+  // Sites that are computed beside them, and not kept: which outputs are computed together decides their last digits.
+  std::vector<Site> computed;
+  Element element = Element::kFloat32;
+  std::uint64_t embed = 0;
+  // Names the corpus, the model, the sites and the element: an unfinished capture is continued only by the same plan.
+  std::string fingerprint;
+};
+
+struct CaptureOptions {
+  int threads = 1;  // at most six are used, so that memory stays within 4 GB
+  // How often progress is made safe on disk; 0 after every batch.
+  double checkpoint_seconds = 10;
+  std::uint64_t batch_rows = 0;  // leaves of a batch; 0: by the model's sizes (tests set it)
+};
+
+// A finished vector file, still under partial/.
+struct CapturedFile {
+  Site site;
+  std::filesystem::path path;
+  std::uint64_t row_count = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t header_checksum = 0;
+};
+
+// Bytes that the vector files of a plan take.
+std::uint64_t CaptureBytes(const CapturePlan& plan, const PrefixTree& tree);
+
+// Runs every prefix of `tree` through the model once and writes the rows of the plan's sites to vector files under
+// partial/. Batches are fixed ranges of the tree's leaves, each computed by one thread, so that the files' bytes depend
+// neither on the number of threads nor on where an earlier run was killed; an unfinished capture goes on from its last
+// checkpoint. REQUIRES: the build lock is held; tree.depth() is 1 + the largest t_i of the plan.
+std::vector<CapturedFile> Capture(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model,
+                                  const IndexDirectory& directory, const CaptureOptions& options,
+                                  ProgressListener& progress);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_BUILD_CAPTURE_H_

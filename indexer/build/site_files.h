@@ -1,0 +1,31 @@
+#ifndef ACTKIN_INDEXER_BUILD_SITE_FILES_H_
+#define ACTKIN_INDEXER_BUILD_SITE_FILES_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "indexer/text/prefix_tree.h"
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/index_directory.h"
+#include "storage/formats/safetensors.h"
+
+namespace actkin {
+
+// The files of an index directory that are not captured. Each is written under partial/, flushed, opened again, and
+// moved to its name, in place of what is there; the returned row is for the catalog. Throw Error naming the file.
+
+// Which string each row at a t_i belongs to. REQUIRES: t_i < tree.depth().
+FileRow MakeRowOrder(const IndexDirectory& directory, const PrefixTree& tree, int t_i);
+// The embedding site at a t_i.
+FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t_i, const StateDict& model);
+// The copy of the checkpoint; the row's checksum is its SHA-256.
+FileRow MakeModelCopy(const IndexDirectory& directory, const std::string& bytes);
+
+// Moves a finished file from partial/ to where the catalog will name it.
+FileRow PublishFile(const IndexDirectory& directory, const std::filesystem::path& partial, const std::string& name,
+                    std::uint64_t header_checksum);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_BUILD_SITE_FILES_H_

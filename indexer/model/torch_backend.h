@@ -1,0 +1,174 @@
+#ifndef ACTKIN_INDEXER_MODEL_TORCH_BACKEND_H_
+#define ACTKIN_INDEXER_MODEL_TORCH_BACKEND_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "indexer/model/row_algebra.h"
+#include "schema/model_layout.h"
+#include "schema/site.h"
+#include "storage/formats/safetensors.h"
+
+namespace actkin {
+
+// Distinct prefixes of a run of strings, as a forest: every string is a path from a root. Level t holds the prefixes of
+// length t+1, in lexicographic order; the last level holds the strings.
+struct PrefixForest {
+  struct Level {
+    std::vector<TokenId> tokens;         // the last token of each prefix
+    std::vector<std::uint32_t> parents;  // its position in the level above; unused at level 0. Never decreasing.
+  };
+  std::vector<Level> levels;
+
+  std::uint64_t node_count() const {
+    std::uint64_t count = 0;
+    for (const Level& level : levels) count += level.tokens.size();
+    return count;
+  }
+};
+
+// What a forward pass puts out for one site over one forest: values is nodes of level t_i x embed, row-major, valid
+// only during the call. Called once for every site asked for, block by block, proj before ffwd, within a block by t_i.
+using SiteOutput = std::function<void(const Site& site, std::span<const float> values)>;
+
+// The prefix-shared forward pass: computes every prefix of a forest once, sharing keys and values along its paths.
+// One object serves one thread at a time (it keeps its memory between calls); several may share one model.
+class PrefixForward {
+ public:
+  virtual ~PrefixForward() = default;
+
+  // sites: of streams proj and ffwd, with t_i below the number of levels. REQUIRES: tokens are below the vocabulary
+  // size, levels at most the context.
+  virtual void Run(const PrefixForest& forest, std::span<const Site> sites, const SiteOutput& output) = 0;
+};
+
+// A transformer with LibTorch tensors. Immutable; any thread may use it.
+class Transformer {
+ public:
+  virtual ~Transformer() = default;
+
+  virtual const ModelShape& shape() const = 0;
+  virtual std::unique_ptr<PrefixForward> NewPrefixForward() const = 0;
+
+  // The plain batched forward pass, the reference for every other. tokens: count x length, row-major.
+  struct Activations {
+    std::vector<float> logits;             // count x length x vocabulary
+    std::vector<std::vector<float>> proj;  // a block: count x length x embed
+    std::vector<std::vector<float>> ffwd;  // a block: count x length x embed
+  };
+  virtual Activations Forward(std::span<const TokenId> tokens, std::int64_t length) const = 0;
+};
+
+// Everything that training changes: with it a run continues as if it had never stopped.
+struct TrainingState {
+  std::uint64_t steps = 0;   // updates made so far
+  StateDict parameters;      // ExpectedTensors, no metadata
+  StateDict first_moments;   // of AdamW, the same names and shapes; no tensors stand for zeros
+  StateDict second_moments;  // likewise
+};
+
+struct TrainerOptions {
+  int threads = 1;         // the batch is divided among so many replicas of the model
+  double dropout = 0;      // 0 <= dropout < 1; of attention weights and of what a block adds to the residual
+  std::uint64_t seed = 0;  // of the dropout
+};
+
+// A model being trained, with AdamW and gradient clipping. One thread at a time; it works in threads of its own. What
+// it computes depends on its options, its state and the sequences alone, to the last bit.
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+
+  // One update by the gradient of the mean cross-entropy over the batch; returns that mean, in nats. sequences:
+  // (context + 1) tokens each, row-major; the token after each of the first `context` is to be predicted.
+  // REQUIRES: tokens are below the vocabulary size. When the loss or the gradient is not finite nothing is updated, and
+  // NaN is returned.
+  virtual double Step(std::span<const TokenId> sequences, double learning_rate) = 0;
+
+  // The mean cross-entropy, in nats, without dropout. Changes nothing.
+  virtual double Loss(std::span<const TokenId> sequences) = 0;
+
+  virtual TrainingState State() const = 0;
+
+  // Seconds that the matrix products of a Step over `sequence_count` sequences take on their own, attention's excluded,
+  // on the same threads: the limit that BLAS sets. Takes about half a second.
+  virtual double MatrixProductSeconds(std::size_t sequence_count) = 0;
+};
+
+// What the weights of a scheme are learned from. Terms: the embedding, proj of every block, ffwd of every block.
+struct WeightLearningData {
+  std::uint64_t prompts = 0;
+  std::uint64_t terms = 0;  // 1 + 2 * blocks
+  std::uint64_t vocabulary_size = 0;
+  std::vector<float> counts;   // prompts x terms x vocabulary: next-token counts, summed over the term's neighbors
+  std::vector<float> targets;  // prompts x vocabulary: the model's own distribution of the next token
+};
+
+// All that learning changes: with it a run continues as if it had never stopped. Moments are AdamW's.
+struct WeightLearnerState {
+  std::uint64_t steps = 0;           // updates made so far
+  std::vector<float> weights;        // a term each
+  std::vector<float> first_moments;  // likewise; empty stands for zeros
+  std::vector<float> second_moments;
+};
+
+// Weights being learned by AdamW with PyTorch's defaults (betas 0.9 and 0.999, eps 1e-8, weight decay 1e-2). A prompt's
+// loss is the Euclidean norm, not squared, of its weighted counts, divided by their sum, minus its target; a batch's
+// the sum over its prompts. Float32, one thread; what it computes depends on the data, the state and the batches alone.
+class WeightLearner {
+ public:
+  virtual ~WeightLearner() = default;
+
+  // One update by the gradient of the batch's loss; returns that loss, from before the update. A prompt may stand in a
+  // batch more than once. When the loss or the gradient is not finite nothing is updated, and NaN is returned.
+  // REQUIRES: prompts are below the data's number of prompts.
+  virtual double Step(std::span<const std::uint32_t> prompts, double learning_rate) = 0;
+
+  // The batch's loss. Changes nothing.
+  virtual double Loss(std::span<const std::uint32_t> prompts) = 0;
+
+  virtual WeightLearnerState State() const = 0;
+};
+
+// Everything that needs LibTorch, behind one interface, in a shared library of its own that is loaded on demand:
+// loading it takes about a second, and asking never needs it.
+class TorchBackend {
+ public:
+  virtual ~TorchBackend() = default;
+
+  // Reads what torch.save(model.state_dict()) wrote. Throws Error naming `path`. Tensors that IsIgnoredTensor are left
+  // out. Only tensors, strings, numbers and ordered dictionaries are understood; nothing in the file is executed.
+  virtual StateDict ReadPt(const std::filesystem::path& path) const = 0;
+
+  // REQUIRES: `state` passes InferModelShape.
+  virtual std::unique_ptr<Transformer> NewTransformer(const StateDict& state) const = 0;
+
+  virtual const RowAlgebra& row_algebra() const = 0;
+
+  // REQUIRES: the state's parameters pass InferModelShape, and its moments have the same names and shapes.
+  virtual std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const = 0;
+
+  // The weights that PyTorch draws after torch.manual_seed(seed): randn(1) for the embedding, then randn(blocks, 1) for
+  // proj, then the same for ffwd.
+  virtual std::vector<float> InitialSchemeWeights(std::uint64_t seed, std::int64_t blocks) const = 0;
+
+  // `data` outlives the learner. REQUIRES: its sizes are as its comments say, and the state's vectors have a number for
+  // every term.
+  virtual std::unique_ptr<WeightLearner> NewWeightLearner(const WeightLearningData& data,
+                                                          const WeightLearnerState& state) const = 0;
+};
+
+// Loads the library at the first call. Throws Error naming the library when it cannot be loaded. Also sets LibTorch and
+// BLAS to one thread each: parallel work is by forests, so that results do not depend on the number of threads.
+const TorchBackend& LoadTorchBackend();
+
+}  // namespace actkin
+
+// What the library exports. Returns an object that lives as long as the process.
+extern "C" const actkin::TorchBackend* actkin_torch_backend();
+
+#endif  // ACTKIN_INDEXER_MODEL_TORCH_BACKEND_H_

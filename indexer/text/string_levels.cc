@@ -1,0 +1,98 @@
+#include "indexer/text/string_levels.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+namespace actkin {
+namespace {
+
+constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+
+// Numbers (parent, token) pairs in order of first sight. Open addressing over the ordinals of a level that grows with
+// it.
+class PairNumbers {
+ public:
+  PairNumbers(StringLevel& level, std::size_t pairs) : level_(level) {
+    slots_.assign(std::bit_ceil(2 * pairs + 1), kNone);
+  }
+
+  StringOrdinal Number(StringOrdinal parent, TokenId token, std::uint32_t position) {
+    const std::size_t mask = slots_.size() - 1;
+    std::uint64_t hash = (static_cast<std::uint64_t>(parent) << 32 | token) * 0x9E3779B97F4A7C15ULL;
+    std::size_t slot = (hash ^ hash >> 32) & mask;
+    for (; slots_[slot] != kNone; slot = (slot + 1) & mask) {
+      const StringOrdinal ordinal = slots_[slot];
+      if (level_.parents[ordinal] == parent && level_.last_tokens[ordinal] == token) {
+        ++level_.occurrences[ordinal];
+        return ordinal;
+      }
+    }
+    const auto ordinal = static_cast<StringOrdinal>(level_.size());
+    slots_[slot] = ordinal;
+    level_.parents.push_back(parent);
+    level_.last_tokens.push_back(token);
+    level_.occurrences.push_back(1);
+    level_.first_positions.push_back(position);
+    return ordinal;
+  }
+
+ private:
+  StringLevel& level_;
+  std::vector<std::uint32_t> slots_;
+};
+
+}  // namespace
+
+StringLevels::StringLevels(std::span<const TokenId> tokens, std::size_t vocabulary_size, int string_length)
+    : vocabulary_size_(vocabulary_size), corpus_size_(tokens.size()) {
+  // ordinals[p]: the string of the current length that begins at position p. The empty string stands everywhere.
+  std::vector<StringOrdinal> ordinals(tokens.size(), 0);
+  for (int length = 1; length <= string_length + 1; ++length) {
+    StringLevel& level = levels_.emplace_back();
+    if (tokens.size() < static_cast<std::size_t>(length)) break;
+    const std::size_t positions = tokens.size() - static_cast<std::size_t>(length) + 1;
+    PairNumbers numbers(level, positions);
+    for (std::size_t position = 0; position < positions; ++position) {
+      ordinals[position] = numbers.Number(ordinals[position], tokens[position + static_cast<std::size_t>(length) - 1],
+                                          static_cast<std::uint32_t>(position));
+    }
+  }
+}
+
+std::uint64_t StringLevels::RowCount(int length) const {
+  const std::size_t last_start = corpus_size_ - static_cast<std::size_t>(string_length());
+  const auto& positions = level(length).first_positions;
+  return static_cast<std::uint64_t>(std::ranges::upper_bound(positions, last_start) - positions.begin());
+}
+
+StringId StringLevels::FirstStringId(int length) const {
+  StringId first = 1;
+  for (int shorter = 1; shorter < length; ++shorter) first += level(shorter).size();
+  return first;
+}
+
+std::vector<Continuation> StringLevels::Continuations(int length) const {
+  const StringLevel& longer = level(length + 1);
+  // Two stable counting sorts: by token, then by parent.
+  const auto sorted = [](std::size_t keys, std::size_t size, const auto& element, const auto& key) {
+    std::vector<std::uint32_t> ends(keys + 1, 0);
+    for (std::size_t i = 0; i < size; ++i) ++ends[key(element(i)) + 1];
+    for (std::size_t k = 0; k < keys; ++k) ends[k + 1] += ends[k];
+    std::vector<Continuation> result(size);
+    for (std::size_t i = 0; i < size; ++i) result[ends[key(element(i))]++] = element(i);
+    return result;
+  };
+  const auto by_token = sorted(
+      vocabulary_size_, longer.size(),
+      [&](std::size_t i) {
+        return Continuation{longer.parents[i], longer.last_tokens[i], static_cast<StringOrdinal>(i)};
+      },
+      [](const Continuation& c) { return c.token; });
+  const std::size_t parents = length == 0 ? 1 : level(length).size();
+  return sorted(
+      parents, by_token.size(), [&](std::size_t i) { return by_token[i]; },
+      [](const Continuation& c) { return c.parent; });
+}
+
+}  // namespace actkin

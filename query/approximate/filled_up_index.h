@@ -1,0 +1,34 @@
+#ifndef ACTKIN_QUERY_APPROXIMATE_FILLED_UP_INDEX_H_
+#define ACTKIN_QUERY_APPROXIMATE_FILLED_UP_INDEX_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "query/exact/site_index.h"
+
+namespace actkin {
+
+// An approximate index whose answers are never short: where it finds fewer than k rows, they are joined by the best
+// others of the exact ranking until there are k, or all that the band holds. Immutable; any thread.
+class FilledUpIndex : public SiteIndex {
+ public:
+  // exact: of the same site; asked for when it is first needed, by any thread, and what it throws Search throws.
+  FilledUpIndex(std::shared_ptr<const SiteIndex> approximate, std::function<const SiteIndex&()> exact);
+
+  std::uint64_t row_count() const override { return approximate_->row_count(); }
+  std::uint64_t dimension() const override { return approximate_->dimension(); }
+  std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
+  std::vector<float> Vector(RowNumber row) const override { return approximate_->Vector(row); }
+  const SiteIndex& bare() const override { return *approximate_; }
+
+ private:
+  const std::shared_ptr<const SiteIndex> approximate_;
+  const std::function<const SiteIndex&()> exact_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_APPROXIMATE_FILLED_UP_INDEX_H_

@@ -1,0 +1,201 @@
+#include "query/exact/embedding_index.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "query/exact/exact_distance.h"
+#include "query/exact/exact_search.h"
+#include "query/kernels/code_kernels.h"
+#include "schema/error.h"
+
+namespace actkin {
+namespace {
+
+constexpr std::size_t kLargestGroup = 64;
+// Bytes of the tables of a group of queries.
+constexpr std::uint64_t kGroupBytes = 64U << 20;
+constexpr std::uint64_t kPiece = 8192;  // rows: their codes and raw values stay in the second-level cache
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+[[noreturn]] void FailOnCode(const CodeFile& file, std::uint64_t row) {
+  Fail("{}: damaged: row {} holds a code that is not below the vocabulary size {}", file.path().string(), row,
+       file.vocabulary_size());
+}
+
+// What the vector of token c at position m is at: numbers of a row's part.
+std::vector<float> Part(const CodeFile& file, std::size_t code, std::size_t position) {
+  const std::span<const float> token = file.tokens().subspan(code * file.embed(), file.embed());
+  const std::span<const float> place = file.position_embeddings().subspan(position * file.embed(), file.embed());
+  std::vector<float> part(file.embed());
+  std::ranges::transform(token, place, part.begin(), [](float a, float b) { return a + b; });
+  return part;
+}
+
+template <typename Code>
+const Code* Codes(const CodeFile& file) {
+  if constexpr (std::is_same_v<Code, std::uint8_t>) {
+    return file.Codes8().data();
+  } else {
+    return file.Codes16().data();
+  }
+}
+
+// For one query, or for the rows' norms: a table in double precision for the exact distance, and one rounded to float32
+// for the scan.
+struct Tables {
+  std::vector<double> exact;   // positions x vocabulary
+  std::vector<float> scanned;  // positions x TableEntries
+};
+
+template <typename Code>
+class CodeScan : public RowScan {
+ public:
+  CodeScan(const CodeFile& file, std::span<const float> queries, Metric metric)
+      : file_(file),
+        codes_(Codes<Code>(file)),
+        metric_(metric),
+        entries_(TableEntries<Code>(file.vocabulary_size())),
+        bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(file.positions()) : ScanBounds::Cosine(file.positions())),
+        queries_(queries.begin(), queries.end()) {
+    const std::size_t dimension = file.positions() * file.embed();
+    tables_.resize(queries.size() / dimension);
+    for (std::size_t query = 0; query < tables_.size(); ++query) {
+      squared_norms_.push_back(SquaredNorm(std::span(queries_).subspan(query * dimension, dimension)));
+    }
+    for (Tables& tables : tables_) Reserve(tables);
+    if (metric == Metric::kCosine) Reserve(norms_);
+    for (std::size_t position = 0; position < file.positions(); ++position) {
+      for (std::size_t code = 0; code < file.vocabulary_size(); ++code) FillEntry(position, code);
+    }
+  }
+
+  std::size_t query_count() const override { return tables_.size(); }
+  const ScanBounds& bounds() const override { return bounds_; }
+  std::uint64_t piece() const override { return kPiece; }
+
+  void Scan(RowRange rows, std::span<float> raw) const override {
+    const Code* codes = codes_ + rows.begin * file_.positions();
+    const auto sum = [&](const Tables& tables, float* out) {
+      TableSums(codes, rows.size(), file_.positions(), file_.vocabulary_size(), tables.scanned.data(), out);
+    };
+    std::vector<float> scales;
+    if (metric_ == Metric::kCosine) {
+      scales.resize(rows.size());
+      sum(norms_, scales.data());
+      std::ranges::transform(scales, scales.begin(), ScanBounds::CosineScale);
+    }
+    for (std::size_t query = 0; query < tables_.size(); ++query) {
+      float* values = raw.data() + query * rows.size();
+      sum(tables_[query], values);
+      for (std::size_t row = 0; row < scales.size(); ++row) values[row] *= scales[row];
+    }
+  }
+
+  double Distance(std::size_t query, RowNumber row) const override {
+    const Code* codes = codes_ + std::size_t{row} * file_.positions();
+    ExactSums sums;
+    double sum = 0;
+    for (std::size_t position = 0; position < file_.positions(); ++position) {
+      if (codes[position] >= file_.vocabulary_size()) FailOnCode(file_, row);
+      const std::size_t entry = position * file_.vocabulary_size() + codes[position];
+      sum += tables_[query].exact[entry];
+      if (metric_ == Metric::kCosine) sums.squared_norm += norms_.exact[entry];
+    }
+    (metric_ == Metric::kL2 ? sums.squared_distance : sums.dot) = sum;
+    const double distance = ExactDistance(metric_, sums, squared_norms_[query]);
+    if (!std::isfinite(distance)) {
+      Fail("{}: damaged: the embeddings of row {} are not finite; 'actkin verify' says more", file_.path().string(),
+           row);
+    }
+    return distance;
+  }
+
+ private:
+  void Reserve(Tables& tables) const {
+    tables.exact.resize(file_.positions() * file_.vocabulary_size());
+    tables.scanned.assign(file_.positions() * entries_, kNaN);
+  }
+
+  void FillEntry(std::size_t position, std::size_t code) {
+    const std::vector<float> part = Part(file_, code, position);
+    const auto set = [&](Tables& tables, double exact, double scale) {
+      tables.exact[position * file_.vocabulary_size() + code] = exact;
+      // Beyond the largest float this becomes infinite, as the sums of the scan may.
+      const double scanned = exact * scale;
+      tables.scanned[position * entries_ + code] = std::abs(scanned) > std::numeric_limits<float>::max()
+                                                       ? std::numeric_limits<float>::infinity()
+                                                       : static_cast<float>(scanned);
+    };
+    for (std::size_t query = 0; query < tables_.size(); ++query) {
+      const std::size_t offset = (query * file_.positions() + position) * file_.embed();
+      const ExactSums sums = SumExactly(metric_, part, std::span(queries_).subspan(offset, file_.embed()));
+      if (metric_ == Metric::kL2) {
+        set(tables_[query], sums.squared_distance, 1);
+      } else {
+        set(tables_[query], sums.dot, squared_norms_[query] > 0 ? 1 / std::sqrt(squared_norms_[query]) : 0);
+        if (query == 0) set(norms_, sums.squared_norm, 1);
+      }
+    }
+  }
+
+  const CodeFile& file_;
+  const Code* codes_;
+  Metric metric_;
+  std::size_t entries_;
+  ScanBounds bounds_;
+  std::vector<double> queries_;        // count x dimension
+  std::vector<double> squared_norms_;  // count
+  std::vector<Tables> tables_;         // one a query: squared distances, or dot products
+  Tables norms_;                       // the rows' squared norms, for cosine
+};
+
+template <typename Code>
+std::vector<float> Expand(const CodeFile& file, RowNumber row) {
+  const Code* codes = Codes<Code>(file) + std::size_t{row} * file.positions();
+  std::vector<float> vector;
+  vector.reserve(file.positions() * file.embed());
+  for (std::size_t position = 0; position < file.positions(); ++position) {
+    if (codes[position] >= file.vocabulary_size()) FailOnCode(file, row);
+    const std::vector<float> part = Part(file, codes[position], position);
+    vector.insert(vector.end(), part.begin(), part.end());
+  }
+  return vector;
+}
+
+}  // namespace
+
+EmbeddingIndex::EmbeddingIndex(CodeFile file, std::shared_ptr<const RowOrderFile> order)
+    : file_(std::move(file)), order_(std::move(order)) {
+  if (file_.rows().begin != 0)
+    Fail("{}: begins with row {}, expected row 0", file_.path().string(), file_.rows().begin);
+  if (order_->row_count() != file_.rows().size()) {
+    Fail("{}: has {} rows, but the row order has {}", file_.path().string(), file_.rows().size(), order_->row_count());
+  }
+}
+
+std::vector<std::vector<Match>> EmbeddingIndex::Search(std::span<const float> queries,
+                                                       const SearchRequest& request) const {
+  const RowRange rows = CheckRequest(queries, dimension(), row_count(), request);
+  const std::uint64_t table_bytes =
+      file_.positions() * (file_.vocabulary_size() + 256) * (sizeof(double) + sizeof(float));
+  const std::size_t group = std::clamp<std::size_t>(kGroupBytes / table_bytes, 1, kLargestGroup);
+  return SearchExactly(rows, queries.size() / dimension(), group, request, *order_,
+                       [&](std::size_t first, std::size_t count) {
+                         return NewScan(queries.subspan(first * dimension(), count * dimension()), request.metric);
+                       });
+}
+
+std::unique_ptr<RowScan> EmbeddingIndex::NewScan(std::span<const float> queries, Metric metric) const {
+  if (file_.code_bytes() == 1) return std::make_unique<CodeScan<std::uint8_t>>(file_, queries, metric);
+  return std::make_unique<CodeScan<std::uint16_t>>(file_, queries, metric);
+}
+
+std::vector<float> EmbeddingIndex::Vector(RowNumber row) const {
+  return file_.code_bytes() == 1 ? Expand<std::uint8_t>(file_, row) : Expand<std::uint16_t>(file_, row);
+}
+
+}  // namespace actkin

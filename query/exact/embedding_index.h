@@ -1,0 +1,39 @@
+#ifndef ACTKIN_QUERY_EXACT_EMBEDDING_INDEX_H_
+#define ACTKIN_QUERY_EXACT_EMBEDDING_INDEX_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "query/exact/site_index.h"
+#include "storage/formats/code_file.h"
+#include "storage/formats/row_order_file.h"
+
+namespace actkin {
+
+// The index 'exact' of an embedding site, over its lossless product quantizer: distances are sums of one table look-up
+// a position (Jegou, Douze, Schmid: Product Quantization for Nearest Neighbor Search, section III.A). A row's vector
+// is, position after position, the float32 sum of token and position embedding, as the network computes it, and the
+// answer is the brute-force answer over such vectors in double precision, the same on every processor and for every
+// number of threads. Immutable; any thread.
+class EmbeddingIndex : public SiteIndex {
+ public:
+  // The file holds all rows of the site, from 0 on. Throws Error naming it when it does not.
+  EmbeddingIndex(CodeFile file, std::shared_ptr<const RowOrderFile> order);
+
+  std::uint64_t row_count() const override { return file_.rows().size(); }
+  std::uint64_t dimension() const override { return file_.positions() * file_.embed(); }
+  // Throws Error naming the file when one of the rows looked at holds a code that is no token.
+  std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
+  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const override;
+  std::vector<float> Vector(RowNumber row) const override;
+
+ private:
+  CodeFile file_;
+  std::shared_ptr<const RowOrderFile> order_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXACT_EMBEDDING_INDEX_H_

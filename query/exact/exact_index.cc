@@ -1,0 +1,76 @@
+#include "query/exact/exact_index.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "query/exact/exact_search.h"
+#include "query/exact/head_search.h"
+#include "query/exact/vector_scan.h"
+#include "schema/error.h"
+
+namespace actkin {
+namespace {
+
+// Queries that pass over the rows together: enough to make the pass cheap beside the arithmetic.
+constexpr std::size_t kScanGroup = 64;
+constexpr std::size_t kHeadGroup = 64;
+
+}  // namespace
+
+ExactIndex::ExactIndex(std::vector<VectorFile> files, std::optional<HeadFile> heads,
+                       std::shared_ptr<const RowOrderFile> order)
+    : files_(std::move(files)), heads_(std::move(heads)), order_(std::move(order)) {
+  if (files_.empty()) Fail("a site without vector files cannot be searched");
+  dimension_ = files_.front().dimension();
+  std::ranges::sort(files_, {}, [](const VectorFile& file) { return std::pair(file.rows().begin, file.rows().end); });
+  for (const VectorFile& file : files_) {
+    if (file.dimension() != dimension_) {
+      Fail("{}: has dimension {}, another file of its site {}", file.path().string(), file.dimension(), dimension_);
+    }
+    if (file.rows().begin != row_count_) {
+      Fail("{}: begins with row {}, expected row {}: the files of its site have a gap or overlap", file.path().string(),
+           file.rows().begin, row_count_);
+    }
+    row_count_ = file.rows().end;
+  }
+  if (order_->row_count() != row_count_) {
+    Fail("{}: ends with row {}, but the row order has {} rows", files_.back().path().string(), row_count_,
+         order_->row_count());
+  }
+  if (heads_ && (heads_->row_count() != row_count_ || heads_->dimension() != dimension_)) {
+    Fail("{}: the heads of {} rows of dimension {}, the site has {} of {}", heads_->path().string(),
+         heads_->row_count(), heads_->dimension(), row_count_, dimension_);
+  }
+  std::erase_if(files_, [](const VectorFile& file) { return file.rows().size() == 0; });
+}
+
+std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> queries, const SearchRequest& request) const {
+  const RowRange rows = CheckRequest(queries, dimension_, row_count_, request);
+  const std::size_t query_count = queries.size() / dimension_;
+  const auto part = [&](std::size_t first, std::size_t count) {
+    return queries.subspan(first * dimension_, count * dimension_);
+  };
+  if (!heads_) {
+    return SearchExactly(rows, query_count, kScanGroup, request, *order_,
+                         [&](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
+                           return std::make_unique<VectorScan>(files_, dimension_, part(first, count), request.metric,
+                                                               request.cost);
+                         });
+  }
+  std::vector<std::vector<Match>> answers(query_count);
+  for (std::size_t first = 0; first < query_count; first += kHeadGroup) {
+    const std::size_t count = std::min(kHeadGroup, query_count - first);
+    const VectorScan scan(files_, dimension_, part(first, count), request.metric, request.cost);
+    SearchByHeads(heads_->view(request.metric), scan, rows, request, *order_, std::span(answers).subspan(first, count));
+  }
+  return answers;
+}
+
+std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric) const {
+  return std::make_unique<VectorScan>(files_, dimension_, queries, metric);
+}
+
+std::vector<float> ExactIndex::Vector(RowNumber row) const { return FileOfRow(files_, row).Row(row); }
+
+}  // namespace actkin

@@ -1,0 +1,48 @@
+#ifndef ACTKIN_QUERY_EXACT_EXACT_SEARCH_H_
+#define ACTKIN_QUERY_EXACT_EXACT_SEARCH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "query/exact/scan_bounds.h"
+#include "query/exact/site_index.h"
+#include "storage/formats/row_order_file.h"
+
+namespace actkin {
+
+// What a scan knows of a group of queries: a raw value of every row, cheaply, and the exact distance of single rows.
+// Immutable; any thread.
+class RowScan {
+ public:
+  virtual ~RowScan() = default;
+
+  virtual std::size_t query_count() const = 0;
+  virtual const ScanBounds& bounds() const = 0;
+  // How many rows one call of Scan should get.
+  virtual std::uint64_t piece() const = 0;
+  // raw: query_count() x rows.size(), within bounds() of the exact distances.
+  virtual void Scan(RowRange rows, std::span<float> raw) const = 0;
+  // Throws Error naming the file when the row is damaged.
+  virtual double Distance(std::size_t query, RowNumber row) const = 0;
+};
+
+// The rows that a request looks at. Throws Error (usage) as SiteIndex::Search says, for an index without parameters.
+RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, std::uint64_t row_count,
+                      const SearchRequest& request);
+
+// Makes the scan of queries [first, first + count).
+using MakeScan = std::function<std::unique_ptr<RowScan>(std::size_t first, std::size_t count)>;
+
+// The answers of all queries, in groups of at most `group` that pass over the rows together. Exact and the same for
+// every number of threads. REQUIRES: `rows` is what CheckRequest returned, group > 0.
+std::vector<std::vector<Match>> SearchExactly(RowRange rows, std::size_t query_count, std::size_t group,
+                                              const SearchRequest& request, const RowOrderFile& order,
+                                              const MakeScan& make_scan);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXACT_EXACT_SEARCH_H_

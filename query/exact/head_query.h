@@ -1,0 +1,53 @@
+#ifndef ACTKIN_QUERY_EXACT_HEAD_QUERY_H_
+#define ACTKIN_QUERY_EXACT_HEAD_QUERY_H_
+
+#include <cstdint>
+#include <span>
+
+#include "query/kernels/head_kernels.h"
+#include "query/exact/site_index.h"
+#include "storage/formats/head_file.h"
+
+namespace actkin {
+
+// Which rows the heads leave out: those too far for an answer of near rows, or too near for one of far rows.
+enum class Wanted { kNear, kFar };
+
+// A query as a view's heads see it, and what a squared distance between codes proves. Immutable. The derivation is in
+// the source.
+class HeadQuery {
+ public:
+  // query: dimension finite numbers, in double precision as the exact distance is computed from them.
+  HeadQuery(const HeadView& view, Metric metric, Wanted wanted, std::span<const double> query);
+
+  const CoarseQuery& coarse() const { return coarse_; }
+  const FineQuery& fine() const { return fine_; }
+
+  // A row whose squared code distance is beyond the limit (above it where near rows are wanted, below it where far ones
+  // are) is farther, respectively nearer, than `distance`, in units of the metric. `distance` may be infinite.
+  std::int32_t CoarseLimit(double distance) const { return Limit(distance, coarse_step_, coarse_error_); }
+  std::int32_t FineLimit(double distance) const { return Limit(distance, fine_step_, fine_error_); }
+
+ private:
+  // h: the query's, with the tail's norm, signed, last. Returns the distance between h and what its codes say.
+  template <std::size_t kCoordinates>
+  static double Encode(std::span<const double> h, const LevelScales<kCoordinates>& scales,
+                       LevelQuery<kCoordinates>& query);
+  std::int32_t Limit(double distance, double step, double error) const;
+
+  Metric metric_;
+  Wanted wanted_;
+  double axis_defect_;
+  double cosine_slack_;
+  CoarseQuery coarse_;
+  FineQuery fine_;
+  double coarse_step_;
+  double fine_step_;
+  // Of the rows and of this query together.
+  double coarse_error_ = 0;
+  double fine_error_ = 0;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXACT_HEAD_QUERY_H_

@@ -1,0 +1,367 @@
+#include "query/exact/head_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <utility>
+
+#include "query/exact/head_query.h"
+#include "query/exact/top_rows.h"
+#include "storage/machine/row_workers.h"
+
+namespace actkin {
+namespace {
+
+// Blocks that a thread takes at once: their coarse codes stay in the first-level cache while the queries pass over
+// them.
+constexpr std::uint64_t kCoarsePiece = 32;
+// The same where rows may have to be read: 8 blocks of 384 float32 numbers are 768 KB.
+constexpr std::uint64_t kRowPiece = 8;
+
+// True where near rows are wanted: the nearest, or a band that only its upper end, in distance, makes narrow.
+Wanted WantedOf(const SearchRequest& request) {
+  if (request.k) return request.order == Order::kNearest ? Wanted::kNear : Wanted::kFar;
+  const bool far_end_is_high = request.metric == Metric::kL2;
+  const Band band = request.within.value_or(Band{});
+  const double far_end = far_end_is_high ? band.high : -band.low;
+  return far_end < std::numeric_limits<double>::infinity() ? Wanted::kNear : Wanted::kFar;
+}
+
+// The searches of one group of queries.
+class HeadSearch {
+ public:
+  HeadSearch(const HeadView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
+             const RowOrderFile& order)
+      : view_(view),
+        scan_(scan),
+        rows_(rows),
+        blocks_{rows.begin / kBlockRows, (rows.end + kBlockRows - 1) / kBlockRows},
+        request_(request),
+        order_(order),
+        wanted_(WantedOf(request)),
+        capacity_((request.k ? 4 * *request.k : 0) + 8192) {
+    for (std::size_t query = 0; query < scan.query_count(); ++query) {
+      queries_.emplace_back(view, request.metric, wanted_, scan.Exact(query));
+    }
+    best_.resize(queries_.size() * blocks_.size());
+  }
+
+  void Run(std::span<std::vector<Match>> answers) {
+    WorkTeam team(UsefulThreads(blocks_, kRowPiece, request_.threads));
+    workers_.resize(static_cast<std::size_t>(team.size()));
+    for (Worker& worker : workers_) Prepare(worker);
+    FindBlockBests(team);
+    if (request_.k) FindReach(team);
+    FindLeft(team);
+    ReadLeft(team);
+    for (std::size_t query = 0; query < queries_.size(); ++query) {
+      for (Worker& worker : workers_) {
+        const std::vector<Match>& matches = worker.queries[query].matches;
+        answers[query].insert(answers[query].end(), matches.begin(), matches.end());
+      }
+      SortMatches(request_, answers[query]);
+    }
+  }
+
+ private:
+  // A row that neither code leaves out, and its squared fine distance.
+  struct Left {
+    std::int32_t fine = 0;
+    RowNumber row = 0;
+  };
+  // Rows whose codes are beyond these are left out.
+  struct Limits {
+    std::int32_t coarse = 0;
+    std::int32_t fine = 0;
+  };
+  // One thread's share of one query's search.
+  struct Share {
+    TopRows found;
+    Limits limits = {};
+    std::vector<Left> left = {};
+    std::vector<Match> matches = {};
+  };
+  struct Worker {
+    std::deque<Share> queries;
+    std::vector<std::uint32_t> blocks;
+    std::vector<RowNumber> rows;
+    std::vector<std::int32_t> fine;
+    std::vector<float> raw;
+  };
+
+  bool Beyond(std::int32_t squared, std::int32_t limit) const {
+    return wanted_ == Wanted::kNear ? squared > limit : squared < limit;
+  }
+  bool Better(std::int32_t a, std::int32_t b) const { return wanted_ == Wanted::kNear ? a < b : a > b; }
+
+  std::int32_t NothingBeyond() const {
+    return wanted_ == Wanted::kNear ? std::numeric_limits<std::int32_t>::max()
+                                    : std::numeric_limits<std::int32_t>::min();
+  }
+
+  // The distance, in units of the metric, beyond which the band has no rows.
+  double BandEnd() const {
+    const Band band = request_.within.value_or(Band{});
+    return (wanted_ == Wanted::kNear) == (request_.metric == Metric::kL2) ? band.high : band.low;
+  }
+
+  void Prepare(Worker& worker) const {
+    for (std::size_t query = 0; query < queries_.size(); ++query) {
+      worker.queries.emplace_back(Share{TopRows(request_, scan_.bounds(), order_,
+                                                [this, query](RowNumber row) { return scan_.Distance(query, row); })});
+    }
+  }
+
+  void SetLimits(Share& share, std::size_t query) const {
+    const double reach = request_.k ? share.found.reach() : BandEnd();
+    share.limits = {queries_[query].CoarseLimit(reach), queries_[query].FineLimit(reach)};
+  }
+
+  void FindBlockBests(WorkTeam& team) {
+    team.ForEachPiece(blocks_, kCoarsePiece, [this](int, RowRange piece) {
+      const auto codes = view_.coarse.subspan(piece.begin * kBlockBytes, piece.size() * kBlockBytes);
+      for (std::size_t query = 0; query < queries_.size(); ++query) {
+        std::int32_t* best = best_.data() + query * blocks_.size() + (piece.begin - blocks_.begin);
+        if (wanted_ == Wanted::kNear) {
+          SmallestCoarse(codes, queries_[query].coarse(), best);
+        } else {
+          LargestCoarse(codes, queries_[query].coarse(), best);
+        }
+      }
+    });
+  }
+
+  std::span<const std::int32_t> Bests(std::size_t query) const {
+    return std::span(best_).subspan(query * blocks_.size(), blocks_.size());
+  }
+
+  // For each query a distance that at least k rows of the band reach: the k-th best of some rows whose codes look good.
+  // Where there are not k such rows, the band's end.
+  void FindReach(WorkTeam& team) {
+    const RowRange queries{0, queries_.size()};
+    team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
+      const Limits limits{PromisingLimit(piece.begin), NothingBeyond()};
+      for (Worker& worker : workers_) worker.queries[piece.begin].limits = limits;
+    });
+    const std::size_t enough = 4 * PromisingBlocks();
+    ForEachBlocks(team, [&](Worker& worker, std::size_t query, RowRange blocks) {
+      Share& share = worker.queries[query];
+      if (share.left.size() < enough) CollectLeft(worker, query, blocks);
+    });
+    std::vector<std::vector<Left>> best(queries_.size());
+    team.ForEachPiece(queries, 1, [&](int, RowRange piece) { best[piece.begin] = TakeBest(piece.begin); });
+    const std::uint64_t most = std::ranges::max_element(best, {}, &std::vector<Left>::size)->size();
+    std::vector<float> raw(queries_.size() * most);
+    ForEachSlice(team, best, [&](Worker&, std::size_t query, std::span<Left> slice, std::size_t begin) {
+      ForEachRun(slice, [&](std::size_t first, RowRange run) {
+        scan_.ScanOne(query, run, std::span(raw).subspan(query * most + begin + first, run.size()));
+      });
+    });
+    team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
+      const double reach = ReachOf(std::span(raw).subspan(piece.begin * most, best[piece.begin].size()));
+      for (Worker& worker : workers_) worker.queries[piece.begin].found.RequireAtLeastAsGoodAs(reach);
+    });
+  }
+
+  // So many blocks that their best rows, and others as good, hold nearly the k best.
+  std::size_t PromisingBlocks() const {
+    return static_cast<std::size_t>(std::min<std::uint64_t>(5 * *request_.k + 256, blocks_.size()));
+  }
+  // The k-th best of twice as many rows is close to the k-th best of all; of k rows it would be the worst.
+  std::uint64_t RowsThatBoundReach() const { return 2 * *request_.k + 16; }
+
+  // The coarse distance that the best rows of so many blocks reach.
+  std::int32_t PromisingLimit(std::size_t query) const {
+    const std::span<const std::int32_t> bests = Bests(query);
+    std::vector<std::int32_t> sorted(bests.begin(), bests.end());
+    const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(PromisingBlocks() - 1);
+    std::nth_element(sorted.begin(), last, sorted.end(),
+                     [this](std::int32_t a, std::int32_t b) { return Better(a, b); });
+    return *last;
+  }
+
+  // Of the rows left of a query those whose fine codes are best; none, where they are fewer than k. Leaves none.
+  std::vector<Left> TakeBest(std::size_t query) {
+    std::vector<Left> best = TakeLeft(query);
+    if (best.size() < *request_.k) best.clear();
+    if (best.size() > RowsThatBoundReach()) {
+      BringBestToFront(best, RowsThatBoundReach());
+      best.resize(RowsThatBoundReach());
+    }
+    return best;
+  }
+
+  // A distance that k of the rows with these raw values reach; the band's end where that is not known.
+  double ReachOf(std::span<float> raw) const {
+    const std::uint64_t k = *request_.k;
+    const bool smaller_is_better = SmallerIsBetter(request_.metric, request_.order);
+    // Rows of which nothing is known, or that may be outside the band, prove nothing.
+    const auto proven_end = std::remove_if(raw.begin(), raw.end(), [this](float value) {
+      return std::isnan(value) || (request_.within && (scan_.bounds().LowestDistance(value) < request_.within->low ||
+                                                       scan_.bounds().HighestDistance(value) > request_.within->high));
+    });
+    if (static_cast<std::uint64_t>(proven_end - raw.begin()) < k) return BandEnd();
+    const auto worst = raw.begin() + static_cast<std::ptrdiff_t>(k - 1);
+    std::nth_element(raw.begin(), worst, proven_end,
+                     [=](float a, float b) { return smaller_is_better ? a < b : a > b; });
+    return smaller_is_better ? scan_.bounds().HighestDistance(*worst) : scan_.bounds().LowestDistance(*worst);
+  }
+
+  void BringBestToFront(std::vector<Left>& left, std::uint64_t count) const {
+    std::nth_element(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count - 1), left.end(),
+                     [this](const Left& a, const Left& b) { return Better(a.fine, b.fine); });
+  }
+
+  // Calls action(worker, query, blocks) for pieces of all blocks; a worker's pieces ascend.
+  template <typename Action>
+  void ForEachBlocks(WorkTeam& team, const Action& action) {
+    team.ForEachPiece(blocks_, kRowPiece, [&](int worker, RowRange piece) {
+      for (std::size_t query = 0; query < queries_.size(); ++query) {
+        action(workers_[static_cast<std::size_t>(worker)], query, piece);
+      }
+    });
+  }
+
+  // Leaves in the shares all rows that may be in the answer.
+  void FindLeft(WorkTeam& team) {
+    for (Worker& worker : workers_) {
+      for (std::size_t query = 0; query < queries_.size(); ++query) SetLimits(worker.queries[query], query);
+    }
+    ForEachBlocks(team, [&](Worker& worker, std::size_t query, RowRange blocks) {
+      CollectLeft(worker, query, blocks);
+      Share& share = worker.queries[query];
+      if (share.left.size() >= capacity_) Shrink(share, query, worker.raw);
+    });
+  }
+
+  void CollectLeft(Worker& worker, std::size_t query, RowRange blocks) const {
+    const std::span<const std::int32_t> bests = Bests(query);
+    Share& share = worker.queries[query];
+    worker.blocks.clear();
+    for (std::uint64_t block = blocks.begin; block < blocks.end; ++block) {
+      if (!Beyond(bests[block - blocks_.begin], share.limits.coarse)) {
+        worker.blocks.push_back(static_cast<std::uint32_t>(block));
+      }
+    }
+    constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+    const auto [low, high] =
+        wanted_ == Wanted::kNear ? std::pair(0, share.limits.coarse) : std::pair(share.limits.coarse, kMost);
+    worker.rows.resize(worker.blocks.size() * kBlockRows);
+    worker.rows.resize(
+        CoarseRowsWithin(view_.coarse.data(), worker.blocks, queries_[query].coarse(), low, high, worker.rows.data()));
+    // The first block and the last may hold others too.
+    if (blocks.begin == blocks_.begin || blocks.end == blocks_.end) {
+      std::erase_if(worker.rows, [this](RowNumber row) { return row < rows_.begin || row >= rows_.end; });
+    }
+    worker.fine.resize(worker.rows.size());
+    FineDistances(view_.fine.data(), worker.rows, queries_[query].fine(), worker.fine.data());
+    for (std::size_t i = 0; i < worker.rows.size(); ++i) {
+      if (!Beyond(worker.fine[i], share.limits.fine)) share.left.push_back({worker.fine[i], worker.rows[i]});
+    }
+  }
+
+  // Reads the k best of the rows left, so that the limits leave fewer; all of them where that is not enough.
+  void Shrink(Share& share, std::size_t query, std::vector<float>& raw) const {
+    if (request_.k) {
+      BringBestToFront(share.left, *request_.k);
+      const auto rest = share.left.begin() + static_cast<std::ptrdiff_t>(*request_.k);
+      Offer(share.found, query, {share.left.begin(), rest}, raw);
+      share.left.erase(share.left.begin(), rest);
+      share.found.ExcludeByRaw();
+      SetLimits(share, query);
+      std::erase_if(share.left, [&](const Left& one) { return Beyond(one.fine, share.limits.fine); });
+    }
+    if (share.left.size() > capacity_ / 2) {
+      Offer(share.found, query, share.left, raw);
+      share.left.clear();
+      SetLimits(share, query);
+    }
+  }
+
+  // Reads what is left of every query, slice by slice, whoever is free.
+  void ReadLeft(WorkTeam& team) {
+    std::vector<std::vector<Left>> left(queries_.size());
+    for (std::size_t query = 0; query < queries_.size(); ++query) left[query] = TakeLeft(query);
+    ForEachSlice(team, left, [&](Worker& worker, std::size_t query, std::span<Left> slice, std::size_t) {
+      Offer(worker.queries[query].found, query, slice, worker.raw);
+    });
+    team.ForEachPiece({0, queries_.size() * workers_.size()}, 1, [&](int, RowRange piece) {
+      Share& share = workers_[piece.begin % workers_.size()].queries[piece.begin / workers_.size()];
+      share.matches = share.found.Finish();
+    });
+  }
+
+  // Empties what the shares have left of a query.
+  std::vector<Left> TakeLeft(std::size_t query) {
+    std::vector<Left> left;
+    for (Worker& worker : workers_) {
+      std::vector<Left>& some = worker.queries[query].left;
+      left.insert(left.end(), some.begin(), some.end());
+      some.clear();
+    }
+    return left;
+  }
+
+  // Calls action(worker, query, slice, index of its first row) for slices of each query's rows.
+  template <typename Action>
+  void ForEachSlice(WorkTeam& team, std::vector<std::vector<Left>>& rows, const Action& action) {
+    constexpr std::uint64_t kSlice = 128;
+    const std::uint64_t most = std::ranges::max_element(rows, {}, &std::vector<Left>::size)->size();
+    const std::uint64_t slices = (most + kSlice - 1) / kSlice;
+    team.ForEachPiece({0, queries_.size() * slices}, 1, [&](int worker, RowRange piece) {
+      const std::size_t query = piece.begin / slices;
+      const std::uint64_t begin = piece.begin % slices * kSlice;
+      if (begin >= rows[query].size()) return;
+      const std::uint64_t count = std::min<std::uint64_t>(kSlice, rows[query].size() - begin);
+      action(workers_[static_cast<std::size_t>(worker)], query, std::span(rows[query]).subspan(begin, count), begin);
+    });
+  }
+
+  // Sorts rows, and calls action(index of the first, rows) for every run of neighbors among them.
+  template <typename Action>
+  void ForEachRun(std::span<Left> left, const Action& action) const {
+    constexpr std::size_t kAhead = 2;  // rows whose numbers are asked for while a run is scanned
+    std::size_t asked = 0;
+    std::ranges::sort(left, {}, &Left::row);
+    for (std::size_t i = 0; i < left.size();) {
+      std::size_t end = i + 1;
+      while (end < left.size() && left[end].row == left[end - 1].row + 1) ++end;
+      for (; asked < std::min(end + kAhead, left.size()); ++asked) scan_.Prefetch(left[asked].row);
+      action(i, RowRange{left[i].row, std::uint64_t{left[end - 1].row} + 1});
+      i = end;
+    }
+  }
+
+  // Reads rows and offers them.
+  void Offer(TopRows& found, std::size_t query, std::span<Left> left, std::vector<float>& raw) const {
+    ForEachRun(left, [&](std::size_t, RowRange run) {
+      raw.resize(run.size());
+      scan_.ScanOne(query, run, raw);
+      found.Offer(static_cast<RowNumber>(run.begin), raw);
+    });
+  }
+
+  const HeadView& view_;
+  const VectorScan& scan_;
+  const RowRange rows_;
+  const RowRange blocks_;  // that hold the rows; the first and the last may hold others too
+  const SearchRequest& request_;
+  const RowOrderFile& order_;
+  const Wanted wanted_;
+  std::vector<HeadQuery> queries_;
+  std::vector<std::int32_t> best_;  // queries x blocks
+  // Rows left that a share may hold: enough that one step of shrinking pays.
+  const std::size_t capacity_;
+  std::vector<Worker> workers_;
+};
+
+}  // namespace
+
+void SearchByHeads(const HeadView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
+                   const RowOrderFile& order, std::span<std::vector<Match>> answers) {
+  HeadSearch(view, scan, rows, request, order).Run(answers);
+}
+
+}  // namespace actkin

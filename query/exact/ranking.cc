@@ -1,0 +1,94 @@
+#include "query/exact/ranking.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "query/exact/top_rows.h"
+
+namespace actkin {
+namespace {
+
+constexpr std::uint64_t kFirstPiece = 64;
+constexpr std::uint64_t kGrowth = 8;
+// From here on all rows are looked at once, instead of searched for by way of their codes.
+constexpr std::uint64_t kMostSearched = 32'768;
+// Rows between two pauses where all are looked at: 50 MB at 384 dimensions.
+constexpr std::uint64_t kRowsAtOnce = 32'768;
+
+}  // namespace
+
+Ranking::Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request)
+    : index_(std::move(index)), exact_(exact), vector_(std::move(vector)), request_(std::move(request)) {
+  if (request_.k) request_.k = std::min(*request_.k, index_->row_count());
+}
+
+std::optional<std::uint64_t> Ranking::row_count() const {
+  if (complete_) return found_.size();
+  if (!exact_ || request_.within) return std::nullopt;
+  return request_.k.value_or(index_->row_count());
+}
+
+std::optional<Match> Ranking::Find(std::uint64_t place, std::uint64_t expected, const Pause& pause) {
+  while (place >= found_.size() && !complete_) {
+    if (request_.k) expected = *request_.k;
+    const std::uint64_t next = found_.empty() ? kFirstPiece : kGrowth * found_.size();
+    const std::uint64_t count = expected > found_.size() ? expected : next;
+    if (exact_ && count > std::min(kMostSearched, index_->row_count() / 2)) {
+      FindRest(pause);
+    } else {
+      FindMore(count, pause);
+    }
+  }
+  return place < found_.size() ? std::optional(found_[place]) : std::nullopt;
+}
+
+std::uint64_t Ranking::FoundAtLastDistance() const {
+  const auto other = std::find_if(found_.rbegin(), found_.rend(),
+                                  [&](const Match& match) { return match.distance != found_.back().distance; });
+  return static_cast<std::uint64_t>(other - found_.rbegin());
+}
+
+SearchRequest Ranking::RequestForMore() const {
+  SearchRequest request = request_;
+  request.k.reset();
+  if (found_.empty()) return request;
+  Band band = request.within.value_or(Band{});
+  (SmallerIsBetter(request.metric, request.order) ? band.low : band.high) = found_.back().distance;
+  request.within = band;
+  return request;
+}
+
+void Ranking::Append(const std::vector<Match>& more) {
+  // Rows at one distance come by ordinal: those that were found come first.
+  const std::uint64_t again = found_.empty() ? 0 : FoundAtLastDistance();
+  found_.insert(found_.end(), more.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(again, more.size())),
+                more.end());
+}
+
+void Ranking::FindMore(std::uint64_t count, const Pause& pause) {
+  pause();
+  SearchRequest request = RequestForMore();
+  const std::uint64_t again = found_.empty() ? 0 : FoundAtLastDistance();
+  request.k = std::min(count - found_.size() + again, index_->row_count());
+  const std::vector<Match> more = index_->Search(vector_, request).front();
+  Append(more);
+  complete_ = more.size() < *request.k || found_.size() >= request_.k.value_or(index_->row_count());
+}
+
+void Ranking::FindRest(const Pause& pause) {
+  SearchRequest request = RequestForMore();
+  std::vector<Match> more;
+  for (std::uint64_t begin = 0; begin < index_->row_count(); begin += kRowsAtOnce) {
+    pause();
+    request.rows = RowRange{begin, std::min(begin + kRowsAtOnce, index_->row_count())};
+    const std::vector<Match> piece = index_->Search(vector_, request).front();
+    more.insert(more.end(), piece.begin(), piece.end());
+  }
+  pause();
+  SortMatches(request, more);
+  Append(more);
+  if (request_.k && found_.size() > *request_.k) found_.resize(*request_.k);
+  complete_ = true;
+}
+
+}  // namespace actkin

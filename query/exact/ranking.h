@@ -1,0 +1,54 @@
+#ifndef ACTKIN_QUERY_EXACT_RANKING_H_
+#define ACTKIN_QUERY_EXACT_RANKING_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "query/exact/site_index.h"
+
+namespace actkin {
+
+// The rows of a site by rank, for one vector, found as far as they are asked for: 64 at first, then eight times as
+// many, then all. A piece is searched from where the last one ended, and the rows are the same whatever the pieces. One
+// thread at a time.
+class Ranking {
+ public:
+  // request.k cuts the ranking; one that is larger than the site asks for all rows. An index that is not exact finds
+  // its k rows at once. REQUIRES: no request.rows; request.k unless the index is exact.
+  Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request);
+
+  // Called between pieces of work of some 20 ms. What it throws leaves Find; what was found before stays.
+  using Pause = std::function<void()>;
+
+  // The row at `place`, from 0; none where there are not so many. expected: so many rows will probably be asked for, 0
+  // where that is not known. Throws as SiteIndex::Search does.
+  std::optional<Match> Find(std::uint64_t place, std::uint64_t expected, const Pause& pause);
+
+  // How many rows there are, where that is known without a search: no band leaves any out.
+  std::optional<std::uint64_t> row_count() const;
+
+  std::uint64_t memory_bytes() const { return found_.capacity() * sizeof(Match) + vector_.size() * sizeof(float); }
+
+ private:
+  void FindMore(std::uint64_t count, const Pause& pause);
+  void FindRest(const Pause& pause);
+  // The request for what comes after the rows found: those at the last one's distance are found once more.
+  SearchRequest RequestForMore() const;
+  std::uint64_t FoundAtLastDistance() const;
+  // Adds what such a request found.
+  void Append(const std::vector<Match>& more);
+
+  std::shared_ptr<const SiteIndex> index_;
+  bool exact_;
+  std::vector<float> vector_;
+  SearchRequest request_;
+  std::vector<Match> found_;  // by rank
+  bool complete_ = false;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXACT_RANKING_H_

@@ -1,0 +1,86 @@
+#ifndef ACTKIN_QUERY_EXACT_SITE_INDEX_H_
+#define ACTKIN_QUERY_EXACT_SITE_INDEX_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "schema/band.h"
+#include "schema/site.h"
+
+namespace actkin {
+
+// What searches cost, counted by all threads.
+struct SearchCost {
+  std::atomic<std::uint64_t> rows_read = 0;  // rows whose numbers were read, not their sketches or codes alone
+};
+
+struct SearchRequest {
+  Metric metric = Metric::kL2;
+  Order order = Order::kNearest;
+  // How many neighbors; without it every row in `within`.
+  std::optional<std::uint64_t> k = 10;
+  std::optional<Band> within;
+  // Rows to look at; without it all. The answer over a site is the merge of the answers over its ranges.
+  std::optional<RowRange> rows;
+  // faiss::ParameterSpace parameters such as "efSearch=64"; the exact indices take none.
+  std::string parameters;
+  int threads = 1;
+  SearchCost* cost = nullptr;  // where it is added up
+  // Where it is given: gets, a query, how many rows of the answer an approximate index did not find, so that exact
+  // search filled them up. Indices that find every row leave it as it is.
+  std::vector<std::uint64_t>* filled_up = nullptr;
+};
+
+struct Match {
+  RowNumber row = 0;
+  StringOrdinal ordinal = 0;  // of the row's string, within its length
+  // l2: Euclidean distance, not squared. cosine: cosine similarity, 0 where one of the two vectors is zero.
+  double distance = 0;
+};
+
+// What people are told of a match: smaller where closer. l2: the Euclidean distance; cosine: 1 - the similarity.
+inline double DistanceOf(Metric metric, double match_distance) {
+  return metric == Metric::kL2 ? match_distance : 1 - match_distance;
+}
+// Larger where closer; none for l2.
+inline std::optional<double> SimilarityOf(Metric metric, double match_distance) {
+  return metric == Metric::kL2 ? std::nullopt : std::optional(match_distance);
+}
+
+class RowScan;
+
+// Search over the rows of one site. Opened on files that are never changed, so any number of threads may search at
+// once.
+class SiteIndex {
+ public:
+  virtual ~SiteIndex() = default;
+
+  virtual std::uint64_t row_count() const = 0;
+  virtual std::uint64_t dimension() const = 0;
+
+  // queries: count x dimension(), row-major. One answer a query, best first (the nearest, or with Order::kFarthest the
+  // farthest), equal distances in order of string ordinal. Throws Error (usage) when this index cannot do what
+  // `request` asks, k is 0 or exceeds the number of rows looked at, or a query holds NaN or infinity.
+  virtual std::vector<std::vector<Match>> Search(std::span<const float> queries,
+                                                 const SearchRequest& request) const = 0;
+
+  // A pass over all rows for some queries (exact_search.h). Both the queries and this index outlive it. Throws Error
+  // (usage) where this index keeps no rows.
+  virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const;
+
+  // The index whose rows Search answers with before exact search fills them up: what is to be measured of an
+  // approximate index.
+  virtual const SiteIndex& bare() const { return *this; }
+
+  // The row's vector as the model put it out (unrotated): dimension() numbers. REQUIRES: row < row_count().
+  virtual std::vector<float> Vector(RowNumber row) const = 0;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXACT_SITE_INDEX_H_

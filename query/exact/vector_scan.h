@@ -1,0 +1,62 @@
+#ifndef ACTKIN_QUERY_EXACT_VECTOR_SCAN_H_
+#define ACTKIN_QUERY_EXACT_VECTOR_SCAN_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "query/exact/exact_search.h"
+#include "query/exact/scan_bounds.h"
+#include "storage/formats/vector_file.h"
+
+namespace actkin {
+
+// A group of queries over the rows of a proj or ffwd site: raw values in float32, exact distances in double precision.
+class VectorScan : public RowScan {
+ public:
+  // files: by first row, none empty, without gaps; queries: count x dimension. Both outlive this object, as does cost,
+  // which may be null.
+  VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimension, std::span<const float> queries,
+             Metric metric, SearchCost* cost = nullptr);
+
+  std::size_t query_count() const override { return query_count_; }
+  const ScanBounds& bounds() const override { return bounds_; }
+  std::uint64_t piece() const override;
+  void Scan(RowRange rows, std::span<float> raw) const override;
+  double Distance(std::size_t query, RowNumber row) const override;
+
+  // The same for one query: raw has rows.size() values.
+  void ScanOne(std::size_t query, RowRange rows, std::span<float> raw) const;
+  // Asks for a row's numbers, so that they are there when they are scanned a little later.
+  void Prefetch(RowNumber row) const;
+  // The query as exact distances are computed from it: dimension numbers.
+  std::span<const double> Exact(std::size_t query) const {
+    return std::span(exact_).subspan(query * dimension_, dimension_);
+  }
+
+ private:
+  // Raw values of queries [first, first + count) over rows of one file.
+  void ScanFile(const VectorFile& file, RowRange rows, std::size_t first, std::size_t count,
+                std::span<float> raw) const;
+  template <typename Number>
+  void ScanNumbers(const Number* numbers, std::size_t row_count, std::size_t first, std::size_t count,
+                   std::span<float> raw) const;
+  void ScanQueries(RowRange rows, std::size_t first, std::size_t count, std::span<float> raw) const;
+
+  const std::vector<VectorFile>& files_;
+  std::uint64_t dimension_;
+  std::size_t query_count_;
+  Metric metric_;
+  SearchCost* cost_;
+  ScanBounds bounds_;
+  std::vector<double> exact_;          // count x dimension
+  std::vector<double> squared_norms_;  // count
+  std::vector<float> scanned_;         // count x dimension; for cosine of unit length
+};
+
+// The file, of several by first row that together hold the row, in which it stands.
+const VectorFile& FileOfRow(const std::vector<VectorFile>& files, RowNumber row);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXACT_VECTOR_SCAN_H_

@@ -1,0 +1,90 @@
+#ifndef ACTKIN_QUERY_EXPERIMENT_BAND_TUNER_H_
+#define ACTKIN_QUERY_EXPERIMENT_BAND_TUNER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace actkin {
+
+// What a search for bands and weights looks at. A source is one of the places that neighbors come from, such as ffwd of
+// one block; its threshold b lets in the rows of bands 0..b.
+struct TuningData {
+  std::size_t prompts = 0;
+  std::size_t sources = 0;
+  std::size_t thresholds = 0;
+  std::size_t vocabulary_size = 0;
+  std::vector<float> counts;   // sources x prompts x thresholds x vocabulary: next-token counts of the rows let in
+  std::vector<float> targets;  // prompts x vocabulary: the model's own distribution
+
+  static std::uint64_t Bytes(std::uint64_t prompts, std::uint64_t sources, std::uint64_t thresholds,
+                             std::uint64_t vocabulary_size) {
+    return (sources * thresholds + 2) * prompts * vocabulary_size * sizeof(float);
+  }
+};
+
+// How much a source's counts are worth, and which rows it lets in. Weight 0: the source is not used.
+struct TunedSource {
+  std::size_t threshold = 0;
+  double weight = 0;
+
+  friend bool operator==(const TunedSource&, const TunedSource&) = default;
+};
+
+// Looks for the thresholds and weights whose predictions (the weighted counts, divided by their sum) have the smallest
+// mean Hellinger distance from the targets. Source by source it tries every threshold with several weights, and keeps
+// what is best beside the others as they are; then all weights move together by exponentiated gradient descent (Kivinen
+// and Warmuth, "Exponentiated Gradient versus Gradient Descent for Linear Predictors"), which keeps them positive; and
+// so on until a round gains next to nothing. Never gets worse on the way. Deterministic, whatever the threads.
+class BandTuner {
+ public:
+  // `data` outlives this object. REQUIRES: its sizes are as its comments say, none of them 0.
+  BandTuner(const TuningData& data, int threads);
+
+  // Starts from `start` (a source each), or where it is empty from the same middling threshold everywhere and equal
+  // shares. Told after each step: how many of how many steps at most, and the mean distance.
+  using Hear = std::function<void(std::uint64_t step, std::uint64_t steps, double hellinger_mean)>;
+  std::vector<TunedSource> Search(std::vector<TunedSource> start, const Hear& hear);
+
+  double HellingerMean(std::span<const TunedSource> sources) const;
+
+  static constexpr int kMostRounds = 16;
+
+ private:
+  const float* Counts(std::size_t source, std::size_t prompt, std::size_t threshold) const {
+    return data_.counts.data() +
+           ((source * data_.prompts + prompt) * data_.thresholds + threshold) * data_.vocabulary_size;
+  }
+  // The mean, over prompts, of what all counts of a source and threshold add up to.
+  double MeanMass(std::size_t source, std::size_t threshold) const {
+    return mass_[source * data_.thresholds + threshold];
+  }
+  std::vector<TunedSource> DefaultStart() const;
+  void AddWeighted(std::span<const TunedSource> sources, std::optional<std::size_t> except, std::size_t prompt,
+                   std::span<float> totals) const;
+  // The mean distance with `source` at every threshold and with every one of some weights, the others as they are.
+  struct Candidate {
+    TunedSource source;
+    double hellinger_mean = 0;
+  };
+  std::vector<Candidate> TrySource(std::span<const TunedSource> sources, std::size_t source) const;
+  // The distance's derivative by the logarithm of each weight; returns the mean distance.
+  double Gradient(std::span<const TunedSource> sources, std::vector<double>& gradient) const;
+  void DescendWeights(std::vector<TunedSource>& sources) const;
+
+  // Sums of `width` numbers over all prompts, each made by add(prompt, sums): in pieces, in their order.
+  std::vector<double> SumOverPrompts(std::size_t width,
+                                     const std::function<void(std::size_t prompt, std::span<double> sums)>& add) const;
+
+  const TuningData& data_;
+  const int threads_;
+  std::vector<float> roots_;  // prompts x vocabulary: square roots of the targets
+  std::vector<double> mass_;  // sources x thresholds
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXPERIMENT_BAND_TUNER_H_

@@ -1,0 +1,394 @@
+#include "query/experiment/experiment.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "query/predict/band_counts.h"
+#include "schema/error.h"
+#include "schema/text.h"
+#include "storage/catalog/experiment_catalog.h"
+#include "storage/machine/file.h"
+#include "storage/machine/row_workers.h"
+
+namespace actkin {
+namespace {
+
+// Prompts of one search: as many as a search likes to get, while its answers stay small beside the memory limit.
+constexpr std::uint64_t kBatch = 2048;
+constexpr std::uint64_t kAnswerBytes = std::uint64_t{256} << 20;
+// Of one pass over all rows.
+constexpr std::uint64_t kBandBatch = 256;
+constexpr std::uint64_t kPredictionBatch = 512;
+constexpr std::uint64_t kPiece = 16;  // prompts that a thread takes at once
+
+std::uint64_t BatchFor(double rows_a_prompt) {
+  const double bytes = std::max(rows_a_prompt, 1.0) * sizeof(Match);
+  return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(static_cast<double>(kAnswerBytes) / bytes), 8, kBatch);
+}
+
+std::vector<SavedNeighbor> Compact(const std::vector<Match>& matches) {
+  std::vector<SavedNeighbor> neighbors;
+  neighbors.reserve(matches.size());
+  for (const Match& match : matches) neighbors.push_back({match.ordinal, static_cast<float>(match.distance)});
+  return neighbors;
+}
+
+std::string DescribeSearch(const Site& site, Metric metric, const std::optional<Band>& within) {
+  return fmt::format("{} {}{}", Describe(site), Name(metric), within ? " " + FormatBand(*within) : "");
+}
+
+}  // namespace
+
+Experiment::Experiment(IndexReader& reader, PromptSet set, int threads, ProgressListener& progress)
+    : reader_(reader), set_(std::move(set)), threads_(threads), progress_(progress) {}
+
+void Experiment::Lock() {
+  if (!lock_) lock_.emplace(reader_.directory());
+}
+
+std::unique_ptr<ExperimentWriter> Experiment::Writer() {
+  Lock();
+  return std::make_unique<ExperimentWriter>(reader_.directory());
+}
+
+std::int64_t Experiment::SaveSet() {
+  if (set_.row.prompt_set_id != 0) return set_.row.prompt_set_id;
+  Lock();
+  if (const auto found = ExperimentCatalog(reader_.catalog()).FindPromptSet(set_.row.name)) {
+    set_.row = *found;
+  } else {
+    set_.row.prompt_set_id = Writer()->AddPromptSet(set_.row, PromptRows(set_));
+  }
+  return set_.row.prompt_set_id;
+}
+
+StringId Experiment::FirstStringId(int length) const {
+  for (const LengthRow& row : reader_.catalog().Lengths()) {
+    if (row.length == length) return row.first_string_id;
+  }
+  FailUsage("t_i {}: strings have {} tokens", length - 1, reader_.string_length());
+}
+
+void Experiment::RequireDisk(std::uint64_t bytes) const {
+  const std::uint64_t free = FreeDiskBytes(reader_.directory().path());
+  if (bytes <= free) return;
+  Fail(
+      "{}: needs {:.2f} GB more on disk for neighbors, {:.2f} GB are free: free some space, or ask for a smaller k or "
+      "sample",
+      reader_.directory().path().string(), static_cast<double>(bytes) / 1e9, static_cast<double>(free) / 1e9);
+}
+
+void Experiment::FailNotImported(const NeighborNeed& need) const {
+  FailUsage("prompt set {}: no neighbors in {}, {}, with k {} were imported", Quote(set_.row.name), Describe(need.site),
+            Name(need.metric), need.k ? fmt::format("{}", *need.k) : "all");
+}
+
+std::vector<NeighborNeed> Experiment::NeedsOf(const PoolRequest& request, int blocks,
+                                              const std::function<bool(std::size_t term)>& wanted) const {
+  std::vector<NeighborNeed> needs;
+  for (std::size_t term = 0; term < TermCount(blocks); ++term) {
+    if (!wanted(term)) continue;
+    for (const Site& site : SitesOf(request, TermAt(term, blocks))) {
+      needs.push_back({site, request.metric, CountIn(request, term, site), request.BandOf(term)});
+    }
+  }
+  return needs;
+}
+
+std::optional<std::uint64_t> Experiment::CountIn(const PoolRequest& request, std::size_t term, const Site& site) const {
+  return request.CountOf(term, reader_.RowCount(site.t_i));
+}
+
+std::optional<SavedNeighborLists> Experiment::SavedLists(const NeighborNeed& need) {
+  if (set_.row.prompt_set_id == 0) return std::nullopt;
+  return FindSavedNeighbors(reader_, set_.row.prompt_set_id, need.site, need.metric, need.k.value(), need.within);
+}
+
+std::shared_ptr<const BandTotalsFile> Experiment::SavedBandTotals(const NeighborNeed& need) {
+  if (set_.row.prompt_set_id == 0) return nullptr;
+  for (const SavedBandTotalsRow& row : ExperimentCatalog(reader_.catalog()).SavedBandTotals(set_.row.prompt_set_id)) {
+    if (row.site != need.site || row.metric != need.metric || row.within != need.within.value()) continue;
+    return OpenCatalogued<BandTotalsFile>(reader_.directory(), row.file, set_.prompts.size());
+  }
+  return nullptr;
+}
+
+bool Experiment::Has(const NeighborNeed& need) {
+  return need.k ? SavedLists(need).has_value() : SavedBandTotals(need) != nullptr;
+}
+
+bool Experiment::CanFind(const NeighborNeed& need) {
+  if (Has(need)) return true;
+  if (set_.row.imported) FailNotImported(need);
+  const bool built = reader_.catalog().FindSite(need.site).has_value();
+  if (built) reader_.OpenIndex(need.site);  // damage is found before the work begins
+  for (const LengthRow& length : reader_.catalog().Lengths()) {
+    if (need.k && length.length == need.site.t_i + 1 && *need.k > length.row_count) {
+      FailUsage("-k {}: {} has {} rows", *need.k, Describe(need.site), length.row_count);
+    }
+  }
+  return built;
+}
+
+void Experiment::Require(std::span<const NeighborNeed> needs) {
+  std::vector<Site> missing;
+  for (const NeighborNeed& need : needs) {
+    if (!CanFind(need)) missing.push_back(need.site);
+  }
+  reader_.RequireSites(missing);
+}
+
+void Experiment::Find(const NeighborNeed& need) { FindIn(reader_, need); }
+
+void Experiment::FindIn(IndexReader& built, const NeighborNeed& need) {
+  if (Has(need)) return;
+  if (set_.row.imported) FailNotImported(need);
+  if (need.k) {
+    SearchNeighbors(built, need);
+  } else {
+    CountBand(built, need);
+  }
+}
+
+SavedNeighborLists Experiment::Neighbors(const Site& site, Metric metric, std::uint64_t k,
+                                         const std::optional<Band>& within) {
+  const NeighborNeed need{site, metric, k, within};
+  if (std::optional<SavedNeighborLists> lists = SavedLists(need)) return *lists;
+  Find(need);
+  return SavedLists(need).value();
+}
+
+std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const Site& site, Metric metric, const Band& within) {
+  const NeighborNeed need{site, metric, std::nullopt, within};
+  if (std::shared_ptr<const BandTotalsFile> totals = SavedBandTotals(need)) return totals;
+  Find(need);
+  return SavedBandTotals(need);
+}
+
+PromptVectors& Experiment::Vectors() {
+  if (!vectors_) vectors_.emplace(reader_, set_.prompts, threads_, progress_);
+  return *vectors_;
+}
+
+void Experiment::SearchNeighbors(IndexReader& built, const NeighborNeed& need) {
+  const auto& [site, metric, count, within] = need;
+  const std::uint64_t k = count.value();
+  const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
+  Lock();
+  const std::uint64_t prompts = set_.prompts.size();
+  const IndexDirectory& directory = reader_.directory();
+  const std::string name = IndexDirectory::SavedNeighbors(set_.row.name, site, metric, k, within);
+  const std::filesystem::path partial = ExperimentPartial(directory, name);
+  if (!std::filesystem::exists(partial)) RequireDisk(SavedNeighborsWriter::FileBytes(prompts, k));
+  SearchRequest request;
+  request.metric = metric;
+  request.k = k;
+  request.within = within;
+  request.threads = threads_;
+  SavedNeighborsWriter writer(partial, prompts, k);
+  const std::uint64_t already = writer.done();
+  const std::uint64_t batch = BatchFor(static_cast<double>(k));
+  progress_.Begin(DescribeSearch(site, metric, within), prompts, "prompts");
+  progress_.Advance(already, already);
+  while (writer.done() < prompts) {
+    const RowRange range{writer.done(), std::min(writer.done() + batch, prompts)};
+    const std::vector<float> queries = Vectors().Of(site, range, built);
+    std::vector<std::vector<SavedNeighbor>> found;
+    found.reserve(range.size());
+    for (const std::vector<Match>& matches : index->Search(queries, request)) found.push_back(Compact(matches));
+    writer.Write(found);
+    progress_.Advance(writer.done(), already);
+  }
+  progress_.End();
+  const std::uint64_t checksum = writer.Finish();
+  if (SavedNeighborsFile(partial).header_checksum() != checksum) {
+    Fail("{}: did not read back as written", partial.string());
+  }
+  const FileRow file = PublishExperiment(directory, name, checksum);
+  const std::int64_t id = SaveSet();
+  Writer()->AddSavedNeighbors(id, {site, metric, k, within, file});
+}
+
+void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
+  const Site& site = need.site;
+  const Metric metric = need.metric;
+  const Band& within = need.within.value();
+  const std::uint64_t prompts = set_.prompts.size();
+  const IndexDirectory& directory = reader_.directory();
+  const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
+  const std::shared_ptr<const RowOrderFile> order = built.OpenRowOrder(site.t_i);
+  const StringId first = FirstStringId(site.t_i + 1);
+  Lock();
+  const std::string name = IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within);
+  const std::filesystem::path partial = ExperimentPartial(directory, name);
+  const BandRequest request{
+      .metric = metric, .thresholds = ThresholdsOf(within, metric), .inverse_distance = true, .threads = threads_};
+  const std::size_t vocabulary = Counts().vocabulary_size();
+  BandTotalsWriter writer(partial, prompts, vocabulary);
+  const std::uint64_t already = writer.done();
+  progress_.Begin(DescribeSearch(site, metric, within), prompts, "prompts");
+  progress_.Advance(already, already);
+  while (writer.done() < prompts) {
+    const RowRange range{writer.done(), std::min(writer.done() + kBandBatch, prompts)};
+    const std::vector<float> queries = Vectors().Of(site, range, built);
+    const BandCounts counts = CountBands(*index, *order, first, Counts(), queries, request);
+    std::vector<BandTotalsWriter::Totals> totals(range.size());
+    for (std::size_t i = 0; i < totals.size(); ++i) {
+      totals[i].rows = counts.rows[i * counts.bands + counts.bands - 1];
+      const std::span<const std::uint32_t> none = counts.Of(i, counts.bands - 1);
+      const std::span<const double> inverse = counts.InverseOf(i, counts.bands - 1);
+      totals[i].values.assign(none.begin(), none.end());
+      totals[i].values.insert(totals[i].values.end(), inverse.begin(), inverse.end());
+    }
+    writer.Write(totals);
+    progress_.Advance(writer.done(), already);
+  }
+  progress_.End();
+  const std::uint64_t checksum = writer.Finish();
+  if (BandTotalsFile(partial).header_checksum() != checksum) {
+    Fail("{}: did not read back as written", partial.string());
+  }
+  const FileRow file = PublishExperiment(directory, name, checksum);
+  const std::int64_t id = SaveSet();
+  Writer()->AddSavedBandTotals(id, {site, metric, within, file});
+}
+
+bool Experiment::HasPredictions() {
+  const std::int64_t id = set_.row.prompt_set_id;
+  return id != 0 && ExperimentCatalog(reader_.catalog()).SavedPredictions(id).has_value();
+}
+
+std::shared_ptr<const PredictionsFile> Experiment::Predictions() {
+  const std::uint64_t prompts = set_.prompts.size();
+  const IndexDirectory& directory = reader_.directory();
+  const auto find = [&]() -> std::shared_ptr<const PredictionsFile> {
+    if (set_.row.prompt_set_id == 0) return nullptr;
+    const auto row = ExperimentCatalog(reader_.catalog()).SavedPredictions(set_.row.prompt_set_id);
+    if (!row) return nullptr;
+    auto file = OpenCatalogued<PredictionsFile>(directory, *row, prompts);
+    if (file->vocabulary_size() != reader_.vocabulary().size()) {
+      Fail("{}: of another vocabulary", directory.Resolve(row->file).string());
+    }
+    return file;
+  };
+  if (std::shared_ptr<const PredictionsFile> file = find()) return file;
+  const PromptForward& forward = reader_.Forward();
+  Lock();
+  const std::string name = IndexDirectory::SavedPredictions(set_.row.name);
+  const std::filesystem::path partial = ExperimentPartial(directory, name);
+  const std::size_t vocabulary = reader_.vocabulary().size();
+  PredictionsWriter writer(partial, prompts, vocabulary);
+  const std::uint64_t already = writer.done();
+  progress_.Begin("the model's predictions", prompts, "prompts");
+  progress_.Advance(already, already);
+  while (writer.done() < prompts) {
+    const RowRange range{writer.done(), std::min(writer.done() + kPredictionBatch, prompts)};
+    std::vector<float> probabilities(range.size() * vocabulary);
+    ForEachPiece(range, kPiece, UsefulThreads(range, kPiece, threads_), [&](int, RowRange piece) {
+      for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
+        std::ranges::copy(forward.NextTokenProbabilities(set_.prompts[i].tokens),
+                          probabilities.begin() + static_cast<std::ptrdiff_t>((i - range.begin) * vocabulary));
+      }
+    });
+    writer.Write(probabilities);
+    progress_.Advance(writer.done(), already);
+  }
+  progress_.End();
+  const std::uint64_t checksum = writer.Finish();
+  if (PredictionsFile(partial).header_checksum() != checksum) {
+    Fail("{}: did not read back as written", partial.string());
+  }
+  const FileRow file = PublishExperiment(directory, name, checksum);
+  const std::int64_t id = SaveSet();
+  Writer()->AddSavedPredictions(id, file);
+  return find();
+}
+
+const NextTokenTable& Experiment::Counts() {
+  if (!counts_) {
+    counts_ =
+        std::make_unique<NextTokenTable>(reader_.catalog(), reader_.vocabulary().size(), 1, reader_.string_length());
+  }
+  return *counts_;
+}
+
+std::vector<Site> Experiment::SitesOf(const PoolRequest& request, const Term& term) const {
+  if (term.stream != Stream::kEmbedding) {
+    std::vector<Site> sites;
+    for (const int t_i : request.t_is) sites.push_back({term.stream, term.block, t_i});
+    return sites;
+  }
+  if (set_.row.length > reader_.string_length()) return {};  // there are no strings as long as the prompts
+  return {{Stream::kEmbedding, 0, set_.row.length - 1}};
+}
+
+std::vector<Experiment::Source> Experiment::SourcesOf(const PoolRequest& request, std::size_t number, int blocks) {
+  std::vector<Source> sources;
+  const std::optional<Band>& within = request.BandOf(number);
+  for (const Site& site : SitesOf(request, TermAt(number, blocks))) {
+    const std::optional<std::uint64_t> k = CountIn(request, number, site);
+    Source& source = sources.emplace_back();
+    source.first_string_id = FirstStringId(site.t_i + 1);
+    if (k) {
+      source.lists = Neighbors(site, request.metric, *k, within);
+    } else {
+      source.totals = BandTotals(site, request.metric, within.value());
+    }
+  }
+  return sources;
+}
+
+TokenTotals Experiment::Totals(const PoolRequest& request, Kernel kernel, int blocks,
+                               const std::function<bool(std::size_t term)>& wanted, RowRange prompts) {
+  const NextTokenCounts& counts = Counts();
+  std::vector<std::vector<Source>> sources(TermCount(blocks));
+  for (std::size_t term = 0; term < sources.size(); ++term) {
+    if (wanted(term)) sources[term] = SourcesOf(request, term, blocks);
+  }
+  TokenTotals totals(prompts.size(), sources.size(), counts.vocabulary_size());
+  const int workers = UsefulThreads(prompts, kPiece, threads_);
+  std::vector<std::vector<PooledNeighbor>> pools(static_cast<std::size_t>(workers));
+  ForEachPiece(prompts, kPiece, workers, [&](int worker, RowRange piece) {
+    std::vector<PooledNeighbor>& pool = pools[static_cast<std::size_t>(worker)];
+    for (std::uint64_t prompt = piece.begin; prompt < piece.end; ++prompt) {
+      for (std::size_t term = 0; term < sources.size(); ++term) {
+        const std::span<double> sums = totals.Of(prompt - prompts.begin, term);
+        pool.clear();
+        for (const Source& source : sources[term]) {
+          if (source.totals) {
+            const auto of_band = source.totals->Of(prompt, static_cast<std::size_t>(kernel));
+            for (std::size_t token = 0; token < sums.size(); ++token) sums[token] += of_band[token];
+          } else {
+            for (const SavedNeighbor& neighbor : source.lists->Of(prompt)) {
+              pool.push_back({source.first_string_id + neighbor.ordinal, neighbor.distance});
+            }
+          }
+        }
+        SelectFromPool(request.metric, request.merge, request.CountOf(term), pool);
+        AddNeighbors(pool, kernel, counts, sums);
+      }
+    }
+  });
+  return totals;
+}
+
+std::vector<NeighborNeed> CombineNeeds(std::vector<NeighborNeed> needs) {
+  const auto order = [](const NeighborNeed& need) {
+    const Band within = need.within.value_or(Band{});
+    // Lists without a band come first: they may answer those within one.
+    return std::tuple(need.site, need.metric, need.within.has_value(), within.low, within.high, need.k.has_value());
+  };
+  std::ranges::stable_sort(needs, {}, order);
+  std::vector<NeighborNeed> combined;
+  for (const NeighborNeed& need : needs) {
+    if (combined.empty() || order(combined.back()) != order(need)) {
+      combined.push_back(need);
+    } else if (need.k) {
+      combined.back().k = std::max(*combined.back().k, *need.k);
+    }
+  }
+  return combined;
+}
+
+}  // namespace actkin

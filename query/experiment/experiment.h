@@ -1,0 +1,123 @@
+#ifndef ACTKIN_QUERY_EXPERIMENT_EXPERIMENT_H_
+#define ACTKIN_QUERY_EXPERIMENT_EXPERIMENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "query/reader/index_reader.h"
+#include "query/predict/neighbor_pool.h"
+#include "query/predict/next_token_counts.h"
+#include "query/reader/prompt_set.h"
+#include "query/reader/prompt_vectors.h"
+#include "query/predict/saved_neighbor_lists.h"
+#include "query/predict/scheme.h"
+#include "query/predict/token_totals.h"
+#include "schema/progress.h"
+#include "storage/catalog/build_lock.h"
+#include "storage/catalog/experiment_writer.h"
+#include "storage/formats/saved_neighbors_file.h"
+
+namespace actkin {
+
+// What is searched in one site for every prompt of a set: its k nearest among the rows within the band, or, without a
+// k, what follows all rows within the band, added up.
+struct NeighborNeed {
+  Site site;
+  Metric metric = Metric::kL2;
+  std::optional<std::uint64_t> k;
+  std::optional<Band> within;
+};
+
+// Each site's needs beside each other, and of those that one search answers the largest alone.
+std::vector<NeighborNeed> CombineNeeds(std::vector<NeighborNeed> needs);
+
+// Answers the questions that an evaluation asks of all prompts of a set, and saves the answers in the index directory:
+// a site is searched once, and a run that was killed goes on where it was. One thread (it works in threads of its own).
+class Experiment {
+ public:
+  // The catalog gets the set when something is first saved for it. `reader` and `progress` outlive this object.
+  Experiment(IndexReader& reader, PromptSet set, int threads, ProgressListener& progress);
+
+  const PromptSet& set() const { return set_; }
+  IndexReader& reader() { return reader_; }
+  int threads() const { return threads_; }
+  ProgressListener& progress() { return progress_; }
+
+  // What a request needs, of the terms that `wanted` is true for.
+  std::vector<NeighborNeed> NeedsOf(const PoolRequest& request, int blocks,
+                                    const std::function<bool(std::size_t term)>& wanted) const;
+  // True where it is saved.
+  bool Has(const NeighborNeed& need);
+  // True where it is saved, or its site is built. Throws Error (usage) when its site has fewer rows than k, or the set
+  // was imported without it.
+  bool CanFind(const NeighborNeed& need);
+  // Throws Error (usage) as CanFind does, and where it is false, naming the sites that are built and the command line
+  // that builds all those that are missing.
+  void Require(std::span<const NeighborNeed> needs);
+  // Finds and saves what is not saved yet. Throws Error (usage) when the site is not built.
+  void Find(const NeighborNeed& need);
+  // The same, where the need's site is built in another directory of the same corpus and model.
+  void FindIn(IndexReader& built, const NeighborNeed& need);
+
+  // What Find saved; found first where that is not done.
+  SavedNeighborLists Neighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within);
+  std::shared_ptr<const BandTotalsFile> BandTotals(const Site& site, Metric metric, const Band& within);
+
+  // The model's own distributions. Throws Error (usage) when the directory has no model and none are saved.
+  std::shared_ptr<const PredictionsFile> Predictions();
+  bool HasPredictions();
+
+  // What a request's neighbors add up to, of the prompts [prompts.begin, prompts.end), for the terms that `wanted` is
+  // true for; the others are zero. REQUIRES: terms are those of `blocks` blocks.
+  TokenTotals Totals(const PoolRequest& request, Kernel kernel, int blocks,
+                     const std::function<bool(std::size_t term)>& wanted, RowRange prompts);
+
+  // Next-token counts of all strings, in memory.
+  const NextTokenTable& Counts();
+
+  // Adds the set to the catalog where it is not there. Returns its id.
+  std::int64_t SaveSet();
+  // The directory's lock is held from now on. Throws Error when another process holds it.
+  void Lock();
+  // For a change of the catalog, under the directory's lock. Throws Error when another process holds that.
+  std::unique_ptr<ExperimentWriter> Writer();
+
+ private:
+  // Every site that a request asks of a term, in order.
+  std::vector<Site> SitesOf(const PoolRequest& request, const Term& term) const;
+  // How many neighbors a request asks of a term in one of its sites; none: all.
+  std::optional<std::uint64_t> CountIn(const PoolRequest& request, std::size_t term, const Site& site) const;
+  [[noreturn]] void FailNotImported(const NeighborNeed& need) const;
+  std::optional<SavedNeighborLists> SavedLists(const NeighborNeed& need);
+  std::shared_ptr<const BandTotalsFile> SavedBandTotals(const NeighborNeed& need);
+  void SearchNeighbors(IndexReader& built, const NeighborNeed& need);
+  void CountBand(IndexReader& built, const NeighborNeed& need);
+  PromptVectors& Vectors();
+  StringId FirstStringId(int length) const;
+  void RequireDisk(std::uint64_t bytes) const;
+
+  // What a term's neighbors come from, one a site.
+  struct Source {
+    StringId first_string_id = 0;
+    std::optional<SavedNeighborLists> lists;
+    std::shared_ptr<const BandTotalsFile> totals;  // where there are no lists
+  };
+  std::vector<Source> SourcesOf(const PoolRequest& request, std::size_t term, int blocks);
+
+  IndexReader& reader_;
+  PromptSet set_;
+  const int threads_;
+  ProgressListener& progress_;
+  std::optional<BuildLock> lock_;
+  std::optional<PromptVectors> vectors_;
+  std::unique_ptr<NextTokenTable> counts_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXPERIMENT_EXPERIMENT_H_

@@ -1,0 +1,41 @@
+#ifndef ACTKIN_QUERY_EXPERIMENT_TUNE_H_
+#define ACTKIN_QUERY_EXPERIMENT_TUNE_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "query/experiment/evaluation.h"
+#include "query/experiment/experiment.h"
+#include "query/predict/scheme.h"
+#include "schema/site.h"
+
+namespace actkin {
+
+struct TuneRequest {
+  std::set<Stream> streams = {Stream::kFfwd};
+  std::vector<int> t_is;               // of proj and ffwd: rows of all of them count
+  std::uint64_t training_prompts = 0;  // the first of the set; the others are held out
+  std::string name = "tuned";          // of the scheme
+};
+
+struct TuneResult {
+  Scheme scheme;  // with a band, open above, and a weight for each block; in cosine
+  Agreement training;
+  Agreement held_out;  // no samples where no prompt is held out
+};
+
+// The similarities that bands may begin at: cosines of angles two degrees apart, to 90 degrees, of four decimals.
+std::vector<double> TuningThresholds();
+
+// Looks for the similarity from which on a block's rows count, and for what they count, so that the scheme's mean
+// Hellinger distance from the model's own predictions is least over the training prompts (band_tuner.h). First all rows
+// of every site are added up by similarity (band_counts.h), into files under partial/ from which a run that was killed
+// continues and which are gone at the end. Deterministic. Throws Error (usage) when a site is not built, or the sample
+// is too large for the memory.
+TuneResult Tune(Experiment& experiment, int blocks, const TuneRequest& request);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_EXPERIMENT_TUNE_H_

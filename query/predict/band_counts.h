@@ -1,0 +1,61 @@
+#ifndef ACTKIN_QUERY_PREDICT_BAND_COUNTS_H_
+#define ACTKIN_QUERY_PREDICT_BAND_COUNTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "query/predict/next_token_counts.h"
+#include "query/exact/site_index.h"
+#include "schema/band.h"
+#include "schema/site.h"
+#include "storage/formats/row_order_file.h"
+
+namespace actkin {
+
+struct BandRequest {
+  Metric metric = Metric::kCosine;
+  // Part the rows: band 0 holds the rows at thresholds[0] or nearer, band b those at thresholds[b] or nearer that are
+  // in no band before it; rows beyond the last threshold are in none. Strictly from the nearest to the farthest; at
+  // least one, at most 250; the last may be infinitely far: it has all the other rows.
+  std::vector<double> thresholds;
+  bool inverse_distance = false;  // add those up, too
+  int threads = 1;
+};
+
+// What came next after the rows of a site, by how near they are to each of some queries.
+struct BandCounts {
+  std::size_t bands = 0;
+  std::size_t vocabulary_size = 0;
+  std::vector<std::uint32_t> rows;    // queries x bands
+  std::vector<std::uint32_t> counts;  // queries x bands x vocabulary: next-token counts, summed over the band's rows
+  std::vector<double>
+      inverse_distances;  // likewise, each row's times KernelValue(kInverseDistance); empty unless asked
+
+  std::span<const std::uint32_t> Of(std::size_t query, std::size_t band) const {
+    return std::span(counts).subspan((query * bands + band) * vocabulary_size, vocabulary_size);
+  }
+  std::span<const double> InverseOf(std::size_t query, std::size_t band) const {
+    return std::span(inverse_distances).subspan((query * bands + band) * vocabulary_size, vocabulary_size);
+  }
+};
+
+// The thresholds whose last band is `within`: one or two of them.
+std::vector<double> ThresholdsOf(const Band& within, Metric metric);
+
+// Passes over all rows once for every few hundred queries, without a list of neighbors: bands that hold hundreds of
+// thousands of rows cost little more than empty ones. Which band a row is in is exact, as SiteIndex::Search is: where
+// the scan leaves it in doubt, the distance is computed in double precision. The result does not depend on the threads.
+// queries: count x dimension; order: of the site's rows; first: the id of the site's first string. `hear` is told how
+// many queries are done. Memory: the result, and for each thread 4 bytes (12 with inverse distances) x bands x
+// vocabulary x 256. Throws Error (usage) when the thresholds are not as said, or the index keeps no rows.
+BandCounts CountBands(
+    const SiteIndex& index, const RowOrderFile& order, StringId first, const NextTokenTable& next_tokens,
+    std::span<const float> queries, const BandRequest& request,
+    const std::function<void(std::uint64_t)>& hear = [](std::uint64_t) {});
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_PREDICT_BAND_COUNTS_H_

@@ -1,0 +1,46 @@
+#include "query/predict/next_token_counts.h"
+
+#include <limits>
+
+#include "schema/error.h"
+
+namespace actkin {
+void CatalogNextTokenCounts::Add(StringId string_id, double factor, std::span<double> totals) const {
+  for (const NextToken& next : catalog_.NextTokens(string_id)) {
+    totals[next.token_id] += factor * static_cast<double>(next.count);
+  }
+}
+
+NextTokenTable::NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, int min_length, int max_length)
+    : vocabulary_size_(vocabulary_size) {
+  const std::vector<LengthRow> lengths = catalog.Lengths();
+  const LengthRow& shortest = lengths.at(static_cast<std::size_t>(min_length - 1));
+  const LengthRow& longest = lengths.at(static_cast<std::size_t>(max_length - 1));
+  first_ = shortest.first_string_id;
+  const StringId end = longest.first_string_id + longest.string_count;
+  begins_.reserve(end - first_ + 1);
+  catalog.ForEachNextToken(first_, end, [&](StringId string_id, const NextToken& next) {
+    if (next.count > std::numeric_limits<std::uint32_t>::max()) {
+      Fail("the catalog is damaged: string {} is followed {} times by one token", string_id, next.count);
+    }
+    while (begins_.size() <= string_id - first_) begins_.push_back(static_cast<std::uint32_t>(entries_.size()));
+    entries_.push_back({next.token_id, static_cast<std::uint32_t>(next.count)});
+    total_ += next.count;
+  });
+  if (entries_.size() > std::numeric_limits<std::uint32_t>::max()) {
+    Fail("{} next-token counts are more than a table holds", entries_.size());
+  }
+  begins_.resize(end - first_ + 1, static_cast<std::uint32_t>(entries_.size()));
+}
+
+std::span<const NextTokenTable::Entry> NextTokenTable::Of(StringId string_id) const {
+  const StringId place = string_id - first_;  // wraps around below first_
+  if (place >= begins_.size() - 1) Fail("string {}: not among the strings that were loaded", string_id);
+  return std::span(entries_).subspan(begins_[place], begins_[place + 1] - begins_[place]);
+}
+
+void NextTokenTable::Add(StringId string_id, double factor, std::span<double> totals) const {
+  for (const Entry& entry : Of(string_id)) totals[entry.token] += factor * entry.count;
+}
+
+}  // namespace actkin

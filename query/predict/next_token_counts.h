@@ -1,0 +1,67 @@
+#ifndef ACTKIN_QUERY_PREDICT_NEXT_TOKEN_COUNTS_H_
+#define ACTKIN_QUERY_PREDICT_NEXT_TOKEN_COUNTS_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "schema/site.h"
+#include "storage/catalog/catalog.h"
+
+namespace actkin {
+
+// What follows a string in the corpus, as something that is added up.
+class NextTokenCounts {
+ public:
+  virtual ~NextTokenCounts() = default;
+
+  virtual std::size_t vocabulary_size() const = 0;
+  // totals[token] += factor * count, for every token that follows the string. totals: vocabulary_size() numbers. Throws
+  // Error when there is no such string, or where the catalog is damaged.
+  virtual void Add(StringId string_id, double factor, std::span<double> totals) const = 0;
+};
+
+// By a look-up in the catalog for each string: for single prompts. The thread of the catalog alone.
+class CatalogNextTokenCounts : public NextTokenCounts {
+ public:
+  CatalogNextTokenCounts(Catalog& catalog, std::size_t vocabulary_size)
+      : catalog_(catalog), vocabulary_size_(vocabulary_size) {}
+
+  std::size_t vocabulary_size() const override { return vocabulary_size_; }
+  void Add(StringId string_id, double factor, std::span<double> totals) const override;
+
+ private:
+  Catalog& catalog_;
+  const std::size_t vocabulary_size_;
+};
+
+// All counts of the strings of some lengths, in memory: for thousands of prompts. Takes 8 bytes a count and 4 a string.
+// Immutable; any thread.
+class NextTokenTable : public NextTokenCounts {
+ public:
+  struct Entry {
+    std::uint32_t token = 0;
+    std::uint32_t count = 0;
+  };
+
+  // Strings of min_length to max_length tokens. REQUIRES: 1 <= min_length <= max_length <= L.
+  NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, int min_length, int max_length);
+
+  std::size_t vocabulary_size() const override { return vocabulary_size_; }
+  void Add(StringId string_id, double factor, std::span<double> totals) const override;
+  // What follows the string, by token. Throws Error when it is not of those lengths.
+  std::span<const Entry> Of(StringId string_id) const;
+  // All counts together.
+  std::uint64_t total() const { return total_; }
+
+ private:
+  std::size_t vocabulary_size_;
+  StringId first_ = 0;
+  std::vector<std::uint32_t> begins_;  // of each string's entries, from first_ on; one more, the end of all
+  std::vector<Entry> entries_;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_PREDICT_NEXT_TOKEN_COUNTS_H_

@@ -1,0 +1,38 @@
+#ifndef ACTKIN_QUERY_PREDICT_SAVED_SCHEMES_H_
+#define ACTKIN_QUERY_PREDICT_SAVED_SCHEMES_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "query/reader/index_reader.h"
+#include "query/predict/neighbor_pool.h"
+#include "query/predict/scheme.h"
+
+namespace actkin {
+
+// How many blocks the schemes of an index weigh: those of its model, else those of its sites or of imported neighbors.
+// Throws Error (usage) when there are none.
+int BlocksOf(IndexReader& reader);
+
+// The built-in schemes, then those saved in the catalog, by name. Throws Error when a saved one is damaged.
+std::vector<Scheme> AllSchemes(IndexReader& reader);
+
+// A built-in or saved one. Throws Error (usage) naming those that are there.
+Scheme FindScheme(IndexReader& reader, const std::string& name);
+
+// Gives the request what the scheme brings and the request leaves open: its metric; its bands; its k, where the bands
+// are not the request's. Throws Error (usage) when the scheme's bands are in another metric than was asked for.
+void ApplyScheme(const Scheme& scheme, PoolRequest& request);
+
+// The positions of proj and ffwd that are meant where none are named: L - 1 where it is built, else the last that is,
+// else the last of imported neighbors. Throws Error (usage) when there is none.
+std::vector<int> DefaultTIs(IndexReader& reader);
+
+// Positions given by a user, of which negative ones count from the end of L, each once. Throws Error (usage) when one
+// lies outside the strings.
+std::vector<int> ResolveTIs(IndexReader& reader, std::vector<int> t_is);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_PREDICT_SAVED_SCHEMES_H_

@@ -1,0 +1,116 @@
+#include "query/predict/term_neighbors.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "query/reader/prompt_set.h"
+#include "query/predict/saved_neighbor_lists.h"
+#include "query/predict/scheme.h"
+#include "schema/error.h"
+#include "schema/text.h"
+#include "storage/catalog/experiment_catalog.h"
+
+namespace actkin {
+namespace {
+
+// The neighbors of one prompt in single sites.
+class SiteNeighbors {
+ public:
+  SiteNeighbors(IndexReader& reader, const Prompt& prompt, const PoolRequest& request, const std::string& prompt_set,
+                int threads)
+      : reader_(reader), prompt_(prompt), request_(request), experiments_(reader.catalog()), threads_(threads) {
+    if (!prompt_set.empty()) only_set_ = RequirePromptSet(reader, prompt_set);
+  }
+
+  // Adds a site that has neither rows to search nor saved neighbors to `missing`.
+  void AddTo(const Site& site, std::size_t term, std::vector<PooledNeighbor>& pool, std::vector<Site>& missing) {
+    const StringId first = FirstStringId(site.t_i + 1);
+    const std::optional<std::uint64_t> k = request_.CountOf(term, reader_.RowCount(site.t_i));
+    const std::optional<Band>& within = request_.BandOf(term);
+    const bool is_built = reader_.catalog().FindSite(site).has_value();
+    if (only_set_ || !is_built) {
+      if (AddSaved(site, k, within, first, pool)) return;
+      if (only_set_) {
+        FailUsage("prompt set {} has no neighbors of {} in {}, {}, k {}", Quote(only_set_->name), Quote(prompt_.text),
+                  Describe(site), Name(request_.metric), k ? fmt::format("{}", *k) : "all");
+      }
+    }
+    if (!is_built) missing.push_back(site);
+    if (!missing.empty()) return;
+    const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
+    SearchRequest search;
+    search.metric = request_.metric;
+    search.k = k;
+    search.within = within;
+    search.threads = threads_;
+    const std::vector<std::vector<Match>> found = index->Search(reader_.QueryVector(prompt_, site), search);
+    for (const Match& match : found.front()) {
+      pool.push_back({first + match.ordinal, static_cast<float>(match.distance)});
+    }
+  }
+
+ private:
+  StringId FirstStringId(int length) {
+    for (const LengthRow& row : reader_.catalog().Lengths()) {
+      if (row.length == length) return row.first_string_id;
+    }
+    Fail("{}: damaged: no strings of length {}", reader_.directory().Catalog().string(), length);
+  }
+
+  // True where there are saved neighbors of this prompt that answer.
+  bool AddSaved(const Site& site, std::optional<std::uint64_t> k, const std::optional<Band>& within, StringId first,
+                std::vector<PooledNeighbor>& pool) {
+    if (!k) return false;
+    for (const PromptSetRow& set : only_set_ ? std::vector{*only_set_} : experiments_.PromptSets()) {
+      const std::optional<std::uint64_t> number = experiments_.FindPrompt(set.prompt_set_id, prompt_.text);
+      if (!number) continue;
+      const auto lists = FindSavedNeighbors(reader_, set.prompt_set_id, site, request_.metric, *k, within);
+      if (!lists) continue;
+      for (const SavedNeighbor& neighbor : lists->Of(*number)) {
+        pool.push_back({first + neighbor.ordinal, neighbor.distance});
+      }
+      return true;
+    }
+    return false;
+  }
+
+  IndexReader& reader_;
+  const Prompt& prompt_;
+  const PoolRequest& request_;
+  ExperimentCatalog experiments_;
+  std::optional<PromptSetRow> only_set_;
+  const int threads_;
+};
+
+}  // namespace
+
+TermNeighbors FindTermNeighbors(IndexReader& reader, const Prompt& prompt, const PoolRequest& request, int blocks,
+                                const std::function<bool(std::size_t term)>& wanted, const std::string& prompt_set,
+                                int threads) {
+  SiteNeighbors sites(reader, prompt, request, prompt_set, threads);
+  TermNeighbors found;
+  found.terms.resize(TermCount(blocks));
+  std::vector<Site> missing;
+  for (std::size_t number = 0; number < found.terms.size(); ++number) {
+    if (!wanted(number)) continue;
+    const Term term = TermAt(number, blocks);
+    std::vector<PooledNeighbor>& pool = found.terms[number];
+    if (term.stream == Stream::kEmbedding) {
+      const int length = static_cast<int>(prompt.tokens.size());
+      if (length > reader.string_length()) {
+        found.notes.push_back(fmt::format("the embedding is left out: the prompt has {} tokens, the longest strings {}",
+                                          length, reader.string_length()));
+        continue;
+      }
+      sites.AddTo({term.stream, 0, length - 1}, number, pool, missing);
+      MergePool(request.metric, Merge::kNearest, request.CountOf(number), pool);
+      continue;
+    }
+    for (const int t_i : request.t_is) sites.AddTo({term.stream, term.block, t_i}, number, pool, missing);
+    MergePool(request.metric, request.merge, request.CountOf(number), pool);
+  }
+  reader.RequireSites(missing);
+  return found;
+}
+
+}  // namespace actkin

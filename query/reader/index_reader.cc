@@ -1,0 +1,310 @@
+#include "query/reader/index_reader.h"
+
+#include <algorithm>
+#include <exception>
+#include <set>
+#include <utility>
+
+#include "query/exact/embedding_index.h"
+#include "query/exact/exact_index.h"
+#include "query/approximate/filled_up_index.h"
+#include "query/approximate/open_approximate_index.h"
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "schema/text.h"
+#include "storage/catalog/build_command_line.h"
+#include "storage/formats/code_file.h"
+#include "storage/formats/head_file.h"
+#include "storage/directory/open_site_rows.h"
+#include "storage/formats/vector_file.h"
+
+namespace actkin {
+namespace {
+
+// What is built of a stream, for messages: "proj blocks 0-5 at t_i 9".
+std::string DescribeBuilt(const std::vector<SiteRow>& sites, Stream stream) {
+  std::set<int> blocks;
+  std::set<int> t_is;
+  for (const SiteRow& row : sites) {
+    if (row.site.stream != stream) continue;
+    blocks.insert(row.site.block);
+    t_is.insert(row.site.t_i);
+  }
+  if (blocks.empty()) return fmt::format("this index has no {} sites", Name(stream));
+  const std::string positions = FormatNumberList({t_is.begin(), t_is.end()});
+  if (stream == Stream::kEmbedding) return fmt::format("this index has embedding at t_i {}", positions);
+  return fmt::format("this index has {} at blocks {} and t_i {}", Name(stream),
+                     FormatNumberList({blocks.begin(), blocks.end()}), positions);
+}
+
+}  // namespace
+
+IndexReader::IndexReader(const IndexDirectory& directory) : IndexReader(directory, OpenCatalog(directory)) {}
+
+IndexReader::IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection)
+    : IndexReader(directory, own_connection->handle(), "main") {
+  own_connection_ = std::move(own_connection);
+}
+
+IndexReader::IndexReader(const IndexDirectory& directory, sqlite3* connection, const std::string& schema)
+    : directory_(directory), catalog_(std::make_unique<Catalog>(connection, schema)) {
+  corpus_ = catalog_->Corpus();
+  lengths_ = catalog_->Lengths();
+  if (lengths_.size() != static_cast<std::size_t>(corpus_.string_length)) {
+    Fail("{}: damaged: it has strings of {} lengths, its corpus row says {}", directory_.Catalog().string(),
+         lengths_.size(), corpus_.string_length);
+  }
+  vocabulary_ = Vocabulary::OfTokens(catalog_->TokenTexts(), directory_.Catalog().string());
+}
+
+const LengthRow& IndexReader::Length(int length) const {
+  const auto found = std::ranges::find(lengths_, length, &LengthRow::length);
+  if (found == lengths_.end()) Fail("{}: damaged: no strings of length {}", directory_.Catalog().string(), length);
+  return *found;
+}
+
+Prompt IndexReader::Encode(std::string_view text) {
+  Prompt prompt;
+  prompt.text = text;
+  prompt.tokens = vocabulary_.Encode(text, fmt::format("prompt {}", Quote(text)));
+  if (prompt.tokens.empty()) FailUsage("the prompt is empty: give at least one character");
+  if (prompt.tokens.size() > static_cast<std::size_t>(string_length())) return prompt;
+  const int length = static_cast<int>(prompt.tokens.size());
+  if (const std::optional<StringRow> row = catalog_->FindString(text, length)) {
+    prompt.string_id = row->string_id;
+    prompt.ordinal = static_cast<StringOrdinal>(row->string_id - Length(length).first_string_id);
+  }
+  return prompt;
+}
+
+void IndexReader::RequireSites(std::span<const Site> sites) {
+  std::vector<Site> missing;
+  for (const Site& site : sites) {
+    if (!catalog_->FindSite(site)) missing.push_back(site);
+  }
+  if (missing.empty()) return;
+  const int blocks = BlockCount(*catalog_);  // 0: nothing is known of them
+  for (const Site& site : missing) {
+    if (site.t_i < 0 || site.t_i >= string_length()) {
+      FailUsage("no site {}: strings have {} tokens, so t_i goes from 0 to {}", Describe(site), string_length(),
+                string_length() - 1);
+    }
+    if (blocks > 0 && (site.block < 0 || site.block >= blocks)) {
+      FailUsage("no site {}: there are blocks 0-{}", Describe(site), blocks - 1);
+    }
+  }
+  const Site& first = missing.front();
+  FailUsage("no site {}{}: {}; this builds {}: {}", Describe(first),
+            missing.size() > 1 ? fmt::format(", nor {} more that are asked for", missing.size() - 1) : "",
+            DescribeBuilt(catalog_->Sites(), first.stream), missing.size() > 1 ? "them" : "it",
+            BuildCommandLine(*catalog_, missing));
+}
+
+SiteRow IndexReader::RequireSite(const Site& site) {
+  if (std::optional<SiteRow> row = catalog_->FindSite(site)) return *row;
+  RequireSites(std::span(&site, 1));
+  Fail("{}: {} was taken away meanwhile", directory_.path().string(), Describe(site));
+}
+
+Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens) {
+  Site site{query.stream, 0, 0};
+  if (query.t_i) site.t_i = *query.t_i < 0 ? string_length() + *query.t_i : *query.t_i;
+  if (query.stream == Stream::kEmbedding) {
+    if (!query.t_i) site.t_i = static_cast<int>(prompt_tokens) - 1;
+    return site;
+  }
+  std::vector<Site> built;
+  if (!query.t_i || !query.block) {
+    for (const SiteRow& row : catalog_->Sites()) {
+      if (row.site.stream == query.stream) built.push_back(row.site);
+    }
+  }
+  if (query.block) {
+    site.block = *query.block < 0 ? BlockCount(*catalog_) + *query.block : *query.block;
+  } else {
+    for (const Site& other : built) site.block = std::max(site.block, other.block);
+  }
+  if (query.t_i) return site;
+  // Where the block has none, of any, so that the message about it names a position that is there.
+  int any_block = 0;
+  int this_block = -1;
+  for (const Site& other : built) {
+    any_block = std::max(any_block, other.t_i);
+    if (other.block == site.block) this_block = std::max(this_block, other.t_i);
+  }
+  site.t_i = this_block < 0 ? any_block : this_block;
+  return site;
+}
+
+const PromptForward& IndexReader::Forward() {
+  if (!forward_) {
+    const std::optional<ModelRow> model = catalog_->Model();
+    if (!model) {
+      FailUsage("{}: made without a model: add one with 'actkin build CORPUS --model M --out {}'",
+                directory_.path().string(), ShellQuote(directory_.path().string()));
+    }
+    auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file));
+    const ModelShape& shape = forward->shape();
+    if (shape.vocabulary_size != static_cast<std::int64_t>(vocabulary_.size()) || shape.embed != model->shape.embed ||
+        shape.blocks != model->shape.blocks) {
+      Fail("{}: not the model that the catalog knows", directory_.Resolve(model->file).string());
+    }
+    forward_ = std::move(forward);
+  }
+  return *forward_;
+}
+
+std::shared_ptr<const RowOrderFile> IndexReader::OpenRowOrder(int t_i) {
+  std::shared_ptr<const RowOrderFile>& order = row_orders_[t_i];
+  if (!order) {
+    const std::optional<FileRow> row = catalog_->RowOrder(t_i);
+    if (!row) Fail("{}: damaged: no row order at t_i {}", directory_.Catalog().string(), t_i);
+    const std::filesystem::path path = directory_.Resolve(row->file);
+    auto file = std::make_shared<const RowOrderFile>(path);
+    RequireAsCatalogued(*file, *row, path);
+    if (file->row_count() != Length(t_i + 1).row_count) Fail("{}: not the rows of t_i {}", path.string(), t_i);
+    order = std::move(file);
+  }
+  return order;
+}
+
+std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const std::string& name, Metric metric) {
+  const auto key = std::make_tuple(site, name, name == kExactIndexName ? Metric::kL2 : metric);
+  const auto found = indices_.find(key);
+  if (found != indices_.end()) return found->second;
+
+  const SiteRow row = RequireSite(site);
+  const std::vector<SiteIndexRow> built = catalog_->SiteIndices(row.site_id);
+  const auto index_row = std::ranges::find_if(built, [&](const SiteIndexRow& other) {
+    return other.name == name && (!other.metric || *other.metric == metric);
+  });
+  if (index_row == built.end()) {
+    std::string names;
+    for (const SiteIndexRow& other : built) names += (names.empty() ? "" : ", ") + Describe(other);
+    const bool other_metric = std::ranges::find(built, name, &SiteIndexRow::name) != built.end();
+    FailUsage("no index {} of {}{}: it has {}", Quote(name), Describe(site),
+              other_metric ? fmt::format(" for {}", Name(metric)) : "", names);
+  }
+  if (name != kExactIndexName) {
+    return indices_[key] = FillUpByExact(
+               site, OpenApproximateIndex(directory_, *index_row, OpenSiteRows(directory_, *catalog_, row),
+                                          OpenRowOrder(site.t_i)));
+  }
+
+  std::shared_ptr<const SiteIndex> index;
+  if (site.stream == Stream::kEmbedding) {
+    const std::filesystem::path path = directory_.Resolve(index_row->file.file);
+    CodeFile file(path);
+    RequireAsCatalogued(file, index_row->file, path);
+    index = std::make_shared<EmbeddingIndex>(std::move(file), OpenRowOrder(site.t_i));
+  } else {
+    std::vector<VectorFile> files;
+    bool has_heads = true;
+    for (const VectorFileRow& vectors : catalog_->VectorFiles(row.site_id)) {
+      const std::filesystem::path path = directory_.Resolve(vectors.file.file);
+      VectorFile& file = files.emplace_back(path);
+      RequireAsCatalogued(file, vectors.file, path);
+      if (file.rows() != vectors.rows) Fail("{}: holds other rows than the catalog says", path.string());
+      // A small site has no heads, nor has one whose build was stopped before it made them.
+      if (vectors.file.file == index_row->file.file) has_heads = false;
+    }
+    std::optional<HeadFile> heads;
+    if (has_heads) {
+      const std::filesystem::path path = directory_.Resolve(index_row->file.file);
+      RequireAsCatalogued(heads.emplace(path), index_row->file, path);
+    }
+    index = std::make_shared<ExactIndex>(std::move(files), std::move(heads), OpenRowOrder(site.t_i));
+  }
+  if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
+    Fail("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),
+         Describe(site));
+  }
+  indices_[key] = index;
+  return index;
+}
+
+// An approximate index answers although 'exact' is damaged, as long as it finds enough.
+std::shared_ptr<const SiteIndex> IndexReader::FillUpByExact(const Site& site,
+                                                            std::shared_ptr<const SiteIndex> approximate) {
+  std::shared_ptr<const SiteIndex> exact;
+  std::exception_ptr damage;
+  try {
+    exact = OpenIndex(site);
+  } catch (const Error&) {
+    damage = std::current_exception();
+  }
+  return std::make_shared<FilledUpIndex>(std::move(approximate), [exact, damage]() -> const SiteIndex& {
+    if (damage) std::rethrow_exception(damage);
+    return *exact;
+  });
+}
+
+std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& site) {
+  const int last = static_cast<int>(prompt.tokens.size()) - 1;
+  if (site.stream == Stream::kEmbedding && last != site.t_i) {
+    FailUsage("prompt {} has {} tokens: embedding at t_i {} compares whole strings of {}: give t_i {}",
+              Quote(prompt.text), prompt.tokens.size(), site.t_i, site.t_i + 1, last);
+  }
+  const Site own{site.stream, site.block, last};
+  if (prompt.ordinal && *prompt.ordinal < Length(last + 1).row_count && catalog_->FindSite(own)) {
+    return OpenIndex(own)->Vector(OpenRowOrder(last)->Row(*prompt.ordinal));
+  }
+  const PromptForward& forward = Forward();
+  if (site.stream == Stream::kEmbedding) return forward.Embedding(prompt.tokens);
+  if (activated_tokens_ != prompt.tokens) {
+    activations_ = forward.Run(prompt.tokens);
+    activated_tokens_ = prompt.tokens;
+  }
+  const auto& outputs = site.stream == Stream::kProj ? activations_.proj : activations_.ffwd;
+  const std::vector<float>& output = outputs.at(static_cast<std::size_t>(site.block));
+  const auto embed = static_cast<std::size_t>(forward.shape().embed);
+  return {output.end() - static_cast<std::ptrdiff_t>(embed), output.end()};
+}
+
+std::vector<Neighbor> IndexReader::Read(const Site& site, Metric metric, std::span<const Match> matches) {
+  const StringId first = Length(site.t_i + 1).first_string_id;
+  std::vector<Neighbor> rows;
+  rows.reserve(matches.size());
+  for (const Match& match : matches) {
+    const StringId string_id = first + match.ordinal;
+    rows.push_back({rows.size() + 1, string_id, catalog_->String(string_id).text, DistanceOf(metric, match.distance),
+                    SimilarityOf(metric, match.distance)});
+  }
+  return rows;
+}
+
+std::vector<Neighbor> IndexReader::FindNeighborsOf(std::span<const float> vector, const Site& site,
+                                                   const std::string& index_name, const SearchRequest& request) {
+  return Read(site, request.metric, OpenIndex(site, index_name, request.metric)->Search(vector, request).front());
+}
+
+std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query) {
+  std::vector<Neighbors> answers(prompts.size());
+  std::map<Site, std::vector<std::size_t>> asked;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    // The prompt's length matters to the embedding alone.
+    const bool same = i > 0 && query.stream != Stream::kEmbedding;
+    answers[i].site = same ? answers[0].site : ResolveSite(query, prompts[i].tokens.size());
+    asked[answers[i].site].push_back(i);
+  }
+  for (const auto& [site, members] : asked) {
+    const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name, query.search.metric);
+    SearchRequest search = query.search;
+    if (search.k && query.fewer_will_do) search.k = std::min(*search.k, index->row_count());
+    std::vector<float> queries;
+    for (const std::size_t i : members) {
+      const std::vector<float> vector = QueryVector(prompts[i], site);
+      queries.insert(queries.end(), vector.begin(), vector.end());
+    }
+    std::vector<std::uint64_t> filled_up(members.size());
+    search.filled_up = &filled_up;
+    const std::vector<std::vector<Match>> matches = index->Search(queries, search);
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      answers[members[m]].rows = Read(site, query.search.metric, matches[m]);
+      answers[members[m]].filled_up = filled_up[m];
+    }
+  }
+  return answers;
+}
+
+}  // namespace actkin

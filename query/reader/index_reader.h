@@ -1,0 +1,137 @@
+#ifndef ACTKIN_QUERY_READER_INDEX_READER_H_
+#define ACTKIN_QUERY_READER_INDEX_READER_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "query/reader/prompt_forward.h"
+#include "query/exact/site_index.h"
+#include "schema/site.h"
+#include "schema/vocabulary.h"
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/index_directory.h"
+#include "storage/formats/row_order_file.h"
+
+namespace actkin {
+
+// What to look for, of every prompt of one call.
+struct NeighborQuery {
+  Stream stream = Stream::kFfwd;
+  std::optional<int> block;  // negative: counts from the end of the model's; without: the last that has a site of it
+  // Negative: counts from the end of L. Without: for embedding the prompt's last position, else the last position that
+  // has a site of this stream and block.
+  std::optional<int> t_i;
+  std::string index_name = kExactIndexName;
+  SearchRequest search;
+  bool fewer_will_do = false;  // where a site has fewer rows than k, all of them are found
+};
+
+struct Neighbor {
+  std::uint64_t rank = 0;  // from 1
+  StringId string_id = 0;
+  std::string text;
+  double distance = 0;               // smaller where closer, whatever the metric (site_index.h)
+  std::optional<double> similarity;  // larger where closer; none for l2
+};
+
+// Neighbors of one prompt, and what was asked with every default filled in.
+struct Neighbors {
+  Site site;
+  std::vector<Neighbor> rows;
+  std::uint64_t filled_up = 0;  // of the rows: SearchRequest::filled_up
+};
+
+// A prompt's tokens, and its own string where the corpus has it.
+struct Prompt {
+  std::string text;
+  std::vector<TokenId> tokens;
+  std::optional<StringId> string_id;
+  std::optional<StringOrdinal> ordinal;
+};
+
+// An index directory, open for asking: the library behind the command and the SQL extension. Indices, row orders and
+// the model are opened when first needed and kept. One thread at a time; several readers may be open on one directory,
+// in one process or in many, also while a build adds to it.
+class IndexReader {
+ public:
+  // Over a connection of its own. Throws Error when there is no index directory, or its catalog cannot be read.
+  explicit IndexReader(const IndexDirectory& directory);
+  // Over a connection that somebody else owns and that outlives this object.
+  IndexReader(const IndexDirectory& directory, sqlite3* connection, const std::string& schema);
+
+  const IndexDirectory& directory() const { return directory_; }
+  Catalog& catalog() { return *catalog_; }
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  int string_length() const { return corpus_.string_length; }  // L
+  const CorpusRow& corpus() const { return corpus_; }
+
+  // Throws Error (usage) when the text is empty or holds a character outside the vocabulary.
+  Prompt Encode(std::string_view text);
+
+  // The neighbors of each prompt, in one search where they ask the same site. Throws Error (usage) naming what is there
+  // when the site or the index was not built.
+  std::vector<Neighbors> FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query);
+
+  // The neighbors of one vector, of the site's dimension and unrotated. Throws as FindNeighbors does.
+  std::vector<Neighbor> FindNeighborsOf(std::span<const float> vector, const Site& site, const std::string& index_name,
+                                        const SearchRequest& request);
+
+  // The site that a query means for a prompt of this many tokens, built or not.
+  Site ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens);
+
+  // Throws Error (usage) when one of them is not built: what is there, and the command line that builds all of them, or
+  // why none can.
+  void RequireSites(std::span<const Site> sites);
+
+  // Of a site at this position, whether it is built or not. REQUIRES: 0 <= t_i < string_length().
+  std::uint64_t RowCount(int t_i) const { return Length(t_i + 1).row_count; }
+
+  // The vector that a prompt is compared with the rows of `site` by: for proj and ffwd its own output at its last token
+  // (from its own row where the site at its last position is built, else from the forward pass); for embedding all its
+  // positions, and the prompt must be as long as the site's strings.
+  std::vector<float> QueryVector(const Prompt& prompt, const Site& site);
+
+  // Opens a site's index, checking what is cheap: sizes, headers and their checksums against the catalog. (Of an index
+  // that FAISS reads: every byte.) Where an approximate index finds fewer than k, exact search fills up. metric: what
+  // it is to be asked; 'exact' serves all. Throws as FindNeighbors does.
+  std::shared_ptr<const SiteIndex> OpenIndex(const Site& site, const std::string& name = kExactIndexName,
+                                             Metric metric = Metric::kL2);
+
+  std::shared_ptr<const RowOrderFile> OpenRowOrder(int t_i);
+
+  // string_id - ordinal of the strings of that many tokens. Throws Error where there are none.
+  StringId FirstStringId(int length) const { return Length(length).first_string_id; }
+
+  // The small forward pass. Throws Error when the directory has no model.
+  const PromptForward& Forward();
+
+ private:
+  IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection);
+  SiteRow RequireSite(const Site& site);
+  std::vector<Neighbor> Read(const Site& site, Metric metric, std::span<const Match> matches);
+  std::shared_ptr<const SiteIndex> FillUpByExact(const Site& site, std::shared_ptr<const SiteIndex> approximate);
+  const LengthRow& Length(int length) const;
+
+  IndexDirectory directory_;
+  std::unique_ptr<SqliteConnection> own_connection_;
+  std::unique_ptr<Catalog> catalog_;
+  CorpusRow corpus_;
+  std::vector<LengthRow> lengths_;
+  Vocabulary vocabulary_;
+  std::map<std::tuple<Site, std::string, Metric>, std::shared_ptr<const SiteIndex>> indices_;
+  std::map<int, std::shared_ptr<const RowOrderFile>> row_orders_;
+  std::unique_ptr<PromptForward> forward_;
+  // The activations of the prompt asked last: the same prompt is usually asked at several sites.
+  std::vector<TokenId> activated_tokens_;
+  PromptForward::Activations activations_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_READER_INDEX_READER_H_

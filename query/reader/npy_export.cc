@@ -1,0 +1,71 @@
+#include "query/reader/npy_export.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "schema/error.h"
+#include "storage/machine/export_folder.h"
+#include "storage/machine/file.h"
+
+namespace actkin {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+constexpr std::uint64_t kBufferBytes = std::uint64_t{8} << 20;
+
+std::string NpyHeader(std::uint64_t rows, std::uint64_t dimension) {
+  std::string dictionary =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, dimension);
+  const std::size_t before = 10;  // magic, version, header length
+  const std::size_t total = (before + dictionary.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
+  dictionary.resize(total - before - 1, ' ');
+  dictionary += '\n';
+  std::string header("\x93NUMPY\x01\x00", 8);
+  header += static_cast<char>(dictionary.size() & 0xFF);
+  header += static_cast<char>(dictionary.size() >> 8);
+  return header + dictionary;
+}
+
+}  // namespace
+
+void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(std::string_view)>& write,
+               const std::function<void(std::uint64_t)>& hear) {
+  const auto index = reader.OpenIndex(site);
+  const auto order = reader.OpenRowOrder(site.t_i);
+  const std::uint64_t rows = index->row_count();
+  const std::uint64_t dimension = index->dimension();
+  write(NpyHeader(rows, dimension));
+  const std::uint64_t batch = std::max<std::uint64_t>(1, kBufferBytes / (dimension * sizeof(float)));
+  std::vector<float> buffer;
+  for (std::uint64_t first = 0; first < rows; first += batch) {
+    buffer.clear();
+    for (std::uint64_t ordinal = first; ordinal < std::min(first + batch, rows); ++ordinal) {
+      const std::vector<float> vector = index->Vector(order->Row(static_cast<StringOrdinal>(ordinal)));
+      buffer.insert(buffer.end(), vector.begin(), vector.end());
+    }
+    write({reinterpret_cast<const char*>(buffer.data()), buffer.size() * sizeof(float)});
+    hear(std::min(first + batch, rows));
+  }
+}
+
+void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::path& path,
+               const std::function<void(std::uint64_t)>& hear) {
+  const auto index = reader.OpenIndex(site);
+  const std::uint64_t numbers = index->row_count() * index->dimension();
+  const std::uint64_t bytes = NpyHeader(index->row_count(), index->dimension()).size() + numbers * sizeof(float);
+  const std::uint64_t free = FreeDiskBytes(path.parent_path());
+  if (bytes > free) Fail("{}: needs {} bytes, {} are free", path.string(), bytes, free);
+
+  ExportedFile exported(path);
+  std::uint64_t offset = 0;
+  const auto write = [&](std::string_view more) {
+    exported.file().WriteAt(offset, more);
+    offset += more.size();
+  };
+  StreamNpy(reader, site, write, hear);
+  exported.Publish();
+}
+
+}  // namespace actkin

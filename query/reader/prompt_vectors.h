@@ -1,0 +1,43 @@
+#ifndef ACTKIN_QUERY_READER_PROMPT_VECTORS_H_
+#define ACTKIN_QUERY_READER_PROMPT_VECTORS_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "query/reader/index_reader.h"
+#include "schema/progress.h"
+#include "schema/site.h"
+
+namespace actkin {
+
+// The vectors that many prompts of one length are compared by, the same that IndexReader::QueryVector gives for each.
+// Prompts without a row of their own go through the forward pass together, once for all blocks: 8 x blocks x embed
+// bytes each stay in memory. One thread (it works in threads of its own).
+class PromptVectors {
+ public:
+  // All outlive this object.
+  PromptVectors(IndexReader& reader, std::span<const Prompt> prompts, int threads, ProgressListener& progress)
+      : reader_(reader), prompts_(prompts), threads_(threads), progress_(progress) {}
+
+  // prompts.size() x dimension. site: of embedding, at the prompts' last position; else only stream and block matter.
+  std::vector<float> Of(const Site& site, RowRange prompts) { return Of(site, prompts, reader_); }
+  // other: a directory of the same corpus and model, where the prompts have their own rows if they have none here.
+  std::vector<float> Of(const Site& site, RowRange prompts, IndexReader& other);
+
+ private:
+  // From the prompts' own rows; false where their site is not built.
+  bool CopyRows(IndexReader& reader, const Site& site, RowRange prompts, std::vector<float>& vectors,
+                std::vector<bool>& missing);
+  void RunForward();
+
+  IndexReader& reader_;
+  std::span<const Prompt> prompts_;
+  const int threads_;
+  ProgressListener& progress_;
+  std::vector<float> outputs_;  // prompts x (2 x blocks) x embed: proj of all blocks, then ffwd; empty: not run yet
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_QUERY_READER_PROMPT_VECTORS_H_

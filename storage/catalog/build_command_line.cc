@@ -1,0 +1,82 @@
+#include "storage/catalog/build_command_line.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "schema/text.h"
+#include "storage/machine/file.h"
+#include "storage/machine/sha256.h"
+
+namespace actkin {
+namespace {
+
+constexpr std::uint64_t kMostBytesOfACharacter = 4;
+
+std::filesystem::path DirectoryOf(const Catalog& catalog) {
+  const char* const file = sqlite3_db_filename(catalog.connection(), catalog.schema().c_str());
+  return std::filesystem::path(file == nullptr ? "" : file).parent_path();
+}
+
+bool IsCorpus(const std::filesystem::path& path, const CorpusRow& corpus) {
+  std::error_code error;
+  const std::uint64_t bytes = std::filesystem::file_size(path, error);
+  if (error || bytes < corpus.characters || bytes > kMostBytesOfACharacter * corpus.characters) return false;
+  try {
+    return Sha256(ReadFile(path)) == corpus.sha256;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::string CorpusWord(const std::filesystem::path& directory, const CorpusRow& corpus) {
+  for (const std::filesystem::path& path :
+       {std::filesystem::path(corpus.name), directory.parent_path() / corpus.name}) {
+    if (IsCorpus(path, corpus)) return ShellQuote(std::filesystem::absolute(path).string());
+  }
+  return "CORPUS";
+}
+
+}  // namespace
+
+int BlockCount(Catalog& catalog) {
+  if (const std::optional<ModelRow> model = catalog.Model()) return static_cast<int>(model->shape.blocks);
+  int blocks = 0;
+  for (const SiteRow& row : catalog.Sites()) {
+    if (row.site.stream != Stream::kEmbedding) blocks = std::max(blocks, row.site.block + 1);
+  }
+  return blocks;
+}
+
+std::string BuildCommandLine(Catalog& catalog, std::span<const Site> sites) {
+  std::set<Stream> streams;
+  std::set<int> blocks;
+  std::set<int> t_is;
+  for (const Site& site : sites) {
+    streams.insert(site.stream);
+    if (site.stream == Stream::kEmbedding) continue;
+    blocks.insert(site.block);
+    t_is.insert(site.t_i);
+  }
+  const std::filesystem::path directory = DirectoryOf(catalog);
+  std::string line =
+      fmt::format("actkin build {} --out {}", CorpusWord(directory, catalog.Corpus()), ShellQuote(directory.string()));
+  if (!catalog.Model()) line += " --model MODEL";
+  std::string names;
+  for (const Stream stream : streams) names += fmt::format("{}{}", names.empty() ? "" : ",", Name(stream));
+  line += " --streams " + names;
+  if (!blocks.empty()) {
+    line += fmt::format(" --blocks {} --t-i {}", FormatNumberList({blocks.begin(), blocks.end()}),
+                        FormatNumberList({t_is.begin(), t_is.end()}));
+  }
+  std::vector<SiteRow> built = catalog.Sites();
+  std::erase_if(built, [](const SiteRow& row) { return row.site.stream == Stream::kEmbedding; });
+  const bool halves = std::ranges::all_of(built, [](const SiteRow& row) { return row.element == Element::kFloat16; });
+  if (!built.empty() && halves) line += " --rows float16";
+  return line;
+}
+
+}  // namespace actkin

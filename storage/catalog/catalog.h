@@ -1,0 +1,168 @@
+#ifndef ACTKIN_STORAGE_CATALOG_CATALOG_H_
+#define ACTKIN_STORAGE_CATALOG_CATALOG_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/error.h"
+#include "schema/model_layout.h"
+#include "schema/site.h"
+#include "storage/catalog/index_directory.h"
+#include "storage/catalog/sqlite.h"
+
+namespace actkin {
+
+// Rows of the catalog's tables.
+struct CorpusRow {
+  std::string name;
+  std::string sha256;
+  std::uint64_t characters = 0;
+  int string_length = 0;  // L
+};
+
+struct ModelRow {
+  std::string file;
+  std::string sha256;
+  ModelShape shape;  // head_size and hidden are 0: they are read off the file
+};
+
+struct LengthRow {
+  int length = 0;
+  std::uint64_t string_count = 0;
+  std::uint64_t row_count = 0;
+  StringId first_string_id = 0;
+};
+
+// A file that the catalog names: its path in the directory, its size, and the xxh3 of its header in hexadecimal.
+struct FileRow {
+  std::string file;
+  std::uint64_t bytes = 0;
+  std::string checksum;
+};
+
+struct VectorFileRow {
+  RowRange rows;
+  FileRow file;
+};
+
+struct SiteRow {
+  std::int64_t site_id = 0;
+  Site site;
+  std::uint64_t dimension = 0;
+  std::uint64_t row_count = 0;
+  StringId first_string_id = 0;
+  Element element = Element::kFloat32;
+};
+
+struct SiteIndexRow {
+  std::string name;
+  std::optional<Metric> metric;
+  FileRow file;
+  double build_seconds = 0;
+};
+
+// "exact", "HNSW32 (l2)", for people
+std::string Describe(const SiteIndexRow& index);
+
+// What was measured of an approximate index against 'exact'.
+struct RecallRow {
+  std::int64_t site_id = 0;
+  std::string name;  // of the index
+  Metric metric = Metric::kL2;
+  std::string parameters;  // "efSearch=64"; empty: none given
+  std::uint64_t prompts = 0;
+  std::uint64_t seed = 0;  // of the prompt sample
+  std::uint64_t k = 0;     // how many were asked for
+  double recall = 0;       // how many of the k nearest were found, 0..1
+  double median_ms = 0;    // of one query
+  double p99_ms = 0;
+  int threads = 1;
+};
+
+struct StringRow {
+  StringId string_id = 0;
+  int length = 0;
+  std::string text;
+  std::uint64_t occurrences = 0;
+};
+
+struct NextToken {
+  TokenId token_id = 0;
+  std::uint64_t count = 0;
+};
+
+inline constexpr char kExactIndexName[] = "exact";
+
+// Reads the catalog over a connection that somebody else owns, in the named schema of it ("main", or an attached one).
+// One thread at a time. Statements are kept prepared.
+class Catalog {
+ public:
+  // Throws Error when the database is no catalog, or one from a newer version.
+  explicit Catalog(sqlite3* connection, std::string schema = "main");
+
+  sqlite3* connection() const { return connection_; }
+  std::int64_t version() const { return version_; }
+  const std::string& schema() const { return schema_; }
+
+  CorpusRow Corpus();
+  std::optional<ModelRow> Model();
+  std::vector<std::string> TokenTexts();  // by token id
+  std::vector<LengthRow> Lengths();       // 1..L
+  std::vector<SiteRow> Sites();           // by stream, block, t_i
+  std::optional<SiteRow> FindSite(const Site& site);
+  std::vector<VectorFileRow> VectorFiles(std::int64_t site_id);  // by first row
+  std::vector<SiteIndexRow> SiteIndices(std::int64_t site_id);
+  std::optional<FileRow> RowOrder(int t_i);
+
+  std::optional<StringRow> FindString(std::string_view text, int length);
+  // Throws Error when there is no such string.
+  StringRow String(StringId string_id);
+  // The strings [first, end), in order of their ids.
+  void ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& hear);
+  std::vector<NextToken> NextTokens(StringId string_id);  // by token id
+  // Of the strings [first, end), in order of (string id, token id).
+  void ForEachNextToken(StringId first, StringId end, const std::function<void(StringId, const NextToken&)>& hear);
+
+ private:
+  SqliteStatement& Prepare(std::optional<SqliteStatement>& kept, const char* sql);
+  // From the columns token_id and count. Throws Error where there is no such token.
+  NextToken ReadNextToken(const SqliteStatement& statement, int column, StringId string_id);
+
+  sqlite3* connection_;
+  std::string schema_;
+  std::int64_t version_ = 0;
+  std::optional<std::int64_t> token_count_;
+  std::optional<SqliteStatement> find_string_;
+  std::optional<SqliteStatement> string_;
+  std::optional<SqliteStatement> next_tokens_;
+};
+
+// Throws Error saying what to do when there is no index directory, or none with a catalog.
+void RequireIndexDirectory(const IndexDirectory& directory);
+
+// Opens the catalog of an index directory for reading. Throws Error saying what to do when there is none.
+std::unique_ptr<SqliteConnection> OpenCatalog(const IndexDirectory& directory);
+
+// "0123456789abcdef"
+std::string ChecksumText(std::uint64_t checksum);
+
+// The cheap check of an opened file against the row that names it. File has file_bytes() and header_checksum(). Throws
+// Error naming `path`.
+template <typename File>
+void RequireAsCatalogued(const File& file, const FileRow& row, const std::filesystem::path& path) {
+  if (file.file_bytes() != row.bytes || ChecksumText(file.header_checksum()) != row.checksum) {
+    Fail(
+        "{}: damaged, or of another build: its header is not the one that the catalog knows; 'actkin verify' says more",
+        path.string());
+  }
+}
+
+}  // namespace actkin
+
+#endif  // ACTKIN_STORAGE_CATALOG_CATALOG_H_

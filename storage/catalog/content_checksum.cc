@@ -1,0 +1,160 @@
+#include "storage/catalog/content_checksum.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+
+#include "schema/catalog_sql.h"
+#include "schema/error.h"
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/catalog_objects.h"
+
+namespace actkin {
+namespace {
+
+constexpr char kTable[] = "content_checksum";
+constexpr std::array<std::string_view, 5> kFixed{"corpus", "next_token", "string", "string_length", "token"};
+
+void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
+  switch (statement.Type(column)) {
+    case SQLITE_INTEGER:
+      row.Add(statement.Integer(column));
+      return;
+    case SQLITE_FLOAT:
+      row.Add(statement.Real(column));
+      return;
+    case SQLITE_NULL:
+      row.AddNull();
+      return;
+    case SQLITE_TEXT:
+      row.Add(statement.TextView(column));
+      return;
+    default:
+      row.AddBlob(statement.TextView(column));
+  }
+}
+
+std::uint64_t SumOfRows(SqliteStatement& statement) {
+  std::uint64_t sum = 0;
+  RowChecksum row;
+  const int columns = statement.ColumnCount();
+  while (statement.Step()) {
+    for (int column = 0; column < columns; ++column) AddColumn(row, statement, column);
+    sum += row.Take();
+  }
+  return sum;
+}
+
+}  // namespace
+
+void RowChecksum::Append(char type, const void* data, std::size_t size) {
+  bytes_ += type;
+  bytes_.append(static_cast<const char*>(data), size);
+}
+
+RowChecksum& RowChecksum::Add(std::int64_t value) {
+  Append('i', &value, sizeof(value));
+  return *this;
+}
+
+RowChecksum& RowChecksum::Add(double value) {
+  Append('r', &value, sizeof(value));
+  return *this;
+}
+
+RowChecksum& RowChecksum::Add(std::string_view value) { return AddBytes('t', value); }
+
+RowChecksum& RowChecksum::AddBlob(std::string_view value) { return AddBytes('b', value); }
+
+RowChecksum& RowChecksum::AddBytes(char type, std::string_view value) {
+  const std::uint64_t size = value.size();
+  Append(type, &size, sizeof(size));
+  bytes_ += value;
+  return *this;
+}
+
+RowChecksum& RowChecksum::AddNull() {
+  bytes_ += 'n';
+  return *this;
+}
+
+std::uint64_t RowChecksum::Take() {
+  const std::uint64_t checksum = XXH3_64bits(bytes_.data(), bytes_.size());
+  bytes_.clear();
+  return checksum;
+}
+
+const std::vector<std::string>& CheckedTables() {
+  static const std::vector<std::string> tables = [] {
+    std::vector<std::string> names = OwnTables();
+    std::erase(names, kTable);
+    return names;
+  }();
+  return tables;
+}
+
+bool IsFixedTable(std::string_view table) { return std::ranges::find(kFixed, table) != kFixed.end(); }
+
+std::uint64_t DefinitionChecksum(sqlite3* connection, const std::string& table) {
+  std::uint64_t sum = 0;
+  RowChecksum row;
+  for (const SchemaEntry& entry : OwnDefinition(connection, table)) {
+    row.Add(entry.type).Add(entry.name);
+    if (entry.sql) {
+      row.Add(*entry.sql);
+    } else {
+      row.AddNull();
+    }
+    sum += row.Take();
+  }
+  return sum;
+}
+
+std::uint64_t ContentChecksum(sqlite3* connection, const std::string& table) {
+  const std::uint64_t checksum = DefinitionChecksum(connection, table);
+  if (OwnColumns(table).empty()) return checksum;
+  RequireOwnColumns(connection, table);
+  SqliteStatement rows(connection, fmt::format("SELECT {} FROM main.\"{}\"", OwnColumnList(table), table));
+  return checksum + SumOfRows(rows);
+}
+
+void SaveContentChecksum(sqlite3* connection, const std::string& table, std::uint64_t checksum) {
+  SqliteStatement(connection, UpsertSql(kTable, {"name", "checksum"}, "?1, ?2", "name"))
+      .Bind(table, ChecksumText(checksum))
+      .Run();
+}
+
+void VerifyChecksumTable(sqlite3* connection) {
+  SqliteConnection empty(":memory:", SqliteConnection::Mode::kCreate);
+  empty.Execute(kCatalogSql);
+  if (DefinitionChecksum(connection, kTable) != DefinitionChecksum(empty.handle(), kTable)) {
+    Fail("damaged, or changed by hand: it is not defined as in this program");
+  }
+}
+
+void RequireContent(sqlite3* connection) {
+  const std::string catalog = sqlite3_db_filename(connection, "main");
+  const auto check = [&](const std::string& table, const auto& verify) {
+    try {
+      verify();
+    } catch (const Error& error) {
+      Fail("{}: {}: {}: restore it from a copy, or build again under a new name", catalog, table, error.what());
+    }
+  };
+  check(kTable, [&] { VerifyChecksumTable(connection); });
+  for (const std::string& table : CheckedTables()) {
+    if (!IsFixedTable(table)) check(table, [&] { VerifyContent(connection, table); });
+  }
+}
+
+void VerifyContent(sqlite3* connection, const std::string& table) {
+  SqliteStatement saved(connection, "SELECT checksum FROM main.content_checksum WHERE name = ?1");
+  if (!saved.Bind(table).Step()) Fail("damaged: the table content_checksum has no row for it");
+  RequireOwnColumns(connection, table);
+  if (saved.Type(0) != SQLITE_TEXT || saved.TextView(0) != ChecksumText(ContentChecksum(connection, table))) {
+    Fail("damaged, or changed by hand: its rows are not those that its checksum is of");
+  }
+}
+
+}  // namespace actkin

@@ -1,0 +1,193 @@
+#include "storage/catalog/experiment_catalog.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "storage/machine/sha256.h"
+
+namespace actkin {
+namespace {
+
+constexpr char kPromptSetColumns[] =
+    "SELECT prompt_set_id, name, length, prompt_count, sha256, seed, imported FROM {}.prompt_set";
+
+std::uint64_t Count(const SqliteStatement& statement, int column) {
+  const std::int64_t value = statement.Integer(column);
+  if (value < 0) Fail("the catalog is damaged: a count is {}", value);
+  return static_cast<std::uint64_t>(value);
+}
+
+PromptSetRow ReadPromptSet(const SqliteStatement& statement) {
+  PromptSetRow row;
+  row.prompt_set_id = statement.Integer(0);
+  row.name = statement.Text(1);
+  row.length = static_cast<int>(std::min<std::uint64_t>(Count(statement, 2), 1U << 30));
+  row.prompt_count = Count(statement, 3);
+  row.sha256 = statement.Text(4);
+  if (!statement.IsNull(5)) row.seed = static_cast<std::uint64_t>(statement.Integer(5));
+  row.imported = statement.Integer(6) != 0;
+  return row;
+}
+
+Site ReadSite(const SqliteStatement& statement) {
+  return {ParseStream(statement.Text(0)), static_cast<int>(statement.Integer(1)),
+          static_cast<int>(statement.Integer(2))};
+}
+
+std::optional<Band> ReadBand(const SqliteStatement& statement, int column) {
+  if (statement.IsNull(column) && statement.IsNull(column + 1)) return std::nullopt;
+  Band band;
+  if (!statement.IsNull(column)) band.low = statement.Real(column);
+  if (!statement.IsNull(column + 1)) band.high = statement.Real(column + 1);
+  return band;
+}
+
+FileRow ReadFileRow(const SqliteStatement& statement, int column) {
+  return {statement.Text(column), Count(statement, column + 1), statement.Text(column + 2)};
+}
+
+}  // namespace
+
+ExperimentCatalog::ExperimentCatalog(Catalog& catalog) : connection_(catalog.connection()) {
+  schema_ = fmt::format("\"{}\"", catalog.schema());
+  SqliteStatement statement(
+      connection_,
+      fmt::format("SELECT count(*) FROM {}.sqlite_master WHERE type = 'table' AND name = 'prompt_set'", schema_));
+  present_ = statement.Step() && statement.Integer(0) > 0;
+}
+
+// Of a catalog without the tables, one that has no rows.
+SqliteStatement ExperimentCatalog::Statement(const std::string& sql) const {
+  if (!present_) return {connection_, "SELECT 0 WHERE 0"};
+  return {connection_, fmt::format(fmt::runtime(sql), schema_)};
+}
+
+std::vector<PromptSetRow> ExperimentCatalog::PromptSets() {
+  SqliteStatement statement = Statement(fmt::format("{} ORDER BY prompt_set_id", kPromptSetColumns));
+  std::vector<PromptSetRow> rows;
+  while (statement.Step()) rows.push_back(ReadPromptSet(statement));
+  return rows;
+}
+
+std::optional<PromptSetRow> ExperimentCatalog::FindPromptSet(std::string_view name) {
+  for (PromptSetRow& row : PromptSets()) {
+    if (row.name == name) return std::move(row);
+  }
+  return std::nullopt;
+}
+
+std::vector<PromptRow> ExperimentCatalog::Prompts(std::int64_t prompt_set_id) {
+  if (!present_) return {};
+  SqliteStatement statement =
+      Statement("SELECT text, string_id FROM {}.prompt WHERE prompt_set_id = ?1 ORDER BY number");
+  statement.Bind(prompt_set_id);
+  std::vector<PromptRow> rows;
+  while (statement.Step()) {
+    rows.push_back({statement.Text(0), statement.IsNull(1) ? std::nullopt : std::optional(Count(statement, 1))});
+  }
+  return rows;
+}
+
+std::optional<std::uint64_t> ExperimentCatalog::FindPrompt(std::int64_t prompt_set_id, std::string_view text) {
+  if (!present_) return std::nullopt;
+  SqliteStatement statement =
+      Statement("SELECT number FROM {}.prompt WHERE prompt_set_id = ?1 AND text = ?2 ORDER BY number LIMIT 1");
+  statement.Bind(prompt_set_id, text);
+  return statement.Step() ? std::optional(Count(statement, 0)) : std::nullopt;
+}
+
+std::vector<SavedNeighborsRow> ExperimentCatalog::SavedNeighbors(std::int64_t prompt_set_id) {
+  if (!present_) return {};
+  SqliteStatement statement = Statement(
+      "SELECT stream, block, t_i, metric, k, low, high, file, bytes, checksum FROM {}.saved_neighbors "
+      "WHERE prompt_set_id = ?1 ORDER BY stream, block, t_i, metric, k, low, high");
+  statement.Bind(prompt_set_id);
+  std::vector<SavedNeighborsRow> rows;
+  while (statement.Step()) {
+    rows.push_back({ReadSite(statement), ParseMetric(statement.Text(3)), Count(statement, 4), ReadBand(statement, 5),
+                    ReadFileRow(statement, 7)});
+  }
+  return rows;
+}
+
+std::vector<SavedBandTotalsRow> ExperimentCatalog::SavedBandTotals(std::int64_t prompt_set_id) {
+  if (!present_) return {};
+  SqliteStatement statement = Statement(
+      "SELECT stream, block, t_i, metric, low, high, file, bytes, checksum FROM {}.saved_band_totals "
+      "WHERE prompt_set_id = ?1 ORDER BY stream, block, t_i, metric, low, high");
+  statement.Bind(prompt_set_id);
+  std::vector<SavedBandTotalsRow> rows;
+  while (statement.Step()) {
+    rows.push_back({ReadSite(statement), ParseMetric(statement.Text(3)), ReadBand(statement, 4).value_or(Band{}),
+                    ReadFileRow(statement, 6)});
+  }
+  return rows;
+}
+
+std::optional<FileRow> ExperimentCatalog::SavedPredictions(std::int64_t prompt_set_id) {
+  if (!present_) return std::nullopt;
+  SqliteStatement statement =
+      Statement("SELECT file, bytes, checksum FROM {}.saved_predictions WHERE prompt_set_id = ?1");
+  statement.Bind(prompt_set_id);
+  return statement.Step() ? std::optional(ReadFileRow(statement, 0)) : std::nullopt;
+}
+
+std::vector<SchemeRow> ExperimentCatalog::Schemes() {
+  SqliteStatement statement = Statement("SELECT name, definition FROM {}.scheme ORDER BY name");
+  std::vector<SchemeRow> rows;
+  while (statement.Step()) rows.push_back({statement.Text(0), statement.Text(1)});
+  return rows;
+}
+
+std::optional<SchemeRow> ExperimentCatalog::FindScheme(std::string_view name) {
+  for (SchemeRow& row : Schemes()) {
+    if (row.name == name) return std::move(row);
+  }
+  return std::nullopt;
+}
+
+std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_set_id) {
+  if (!present_) return {};
+  // A catalog that no writer has opened since may be without compared_with (catalog_migration.cc).
+  SqliteStatement current =
+      Statement("SELECT 1 FROM {}.sqlite_schema WHERE name = 'evaluation' AND sql LIKE '%compared_with%'");
+  const char* compared_with = current.Step() ? "compared_with" : "'model'";
+  SqliteStatement statement = Statement(fmt::format(
+      "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, {}, "
+      "hellinger_mean FROM {{}}.evaluation WHERE prompt_set_id = ?1 ORDER BY evaluation_id",
+      compared_with));
+  SqliteStatement top =
+      Statement("SELECT in_order, any_order FROM {}.evaluation_top_n WHERE evaluation_id = ?1 ORDER BY n");
+  statement.Bind(prompt_set_id);
+  std::vector<EvaluationRow> rows;
+  while (statement.Step()) {
+    EvaluationRow& row = rows.emplace_back();
+    row.first_prompt = Count(statement, 1);
+    row.samples = Count(statement, 2);
+    row.scheme = {statement.Text(3), statement.Text(4)};
+    row.metric = ParseMetric(statement.Text(5));
+    row.t_is = ParseNumberList(statement.Text(6), "t_is");
+    row.merge = ParseMerge(statement.Text(7));
+    if (!statement.IsNull(8)) row.k = Count(statement, 8);
+    row.within = statement.Text(9);
+    row.compared_with = statement.Text(10);
+    row.hellinger_mean = statement.Real(11);
+    top.Bind(statement.Integer(0));
+    while (top.Step()) {
+      row.top_n.push_back(top.Real(0));
+      row.top_n_any_order.push_back(top.Real(1));
+    }
+  }
+  return rows;
+}
+
+std::string PromptsSha256(std::span<const PromptRow> prompts) {
+  nlohmann::json texts = nlohmann::json::array();
+  for (const PromptRow& prompt : prompts) texts.push_back(prompt.text);
+  return Sha256(texts.dump());
+}
+
+}  // namespace actkin

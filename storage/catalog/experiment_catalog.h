@@ -1,0 +1,99 @@
+#ifndef ACTKIN_STORAGE_CATALOG_EXPERIMENT_CATALOG_H_
+#define ACTKIN_STORAGE_CATALOG_EXPERIMENT_CATALOG_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/band.h"
+#include "schema/site.h"
+#include "storage/catalog/catalog.h"
+
+namespace actkin {
+
+// Rows of the catalog's tables of experiments.
+struct PromptSetRow {
+  std::int64_t prompt_set_id = 0;
+  std::string name;
+  int length = 0;  // tokens of each prompt
+  std::uint64_t prompt_count = 0;
+  std::string sha256;
+  std::optional<std::uint64_t> seed;  // of a sample of the strings of L tokens
+  bool imported = false;
+};
+
+struct PromptRow {
+  std::string text;
+  std::optional<StringId> string_id;  // the prompt's own string
+};
+
+struct SavedNeighborsRow {
+  Site site;
+  Metric metric = Metric::kL2;
+  std::uint64_t k = 0;
+  std::optional<Band> within;
+  FileRow file;
+};
+
+struct SavedBandTotalsRow {
+  Site site;
+  Metric metric = Metric::kL2;
+  Band within;
+  FileRow file;
+};
+
+struct SchemeRow {
+  std::string name;
+  std::string definition;  // JSON
+};
+
+struct EvaluationRow {
+  std::uint64_t first_prompt = 0;
+  std::uint64_t samples = 0;
+  SchemeRow scheme;  // as it was
+  Metric metric = Metric::kL2;
+  std::vector<int> t_is;
+  Merge merge = Merge::kNearest;
+  std::optional<std::uint64_t> k;  // none: all rows within the bands
+  std::string within;              // as --within writes it
+  std::string compared_with;       // "model" or "corpus"
+  double hellinger_mean = 0;
+  std::vector<double> top_n;            // n = 1, 2, ...: fractions of the samples
+  std::vector<double> top_n_any_order;  // as many
+};
+
+// Reads what experiments left in a catalog. In a catalog of an earlier version, without their tables, there is nothing.
+// One thread at a time; `catalog` outlives this object.
+class ExperimentCatalog {
+ public:
+  explicit ExperimentCatalog(Catalog& catalog);
+
+  std::vector<PromptSetRow> PromptSets();  // by id
+  std::optional<PromptSetRow> FindPromptSet(std::string_view name);
+  std::vector<PromptRow> Prompts(std::int64_t prompt_set_id);  // by number
+  // The number of a prompt in a set.
+  std::optional<std::uint64_t> FindPrompt(std::int64_t prompt_set_id, std::string_view text);
+  std::vector<SavedNeighborsRow> SavedNeighbors(std::int64_t prompt_set_id);  // by site, metric, k
+  std::vector<SavedBandTotalsRow> SavedBandTotals(std::int64_t prompt_set_id);
+  std::optional<FileRow> SavedPredictions(std::int64_t prompt_set_id);
+  std::vector<SchemeRow> Schemes();  // by name
+  std::optional<SchemeRow> FindScheme(std::string_view name);
+  std::vector<EvaluationRow> Evaluations(std::int64_t prompt_set_id);  // in the order they were made
+
+ private:
+  SqliteStatement Statement(const std::string& sql) const;
+
+  sqlite3* connection_;
+  std::string schema_;
+  bool present_;
+};
+
+// SHA-256 of the prompts as a JSON array: what tells one list of prompts from another.
+std::string PromptsSha256(std::span<const PromptRow> prompts);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_STORAGE_CATALOG_EXPERIMENT_CATALOG_H_

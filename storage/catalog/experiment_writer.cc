@@ -1,0 +1,151 @@
+#include "storage/catalog/experiment_writer.h"
+
+#include <cmath>
+#include <optional>
+#include <system_error>
+
+#include "schema/error.h"
+#include "storage/catalog/catalog_objects.h"
+#include "storage/machine/file.h"
+
+namespace actkin {
+namespace {
+
+void BindNumber(SqliteStatement& statement, int index, double bound) {
+  if (std::isfinite(bound)) {
+    statement.BindAt(index, bound);
+  } else {
+    statement.BindAt(index, nullptr);
+  }
+}
+
+void InsertSavedNeighbors(sqlite3* connection, std::int64_t prompt_set_id, const SavedNeighborsRow& row) {
+  SqliteStatement statement(connection, UpsertSql("saved_neighbors",
+                                                  {"prompt_set_id", "stream", "block", "t_i", "metric", "k", "file",
+                                                   "bytes", "checksum", "low", "high"},
+                                                  "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11", "file"));
+  statement.Bind(prompt_set_id, Name(row.site.stream), row.site.block, row.site.t_i, Name(row.metric), row.k,
+                 row.file.file, row.file.bytes, row.file.checksum);
+  const Band band = row.within.value_or(Band{});
+  BindNumber(statement, 10, band.low);
+  BindNumber(statement, 11, band.high);
+  statement.Run();
+}
+
+void MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) Fail("{}: cannot make this folder: {}", folder.string(), error.message());
+}
+
+}  // namespace
+
+std::int64_t ExperimentWriter::AddPromptSet(const PromptSetRow& set, std::span<const PromptRow> prompts,
+                                            std::span<const SavedNeighborsRow> saved) {
+  CatalogTransaction transaction(connection_);
+  sqlite3* handle = connection_.handle();
+  SqliteStatement add_set(handle,
+                          "INSERT INTO prompt_set(name, length, prompt_count, sha256, imported, seed) "
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING prompt_set_id");
+  add_set.Bind(set.name, set.length, prompts.size(), set.sha256, set.imported ? 1 : 0);
+  if (set.seed) add_set.BindAt(6, *set.seed);
+  const std::int64_t id = add_set.RunForId();
+  SqliteStatement add_prompt(handle, InsertSql("prompt", "?1, ?2, ?3, NULLIF(?4, 0)"));
+  for (std::size_t number = 0; number < prompts.size(); ++number) {
+    add_prompt.Bind(id, number, prompts[number].text, prompts[number].string_id.value_or(0)).Run();
+  }
+  for (const SavedNeighborsRow& row : saved) InsertSavedNeighbors(handle, id, row);
+  transaction.Commit();
+  return id;
+}
+
+void ExperimentWriter::AddSavedNeighbors(std::int64_t prompt_set_id, const SavedNeighborsRow& row) {
+  CatalogTransaction transaction(connection_);
+  InsertSavedNeighbors(connection_.handle(), prompt_set_id, row);
+  transaction.Commit();
+}
+
+void ExperimentWriter::AddSavedBandTotals(std::int64_t prompt_set_id, const SavedBandTotalsRow& row) {
+  CatalogTransaction transaction(connection_);
+  SqliteStatement statement(connection_.handle(), UpsertSql("saved_band_totals",
+                                                            {"prompt_set_id", "stream", "block", "t_i", "metric",
+                                                             "file", "bytes", "checksum", "low", "high"},
+                                                            "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10", "file"));
+  statement.Bind(prompt_set_id, Name(row.site.stream), row.site.block, row.site.t_i, Name(row.metric), row.file.file,
+                 row.file.bytes, row.file.checksum);
+  BindNumber(statement, 9, row.within.low);
+  BindNumber(statement, 10, row.within.high);
+  statement.Run();
+  transaction.Commit();
+}
+
+void ExperimentWriter::AddSavedPredictions(std::int64_t prompt_set_id, const FileRow& file) {
+  CatalogTransaction transaction(connection_);
+  SqliteStatement(connection_.handle(),
+                  UpsertSql("saved_predictions", OwnColumns("saved_predictions"), "?1, ?2, ?3, ?4", "prompt_set_id"))
+      .Bind(prompt_set_id, file.file, file.bytes, file.checksum)
+      .Run();
+  transaction.Commit();
+}
+
+void ExperimentWriter::ForgetFile(const IndexDirectory& directory, const std::string& file) {
+  CatalogTransaction transaction(connection_);
+  for (const char* table : {"saved_neighbors", "saved_band_totals", "saved_predictions"}) {
+    SqliteStatement(connection_.handle(), fmt::format("DELETE FROM {} WHERE file = ?1", table)).Bind(file).Run();
+  }
+  transaction.Commit();
+  std::error_code ignored;
+  std::filesystem::remove(directory.Resolve(file), ignored);
+}
+
+void ExperimentWriter::SaveScheme(const SchemeRow& scheme) {
+  CatalogTransaction transaction(connection_);
+  SqliteStatement(connection_.handle(), UpsertSql("scheme", OwnColumns("scheme"), "?1, ?2", "name"))
+      .Bind(scheme.name, scheme.definition)
+      .Run();
+  transaction.Commit();
+}
+
+void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<const EvaluationRow> rows) {
+  CatalogTransaction transaction(connection_);
+  sqlite3* handle = connection_.handle();
+  SqliteStatement add(
+      handle, UpsertSql("evaluation",
+                        {"prompt_set_id", "first_prompt", "samples", "scheme", "definition", "metric", "t_is", "merge",
+                         "k", "within", "compared_with", "hellinger_mean"},
+                        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12",
+                        "prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, "
+                        "compared_with") +
+                  " RETURNING evaluation_id");
+  SqliteStatement add_top(
+      handle, UpsertSql("evaluation_top_n", OwnColumns("evaluation_top_n"), "?1, ?2, ?3, ?4", "evaluation_id, n"));
+  SqliteStatement drop_more(handle, "DELETE FROM evaluation_top_n WHERE evaluation_id = ?1 AND n > ?2");
+  for (const EvaluationRow& row : rows) {
+    const std::string t_is = fmt::format("{}", fmt::join(row.t_is, ","));
+    const std::int64_t id =
+        add.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, row.scheme.definition, Name(row.metric),
+                 t_is, Name(row.merge), row.k.value_or(0), row.within, row.compared_with, row.hellinger_mean)
+            .RunForId();
+    for (std::size_t n = 0; n < row.top_n.size(); ++n) {
+      add_top.Bind(id, n + 1, row.top_n[n], row.top_n_any_order[n]).Run();
+    }
+    drop_more.Bind(id, row.top_n.size()).Run();
+  }
+  transaction.Commit();
+}
+
+std::filesystem::path ExperimentPartial(const IndexDirectory& directory, const std::string& name) {
+  MakeFolder(directory.Partial());
+  return directory.Partial() / std::filesystem::path(name).filename();
+}
+
+FileRow PublishExperiment(const IndexDirectory& directory, const std::string& name, std::uint64_t header_checksum) {
+  const std::filesystem::path partial = ExperimentPartial(directory, name);
+  const std::filesystem::path path = directory.path() / name;
+  MakeFolder(path.parent_path());
+  const std::uint64_t bytes = std::filesystem::file_size(partial);
+  RenameDurably(partial, path);
+  return {name, bytes, ChecksumText(header_checksum)};
+}
+
+}  // namespace actkin

@@ -1,0 +1,25 @@
+#include "storage/directory/open_site_rows.h"
+
+#include <utility>
+#include <vector>
+
+#include "schema/error.h"
+
+namespace actkin {
+
+SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
+  std::vector<VectorFile> files;
+  for (const VectorFileRow& row : catalog.VectorFiles(site.site_id)) {
+    const std::filesystem::path path = directory.Resolve(row.file.file);
+    const VectorFile& file = files.emplace_back(path);
+    RequireAsCatalogued(file, row.file, path);
+    if (file.rows() != row.rows) Fail("{}: holds other rows than the catalog says", path.string());
+  }
+  SiteRows rows(std::move(files));
+  if (rows.dimension() != site.dimension || rows.row_count() != site.row_count) {
+    Fail("{}: its rows are not those of {} in the catalog", directory.path().string(), Describe(site.site));
+  }
+  return rows;
+}
+
+}  // namespace actkin

@@ -1,0 +1,16 @@
+#ifndef ACTKIN_STORAGE_DIRECTORY_OPEN_SITE_ROWS_H_
+#define ACTKIN_STORAGE_DIRECTORY_OPEN_SITE_ROWS_H_
+
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/index_directory.h"
+#include "storage/formats/site_rows.h"
+
+namespace actkin {
+
+// Opens the rows of a site, checking headers against the catalog. Throws Error naming a file, and for an embedding
+// site.
+SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_STORAGE_DIRECTORY_OPEN_SITE_ROWS_H_

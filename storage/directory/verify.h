@@ -1,0 +1,43 @@
+#ifndef ACTKIN_STORAGE_DIRECTORY_VERIFY_H_
+#define ACTKIN_STORAGE_DIRECTORY_VERIFY_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "schema/progress.h"
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/index_directory.h"
+
+namespace actkin {
+
+struct Finding {
+  enum class Kind {
+    kSound,     // checked, and as written
+    kDamaged,   // not as written, missing, or contradicting something else
+    kLeftover,  // a file that no row of the catalog names: unfinished work, or not ours. Harmless.
+    kAdded,     // what a user added to the catalog: a table, an index, a column. Harmless.
+  };
+  Kind kind = Kind::kSound;
+  std::string what;  // a relative file name, or "catalog.db: ", and a part of it
+  std::string line;  // why, in one line; empty when sound
+};
+
+enum class VerifyDepth {
+  kHeaders,    // what opening a file checks: it is there, of its size, with its header
+  kEveryByte,  // every checksum and every invariant
+};
+
+// Checks an index directory. `hear` is told each finding as it is made, `progress` the bytes that have been read.
+// Throws Error only when there is no index directory at all, or one whose catalog cannot be got at or is not of a
+// version that this program knows.
+void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
+            ProgressListener& progress);
+
+// Throws Error when the file of an approximate index is not as written, or was built over other rows than the site has.
+void VerifyApproximateIndex(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site,
+                            const SiteIndexRow& index, VerifyDepth depth);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_STORAGE_DIRECTORY_VERIFY_H_

@@ -1,0 +1,142 @@
+#include "storage/formats/vector_file.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "schema/error.h"
+#include "storage/machine/float16.h"
+
+namespace actkin {
+namespace {
+
+enum Number { kElement, kDimension, kFirstRow, kEndRow };
+enum SectionIndex { kRows = 1 };
+
+constexpr std::uint64_t kMaximumDimension = 1U << 20;
+
+std::uint64_t RowChecksum(const std::byte* row, std::size_t bytes, RowNumber number) {
+  return XXH3_64bits_withSeed(row, bytes, number);
+}
+
+SectionFileHeader NewHeader(Element element, std::uint64_t dimension, RowRange rows) {
+  SectionFileHeader header;
+  header.kind = FileKind::kVectors;
+  header.numbers[kElement] = static_cast<std::uint64_t>(element);
+  header.numbers[kDimension] = dimension;
+  header.numbers[kFirstRow] = rows.begin;
+  header.numbers[kEndRow] = rows.end;
+  header.sections[kRows].bytes = rows.size() * dimension * ElementBytes(element);
+  LayOutSections(header);
+  return header;
+}
+
+}  // namespace
+
+VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind::kVectors) {
+  const auto& numbers = file_.header().numbers;
+  const bool sane = numbers[kElement] <= static_cast<std::uint64_t>(Element::kFloat16) && numbers[kDimension] > 0 &&
+                    numbers[kDimension] <= kMaximumDimension && numbers[kFirstRow] <= numbers[kEndRow] &&
+                    numbers[kEndRow] <= std::numeric_limits<RowNumber>::max();
+  if (!sane) Fail("{}: damaged: element, dimension or rows are out of range", path.string());
+  element_ = static_cast<Element>(numbers[kElement]);
+  dimension_ = numbers[kDimension];
+  rows_ = {numbers[kFirstRow], numbers[kEndRow]};
+  body_ = file_.section(kRows);
+  if (body_.size() != rows_.size() * dimension_ * ElementBytes(element_)) {
+    Fail("{}: damaged: {} bytes are not {} rows of {} {} numbers", path.string(), body_.size(), rows_.size(),
+         dimension_, Name(element_));
+  }
+}
+
+std::span<const float> VectorFile::Float32() const { return file_.Numbers<float>(kRows, rows_.size() * dimension_); }
+
+std::span<const std::uint16_t> VectorFile::Float16() const {
+  return file_.Numbers<std::uint16_t>(kRows, rows_.size() * dimension_);
+}
+
+std::vector<float> VectorFile::Row(RowNumber row) const {
+  std::vector<float> values(dimension_);
+  ReadRows({row, std::uint64_t{row} + 1}, values);
+  return values;
+}
+
+void VectorFile::ReadRows(RowRange range, std::span<float> out) const {
+  const std::byte* stored = body_.data() + (range.begin - rows_.begin) * dimension_ * ElementBytes(element_);
+  const std::size_t count = range.size() * dimension_;
+  if (element_ == Element::kFloat32) {
+    std::memcpy(out.data(), stored, count * sizeof(float));
+  } else {
+    DecodeFloat16(reinterpret_cast<const std::uint16_t*>(stored), count, out.data());
+  }
+}
+
+void VectorFile::Verify() const {
+  file_.VerifyBytes(kRows);
+  const std::size_t bytes = dimension_ * ElementBytes(element_);
+  std::uint64_t checksum = 0;
+  for (std::uint64_t row = 0; row < rows_.size(); ++row) {
+    checksum += RowChecksum(body_.data() + row * bytes, bytes, static_cast<RowNumber>(rows_.begin + row));
+  }
+  if (checksum != file_.header().sections[kRows].checksum) {
+    Fail("{}: damaged: the checksum of its rows is wrong", file_.path().string());
+  }
+}
+
+VectorFileWriter::VectorFileWriter(const std::filesystem::path& path, Element element, std::uint64_t dimension,
+                                   RowRange rows, bool continued, std::uint64_t checksum)
+    : header_(NewHeader(element, dimension, rows)),
+      file_(path, continued ? OutputFile::Mode::kContinue : OutputFile::Mode::kCreate),
+      element_(element),
+      dimension_(dimension),
+      rows_(rows),
+      checksum_(checksum) {
+  file_.Resize(header_.file_bytes);
+}
+
+std::uint64_t VectorFileWriter::WriteRows(RowNumber first, std::span<const float> values) {
+  const std::uint64_t offset =
+      header_.sections[kRows].offset + (first - rows_.begin) * dimension_ * ElementBytes(element_);
+  const auto infinite = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
+  if (infinite != values.end()) {
+    Fail("{}: the model puts out {} for row {}: only finite numbers can be indexed", file_.path().string(), *infinite,
+         first + static_cast<std::uint64_t>(infinite - values.begin()) / dimension_);
+  }
+  const std::byte* bytes = reinterpret_cast<const std::byte*>(values.data());
+  std::vector<std::uint16_t> encoded;
+  if (element_ == Element::kFloat16) {
+    encoded.resize(values.size());
+    EncodeFloat16(values.data(), values.size(), encoded.data());
+    for (std::size_t i = 0; i < encoded.size(); ++i) {
+      if ((encoded[i] & 0x7C00U) == 0x7C00U) {
+        Fail("{}: {} exceeds float16: build with --rows float32", file_.path().string(), values[i]);
+      }
+    }
+    bytes = reinterpret_cast<const std::byte*>(encoded.data());
+  }
+  const std::size_t row_bytes = dimension_ * ElementBytes(element_);
+  const std::size_t count = values.size() / dimension_;
+  std::uint64_t share = 0;
+  for (std::size_t row = 0; row < count; ++row) {
+    share += RowChecksum(bytes + row * row_bytes, row_bytes, static_cast<RowNumber>(first + row));
+  }
+  file_.WriteAt(offset, bytes, count * row_bytes);
+  return share;
+}
+
+std::uint64_t VectorFileWriter::Finish() {
+  header_.sections[kRows].checksum = checksum_;
+  const std::string encoded = EncodeHeader(header_);
+  file_.WriteAt(0, encoded);
+  file_.Flush();
+  return HeaderChecksum(encoded);
+}
+
+std::uint64_t VectorFileWriter::FileBytes(Element element, std::uint64_t dimension, std::uint64_t row_count) {
+  return NewHeader(element, dimension, {0, row_count}).file_bytes;
+}
+
+}  // namespace actkin

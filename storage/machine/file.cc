@@ -1,0 +1,247 @@
+#include "storage/machine/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <utility>
+
+#include "schema/error.h"
+
+namespace actkin {
+namespace {
+
+[[noreturn]] void FailErrno(const char* what, const std::filesystem::path& path, int error = errno) {
+  if (error == ENOSPC || error == EDQUOT) FailDiskFull(path.string());
+  Fail("{}: cannot {}: {}", path.string(), what, std::strerror(error));
+}
+
+// A descriptor that is closed at the end of the scope.
+class Descriptor {
+ public:
+  Descriptor(const std::filesystem::path& path, int flags, const char* what)
+      : value_(::open(path.c_str(), flags | O_CLOEXEC)) {
+    if (value_ < 0) FailErrno(what, path);
+  }
+  ~Descriptor() { ::close(value_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+struct StopOrder {
+  std::optional<StopPoint> point;  // none: any
+  std::uint64_t number = 0;        // 0: never
+};
+
+StopOrder ReadStopOrder() {
+  const char* variable = std::getenv("ACTKIN_STOP_BEFORE");
+  if (variable == nullptr) return {};
+  std::string_view text = variable;
+  StopOrder order;
+  for (const auto& [name, point] :
+       {std::pair{"write:", StopPoint::kWrite}, std::pair{"flush:", StopPoint::kFlush},
+        std::pair{"rename:", StopPoint::kRename}, std::pair{"commit:", StopPoint::kCommit}}) {
+    if (!text.starts_with(name)) continue;
+    order.point = point;
+    text.remove_prefix(std::strlen(name));
+    break;
+  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), order.number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    Fail("ACTKIN_STOP_BEFORE={}: expected a number, or write:N, flush:N, rename:N or commit:N", variable);
+  }
+  return order;
+}
+
+}  // namespace
+
+void PassStopPoint(StopPoint point) {
+  const StopOrder order = ReadStopOrder();
+  static std::atomic<std::uint64_t> passed{0};
+  if (order.number == 0 || (order.point && *order.point != point)) return;
+  if (++passed == order.number) std::raise(SIGKILL);
+}
+
+OutputFile::OutputFile(std::filesystem::path path, Mode mode) : path_(std::move(path)) {
+  Open(mode == Mode::kCreate ? O_TRUNC : 0);
+  if (mode != Mode::kClaim) return;
+  for (;;) {
+    // Where the file system knows no locks, nobody waits.
+    while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+    if (IsFile(descriptor_, path_)) break;
+    // The one that was waited for has been renamed, or removed.
+    ::close(descriptor_);
+    Open(0);
+  }
+  if (::ftruncate(descriptor_, 0) == 0) return;
+  const int error = errno;
+  ::close(descriptor_);
+  FailErrno("write", path_, error);
+}
+
+void OutputFile::Open(int flags) {
+  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | flags, 0644);
+  if (descriptor_ < 0) FailErrno("write", path_);
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+void OutputFile::WriteAt(std::uint64_t offset, const void* bytes, std::size_t count) {
+  PassStopPoint(StopPoint::kWrite);
+  const char* next = static_cast<const char*>(bytes);
+  while (count > 0) {
+    const ssize_t written = ::pwrite(descriptor_, next, count, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) FailErrno("write", path_, written < 0 ? errno : EIO);
+    next += written;
+    offset += static_cast<std::uint64_t>(written);
+    count -= static_cast<std::size_t>(written);
+  }
+}
+
+void OutputFile::Resize(std::uint64_t bytes) {
+  PassStopPoint(StopPoint::kWrite);
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) FailErrno("set the size of", path_);
+}
+
+void OutputFile::Flush() {
+  PassStopPoint(StopPoint::kFlush);
+  if (::fsync(descriptor_) != 0) FailErrno("flush", path_);
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  // A pipe in the file's place would be waited for.
+  const Descriptor descriptor(path, O_RDONLY | O_NONBLOCK, "open");
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) != 0) FailErrno("read", path);
+  if (!S_ISREG(status.st_mode)) Fail("{}: expected a file", path.string());
+  if (status.st_size == 0) return;
+  void* address = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, descriptor.get(), 0);
+  if (address == MAP_FAILED) FailErrno("map", path);
+  data_ = static_cast<const std::byte*>(address);
+  size_ = static_cast<std::size_t>(status.st_size);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void FlushDirectory(const std::filesystem::path& directory) {
+  PassStopPoint(StopPoint::kFlush);
+  const Descriptor descriptor(directory, O_RDONLY | O_DIRECTORY, "open");
+  if (::fsync(descriptor.get()) != 0) FailErrno("flush", directory);
+}
+
+bool IsFile(int descriptor, const std::filesystem::path& path) {
+  struct stat open {};
+  struct stat named {};
+  return ::fstat(descriptor, &open) == 0 && ::stat(path.c_str(), &named) == 0 && open.st_dev == named.st_dev &&
+         open.st_ino == named.st_ino;
+}
+
+void RenameDurably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  PassStopPoint(StopPoint::kRename);
+  if (::rename(from.c_str(), to.c_str()) != 0) FailErrno("rename a file to", to);
+  FlushDirectory(to.has_parent_path() ? to.parent_path() : ".");
+}
+
+std::filesystem::path UnfinishedPath(const std::filesystem::path& path) {
+  std::filesystem::path next = path;
+  next += ".next";
+  return next;
+}
+
+void ReplaceFile(const std::filesystem::path& path, std::string_view bytes) {
+  const std::filesystem::path next = UnfinishedPath(path);
+  // Until it has its name: another's would take that of this one's.
+  OutputFile file(next, OutputFile::Mode::kClaim);
+  try {
+    file.WriteAt(0, bytes);
+    file.Flush();
+    RenameDurably(next, path);
+  } catch (const Error&) {
+    std::error_code ignored;
+    std::filesystem::remove(next, ignored);
+    throw;
+  }
+}
+
+void WriteGivenFile(const std::filesystem::path& path, std::string_view bytes) {
+  if (std::filesystem::is_directory(path)) Fail("{}: expected a file, this is a folder", path.string());
+  if (!std::filesystem::exists(path) || std::filesystem::is_regular_file(path)) {
+    std::error_code no_target;
+    const std::filesystem::path target = std::filesystem::canonical(path, no_target);
+    return ReplaceFile(no_target ? path : target, bytes);
+  }
+  std::ofstream file(path, std::ios::binary);
+  if (!file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) FailErrno("write", path);
+}
+
+std::string ReadFile(const std::filesystem::path& path) {
+  const Descriptor descriptor(path, O_RDONLY, "open");
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) != 0) FailErrno("read", path);
+  if (S_ISDIR(status.st_mode)) Fail("{}: expected a file, this is a folder", path.string());
+  std::string bytes;
+  std::size_t filled = 0;
+  // A pipe has no size: grow until the end.
+  bytes.resize(static_cast<std::size_t>(status.st_size) + 1);
+  for (;;) {
+    const ssize_t count = ::read(descriptor.get(), bytes.data() + filled, bytes.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) FailErrno("read", path);
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+    if (filled == bytes.size()) bytes.resize(2 * bytes.size());
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+std::uint64_t AllocatedBytes(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) FailErrno("read", path);
+  return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+void FailDiskFull(const std::string& what) {
+  Fail("{}: the disk is full: free some space and run the same command again, it continues", what);
+}
+
+std::uint64_t FreeDiskBytes(const std::filesystem::path& directory) {
+  struct statvfs status {};
+  if (::statvfs(directory.c_str(), &status) != 0) FailErrno("measure the free space of", directory);
+  return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+}
+
+}  // namespace actkin

@@ -1,0 +1,75 @@
+#include "storage/machine/row_workers.h"
+
+#include <algorithm>
+#include <system_error>
+
+namespace actkin {
+
+int UsefulThreads(RowRange rows, std::uint64_t piece, int threads) {
+  const std::uint64_t pieces = (rows.size() + piece - 1) / piece;
+  return static_cast<int>(std::clamp<std::uint64_t>(pieces, 1, static_cast<std::uint64_t>(std::max(threads, 1))));
+}
+
+WorkTeam::WorkTeam(int workers) {
+  threads_.reserve(static_cast<std::size_t>(workers - 1));
+  try {
+    for (int worker = 1; worker < workers; ++worker) threads_.emplace_back([this, worker] { Serve(worker); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those there are do the work.
+  }
+  size_ = static_cast<int>(threads_.size()) + 1;
+}
+
+WorkTeam::~WorkTeam() {
+  ended_ = true;
+  ++step_;
+  step_.notify_all();
+}
+
+void WorkTeam::Serve(int worker) {
+  for (std::uint32_t seen = 0;; ++seen) {
+    step_.wait(seen);
+    if (ended_) return;
+    TakePieces(worker);
+    if (--working_ == 0) working_.notify_one();
+  }
+}
+
+void WorkTeam::TakePieces(int worker) {
+  try {
+    while (true) {
+      const std::uint64_t begin = next_.fetch_add(piece_);
+      if (begin >= rows_.end) return;
+      (*work_)(worker, {begin, std::min(begin + piece_, rows_.end)});
+    }
+  } catch (...) {
+    next_ = rows_.end;
+    const std::lock_guard lock(failure_mutex_);
+    if (!failure_) failure_ = std::current_exception();
+  }
+}
+
+void WorkTeam::ForEachPiece(RowRange rows, std::uint64_t piece, const std::function<void(int, RowRange)>& work) {
+  rows_ = rows;
+  piece_ = piece;
+  work_ = &work;
+  next_ = rows.begin;
+  failure_ = nullptr;
+  // A step with one piece wakes nobody.
+  if (threads_.empty() || rows.size() <= piece) {
+    TakePieces(0);
+  } else {
+    working_ = size_ - 1;
+    ++step_;
+    step_.notify_all();
+    TakePieces(0);
+    for (int left = working_; left != 0; left = working_) working_.wait(left);
+  }
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+void ForEachPiece(RowRange rows, std::uint64_t piece, int workers, const std::function<void(int, RowRange)>& work) {
+  WorkTeam(workers).ForEachPiece(rows, piece, work);
+}
+
+}  // namespace actkin

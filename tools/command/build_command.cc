@@ -1,0 +1,106 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "indexer/build/build.h"
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "schema/text.h"
+#include "tools/command/commands.h"
+#include "tools/output/json_output.h"
+#include "tools/command/stop_signals.h"
+#include "tools/output/terminal.h"
+
+namespace actkin {
+namespace {
+
+struct Flags {
+  std::string corpus;
+  std::string model;
+  std::string out;
+  std::string vocabulary_from;
+  int length = kDefaultStringLength;
+  std::string t_i = "-1";
+  std::string blocks;
+  std::string streams = "embedding,proj,ffwd";
+  std::string rows = "float32";
+  int threads = 1;
+  bool repair = false;
+  bool json = false;
+};
+
+std::set<Stream> ParseStreams(const std::string& text) {
+  std::set<Stream> streams;
+  std::istringstream list(text);
+  for (std::string name; std::getline(list, name, ',');) streams.insert(ParseStream(name));
+  if (streams.empty()) FailUsage("--streams: expected some of embedding, proj and ffwd");
+  return streams;
+}
+
+void Run(const Flags& flags, bool length_given) {
+  BuildOptions options;
+  options.corpus = flags.corpus;
+  options.out = flags.out;
+  if (!flags.model.empty()) options.model = flags.model;
+  if (!flags.vocabulary_from.empty()) options.vocabulary_from = flags.vocabulary_from;
+  if (length_given) options.string_length = flags.length;
+  options.t_is = ParseNumberList(flags.t_i, "--t-i");
+  if (!flags.blocks.empty()) options.blocks = ParseNumberList(flags.blocks, "--blocks");
+  options.streams = ParseStreams(flags.streams);
+  options.element = ParseElement(flags.rows);
+  options.repair = flags.repair;
+  options.threads = flags.threads;
+
+  EndOnSignal();
+  ProgressBar progress;
+  const BuildSummary summary = Build(options, progress);
+  if (flags.json) {
+    PrintJson({{"out", flags.out},
+               {"strings", summary.strings},
+               {"sites_added", summary.sites_added},
+               {"sites_before", summary.sites_before},
+               {"files_repaired", summary.files_repaired},
+               {"bytes_added", summary.bytes_added},
+               {"seconds", summary.seconds}});
+    return;
+  }
+  std::string line = fmt::format("{}: {} strings, {} sites added ({})", Printable(flags.out), Grouped(summary.strings),
+                                 summary.sites_added, HumanBytes(summary.bytes_added));
+  if (summary.sites_before > 0) line += fmt::format(", {} were there", summary.sites_before);
+  if (summary.files_repaired > 0) line += fmt::format(", {} were damaged", summary.files_repaired);
+  Print(line + fmt::format(", {}\n", HumanSeconds(summary.seconds)));
+  if (options.model && StdoutIsTerminal()) Print(fmt::format("ask it: actkin query {} PROMPT\n", Printable(flags.out)));
+}
+
+}  // namespace
+
+void AddBuildCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("build", "Builds an index directory; run again, it continues or adds sites");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("CORPUS", flags->corpus, "The text, UTF-8; - is standard input")->required();
+  command->add_option("--model", flags->model, "Checkpoint, .pt or .safetensors; without it strings and counts alone");
+  command->add_option("--out", flags->out, "The index directory, NAME.actkin")->required();
+  CLI::Option* length =
+      command->add_option("--length", flags->length, "Tokens of the longest strings (L)")->capture_default_str();
+  command->add_option("--t-i", flags->t_i, "Positions to index proj and ffwd at: 9, 7,8,9 or 0-9; -1 is the last")
+      ->capture_default_str();
+  command->add_option("--blocks", flags->blocks, "Blocks to index, such as 1,3 or 0-5; -1 is the last (default: all)");
+  command->add_option("--streams", flags->streams, "Which streams to index")->capture_default_str();
+  command->add_option("--rows", flags->rows, "float32, or float16: half the disk, 11 bits of precision")
+      ->capture_default_str();
+  command->add_option("--vocabulary-from", flags->vocabulary_from,
+                      "The text that the model was trained on, when the checkpoint does not say and CORPUS is another");
+  command->add_flag("--repair", flags->repair,
+                    "Check every byte of what is there, and make damaged files again (always: missing and cut ones)");
+  AddThreadsOption(*command, flags->threads);
+  command->add_flag("--json", flags->json, "Print the summary as JSON");
+  command->footer(
+      "Examples, with the model that the example of 'actkin train --help' makes:\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 2-8   # adds positions\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --repair    # what 'actkin verify' found\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin          # next-token counts only");
+  command->callback([flags, length] { Run(*flags, length->count() > 0); });
+}
+
+}  // namespace actkin

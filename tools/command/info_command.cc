@@ -1,0 +1,225 @@
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "schema/error.h"
+#include "schema/number_list.h"
+#include "schema/text.h"
+#include "storage/catalog/catalog.h"
+#include "tools/command/commands.h"
+#include "tools/output/json_output.h"
+#include "tools/output/table.h"
+#include "tools/output/terminal.h"
+
+namespace actkin {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+struct SiteInfo {
+  SiteRow row;
+  std::vector<SiteIndexRow> indices;
+  std::uint64_t bytes = 0;  // of its vector files and indices, each file once
+};
+
+struct DirectoryInfo {
+  CorpusRow corpus;
+  std::optional<ModelRow> model;
+  std::vector<LengthRow> lengths;
+  std::vector<SiteInfo> sites;
+  std::uint64_t catalog_bytes = 0;
+  std::uint64_t total_bytes = 0;
+  std::vector<std::string> unfinished;
+};
+
+// Whether an approximate index is large enough to hold the site's rows a second time. A graph has links alone.
+bool HoldsRows(const SiteRow& site, const SiteIndexRow& index) {
+  return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) &&
+         index.file.bytes >= site.row_count * site.dimension * ElementBytes(site.element);
+}
+
+// A line for each approximate index, over the sites that have it.
+std::string ApproximateIndices(const DirectoryInfo& info) {
+  struct Sum {
+    std::size_t sites = 0;
+    std::uint64_t bytes = 0;
+    double build_seconds = 0;
+    bool holds_rows = false;
+  };
+  std::map<std::string, Sum> sums;
+  for (const SiteInfo& site : info.sites) {
+    for (const SiteIndexRow& index : site.indices) {
+      if (index.name == kExactIndexName) continue;
+      Sum& sum = sums[Describe(index)];
+      ++sum.sites;
+      sum.bytes += index.file.bytes;
+      sum.build_seconds += index.build_seconds;
+      sum.holds_rows |= HoldsRows(site.row, index);
+    }
+  }
+  if (sums.empty()) return "";
+  Table table({{"approximate index"},
+               {"sites", Table::Align::kRight},
+               {"bytes", Table::Align::kRight},
+               {"built in", Table::Align::kRight},
+               {"holds"}});
+  for (const auto& [name, sum] : sums) {
+    table.Add({name, std::to_string(sum.sites), HumanBytes(sum.bytes), HumanSeconds(sum.build_seconds),
+               sum.holds_rows ? "a second copy of the rows" : "no copy of the rows"});
+  }
+  return "\n" + table.Text(StdoutColor());
+}
+
+DirectoryInfo ReadInfo(const IndexDirectory& directory) {
+  const auto connection = OpenCatalog(directory);
+  Catalog catalog(connection->handle());
+  DirectoryInfo info;
+  info.corpus = catalog.Corpus();
+  info.model = catalog.Model();
+  info.lengths = catalog.Lengths();
+  for (const SiteRow& row : catalog.Sites()) {
+    SiteInfo site{row, catalog.SiteIndices(row.site_id), 0};
+    std::map<std::string, std::uint64_t> files;
+    for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) files[file.file.file] = file.file.bytes;
+    for (const SiteIndexRow& index : site.indices) files[index.file.file] = index.file.bytes;
+    for (const auto& [name, bytes] : files) site.bytes += bytes;
+    info.sites.push_back(std::move(site));
+  }
+  info.catalog_bytes = std::filesystem::file_size(directory.Catalog());
+  std::error_code error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory.path(), error)) {
+    if (entry.is_regular_file()) info.total_bytes += entry.file_size();
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(directory.Partial(), error)) {
+    info.unfinished.push_back(entry.path().filename().string());
+  }
+  return info;
+}
+
+std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
+  std::uint64_t strings = 0;
+  for (const LengthRow& length : info.lengths) strings += length.string_count;
+  std::string text = fmt::format("{}  {}\n", Printable(path), HumanBytes(info.total_bytes));
+  text += fmt::format("corpus   {}, {} characters, sha256 {}\n", Printable(info.corpus.name),
+                      Grouped(info.corpus.characters), info.corpus.sha256.substr(0, 12));
+  text += fmt::format("strings  {} of 1 to {} tokens, {} of them of {}\n", Grouped(strings), info.corpus.string_length,
+                      Grouped(info.lengths.back().string_count), info.corpus.string_length);
+  if (info.model) {
+    const ModelShape& shape = info.model->shape;
+    text +=
+        fmt::format("model    {} blocks, {} heads, {} dimensions, {} tokens, context {}, sha256 {}\n", shape.blocks,
+                    shape.heads, shape.embed, shape.vocabulary_size, shape.context, info.model->sha256.substr(0, 12));
+  } else {
+    text += "model    none: strings and next-token counts only\n";
+  }
+  text += fmt::format("catalog  {}\n", HumanBytes(info.catalog_bytes));
+
+  // A line for the sites that differ only in their block.
+  std::map<std::tuple<Stream, int, std::string>, std::vector<const SiteInfo*>> lines;
+  for (const SiteInfo& site : info.sites) {
+    std::string indices;
+    for (const SiteIndexRow& index : site.indices) {
+      indices += (indices.empty() ? "" : ", ") + Describe(index);
+    }
+    lines[{site.row.site.stream, site.row.site.t_i, indices}].push_back(&site);
+  }
+  if (!lines.empty()) {
+    Table table({{"stream"},
+                 {"blocks"},
+                 {"t_i", Table::Align::kRight},
+                 {"rows", Table::Align::kRight},
+                 {"dimension", Table::Align::kRight},
+                 {"element"},
+                 {"index"},
+                 {"bytes", Table::Align::kRight}});
+    for (const auto& [key, sites] : lines) {
+      const auto& [stream, t_i, indices] = key;
+      std::vector<int> blocks;
+      std::uint64_t bytes = 0;
+      for (const SiteInfo* site : sites) {
+        blocks.push_back(site->row.site.block);
+        bytes += site->bytes;
+      }
+      const SiteRow& row = sites.front()->row;
+      table.Add({std::string(Name(stream)), stream == Stream::kEmbedding ? "" : FormatNumberList(blocks),
+                 std::to_string(t_i), Grouped(row.row_count), Grouped(row.dimension), std::string(Name(row.element)),
+                 indices, HumanBytes(bytes)});
+    }
+    text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info);
+  }
+  for (const std::string& name : info.unfinished) text += fmt::format("unfinished: partial/{}\n", Printable(name));
+  return text;
+}
+
+OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
+  OrderedJson json{{"directory", path},
+                   {"bytes", info.total_bytes},
+                   {"catalog_bytes", info.catalog_bytes},
+                   {"corpus",
+                    {{"name", info.corpus.name},
+                     {"sha256", info.corpus.sha256},
+                     {"characters", info.corpus.characters},
+                     {"string_length", info.corpus.string_length}}},
+                   {"model", nullptr}};
+  if (info.model) {
+    const ModelShape& shape = info.model->shape;
+    json["model"] = {
+        {"file", info.model->file}, {"sha256", info.model->sha256}, {"vocabulary_size", shape.vocabulary_size},
+        {"blocks", shape.blocks},   {"heads", shape.heads},         {"embed", shape.embed},
+        {"context", shape.context}};
+  }
+  json["lengths"] = OrderedJson::array();
+  for (const LengthRow& length : info.lengths) {
+    json["lengths"].push_back(
+        {{"length", length.length}, {"strings", length.string_count}, {"rows", length.row_count}});
+  }
+  json["sites"] = OrderedJson::array();
+  for (const SiteInfo& site : info.sites) {
+    OrderedJson indices = OrderedJson::array();
+    for (const SiteIndexRow& index : site.indices) {
+      indices.push_back({{"name", index.name},
+                         {"metric", index.metric ? OrderedJson(Name(*index.metric)) : OrderedJson(nullptr)},
+                         {"file", index.file.file},
+                         {"bytes", index.file.bytes},
+                         {"holds_rows", HoldsRows(site.row, index)},
+                         {"build_seconds", index.build_seconds}});
+    }
+    json["sites"].push_back({{"stream", Name(site.row.site.stream)},
+                             {"block", site.row.site.block},
+                             {"t_i", site.row.site.t_i},
+                             {"rows", site.row.row_count},
+                             {"dimension", site.row.dimension},
+                             {"element", Name(site.row.element)},
+                             {"bytes", site.bytes},
+                             {"indices", std::move(indices)}});
+  }
+  json["unfinished"] = info.unfinished;
+  return json;
+}
+
+}  // namespace
+
+void AddInfoCommand(CLI::App& app) {
+  struct Flags {
+    std::string directory;
+    bool json = false;
+    int threads = 1;
+  };
+  CLI::App* command = app.add_subcommand("info", "What an index directory holds");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  command->add_flag("--json", flags->json, "Print JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer("Example:\n  actkin info gpl.actkin");
+  command->callback([flags] {
+    const DirectoryInfo info = ReadInfo(GivenDirectory(flags->directory));
+    if (flags->json) {
+      PrintJson(JsonInfo(flags->directory, info));
+    } else {
+      Print(HumanInfo(flags->directory, info));
+    }
+  });
+}
+
+}  // namespace actkin

@@ -1,0 +1,257 @@
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "query/experiment/evaluation.h"
+#include "query/reader/index_reader.h"
+#include "query/predict/prediction.h"
+#include "query/predict/saved_schemes.h"
+#include "query/predict/token_totals.h"
+#include "schema/error.h"
+#include "schema/text.h"
+#include "storage/machine/file.h"
+#include "tools/command/commands.h"
+#include "tools/output/json_output.h"
+#include "tools/command/site_flags.h"
+#include "tools/command/study_flags.h"
+#include "tools/output/svg_chart.h"
+#include "tools/output/table.h"
+#include "tools/output/terminal.h"
+
+namespace actkin {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+// Columns of a cell.
+constexpr int kBarAt = 11;
+constexpr int kBarWidth = 20;
+
+struct Flags {
+  std::string directory;
+  std::string prompt;
+  std::vector<std::string> schemes;
+  PoolFlags pool;
+  std::string plot;
+  int threads = 1;
+  bool escapes = false;
+  bool json = false;
+};
+
+struct Answer {
+  Prompt prompt;
+  PoolRequest request;
+  std::vector<Prediction> predictions;
+  std::vector<float> model;  // empty: the directory has no model
+};
+
+// What the neighbors were: "  l2  k 10  t_i 7,8,9  nearest merge".
+std::string DescribeRequest(const PoolRequest& request) {
+  std::string text = fmt::format("  {}", Name(request.metric));
+  if (request.k || request.bands.empty()) {
+    text += fmt::format("  k {}", Grouped(request.k.value_or(kDefaultPoolCount)));
+  }
+  if (!request.bands.empty()) text += "  within bands";
+  text += fmt::format("  t_i {}", JoinNumbers(request.t_is));
+  if (request.t_is.size() > 1) text += fmt::format("  {} merge", Name(request.merge));
+  return text;
+}
+
+// Of all schemes that have neighbors, where it is the same; else empty, as where none has any.
+std::string DescribeRequests(const Answer& answer) {
+  std::string text;
+  for (const Prediction& prediction : answer.predictions) {
+    if (prediction.scheme.kind != Scheme::Kind::kNeighbors) continue;
+    const std::string one = DescribeRequest(prediction.request);
+    if (!text.empty() && text != one) return "";
+    text = one;
+  }
+  return text;
+}
+
+template <typename Number>
+std::string Cell(IndexReader& reader, const std::vector<TokenId>& tokens, std::size_t rank,
+                 const std::vector<Number>& probabilities, bool bar) {
+  if (rank >= tokens.size()) return "";
+  const double probability = probabilities[tokens[rank]];
+  std::string cell = fmt::format("{} {:.3f}", Quote(reader.vocabulary().Text(tokens[rank])), probability + 0.0);
+  if (bar) {
+    const int width = static_cast<int>(std::clamp(probability, 0.0, 1.0) * kBarWidth + 0.5);
+    cell += std::string(static_cast<std::size_t>(std::max(1, kBarAt - DisplayWidth(cell))), ' ');
+    for (int i = 0; i < width; ++i) cell += "\u2588";
+  }
+  return cell;
+}
+
+std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
+  std::string text = fmt::format("{}{}{}\n", Quote(answer.prompt.text), DescribeRequests(answer),
+                                 answer.prompt.string_id ? "" : "  (not in the corpus)");
+  std::vector<Table::Column> columns{{"rank", Table::Align::kRight}};
+  std::vector<std::vector<TokenId>> tokens;
+  std::size_t rows = 0;
+  for (const Prediction& prediction : answer.predictions) {
+    columns.push_back({QuoteIfEscaped(prediction.scheme.name)});
+    tokens.push_back(TopTokens(prediction.probabilities, kLongestTopList));
+    rows = std::max(rows, tokens.back().size());
+  }
+  const std::vector<TokenId> model = TopTokens(answer.model, kLongestTopList);
+  rows = std::max(rows, model.size());
+  if (!answer.model.empty()) columns.push_back({"model"});
+  const bool bars = answer.predictions.size() == 1;
+  Table table(columns);
+  for (std::size_t rank = 0; rank < rows; ++rank) {
+    std::vector<std::string> line{Grouped(rank + 1)};
+    for (std::size_t i = 0; i < answer.predictions.size(); ++i) {
+      line.push_back(Cell(reader, tokens[i], rank, answer.predictions[i].probabilities, bars));
+    }
+    if (!answer.model.empty()) line.push_back(Cell(reader, model, rank, answer.model, bars));
+    table.Add(std::move(line));
+  }
+  if (!answer.model.empty()) {
+    std::vector<std::string> line{"Hellinger"};
+    for (const Prediction& prediction : answer.predictions) {
+      line.push_back(fmt::format("{:.3f}", HellingerDistance(prediction.probabilities, answer.model)));
+    }
+    line.emplace_back();
+    table.Add(std::move(line));
+  }
+  text += table.Text(StdoutColor());
+  const bool apart = DescribeRequests(answer).empty();
+  for (const Prediction& prediction : answer.predictions) {
+    if (apart && prediction.scheme.kind == Scheme::Kind::kNeighbors) {
+      text += fmt::format("{}:{}\n", QuoteIfEscaped(prediction.scheme.name), DescribeRequest(prediction.request));
+    }
+    for (const std::string& note : prediction.notes) text += note + "\n";
+  }
+  return text;
+}
+
+template <typename Number>
+OrderedJson JsonTokens(IndexReader& reader, const std::vector<Number>& probabilities) {
+  OrderedJson tokens = OrderedJson::array();
+  for (const TokenId token : TopTokens(probabilities, kLongestTopList)) {
+    tokens.push_back({{"token", reader.vocabulary().Text(token)}, {"probability", probabilities[token]}});
+  }
+  return tokens;
+}
+
+// What the neighbors were; nothing but nulls where there are none. k: null where all rows of the bands count.
+OrderedJson JsonRequest(const Prediction& prediction) {
+  if (prediction.scheme.kind != Scheme::Kind::kNeighbors) {
+    return {{"metric", nullptr}, {"k", nullptr}, {"t_i", nullptr}, {"merge", nullptr}};
+  }
+  const PoolRequest& request = prediction.request;
+  const bool all = !request.k && !request.bands.empty();
+  return {{"metric", Name(request.metric)},
+          {"k", all ? OrderedJson(nullptr) : OrderedJson(request.k.value_or(kDefaultPoolCount))},
+          {"t_i", request.t_is},
+          {"merge", Name(request.merge)}};
+}
+
+OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
+  OrderedJson all = OrderedJson::array();
+  for (const Prediction& prediction : answer.predictions) {
+    OrderedJson json{{"prompt", answer.prompt.text}, {"scheme", prediction.scheme.name}};
+    json.update(JsonRequest(prediction));
+    json.update(
+        {{"tokens", JsonTokens(reader, prediction.probabilities)}, {"model", JsonTokens(reader, answer.model)}});
+    if (!answer.model.empty()) json["hellinger"] = HellingerDistance(prediction.probabilities, answer.model);
+    if (!prediction.notes.empty()) json["notes"] = prediction.notes;
+    all.push_back(std::move(json));
+  }
+  return all.size() == 1 ? all[0] : all;
+}
+
+// The tokens that stand in anybody's list, in the order of the model's probabilities, else of the first scheme's.
+std::string Chart(IndexReader& reader, const Answer& answer) {
+  std::vector<TokenId> tokens;
+  const auto add = [&](const std::vector<TokenId>& more) {
+    for (const TokenId token : more) {
+      if (std::ranges::find(tokens, token) == tokens.end()) tokens.push_back(token);
+    }
+  };
+  add(TopTokens(answer.model, kLongestTopList));
+  for (const Prediction& prediction : answer.predictions) add(TopTokens(prediction.probabilities, kLongestTopList));
+  const auto probability = [&](TokenId token) {
+    if (!answer.model.empty()) return static_cast<double>(answer.model[token]);
+    const std::vector<double>& first = answer.predictions[0].probabilities;
+    return first.empty() ? 0 : first[token];
+  };
+  std::ranges::stable_sort(tokens, std::ranges::greater(), probability);
+
+  BarChart chart;
+  chart.title = fmt::format("What follows {}", Quote(answer.prompt.text));
+  chart.subtitle = DescribeRequests(answer);
+  chart.subtitle.erase(0, chart.subtitle.find_first_not_of(' '));
+  chart.category_title = "next token";
+  chart.value.title = "probability";
+  chart.value.from_zero = true;
+  for (const TokenId token : tokens) chart.categories.push_back(VisibleToken(reader.vocabulary().Text(token)));
+  if (!answer.model.empty()) {
+    BarSeries& series = chart.series.emplace_back();
+    series.name = "model";
+    for (const TokenId token : tokens) series.values.push_back(answer.model[token]);
+  }
+  for (const Prediction& prediction : answer.predictions) {
+    BarSeries& series = chart.series.emplace_back();
+    series.name = prediction.scheme.name;
+    for (const TokenId token : tokens) {
+      series.values.push_back(prediction.probabilities.empty() ? 0 : prediction.probabilities[token]);
+    }
+  }
+  return BarChartSvg(chart);
+}
+
+void Run(const CLI::App& command, const Flags& flags) {
+  IndexReader reader(GivenDirectory(flags.directory));
+  ProgressBar progress;
+  Answer answer;
+  answer.prompt = reader.Encode(flags.escapes ? Unescape(flags.prompt) : flags.prompt);
+  const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
+  // prompt_only alone needs neither a model nor a site.
+  const bool neighbors =
+      std::ranges::any_of(chosen.schemes, [](const Scheme& scheme) { return scheme.kind == Scheme::Kind::kNeighbors; });
+  if (neighbors) answer.request = ReadPoolRequest(command, flags.pool, reader, BlocksOf(reader));
+  answer.predictions = Predict(reader, answer.prompt, SchemesFor(chosen, answer.request, progress), answer.request,
+                               flags.pool.prompt_set, flags.threads);
+  if (reader.catalog().Model()) answer.model = reader.Forward().NextTokenProbabilities(answer.prompt.tokens);
+  SaveFileSchemes(reader, chosen, progress);
+  NoteLengths(std::span(&answer.prompt, 1), answer.request.t_is, progress);
+  if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(reader, answer));
+  if (flags.json) {
+    PrintJson(JsonAnswer(reader, answer));
+  } else {
+    Print(HumanAnswer(reader, answer));
+  }
+}
+
+}  // namespace
+
+void AddPredictCommand(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("predict", "The next token by what follows a prompt's neighbors, beside the model's own");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  command->add_option("PROMPT", flags->prompt, "The prompt, taken literally; after -- when it begins with a dash")
+      ->required();
+  AddSchemeOption(*command, flags->schemes);
+  AddPoolOptions(*command, flags->pool);
+  command->add_option("--plot", flags->plot, "Draw the distributions side by side, as SVG");
+  command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in the prompt");
+  command->add_flag("--json", flags->json, "Print JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer(
+      "A scheme of your own is JSON: {\"name\": \"mine\", \"kernel\": \"inverse_distance\", \"embedding\": 1,\n"
+      "\"proj\": {\"3\": 0.5}, \"ffwd\": {\"3\": 4}}; it is saved in the index under its name. Bands of a metric, one "
+      "a\n"
+      "block: \"metric\": \"cosine\", \"k\": 100, \"within\": {\"ffwd\": {\"3\": \"0.9:\"}}; without a k all rows of a "
+      "band.\n"
+      "Examples:\n"
+      "  actkin predict gpl.actkin 'the licens' --scheme all\n"
+      "  echo '{\"name\": \"mine\", \"ffwd\": {\"3\": 4}, \"k\": 100}' > my.json\n"
+      "  actkin predict gpl.actkin 'the licens' --scheme my.json --plot prediction.svg\n"
+      "  actkin predict gpl.actkin 'the licens' --metric cosine --within 0.9:");
+  command->callback([command, flags] { Run(*command, *flags); });
+}
+
+}  // namespace actkin

@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "query/approximate/index_parameters.h"
+#include "query/reader/prompt_sample.h"
+#include "query/reader/recall.h"
+#include "schema/error.h"
+#include "schema/text.h"
+#include "storage/catalog/build_lock.h"
+#include "storage/catalog/catalog_writer.h"
+#include "storage/machine/file.h"
+#include "tools/command/commands.h"
+#include "tools/output/json_output.h"
+#include "tools/command/site_flags.h"
+#include "tools/output/svg_chart.h"
+#include "tools/output/table.h"
+#include "tools/output/terminal.h"
+
+namespace actkin {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+struct Flags {
+  std::string directory;
+  std::string index;
+  std::vector<std::string> parameters;
+  std::uint64_t sample = 200;
+  std::uint64_t seed = kDefaultSampleSeed;
+  SiteFlags sites;
+  std::string metric = "l2";
+  std::uint64_t k = 10;
+  std::string plot;
+  int threads = 1;
+  bool json = false;
+};
+
+// The measurements of one site.
+struct SiteRecall {
+  SiteRow site;
+  SiteIndexRow index;
+  std::vector<RecallRow> rows;
+};
+
+// The rows of one index and its parameters, by k.
+struct Run {
+  std::string label;  // "exact", "efSearch=64"
+  std::map<std::uint64_t, const RecallRow*> by_k;
+};
+
+std::vector<Run> Runs(const SiteRecall& measured) {
+  std::vector<Run> runs;
+  for (const RecallRow& row : measured.rows) {
+    const std::string label = row.name == kExactIndexName ? kExactIndexName
+                              : row.parameters.empty()    ? "(no parameters)"
+                                                          : row.parameters;
+    if (runs.empty() || runs.back().label != label) runs.push_back({label, {}});
+    runs.back().by_k[row.k] = &row;
+  }
+  return runs;
+}
+
+std::vector<SiteRow> SitesToMeasure(IndexReader& reader, const Flags& flags) {
+  std::vector<Site> sites;
+  for (const NeighborQuery& query : ReadSites(flags.sites, {})) {
+    if (query.stream == Stream::kEmbedding) {
+      FailUsage("--stream embedding: embedding sites have the index 'exact' alone: expected proj or ffwd");
+    }
+    sites.push_back(reader.ResolveSite(query, 0));
+  }
+  reader.RequireSites(sites);
+  std::vector<SiteRow> rows;
+  for (const Site& site : sites) rows.push_back(*reader.catalog().FindSite(site));
+  return rows;
+}
+
+SiteIndexRow FindIndex(IndexReader& reader, const SiteRow& site, const RecallOptions& options) {
+  reader.OpenIndex(site.site, options.index_name, options.metric);  // says what is there when it is not
+  for (const SiteIndexRow& index : reader.catalog().SiteIndices(site.site_id)) {
+    if (index.name == options.index_name && index.metric == options.metric) return index;
+  }
+  FailUsage("--index {}: it is what the others are compared with: name another", options.index_name);
+}
+
+std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const RecallOptions& options,
+                                ProgressListener& progress) {
+  const std::vector<SiteRow> sites = SitesToMeasure(reader, flags);
+  std::vector<SiteRecall> measured;
+  for (const SiteRow& site : sites) measured.push_back({site, FindIndex(reader, site, options), {}});
+  const std::uint64_t strings = reader.catalog().Lengths().back().string_count;
+  std::vector<Prompt> prompts;
+  for (const std::string& text : SamplePrompts(reader, std::min(flags.sample, strings), flags.seed)) {
+    prompts.push_back(reader.Encode(text));
+  }
+  for (SiteRecall& one : measured) {
+    std::vector<float> queries;
+    for (const Prompt& prompt : prompts) {
+      const std::vector<float> vector = reader.QueryVector(prompt, one.site.site);
+      queries.insert(queries.end(), vector.begin(), vector.end());
+    }
+    progress.Begin(Describe(one.site.site), RecallSearches(one.site, prompts.size(), options), "searches");
+    one.rows =
+        MeasureRecall(reader, one.site, queries, options, [&](std::uint64_t done) { progress.Advance(done, 0); });
+    progress.End();
+  }
+  return measured;
+}
+
+std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options, std::uint64_t k) {
+  const RecallRow& first = measured.rows.front();
+  std::string text =
+      fmt::format("{}  {}  {} rows; {} prompts (seed {}), one at a time, threads {}\n", Describe(measured.site.site),
+                  Describe(measured.index), Grouped(measured.site.row_count), first.prompts, first.seed, first.threads);
+  std::vector<Table::Column> columns = {{"parameters"}};
+  for (const std::uint64_t n : options.ks) columns.push_back({fmt::format("recall@{}", n), Table::Align::kRight});
+  columns.push_back({fmt::format("median ms, k {}", k), Table::Align::kRight});
+  columns.push_back({"99th percentile", Table::Align::kRight});
+  Table table(std::move(columns));
+  for (const Run& run : Runs(measured)) {
+    std::vector<std::string> cells = {run.label};
+    for (const std::uint64_t n : options.ks) {
+      cells.push_back(run.by_k.contains(n) ? fmt::format("{:.4f}", run.by_k.at(n)->recall) : "");
+    }
+    cells.push_back(run.by_k.contains(k) ? fmt::format("{:.3f}", run.by_k.at(k)->median_ms) : "");
+    cells.push_back(run.by_k.contains(k) ? fmt::format("{:.3f}", run.by_k.at(k)->p99_ms) : "");
+    table.Add(std::move(cells));
+  }
+  text += table.Text(StdoutColor());
+  return text + fmt::format("built in {}, {}\n", HumanSeconds(measured.index.build_seconds),
+                            HumanBytes(measured.index.file.bytes));
+}
+
+OrderedJson JsonRecall(const SiteRecall& measured) {
+  OrderedJson runs = OrderedJson::array();
+  for (const Run& run : Runs(measured)) {
+    OrderedJson by_k = OrderedJson::array();
+    for (const auto& [k, row] : run.by_k) {
+      by_k.push_back({{"k", k}, {"recall", row->recall}, {"median_ms", row->median_ms}, {"p99_ms", row->p99_ms}});
+    }
+    const RecallRow& row = *run.by_k.begin()->second;
+    runs.push_back({{"index", row.name}, {"parameters", row.parameters}, {"k", std::move(by_k)}});
+  }
+  const RecallRow& first = measured.rows.front();
+  return {{"stream", Name(measured.site.site.stream)},
+          {"block", measured.site.site.block},
+          {"t_i", measured.site.site.t_i},
+          {"rows", measured.site.row_count},
+          {"index", measured.index.name},
+          {"metric", Name(*measured.index.metric)},
+          {"bytes", measured.index.file.bytes},
+          {"build_seconds", measured.index.build_seconds},
+          {"prompts", first.prompts},
+          {"seed", first.seed},
+          {"threads", first.threads},
+          {"runs", std::move(runs)}};
+}
+
+std::string RecallChart(const std::vector<SiteRecall>& all, std::uint64_t k) {
+  LineChart chart;
+  const RecallRow& first = all.front().rows.front();
+  chart.title = fmt::format("{}: recall@{} against time", Describe(all.front().index), k);
+  chart.subtitle = fmt::format("{} prompts of the corpus, one at a time, threads {}", first.prompts, first.threads);
+  chart.x.title = "median ms a query";
+  chart.x.scale = Axis::Scale::kLog;
+  chart.y.title = fmt::format("recall@{}", k);
+  chart.y.high = 1;
+  for (const SiteRecall& measured : all) {
+    const std::string site = Describe(measured.site.site);
+    ChartSeries approximate{fmt::format("{}, {}", measured.index.name, site), {}};
+    ChartSeries exact{fmt::format("exact, {}", site), {}, false};
+    for (const Run& run : Runs(measured)) {
+      if (!run.by_k.contains(k)) continue;
+      const RecallRow& row = *run.by_k.at(k);
+      const bool is_exact = row.name == kExactIndexName;
+      (is_exact ? exact : approximate).points.push_back({row.median_ms, row.recall, is_exact ? "" : row.parameters});
+    }
+    chart.series.push_back(std::move(approximate));
+    chart.series.push_back(std::move(exact));
+  }
+  return LineChartSvg(chart);
+}
+
+// Why it could not be done; empty: it was. A directory that cannot be written to can be measured all the same.
+std::string Save(const IndexDirectory& directory, const std::vector<SiteRecall>& all) {
+  try {
+    const BuildLock lock(directory);
+    CatalogWriter writer(directory);
+    for (const SiteRecall& measured : all) writer.SaveRecall(measured.rows);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void RunRecall(const Flags& flags) {
+  if (flags.k == 0) FailUsage("-k 0: ask for at least 1");
+  if (flags.sample == 0) FailUsage("--sample 0: draw at least 1 prompt");
+  RecallOptions options;
+  options.index_name = flags.index;
+  options.metric = ParseMetric(flags.metric);
+  options.parameters = ParseParameterSweep(flags.parameters);
+  options.seed = flags.seed;
+  options.threads = flags.threads;
+  if (std::ranges::find(options.ks, flags.k) == options.ks.end()) options.ks.push_back(flags.k);
+  std::ranges::sort(options.ks);
+
+  const IndexDirectory directory = GivenDirectory(flags.directory);
+  ProgressBar progress;
+  std::vector<SiteRecall> measured;
+  {
+    IndexReader reader(directory);
+    measured = Measure(reader, flags, options, progress);
+  }
+  const std::string unsaved = Save(directory, measured);
+  if (flags.json) {
+    OrderedJson sites = OrderedJson::array();
+    for (const SiteRecall& one : measured) sites.push_back(JsonRecall(one));
+    PrintJson({{"sites", std::move(sites)}, {"saved", unsaved.empty()}});
+  } else {
+    for (std::size_t i = 0; i < measured.size(); ++i) {
+      Print((i > 0 ? "\n" : "") + HumanRecall(measured[i], options, flags.k));
+    }
+  }
+  std::size_t rows = 0;
+  for (const SiteRecall& one : measured) rows += one.rows.size();
+  progress.Note(unsaved.empty() ? fmt::format("{} rows saved in the catalog's table recall", rows)
+                                : fmt::format("not saved: {}", unsaved));
+  if (!flags.plot.empty()) {
+    WriteGivenFile(flags.plot, RecallChart(measured, flags.k));
+    progress.Note(fmt::format("{} written", flags.plot));
+  }
+}
+
+}  // namespace
+
+void AddRecallCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("recall", "Measures an approximate index against exact: recall, time, bytes");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  command->add_option("--index", flags->index, "The name of the index, as 'actkin index --add' was given it")
+      ->required();
+  command->add_option("--param", flags->parameters,
+                      "Search parameters to go through: efSearch=16,32,64, or nprobe=4,16,k_factor_rf=1,4 for all "
+                      "combinations");
+  command->add_option("--sample", flags->sample, "How many strings of the corpus to ask for")->capture_default_str();
+  command->add_option("--seed", flags->seed, "Seed of the sample, which is torch.randperm's")->capture_default_str();
+  AddSiteOptions(*command, flags->sites, "proj or ffwd");
+  command->add_option("--metric", flags->metric, "l2 or cosine")->capture_default_str();
+  command->add_option("-k", flags->k, "Times are of searches for so many neighbors")->capture_default_str();
+  command->add_option("--plot", flags->plot, "Draw recall@k against the median time to this SVG file");
+  command->add_flag("--json", flags->json, "Print JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer(
+      "recall@n: of the n nearest that exact finds, the share found when n are asked for; at equal distances any row\n"
+      "will do. What is measured is kept in the catalog's table recall.\n"
+      "Examples:\n"
+      "  actkin index gpl.actkin --add HNSW32 --stream ffwd --block -1 --t-i -1\n"
+      "  actkin recall gpl.actkin --index HNSW32 --param efSearch=16,32,64 --plot recall.svg");
+  command->callback([flags] { RunRecall(*flags); });
+}
+
+}  // namespace actkin
