@@ -12,12 +12,12 @@
 #include "schema/text.h"
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog_writer.h"
-#include "storage/faiss/faiss_backend.h"
-#include "storage/formats/faiss_file.h"
-#include "storage/machine/file.h"
-#include "storage/formats/graph_file.h"
 #include "storage/directory/open_site_rows.h"
 #include "storage/directory/verify.h"
+#include "storage/faiss/faiss_backend.h"
+#include "storage/formats/faiss_file.h"
+#include "storage/formats/graph_file.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 namespace {

@@ -7,9 +7,9 @@
 
 #include "schema/progress.h"
 #include "storage/catalog/catalog.h"
-#include "storage/faiss/faiss_backend.h"
 #include "storage/catalog/index_directory.h"
 #include "storage/catalog/site_filter.h"
+#include "storage/faiss/faiss_backend.h"
 
 namespace actkin {
 

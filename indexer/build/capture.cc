@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "schema/error.h"
-#include "storage/machine/file.h"
 #include "storage/formats/vector_file.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "indexer/text/prefix_tree.h"
 #include "indexer/model/torch_backend.h"
+#include "indexer/text/prefix_tree.h"
 #include "schema/progress.h"
 #include "storage/catalog/index_directory.h"
 

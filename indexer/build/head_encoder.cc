@@ -25,12 +25,12 @@ constexpr double kNothingKnown = 1e300;
 constexpr double kUnit = 0x1p-24;
 double Gamma(double terms) { return terms * kUnit / (1 - terms * kUnit); }
 
-// How far float32 moves a row's h (storage/formats/head_file.h), for a row that lies `length` from the center. With u = 2^-24
-// and gamma_n as in query/exact/scan_bounds.cc: centering is off by u |z|; each of the n_a coordinates by gamma_D |z|,
-// together sqrt(n_a) gamma_D |z|; what the axes leave, computed as z - sum of coordinate x axis, by that again, by its
-// own sums, gamma_{n_a + 1} (1 + sqrt(n_a)) |z|, and by the axes' defect d: |z - A^T A z - t(z)| <= d |z|. The coarse
-// tail adds coordinates to it, whose sum of squares the defect changes by as much once more. For cosine the row at unit
-// length is itself rounded. Everything is widened by a quarter for products of these terms, and by 2^-100 for
+// How far float32 moves a row's h (storage/formats/head_file.h), for a row that lies `length` from the center. With u =
+// 2^-24 and gamma_n as in query/exact/scan_bounds.cc: centering is off by u |z|; each of the n_a coordinates by gamma_D
+// |z|, together sqrt(n_a) gamma_D |z|; what the axes leave, computed as z - sum of coordinate x axis, by that again, by
+// its own sums, gamma_{n_a + 1} (1 + sqrt(n_a)) |z|, and by the axes' defect d: |z - A^T A z - t(z)| <= d |z|. The
+// coarse tail adds coordinates to it, whose sum of squares the defect changes by as much once more. For cosine the row
+// at unit length is itself rounded. Everything is widened by a quarter for products of these terms, and by 2^-100 for
 // underflow.
 double Allowance(double length, std::size_t dimension, double defect, Metric metric) {
   const double n = std::sqrt(static_cast<double>(kHeadAxes));

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "indexer/text/prefix_tree.h"
 #include "indexer/build/site_files.h"
 #include "indexer/model/torch_backend.h"
+#include "indexer/text/prefix_tree.h"
 #include "schema/error.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"

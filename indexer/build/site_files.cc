@@ -5,8 +5,8 @@
 
 #include "schema/error.h"
 #include "storage/formats/code_file.h"
-#include "storage/machine/file.h"
 #include "storage/formats/row_order_file.h"
+#include "storage/machine/file.h"
 #include "storage/machine/sha256.h"
 
 namespace actkin {

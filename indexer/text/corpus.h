@@ -13,8 +13,8 @@ struct Corpus {
   std::u32string text;
 };
 
-// path: "-" is standard input (storage/machine/given_input.h). Throws Error naming `path` when it is not UTF-8, holds a NUL (no text does), or has fewer than `string_length`
-// characters.
+// path: "-" is standard input (storage/machine/given_input.h). Throws Error naming `path` when it is not UTF-8, holds a
+// NUL (no text does), or has fewer than `string_length` characters.
 Corpus ReadCorpus(const std::filesystem::path& path, int string_length);
 
 }  // namespace actkin

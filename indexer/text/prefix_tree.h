@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "indexer/text/string_levels.h"
 #include "indexer/model/torch_backend.h"
+#include "indexer/text/string_levels.h"
 #include "schema/site.h"
 
 namespace actkin {

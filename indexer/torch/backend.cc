@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "indexer/model/torch_backend.h"
 #include "indexer/torch/blas_row_algebra.h"
 #include "indexer/torch/model_weights.h"
 #include "indexer/torch/prefix_forward.h"
@@ -11,7 +12,6 @@
 #include "indexer/torch/torch_error.h"
 #include "indexer/torch/trainer.h"
 #include "indexer/torch/weight_learner.h"
-#include "indexer/model/torch_backend.h"
 
 // Of OpenBLAS, which is LibTorch's BLAS on Debian.
 extern "C" void openblas_set_num_threads(int threads);

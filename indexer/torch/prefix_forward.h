@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "indexer/torch/model_weights.h"
 #include "indexer/model/torch_backend.h"
+#include "indexer/torch/model_weights.h"
 
 namespace actkin {
 

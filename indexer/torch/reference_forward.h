@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 
-#include "indexer/torch/model_weights.h"
 #include "indexer/model/torch_backend.h"
+#include "indexer/torch/model_weights.h"
 
 namespace actkin {
 

@@ -8,8 +8,8 @@
 
 #include "indexer/model/checkpoint.h"
 #include "schema/error.h"
-#include "storage/machine/file.h"
 #include "storage/formats/safetensors.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 namespace {

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include "query/approximate/index_parameters.h"
 #include "query/exact/exact_distance.h"
 #include "query/exact/exact_search.h"
-#include "query/approximate/index_parameters.h"
 #include "query/exact/top_rows.h"
 #include "schema/error.h"
 #include "schema/text.h"

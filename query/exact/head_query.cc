@@ -10,8 +10,9 @@
 namespace actkin {
 namespace {
 
-// Why a head bounds a distance. With x and q in the view (storage/formats/head_file.h), a = axes (x - center) and b = axes (q -
-// center), let Q be an orthonormal basis of what the axes span, and write t(x) for what Q leaves of x - center. Then
+// Why a head bounds a distance. With x and q in the view (storage/formats/head_file.h), a = axes (x - center) and b =
+// axes (q - center), let Q be an orthonormal basis of what the axes span, and write t(x) for what Q leaves of x -
+// center. Then
 //
 //     |x - q|^2 = |Q (x - q)|^2 + |t(x) - t(q)|^2,   | |t(x)| - |t(q)| | <= |t(x) - t(q)| <= |t(x)| + |t(q)|.
 //
@@ -27,8 +28,8 @@ namespace {
 //
 // Solved for r: a row with |x - q| <= D has r <= ((D (1 + d) + e) / s)^2, one with |x - q| >= D has
 // r >= ((D (1 - d) - e) / s)^2. e(rows) is measured over all rows when the heads are made, with an allowance for that
-// computation's float32 rounding (indexer/build/head_encoder.cc); the query's h is computed here in double precision, whose
-// rounding, of some 1e-13 of the numbers added, kSlack covers a thousandfold.
+// computation's float32 rounding (indexer/build/head_encoder.cc); the query's h is computed here in double precision,
+// whose rounding, of some 1e-13 of the numbers added, kSlack covers a thousandfold.
 //
 // l2: D is the distance. cosine: the squared distance of unit vectors is 2 - 2 cosine, and the cosine that
 // exact_distance.h computes from n numbers is within (n + 8) 2^-52 of the true one.

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 
-#include "query/kernels/head_kernels.h"
 #include "query/exact/site_index.h"
+#include "query/kernels/head_kernels.h"
 #include "storage/formats/head_file.h"
 
 namespace actkin {

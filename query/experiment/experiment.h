@@ -9,14 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "query/reader/index_reader.h"
 #include "query/predict/neighbor_pool.h"
 #include "query/predict/next_token_counts.h"
-#include "query/reader/prompt_set.h"
-#include "query/reader/prompt_vectors.h"
 #include "query/predict/saved_neighbor_lists.h"
 #include "query/predict/scheme.h"
 #include "query/predict/token_totals.h"
+#include "query/reader/index_reader.h"
+#include "query/reader/prompt_set.h"
+#include "query/reader/prompt_vectors.h"
 #include "schema/progress.h"
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/experiment_writer.h"

@@ -9,8 +9,8 @@
 #include "query/predict/scheme.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/machine/file.h"
 #include "storage/formats/similar_strings_file.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 namespace {

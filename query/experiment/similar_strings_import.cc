@@ -14,10 +14,10 @@
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/experiment_writer.h"
-#include "storage/machine/file.h"
 #include "storage/formats/saved_neighbors_file.h"
 #include "storage/formats/similar_strings_file.h"
 #include "storage/formats/similar_strings_folder.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 namespace {

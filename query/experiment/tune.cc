@@ -10,10 +10,10 @@
 #include <optional>
 #include <system_error>
 
-#include "query/predict/band_counts.h"
 #include "query/experiment/band_tuner.h"
-#include "query/reader/prompt_vectors.h"
+#include "query/predict/band_counts.h"
 #include "query/predict/token_totals.h"
+#include "query/reader/prompt_vectors.h"
 #include "schema/error.h"
 #include "storage/catalog/experiment_writer.h"
 #include "storage/formats/prompt_record_file.h"

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "query/predict/next_token_counts.h"
 #include "query/exact/site_index.h"
+#include "query/predict/next_token_counts.h"
 #include "schema/band.h"
 #include "schema/site.h"
 #include "storage/formats/row_order_file.h"

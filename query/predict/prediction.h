@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "query/reader/index_reader.h"
 #include "query/predict/neighbor_pool.h"
 #include "query/predict/scheme.h"
+#include "query/reader/index_reader.h"
 
 namespace actkin {
 

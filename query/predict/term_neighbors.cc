@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "query/reader/prompt_set.h"
 #include "query/predict/saved_neighbor_lists.h"
 #include "query/predict/scheme.h"
+#include "query/reader/prompt_set.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/catalog/experiment_catalog.h"

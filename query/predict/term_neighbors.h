@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "query/reader/index_reader.h"
 #include "query/predict/neighbor_pool.h"
+#include "query/reader/index_reader.h"
 
 namespace actkin {
 

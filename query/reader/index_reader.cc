@@ -5,17 +5,17 @@
 #include <set>
 #include <utility>
 
-#include "query/exact/embedding_index.h"
-#include "query/exact/exact_index.h"
 #include "query/approximate/filled_up_index.h"
 #include "query/approximate/open_approximate_index.h"
+#include "query/exact/embedding_index.h"
+#include "query/exact/exact_index.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "storage/catalog/build_command_line.h"
+#include "storage/directory/open_site_rows.h"
 #include "storage/formats/code_file.h"
 #include "storage/formats/head_file.h"
-#include "storage/directory/open_site_rows.h"
 #include "storage/formats/vector_file.h"
 
 namespace actkin {

@@ -10,8 +10,8 @@
 #include <tuple>
 #include <vector>
 
-#include "query/reader/prompt_forward.h"
 #include "query/exact/site_index.h"
+#include "query/reader/prompt_forward.h"
 #include "schema/site.h"
 #include "schema/vocabulary.h"
 #include "storage/catalog/catalog.h"

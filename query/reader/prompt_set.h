@@ -51,8 +51,8 @@ PromptSet LoadPromptSet(IndexReader& reader, const PromptSetRow& row);
 // Throws Error (usage) naming the sets that are there when there is none of the name.
 PromptSetRow RequirePromptSet(IndexReader& reader, const std::string& name);
 
-// A JSON array of strings, or one prompt a line; "-" is standard input (storage/machine/given_input.h). Throws Error naming the
-// file, and where JSON that begins as an array is broken.
+// A JSON array of strings, or one prompt a line; "-" is standard input (storage/machine/given_input.h). Throws Error
+// naming the file, and where JSON that begins as an array is broken.
 std::vector<std::string> ReadPrompts(const std::filesystem::path& file);
 
 // What the catalog keeps of the prompts.

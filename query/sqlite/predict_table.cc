@@ -8,9 +8,9 @@
 
 #include "query/predict/prediction.h"
 #include "query/predict/saved_schemes.h"
+#include "query/predict/token_totals.h"
 #include "query/sqlite/table_function.h"
 #include "query/sqlite/token_rows.h"
-#include "query/predict/token_totals.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 

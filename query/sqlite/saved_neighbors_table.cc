@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "query/reader/prompt_set.h"
 #include "query/predict/saved_neighbor_lists.h"
+#include "query/reader/prompt_set.h"
 #include "query/sqlite/sql_value.h"
 #include "query/sqlite/table_function.h"
 #include "schema/error.h"

@@ -1,8 +1,8 @@
 #ifndef ACTKIN_STORAGE_CATALOG_BUILD_LOCK_H_
 #define ACTKIN_STORAGE_CATALOG_BUILD_LOCK_H_
 
-#include "storage/machine/file_lock.h"
 #include "storage/catalog/index_directory.h"
+#include "storage/machine/file_lock.h"
 
 namespace actkin {
 

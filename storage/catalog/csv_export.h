@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "schema/progress.h"
-#include "storage/machine/export_folder.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/machine/export_folder.h"
 
 namespace actkin {
 

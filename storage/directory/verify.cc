@@ -8,18 +8,18 @@
 #include "schema/error.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_objects.h"
-#include "storage/formats/code_file.h"
 #include "storage/catalog/content_checksum.h"
+#include "storage/directory/open_site_rows.h"
+#include "storage/directory/verify_experiments.h"
+#include "storage/formats/code_file.h"
 #include "storage/formats/faiss_file.h"
-#include "storage/machine/file.h"
 #include "storage/formats/graph_file.h"
 #include "storage/formats/head_file.h"
-#include "storage/directory/open_site_rows.h"
 #include "storage/formats/row_order_file.h"
 #include "storage/formats/safetensors.h"
-#include "storage/machine/sha256.h"
 #include "storage/formats/vector_file.h"
-#include "storage/directory/verify_experiments.h"
+#include "storage/machine/file.h"
+#include "storage/machine/sha256.h"
 
 namespace actkin {
 namespace {

@@ -6,13 +6,13 @@
 
 #include "schema/error.h"
 #include "schema/text.h"
+#include "storage/faiss/faiss_backend.h"
 #include "storage/faiss/faiss_error.h"
 #include "storage/faiss/graph_build.h"
 #include "storage/faiss/index_build.h"
 #include "storage/faiss/index_factory.h"
 #include "storage/faiss/index_search.h"
 #include "storage/faiss/omp_threads.h"
-#include "storage/faiss/faiss_backend.h"
 
 namespace actkin {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "schema/text.h"
 #include "storage/faiss/faiss_error.h"
-#include "storage/faiss/nsg_build.h"
 #include "storage/faiss/faiss_parameter.h"
+#include "storage/faiss/nsg_build.h"
 
 namespace actkin {
 namespace {

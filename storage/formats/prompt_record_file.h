@@ -7,8 +7,8 @@
 #include <optional>
 #include <span>
 
-#include "storage/machine/file.h"
 #include "storage/formats/section_file.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 

@@ -9,8 +9,8 @@
 #include <cstdlib>
 #include <random>
 
-#include "storage/machine/file.h"
 #include "storage/formats/vector_file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

@@ -10,8 +10,8 @@
 
 #include "indexer/build/head_encoder.h"
 #include "schema/error.h"
-#include "storage/machine/float16.h"
 #include "storage/formats/section_file.h"
+#include "storage/machine/float16.h"
 #include "tests/query/plain_row_algebra.h"
 
 namespace actkin {

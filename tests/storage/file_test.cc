@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "storage/catalog/build_lock.h"
-#include "storage/machine/file_lock.h"
 #include "storage/catalog/index_directory.h"
+#include "storage/machine/file_lock.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 

@@ -7,8 +7,8 @@
 #include <random>
 
 #include "storage/catalog/build_lock.h"
-#include "storage/machine/file.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/machine/file.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

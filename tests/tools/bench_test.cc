@@ -4,8 +4,8 @@
 
 #include <map>
 
-#include "storage/machine/file.h"
 #include "storage/formats/safetensors.h"
+#include "storage/machine/file.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

@@ -6,9 +6,9 @@
 
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/experiment_writer.h"
-#include "storage/machine/file.h"
-#include "storage/formats/saved_neighbors_file.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/formats/saved_neighbors_file.h"
+#include "storage/machine/file.h"
 #include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 

@@ -1,5 +1,5 @@
-// Interposed by LD_PRELOAD: FULL_DISK_FREE=N lets statvfs report N free bytes; with FULL_DISK_WRITES=N the bytes written
-// to regular files after the first N fail with ENOSPC.
+// Interposed by LD_PRELOAD: FULL_DISK_FREE=N lets statvfs report N free bytes; with FULL_DISK_WRITES=N the bytes
+// written to regular files after the first N fail with ENOSPC.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,15 +18,15 @@ static int is_full(int descriptor, size_t count) {
   return __atomic_add_fetch(&written, (long long)count, __ATOMIC_RELAXED) > atoll(budget);
 }
 
-#define INTERPOSE_PWRITE(name)                                                              \
-  ssize_t name(int descriptor, const void* bytes, size_t count, off_t offset) {             \
-    static ssize_t (*next)(int, const void*, size_t, off_t);                                \
+#define INTERPOSE_PWRITE(name)                                                                     \
+  ssize_t name(int descriptor, const void* bytes, size_t count, off_t offset) {                    \
+    static ssize_t (*next)(int, const void*, size_t, off_t);                                       \
     if (next == NULL) next = (ssize_t(*)(int, const void*, size_t, off_t))dlsym(RTLD_NEXT, #name); \
-    if (is_full(descriptor, count)) {                                                       \
-      errno = ENOSPC;                                                                       \
-      return -1;                                                                            \
-    }                                                                                       \
-    return next(descriptor, bytes, count, offset);                                          \
+    if (is_full(descriptor, count)) {                                                              \
+      errno = ENOSPC;                                                                              \
+      return -1;                                                                                   \
+    }                                                                                              \
+    return next(descriptor, bytes, count, offset);                                                 \
   }
 INTERPOSE_PWRITE(pwrite)
 INTERPOSE_PWRITE(pwrite64)
@@ -45,17 +45,17 @@ ssize_t write(int descriptor, const void* bytes, size_t count) {
   return write_through(descriptor, bytes, count);
 }
 
-#define INTERPOSE_STATVFS(name, type)                                                 \
-  int name(const char* path, struct type* status) {                                   \
-    static int (*next)(const char*, struct type*);                                    \
+#define INTERPOSE_STATVFS(name, type)                                                     \
+  int name(const char* path, struct type* status) {                                       \
+    static int (*next)(const char*, struct type*);                                        \
     if (next == NULL) next = (int (*)(const char*, struct type*))dlsym(RTLD_NEXT, #name); \
-    const int result = next(path, status);                                            \
-    const char* free_bytes = getenv("FULL_DISK_FREE");                                \
-    if (free_bytes != NULL) {                                                         \
-      status->f_frsize = 1;                                                           \
-      status->f_bavail = (unsigned long)atoll(free_bytes);                            \
-    }                                                                                 \
-    return result;                                                                    \
+    const int result = next(path, status);                                                \
+    const char* free_bytes = getenv("FULL_DISK_FREE");                                    \
+    if (free_bytes != NULL) {                                                             \
+      status->f_frsize = 1;                                                               \
+      status->f_bavail = (unsigned long)atoll(free_bytes);                                \
+    }                                                                                     \
+    return result;                                                                        \
   }
 INTERPOSE_STATVFS(statvfs, statvfs)
 INTERPOSE_STATVFS(statvfs64, statvfs64)

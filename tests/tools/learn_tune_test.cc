@@ -4,8 +4,8 @@
 
 #include <map>
 
-#include "storage/machine/file.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/machine/file.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_index.h"

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "storage/machine/file.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/machine/file.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"
 

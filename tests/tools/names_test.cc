@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "schema/text.h"
-#include "storage/machine/file.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/machine/file.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"

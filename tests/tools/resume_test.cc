@@ -7,8 +7,8 @@
 #include <random>
 
 #include "storage/catalog/catalog.h"
-#include "storage/machine/file.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"

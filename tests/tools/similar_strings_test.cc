@@ -7,9 +7,9 @@
 #include <map>
 #include <regex>
 
-#include "storage/machine/file.h"
-#include "storage/formats/similar_strings_file.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/formats/similar_strings_file.h"
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"

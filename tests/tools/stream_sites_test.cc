@@ -4,8 +4,8 @@
 
 #include <map>
 
-#include "storage/machine/file.h"
 #include "storage/formats/saved_neighbors_file.h"
+#include "storage/machine/file.h"
 #include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 

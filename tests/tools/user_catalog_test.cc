@@ -4,8 +4,8 @@
 
 #include "schema/text.h"
 #include "storage/catalog/catalog_objects.h"
-#include "storage/machine/file.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/machine/file.h"
 #include "tests/tools/made_index.h"
 #include "tests/tools/run_command.h"
 

@@ -1,7 +1,7 @@
-// Interposed by LD_PRELOAD: WRITE_FAULT=enospc:N lets the N-th write to a file, and every one after it, fail as on a full
-// disk; WRITE_FAULT=eio:N lets the N-th write, flush, change of size or rename alone fail as on a broken one. Then the
-// file that WRITE_FAULT_MARK names is made, so that a test knows that it came so far. WRITE_FAULT_COUNT names a file that gets
-// how many there were. Standard streams are left alone.
+// Interposed by LD_PRELOAD: WRITE_FAULT=enospc:N lets the N-th write to a file, and every one after it, fail as on a
+// full disk; WRITE_FAULT=eio:N lets the N-th write, flush, change of size or rename alone fail as on a broken one. Then
+// the file that WRITE_FAULT_MARK names is made, so that a test knows that it came so far. WRITE_FAULT_COUNT names a
+// file that gets how many there were. Standard streams are left alone.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -62,9 +62,7 @@ ssize_t pwrite64(int descriptor, const void* bytes, size_t count, off64_t offset
 }
 int fsync(int descriptor) { return other_fails() ? -1 : (int)syscall(SYS_fsync, descriptor); }
 int fdatasync(int descriptor) { return other_fails() ? -1 : (int)syscall(SYS_fdatasync, descriptor); }
-int ftruncate(int descriptor, off_t size) {
-  return other_fails() ? -1 : (int)syscall(SYS_ftruncate, descriptor, size);
-}
+int ftruncate(int descriptor, off_t size) { return other_fails() ? -1 : (int)syscall(SYS_ftruncate, descriptor, size); }
 int ftruncate64(int descriptor, off64_t size) {
   return other_fails() ? -1 : (int)syscall(SYS_ftruncate, descriptor, size);
 }

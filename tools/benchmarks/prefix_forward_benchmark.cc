@@ -17,10 +17,10 @@
 
 #include "indexer/model/blas_kernels.h"
 #include "indexer/model/checkpoint.h"
+#include "indexer/model/torch_backend.h"
 #include "indexer/text/corpus.h"
 #include "indexer/text/prefix_tree.h"
 #include "indexer/text/string_levels.h"
-#include "indexer/model/torch_backend.h"
 #include "schema/error.h"
 #include "schema/vocabulary.h"
 #include "tools/benchmarks/forward_rate.h"

@@ -7,8 +7,8 @@
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
-#include "tools/output/json_output.h"
 #include "tools/command/stop_signals.h"
+#include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {

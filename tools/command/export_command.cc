@@ -2,19 +2,19 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "query/experiment/similar_strings_export.h"
+#include "query/predict/saved_schemes.h"
 #include "query/reader/index_reader.h"
 #include "query/reader/npy_export.h"
-#include "query/predict/saved_schemes.h"
-#include "query/experiment/similar_strings_export.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "storage/catalog/csv_export.h"
-#include "storage/machine/export_folder.h"
 #include "storage/catalog/site_filter.h"
+#include "storage/machine/export_folder.h"
 #include "tools/command/commands.h"
-#include "tools/output/json_output.h"
 #include "tools/command/study_flags.h"
+#include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {

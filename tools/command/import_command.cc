@@ -1,13 +1,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "query/reader/index_reader.h"
 #include "query/experiment/similar_strings_import.h"
+#include "query/reader/index_reader.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
-#include "tools/output/json_output.h"
 #include "tools/command/study_flags.h"
+#include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {

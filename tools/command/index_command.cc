@@ -5,8 +5,8 @@
 #include "query/approximate/index_parameters.h"
 #include "schema/error.h"
 #include "tools/command/commands.h"
-#include "tools/output/json_output.h"
 #include "tools/command/stop_signals.h"
+#include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {

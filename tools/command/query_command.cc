@@ -9,8 +9,8 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
-#include "tools/output/json_output.h"
 #include "tools/command/site_flags.h"
+#include "tools/output/json_output.h"
 #include "tools/output/table.h"
 #include "tools/output/terminal.h"
 

@@ -5,16 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "query/reader/index_reader.h"
 #include "query/predict/saved_schemes.h"
 #include "query/predict/term_neighbors.h"
+#include "query/reader/index_reader.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
-#include "tools/output/json_output.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/study_flags.h"
+#include "tools/output/json_output.h"
 #include "tools/output/table.h"
 #include "tools/output/terminal.h"
 

@@ -12,12 +12,12 @@
 #include "indexer/build/build.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/machine/file.h"
-#include "storage/machine/given_input.h"
 #include "storage/formats/head_file.h"
 #include "storage/formats/saved_neighbors_file.h"
-#include "storage/machine/sha256.h"
 #include "storage/formats/vector_file.h"
+#include "storage/machine/file.h"
+#include "storage/machine/given_input.h"
+#include "storage/machine/sha256.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "query/experiment/evaluation.h"
-#include "query/reader/index_reader.h"
 #include "query/predict/neighbor_pool.h"
+#include "query/predict/scheme.h"
+#include "query/reader/index_reader.h"
 #include "query/reader/prompt_sample.h"
 #include "query/reader/prompt_set.h"
-#include "query/predict/scheme.h"
 #include "schema/progress.h"
 #include "storage/catalog/experiment_writer.h"
 

@@ -6,8 +6,8 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
-#include "tools/output/json_output.h"
 #include "tools/command/stop_signals.h"
+#include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {
