@@ -80,6 +80,7 @@ enum class Kind : std::uint8_t {
   kNone,
   kBool,
   kInteger,
+  kLarge,
   kFloat,
   kBytes,
   kString,
@@ -94,9 +95,10 @@ enum class Kind : std::uint8_t {
 
 // With its article, as a message says it.
 std::string_view Describe(Kind kind) {
-  constexpr std::array<std::string_view, 14> kNames{"a mark", "None",         "a boolean", "an integer", "a float",
-                                                    "bytes",  "a string",     "a global",  "an object",  "a tuple",
-                                                    "a list", "a dictionary", "a storage", "a tensor"};
+  constexpr std::array<std::string_view, 15> kNames{
+      "a mark",  "None",   "a boolean",    "an integer", "an integer of more than 8 bytes",
+      "a float", "bytes",  "a string",     "a global",   "an object",
+      "a tuple", "a list", "a dictionary", "a storage",  "a tensor"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -437,12 +439,9 @@ class Interpreter {
         PushInteger(static_cast<std::int64_t>(TakeNumber(2)));
         return true;
       case kLong1:
-        PushLong();
-        return true;
+        return PushLong(1);
       case kLong4:
-        Take(TakeNumber(4));
-        Push({.kind = Kind::kFloat});
-        return true;
+        return PushLong(4);
       case kShortBinBytes:
         return PushBytes(1);
       case kBinBytes:
@@ -476,13 +475,19 @@ class Interpreter {
     return true;
   }
 
-  void PushLong() {
-    const std::size_t count = TakeNumber(1);
-    if (count > sizeof(std::int64_t)) Malformed("an integer has {} bytes", count);
+  // A little-endian integer after its length, a number of so many bytes. True.
+  bool PushLong(std::size_t length_bytes) {
+    const std::uint64_t count = TakeNumber(length_bytes);
+    if (count > sizeof(std::int64_t)) {
+      Take(count);
+      Push({.kind = Kind::kLarge});
+      return true;
+    }
     const std::size_t shift = 64 - 8 * count;
     const std::uint64_t number = TakeNumber(count);
     // Two's complement: the last byte's highest bit is the sign.
     PushInteger(count == 0 ? 0 : std::bit_cast<std::int64_t>(number << shift) >> shift);
+    return true;
   }
 
   void StepContainer(std::uint8_t opcode) {

@@ -131,6 +131,7 @@ std::string Others() {
   pickle.String("rng").Raw("C").Byte(3).Raw("abc");
   pickle.String("seen").Byte(0x8f).Raw("(K\x01K\x02").Byte(0x90);
   pickle.String("frozen").Raw("(K\x01").Byte(0x91);
+  pickle.String("large").Byte(0x8a).Byte(9).Raw("123456789");
   pickle.String("huge").Byte(0x8b).Number(9, 4).Raw("123456789");
   pickle.String("counts").Global("collections", "Counter").Raw("}").Byte(0x85).Raw("R");
   pickle.String("defaults").Global("collections", "defaultdict").Global("builtins", "list").Byte(0x85).Raw("R");
@@ -243,7 +244,7 @@ TEST(PickleStateDictTest, EmptyAndScalarTensorsAreTensors) {
 TEST(PickleStateDictTest, LengthsBeyondTheEndAreErrors) {
   EXPECT_THAT(ErrorOfParse(PickleBytes(2).Raw("X").Number(0xffffffff, 4).Stop()), OneLineWith("cut short"));
   EXPECT_THAT(ErrorOfParse(PickleBytes(4).Byte(0x8d).Number(~std::uint64_t{0}, 8).Stop()), OneLineWith("cut short"));
-  EXPECT_THAT(ErrorOfParse(PickleBytes(2).Byte(0x8a).Byte(9).Number(0, 8).Stop()), OneLineWith("9 bytes"));
+  EXPECT_THAT(ErrorOfParse(PickleBytes(2).Byte(0x8a).Byte(9).Raw("123456789").Stop()), OneLineWith("more than 8 bytes"));
   EXPECT_THAT(ErrorOfParse(PickleBytes(2).Raw("c" + std::string(100000, 'x')).Stop()), OneLineWith("global"));
 }
 
