@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "indexer/build/capture.h"
-#include "indexer/build/head_encoder.h"
 #include "indexer/build/repair.h"
 #include "indexer/build/site_files.h"
+#include "indexer/build/sketch_encoder.h"
 #include "indexer/model/checkpoint.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -22,7 +22,7 @@
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
-#include "storage/formats/head_file.h"
+#include "storage/formats/sketch_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/given_input.h"
 #include "storage/machine/sha256.h"
@@ -104,7 +104,7 @@ class Builder {
     if (checkpoint_ && !existing.model) AddModel();
     if (existing.corpus) RepairDamage();
     if (checkpoint_) AddSites(existing);
-    AddHeads();
+    AddSketches();
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
     return summary_;
@@ -276,7 +276,7 @@ class Builder {
     for (const Site& site : captured_sites_) {
       const std::uint64_t rows = strings_->RowCount(site.t_i + 1);
       bytes += rows * embed * ElementBytes(options_.element);
-      if (rows >= kFewestRowsWithHeads) bytes += HeadFileWriter::FileBytes(embed, rows);
+      if (rows >= kFewestRowsWithSketches) bytes += SketchFileWriter::FileBytes(embed, rows);
     }
     for (const Site& site : embedding_sites_) {
       const auto length = static_cast<std::uint64_t>(site.t_i) + 1;
@@ -402,25 +402,25 @@ class Builder {
   }
 
   // Of every site that has none yet: those just added, and those whose build was stopped before it came to them.
-  void AddHeads() {
-    std::vector<SiteWithoutHeads> sites = SitesWithoutHeads();
+  void AddSketches() {
+    std::vector<SiteWithoutSketches> sites = SitesWithoutSketches();
     if (sites.empty()) return;
     std::uint64_t total = 0;
-    for (const SiteWithoutHeads& site : sites) total += 4 * site.row.row_count;
+    for (const SiteWithoutSketches& site : sites) total += 4 * site.row.row_count;
     const RowAlgebra& algebra = LoadTorchBackend().row_algebra();
     std::uint64_t done = 0;
-    progress_.Begin("heads", total, "rows");
-    for (const SiteWithoutHeads& site : sites) {
+    progress_.Begin("sketches", total, "rows");
+    for (const SiteWithoutSketches& site : sites) {
       const Clock::time_point start = Clock::now();
-      const std::string name = IndexDirectory::Heads(site.row.site);
+      const std::string name = IndexDirectory::Sketches(site.row.site);
       const std::filesystem::path partial = directory_.Partial() / std::filesystem::path(name).filename();
       std::vector<VectorFile> files;
       for (const std::filesystem::path& file : site.files) files.emplace_back(file);
-      const std::uint64_t checksum = WriteHeads(partial, files, algebra, options_.threads, [&](std::uint64_t rows) {
+      const std::uint64_t checksum = WriteSketches(partial, files, algebra, options_.threads, [&](std::uint64_t rows) {
         done += rows;
         progress_.Advance(done, 0);
       });
-      if (HeadFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
+      if (SketchFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
       const FileRow published = PublishFile(directory_, partial, name, checksum);
       summary_.bytes_added += published.bytes;
       CatalogWriter(directory_).SetExactIndex(site.row.site_id, published, SecondsSince(start));
@@ -428,27 +428,27 @@ class Builder {
     progress_.End();
   }
 
-  struct SiteWithoutHeads {
+  struct SiteWithoutSketches {
     SiteRow row;
     std::vector<std::filesystem::path> files;
   };
 
-  std::vector<SiteWithoutHeads> SitesWithoutHeads() const {
+  std::vector<SiteWithoutSketches> SitesWithoutSketches() const {
     const auto connection = OpenCatalog(directory_);
     Catalog catalog(connection->handle());
-    std::vector<SiteWithoutHeads> sites;
+    std::vector<SiteWithoutSketches> sites;
     for (const SiteRow& row : catalog.Sites()) {
-      if (row.site.stream == Stream::kEmbedding || row.row_count < kFewestRowsWithHeads) continue;
-      SiteWithoutHeads site{row, {}};
-      bool has_heads = true;
-      if (damaged_.contains(IndexDirectory::Heads(row.site))) has_heads = false;
+      if (row.site.stream == Stream::kEmbedding || row.row_count < kFewestRowsWithSketches) continue;
+      SiteWithoutSketches site{row, {}};
+      bool has_sketches = true;
+      if (damaged_.contains(IndexDirectory::Sketches(row.site))) has_sketches = false;
       for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) {
         site.files.push_back(directory_.Resolve(file.file.file));
         for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
-          if (index.file.file == file.file.file) has_heads = false;
+          if (index.file.file == file.file.file) has_sketches = false;
         }
       }
-      if (!has_heads) sites.push_back(std::move(site));
+      if (!has_sketches) sites.push_back(std::move(site));
     }
     return sites;
   }

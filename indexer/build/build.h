@@ -42,8 +42,8 @@ struct BuildSummary {
 
 // Makes an index directory, continues an unfinished one, or adds sites to a finished one; files that are missing or
 // damaged are made again, of whatever sites (indexer/build/repair.h). A reader sees the sites that were asked for once
-// all of them are whole and flushed; then each gets its heads, without which it is searched more slowly. Throws Error;
-// then the unfinished work stays under partial/ for the next run, and a reader sees what it saw before.
+// all of them are whole and flushed; then each gets its sketches, without which it is searched more slowly. Throws
+// Error; then the unfinished work stays under partial/ for the next run, and a reader sees what it saw before.
 BuildSummary Build(const BuildOptions& options, ProgressListener& progress);
 
 }  // namespace actkin

@@ -12,7 +12,7 @@ struct PrincipalAxes {
   std::vector<float> axes;    // axis count x dimension, row-major: unit length, orthogonal, widest variance first
 };
 
-// The linear algebra over rows that making heads takes. Immutable; any thread. All matrices are row-major.
+// The linear algebra over rows that making sketches takes. Immutable; any thread. All matrices are row-major.
 class RowAlgebra {
  public:
   virtual ~RowAlgebra() = default;

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "query/exact/exact_search.h"
-#include "query/exact/head_search.h"
+#include "query/exact/sketch_search.h"
 #include "query/exact/vector_scan.h"
 #include "schema/error.h"
 
@@ -14,13 +14,13 @@ namespace {
 
 // Queries that pass over the rows together: enough to make the pass cheap beside the arithmetic.
 constexpr std::size_t kScanGroup = 64;
-constexpr std::size_t kHeadGroup = 64;
+constexpr std::size_t kSketchGroup = 64;
 
 }  // namespace
 
-ExactIndex::ExactIndex(std::vector<VectorFile> files, std::optional<HeadFile> heads,
+ExactIndex::ExactIndex(std::vector<VectorFile> files, std::optional<SketchFile> sketches,
                        std::shared_ptr<const RowOrderFile> order)
-    : files_(std::move(files)), heads_(std::move(heads)), order_(std::move(order)) {
+    : files_(std::move(files)), sketches_(std::move(sketches)), order_(std::move(order)) {
   if (files_.empty()) Fail("a site without vector files cannot be searched");
   dimension_ = files_.front().dimension();
   std::ranges::sort(files_, {}, [](const VectorFile& file) { return std::pair(file.rows().begin, file.rows().end); });
@@ -38,9 +38,9 @@ ExactIndex::ExactIndex(std::vector<VectorFile> files, std::optional<HeadFile> he
     Fail("{}: ends with row {}, but the row order has {} rows", files_.back().path().string(), row_count_,
          order_->row_count());
   }
-  if (heads_ && (heads_->row_count() != row_count_ || heads_->dimension() != dimension_)) {
-    Fail("{}: the heads of {} rows of dimension {}, the site has {} of {}", heads_->path().string(),
-         heads_->row_count(), heads_->dimension(), row_count_, dimension_);
+  if (sketches_ && (sketches_->row_count() != row_count_ || sketches_->dimension() != dimension_)) {
+    Fail("{}: the sketches of {} rows of dimension {}, the site has {} of {}", sketches_->path().string(),
+         sketches_->row_count(), sketches_->dimension(), row_count_, dimension_);
   }
   std::erase_if(files_, [](const VectorFile& file) { return file.rows().size() == 0; });
 }
@@ -51,7 +51,7 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
   const auto part = [&](std::size_t first, std::size_t count) {
     return queries.subspan(first * dimension_, count * dimension_);
   };
-  if (!heads_) {
+  if (!sketches_) {
     return SearchExactly(rows, query_count, kScanGroup, request, *order_,
                          [&](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
                            return std::make_unique<VectorScan>(files_, dimension_, part(first, count), request.metric,
@@ -59,10 +59,11 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
                          });
   }
   std::vector<std::vector<Match>> answers(query_count);
-  for (std::size_t first = 0; first < query_count; first += kHeadGroup) {
-    const std::size_t count = std::min(kHeadGroup, query_count - first);
+  for (std::size_t first = 0; first < query_count; first += kSketchGroup) {
+    const std::size_t count = std::min(kSketchGroup, query_count - first);
     const VectorScan scan(files_, dimension_, part(first, count), request.metric, request.cost);
-    SearchByHeads(heads_->view(request.metric), scan, rows, request, *order_, std::span(answers).subspan(first, count));
+    SearchBySketches(sketches_->view(request.metric), scan, rows, request, *order_,
+                     std::span(answers).subspan(first, count));
   }
   return answers;
 }

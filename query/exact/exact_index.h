@@ -8,21 +8,22 @@
 #include <vector>
 
 #include "query/exact/site_index.h"
-#include "storage/formats/head_file.h"
 #include "storage/formats/row_order_file.h"
+#include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 
 namespace actkin {
 
-// The index 'exact' of a proj or ffwd site: its vector files, and heads that tell which rows need not be read
-// (head_search.h); without heads every row is read. The answer is the brute-force answer in double precision
+// The index 'exact' of a proj or ffwd site: its vector files, and sketches that tell which rows need not be read
+// (sketch_search.h); without sketches every row is read. The answer is the brute-force answer in double precision
 // (exact_distance.h) over the stored numbers, and the same on every processor and for every number of threads.
 // Immutable; any thread.
 class ExactIndex : public SiteIndex {
  public:
   // files: row ranges of one site, in any order, that together are rows 0..row_count-1, each once, of one dimension;
-  // heads and order: of the same rows. Throws Error naming a file when they are not.
-  ExactIndex(std::vector<VectorFile> files, std::optional<HeadFile> heads, std::shared_ptr<const RowOrderFile> order);
+  // sketches and order: of the same rows. Throws Error naming a file when they are not.
+  ExactIndex(std::vector<VectorFile> files, std::optional<SketchFile> sketches,
+             std::shared_ptr<const RowOrderFile> order);
 
   std::uint64_t row_count() const override { return row_count_; }
   std::uint64_t dimension() const override { return dimension_; }
@@ -32,7 +33,7 @@ class ExactIndex : public SiteIndex {
 
  private:
   std::vector<VectorFile> files_;  // by first row; none is empty
-  std::optional<HeadFile> heads_;
+  std::optional<SketchFile> sketches_;
   std::shared_ptr<const RowOrderFile> order_;
   std::uint64_t row_count_ = 0;
   std::uint64_t dimension_ = 0;

@@ -15,7 +15,7 @@
 #include "storage/catalog/build_command_line.h"
 #include "storage/directory/open_site_rows.h"
 #include "storage/formats/code_file.h"
-#include "storage/formats/head_file.h"
+#include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 
 namespace actkin {
@@ -199,21 +199,21 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
     index = std::make_shared<EmbeddingIndex>(std::move(file), OpenRowOrder(site.t_i));
   } else {
     std::vector<VectorFile> files;
-    bool has_heads = true;
+    bool has_sketches = true;
     for (const VectorFileRow& vectors : catalog_->VectorFiles(row.site_id)) {
       const std::filesystem::path path = directory_.Resolve(vectors.file.file);
       VectorFile& file = files.emplace_back(path);
       RequireAsCatalogued(file, vectors.file, path);
       if (file.rows() != vectors.rows) Fail("{}: holds other rows than the catalog says", path.string());
-      // A small site has no heads, nor has one whose build was stopped before it made them.
-      if (vectors.file.file == index_row->file.file) has_heads = false;
+      // A small site has no sketches, nor has one whose build was stopped before it made them.
+      if (vectors.file.file == index_row->file.file) has_sketches = false;
     }
-    std::optional<HeadFile> heads;
-    if (has_heads) {
+    std::optional<SketchFile> sketches;
+    if (has_sketches) {
       const std::filesystem::path path = directory_.Resolve(index_row->file.file);
-      RequireAsCatalogued(heads.emplace(path), index_row->file, path);
+      RequireAsCatalogued(sketches.emplace(path), index_row->file, path);
     }
-    index = std::make_shared<ExactIndex>(std::move(files), std::move(heads), OpenRowOrder(site.t_i));
+    index = std::make_shared<ExactIndex>(std::move(files), std::move(sketches), OpenRowOrder(site.t_i));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
     Fail("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),

@@ -86,7 +86,7 @@ class CatalogWriter {
   void SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds);
   // A file that was made again, where other bytes than before were as good: the rows that name it get its checksum.
   void SetFile(const FileRow& file);
-  // The same of a site's rows: what was computed from them, heads and approximate indices, is no longer named.
+  // The same of a site's rows: what was computed from them, sketches and approximate indices, is no longer named.
   void SetRows(std::int64_t site_id, const FileRow& file);
   // An approximate index, in place of one of that name and metric.
   void AddIndex(std::int64_t site_id, const SiteIndexRow& index);

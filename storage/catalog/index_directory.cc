@@ -43,8 +43,8 @@ std::string IndexDirectory::Vectors(const Site& site) {
   return fmt::format("sites/{}-b{}-t{}.vectors", Name(site.stream), site.block, site.t_i);
 }
 
-std::string IndexDirectory::Heads(const Site& site) {
-  return fmt::format("sites/{}-b{}-t{}.heads", Name(site.stream), site.block, site.t_i);
+std::string IndexDirectory::Sketches(const Site& site) {
+  return fmt::format("sites/{}-b{}-t{}.sketches", Name(site.stream), site.block, site.t_i);
 }
 
 std::string IndexDirectory::Codes(int t_i) { return fmt::format("sites/embedding-t{}.codes", t_i); }

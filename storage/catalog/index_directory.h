@@ -16,7 +16,7 @@ namespace actkin {
 //   catalog.db               the only authority: a file that no row of it names does not exist for a reader
 //   model.safetensors        a copy of the checkpoint
 //   sites/proj-b0-t9.vectors rows of a proj or ffwd site
-//   sites/proj-b0-t9.heads   what tells which of them a search need not read
+//   sites/proj-b0-t9.sketches   what tells which of them a search need not read
 //   sites/embedding-t9.codes an embedding site
 //   sites/t9.rows            which string each row at a t_i belongs to
 //   sites/proj-b0-t9.l2.HNSW32.graph  an HNSW index: links alone
@@ -38,7 +38,7 @@ class IndexDirectory {
   // Relative to path(), as the catalog names them.
   static std::string Model() { return "model.safetensors"; }
   static std::string Vectors(const Site& site);
-  static std::string Heads(const Site& site);
+  static std::string Sketches(const Site& site);
   static std::string Codes(int t_i);
   static std::string RowOrder(int t_i);
   // Of an index that FAISS made: links alone, or FAISS's own bytes. `name` is any text: what a file's name should not

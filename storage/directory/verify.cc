@@ -14,9 +14,9 @@
 #include "storage/formats/code_file.h"
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"
-#include "storage/formats/head_file.h"
 #include "storage/formats/row_order_file.h"
 #include "storage/formats/safetensors.h"
+#include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/sha256.h"
@@ -254,7 +254,7 @@ class Verifier {
                                         every_byte_ ? VerifyDepth::kEveryByte : VerifyDepth::kHeaders);
         }
         const std::filesystem::path path = directory_.Resolve(index.file.file);
-        if (site.site.stream != Stream::kEmbedding) return CheckHeads(index.file, path, site);
+        if (site.site.stream != Stream::kEmbedding) return CheckSketches(index.file, path, site);
         const CodeFile file(path);
         RequireAsCatalogued(file, index.file, path);
         if (file.rows() != RowRange{0, site.row_count} || file.positions() * file.embed() != site.dimension) {
@@ -265,8 +265,8 @@ class Verifier {
     }
   }
 
-  void CheckHeads(const FileRow& row, const std::filesystem::path& path, const SiteRow& site) const {
-    const HeadFile file(path);
+  void CheckSketches(const FileRow& row, const std::filesystem::path& path, const SiteRow& site) const {
+    const SketchFile file(path);
     RequireAsCatalogued(file, row, path);
     if (file.row_count() != site.row_count || file.dimension() != site.dimension) {
       Fail("{}: its rows are not those in the catalog", path.string());

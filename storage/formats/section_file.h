@@ -33,7 +33,7 @@ enum class FileKind : std::uint32_t {
   kVectors = 1,
   kCodes = 2,
   kRowOrder = 3,
-  kHeads = 4,
+  kSketches = 4,
   kGraph = 5,
   kFaiss = 6,
   kSavedNeighbors = 8,

@@ -98,14 +98,14 @@ TEST_P(HardRowsTest, EveryRequestGetsTheBruteForceAnswer) {
 
 INSTANTIATE_TEST_SUITE_P(Elements, HardRowsTest,
                          testing::Combine(testing::Values(Element::kFloat32, Element::kFloat16),
-                                          testing::Values(Made::kWithHeads, Made::kWithoutHeads)),
+                                          testing::Values(Made::kWithSketches, Made::kWithoutSketches)),
                          [](const auto& made) {
                            return std::string(Name(std::get<0>(made.param))) +
-                                  (std::get<1>(made.param) == Made::kWithHeads ? "WithHeads" : "WithoutHeads");
+                                  (std::get<1>(made.param) == Made::kWithSketches ? "WithSketches" : "WithoutSketches");
                          });
 
-// More dimensions than axes; a few of them wide, as activations are, so that heads leave most rows out.
-TEST(HeadsTest, WideRowsGetTheBruteForceAnswerForEveryK) {
+// More dimensions than axes; a few of them wide, as activations are, so that sketches leave most rows out.
+TEST(SketchesTest, WideRowsGetTheBruteForceAnswerForEveryK) {
   constexpr std::size_t kDimension = 96;
   constexpr std::size_t kRows = 5000;
   std::mt19937 generator(21);
@@ -120,7 +120,7 @@ TEST(HeadsTest, WideRowsGetTheBruteForceAnswerForEveryK) {
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(kRows);
   const TemporaryFolder folder;
   const auto index =
-      MakeExactIndex(folder, Element::kFloat32, kDimension, values, ordinals, {1000, 1001}, Made::kWithHeads);
+      MakeExactIndex(folder, Element::kFloat32, kDimension, values, ordinals, {1000, 1001}, Made::kWithSketches);
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     for (const Order order : {Order::kNearest, Order::kFarthest}) {
       for (const std::uint64_t k : {1, 10, 1000, 4999, 5000}) {
@@ -165,7 +165,7 @@ RC_GTEST_PROP(ExactIndexProperty, WholeNumbersGetExactlyTheBruteForceAnswer, ())
   const auto index =
       MakeExactIndex(folder, *rc::gen::element(Element::kFloat32, Element::kFloat16), dimension, values, ordinals,
                      split > 0 && split < count ? std::vector{split} : std::vector<RowNumber>{},
-                     *rc::gen::element(Made::kWithHeads, Made::kWithoutHeads));
+                     *rc::gen::element(Made::kWithSketches, Made::kWithoutSketches));
   RC_ASSERT(ExpectRightAnswer(index->Search(query, request)[0], values, ordinals, query, request, 0, "whole numbers"));
 }
 

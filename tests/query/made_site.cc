@@ -8,7 +8,7 @@
 #include <numeric>
 #include <random>
 
-#include "indexer/build/head_encoder.h"
+#include "indexer/build/sketch_encoder.h"
 #include "schema/error.h"
 #include "storage/formats/section_file.h"
 #include "storage/machine/float16.h"
@@ -141,13 +141,13 @@ std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Elemen
   };
   for (const RowNumber split : splits) write_to(split);
   write_to(static_cast<RowNumber>(values.size() / dimension));
-  std::optional<HeadFile> heads;
-  if (made == Made::kWithHeads) {
-    WriteHeads(folder / "heads", files, PlainRowAlgebra(), 2, [](std::uint64_t) {});
-    heads.emplace(folder / "heads");
-    heads->Verify();
+  std::optional<SketchFile> sketches;
+  if (made == Made::kWithSketches) {
+    WriteSketches(folder / "sketches", files, PlainRowAlgebra(), 2, [](std::uint64_t) {});
+    sketches.emplace(folder / "sketches");
+    sketches->Verify();
   }
-  return std::make_unique<ExactIndex>(std::move(files), std::move(heads), MakeRowOrder(folder, ordinals));
+  return std::make_unique<ExactIndex>(std::move(files), std::move(sketches), MakeRowOrder(folder, ordinals));
 }
 
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,

@@ -42,12 +42,13 @@ std::filesystem::path WriteRows(const TemporaryFolder& folder, Element element, 
 // The same without asking whether they are finite.
 std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t dimension, std::span<const float> values);
 
-enum class Made { kWithHeads, kWithoutHeads };
+enum class Made { kWithSketches, kWithoutSketches };
 
 // An index over `values`, in files that end at each of `splits` and at the last row.
 std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
                                            std::span<const float> values, std::span<const StringOrdinal> ordinals,
-                                           const std::vector<RowNumber>& splits = {}, Made made = Made::kWithoutHeads);
+                                           const std::vector<RowNumber>& splits = {},
+                                           Made made = Made::kWithoutSketches);
 
 // The answer to one query by brute force: plain double sums, first number first, and a full sort.
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,

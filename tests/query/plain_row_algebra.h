@@ -6,7 +6,7 @@
 namespace actkin {
 
 // In plain loops, without LibTorch. Its axes are orthonormal but not principal: random rows of the sample made
-// orthogonal, so that heads prove less and every stage of a search has work.
+// orthogonal, so that sketches prove less and every stage of a search has work.
 class PlainRowAlgebra : public RowAlgebra {
  public:
   PrincipalAxes FindPrincipalAxes(std::span<const float> rows, std::size_t dimension,

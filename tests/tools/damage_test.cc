@@ -30,7 +30,8 @@ class Silent : public ProgressListener {
   void Note(const std::string&) override {}
 };
 
-// An index with every kind of file: large enough for heads, with a graph, an index that FAISS wrote, and experiments.
+// An index with every kind of file: large enough for sketches, with a graph, an index that FAISS wrote, and
+// experiments.
 class DamageTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -49,7 +50,7 @@ class DamageTest : public testing::Test {
     undamaged_ = Contents();
     std::set<std::string> kinds;
     for (const auto& [name, bytes] : undamaged_) kinds.insert(fs::path(name).extension());
-    ASSERT_EQ(kinds, (std::set<std::string>{".codes", ".faiss", ".graph", ".heads", ".neighbors", ".predictions",
+    ASSERT_EQ(kinds, (std::set<std::string>{".codes", ".faiss", ".graph", ".sketches", ".neighbors", ".predictions",
                                             ".rows", ".safetensors", ".totals", ".vectors"}));
     ASSERT_THAT(Damaged(), testing::IsEmpty());
   }
@@ -200,7 +201,7 @@ TEST_F(DamageTest, ARowOfTheCatalogThatContradictsAFileIsFound) {
       {"vector_file", "file = 'sites/nothing' WHERE site_id = (SELECT min(site_id) FROM vector_file)"},
       {"site_index", "checksum = 'none' WHERE name = 'HNSW8'"},
       {"site_index", "metric = 'cosine' WHERE name = 'HNSW8'"},
-      {"site_index", "name = 'other' WHERE file LIKE '%.heads'"},
+      {"site_index", "name = 'other' WHERE file LIKE '%.sketches'"},
       {"saved_neighbors", "k = 5"},
       {"saved_neighbors", "checksum = 'none'"},
       {"saved_predictions", "bytes = 0"},
@@ -292,7 +293,7 @@ TEST_F(DamageTest, BuildMakesJustTheDamagedFileAgain) {
   for (const auto& [name, bytes] : undamaged_) {
     const bool approximate = name.ends_with(".graph") || name.ends_with(".faiss");
     const bool experiment = name.starts_with("experiments/");
-    const bool heads_or_rows = name.ends_with(".heads") || name.ends_with(".vectors");
+    const bool sketches_or_rows = name.ends_with(".sketches") || name.ends_with(".vectors");
     std::map<std::string, fs::file_time_type> times;
     for (const auto& [other, unused] : undamaged_) times[other] = fs::last_write_time(Path(other));
     for (const bool gone : {false, true}) {
@@ -320,7 +321,7 @@ TEST_F(DamageTest, BuildMakesJustTheDamagedFileAgain) {
       EXPECT_TRUE(ReadFile(Path(name)) == bytes) << name;
       EXPECT_TRUE(fs::is_empty(Path("partial"))) << name;
       if (!experiment) expect_the_rest_untouched(name, times);
-      if (heads_or_rows) {
+      if (sketches_or_rows) {
         EXPECT_EQ(RunCommand({"query", index_, "abba cab"}).status, 0);
       }
     }
@@ -332,7 +333,7 @@ TEST_F(DamageTest, ADamagedFileIsRefusedByNameAndTheRestAnswers) {
   const std::vector<std::string> first{"query", index_, "abba cab", "--block", "0"};
   const std::vector<std::string> second{"query", index_, "abba cab", "--block", "1"};
   const std::string answer = RunCommand(first).out;
-  for (const std::string name : {"sites/ffwd-b1-t7.heads", "sites/ffwd-b1-t7.vectors"}) {
+  for (const std::string name : {"sites/ffwd-b1-t7.sketches", "sites/ffwd-b1-t7.vectors"}) {
     fs::resize_file(Path(name), 5000);
     const CommandResult refused = RunCommand(second);
     EXPECT_EQ(refused.status, 1);

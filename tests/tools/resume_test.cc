@@ -92,8 +92,8 @@ TEST_F(ResumeTest, KilledAtEveryPublishStepAndContinuedItEndsTheSame) {
   EXPECT_GT(kills, 20);
 }
 
-// A site large enough for heads gets them after its rows are registered: until then it answers without.
-TEST_F(ResumeTest, KilledWhileItMakesHeadsItEndsTheSame) {
+// A site large enough for sketches gets them after its rows are registered: until then it answers without.
+TEST_F(ResumeTest, KilledWhileItMakesSketchesItEndsTheSame) {
   // The characters that the model knows, without the repetition that makes strings few.
   std::mt19937 generator(6);
   const std::vector<std::string> characters{"a", "b", "c", "d", " ", "\n", "\u00e4"};
@@ -110,16 +110,16 @@ TEST_F(ResumeTest, KilledWhileItMakesHeadsItEndsTheSame) {
   };
   ASSERT_EQ(build("undisturbed").status, 0);
   const std::map<std::string, std::string> expected = Contents("undisturbed");
-  ASSERT_TRUE(expected.contains("sites/ffwd-b1-t7.heads"));
+  ASSERT_TRUE(expected.contains("sites/ffwd-b1-t7.sketches"));
   const nlohmann::json answer = query("undisturbed");
-  int without_heads = 0;
+  int without_sketches = 0;
   for (const auto& [kind, step] : std::map<std::string, int>{{"write", 7}, {"rename", 1}, {"commit", 1}}) {
     for (int number = 1;; number += step) {
       const std::string name = fmt::format("{}-{}", kind, number);
       if (build(name, {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, number)}).status == 0) break;
       if (std::filesystem::exists((folder_ / name) / "sites/ffwd-b1-t7.vectors") &&
           RunForJson({"info", folder_ / name, "--json"})["sites"].size() == 2) {
-        ++without_heads;
+        ++without_sketches;
         EXPECT_EQ(query(name), answer) << name;
       }
       EXPECT_EQ(build(name).status, 0) << name;
@@ -128,7 +128,7 @@ TEST_F(ResumeTest, KilledWhileItMakesHeadsItEndsTheSame) {
       std::filesystem::remove_all(folder_ / name);
     }
   }
-  EXPECT_GT(without_heads, 3);
+  EXPECT_GT(without_sketches, 3);
 }
 
 TEST_F(ResumeTest, WhatAReaderSeesChangesOnlyAtTheEnd) {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "query/kernels/code_kernels.h"
-#include "query/kernels/head_kernels.h"
 #include "query/kernels/row_kernels.h"
 #include "query/kernels/scalar_kernels.h"
+#include "query/kernels/sketch_kernels.h"
 #include "schema/random.h"
 
 namespace actkin {

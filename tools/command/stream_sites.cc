@@ -12,8 +12,8 @@
 #include "indexer/build/build.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/formats/head_file.h"
 #include "storage/formats/saved_neighbors_file.h"
+#include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/given_input.h"
@@ -133,8 +133,8 @@ class SiteStreamer {
     for (const LengthRow& row : experiment_.reader().catalog().Lengths()) {
       if (row.length == t_i + 1) rows = row.row_count;
     }
-    const std::uint64_t heads = rows < kFewestRowsWithHeads ? 0 : HeadFileWriter::FileBytes(embed_, rows);
-    return VectorFileWriter::FileBytes(Element::kFloat32, embed_, rows) + heads;
+    const std::uint64_t sketches = rows < kFewestRowsWithSketches ? 0 : SketchFileWriter::FileBytes(embed_, rows);
+    return VectorFileWriter::FileBytes(Element::kFloat32, embed_, rows) + sketches;
   }
 
   void BuildSites(const std::vector<Site>& group) const {

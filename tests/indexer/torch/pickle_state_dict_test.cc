@@ -244,7 +244,8 @@ TEST(PickleStateDictTest, EmptyAndScalarTensorsAreTensors) {
 TEST(PickleStateDictTest, LengthsBeyondTheEndAreErrors) {
   EXPECT_THAT(ErrorOfParse(PickleBytes(2).Raw("X").Number(0xffffffff, 4).Stop()), OneLineWith("cut short"));
   EXPECT_THAT(ErrorOfParse(PickleBytes(4).Byte(0x8d).Number(~std::uint64_t{0}, 8).Stop()), OneLineWith("cut short"));
-  EXPECT_THAT(ErrorOfParse(PickleBytes(2).Byte(0x8a).Byte(9).Raw("123456789").Stop()), OneLineWith("more than 8 bytes"));
+  EXPECT_THAT(ErrorOfParse(PickleBytes(2).Byte(0x8a).Byte(9).Raw("123456789").Stop()),
+              OneLineWith("more than 8 bytes"));
   EXPECT_THAT(ErrorOfParse(PickleBytes(2).Raw("c" + std::string(100000, 'x')).Stop()), OneLineWith("global"));
 }
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "query/kernels/head_kernels.h"
+#include "query/kernels/sketch_kernels.h"
 
 namespace actkin::scalar {
 namespace {

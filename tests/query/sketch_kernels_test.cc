@@ -1,4 +1,4 @@
-#include "query/kernels/head_kernels.h"
+#include "query/kernels/sketch_kernels.h"
 
 #include <gtest/gtest.h>
 
@@ -43,7 +43,7 @@ LevelQuery<kCoordinates> WidestQuery() {
   return query;
 }
 
-class HeadKernelsTest : public testing::TestWithParam<std::int64_t> {
+class SketchKernelsTest : public testing::TestWithParam<std::int64_t> {
  protected:
   void SetUp() override { UseKernelTarget(GetParam()); }
   void TearDown() override { UseKernelTarget(0); }
@@ -80,7 +80,7 @@ class HeadKernelsTest : public testing::TestWithParam<std::int64_t> {
   }
 };
 
-TEST_P(HeadKernelsTest, CoarseCodesSayWhatTheScalarOnesSay) {
+TEST_P(SketchKernelsTest, CoarseCodesSayWhatTheScalarOnesSay) {
   std::mt19937 generator(1);
   for (int i = 0; i < 20; ++i) {
     const CoarseQuery query = DrawQuery<kCoarseCoordinates>(generator);
@@ -89,7 +89,7 @@ TEST_P(HeadKernelsTest, CoarseCodesSayWhatTheScalarOnesSay) {
   ExpectCoarseAsScalar(std::vector<std::int8_t>(kBlocks * kBlockBytes, -kCodeLimit), WidestQuery<kCoarseCoordinates>());
 }
 
-TEST_P(HeadKernelsTest, FineDistancesAreTheScalarOnes) {
+TEST_P(SketchKernelsTest, FineDistancesAreTheScalarOnes) {
   std::mt19937 generator(2);
   for (int i = 0; i < 20; ++i) {
     const FineQuery query = DrawQuery<kFineCoordinates>(generator);
@@ -98,7 +98,7 @@ TEST_P(HeadKernelsTest, FineDistancesAreTheScalarOnes) {
   ExpectFineAsScalar(std::vector<std::int8_t>(101 * kFineCoordinates, -kCodeLimit), WidestQuery<kFineCoordinates>());
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, HeadKernelsTest, testing::ValuesIn(KernelTargets()));
+INSTANTIATE_TEST_SUITE_P(Targets, SketchKernelsTest, testing::ValuesIn(KernelTargets()));
 
 }  // namespace
 }  // namespace actkin

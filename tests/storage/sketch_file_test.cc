@@ -1,4 +1,4 @@
-#include "storage/formats/head_file.h"
+#include "storage/formats/sketch_file.h"
 
 #include <gtest/gtest.h>
 
@@ -14,8 +14,8 @@ namespace {
 constexpr std::uint64_t kDimension = 5;
 constexpr std::uint64_t kRows = 70;  // two blocks
 
-HeadScales MadeScales() {
-  HeadScales scales;
+SketchScales MadeScales() {
+  SketchScales scales;
   scales.coarse.step = 0.5;
   scales.coarse.error = 0.25;
   scales.fine.step = 0.125;
@@ -33,8 +33,8 @@ std::vector<std::int8_t> Codes(std::size_t count, unsigned seed) {
   return codes;
 }
 
-std::uint64_t WriteMade(const std::filesystem::path& path, const HeadScales& scales) {
-  HeadFileWriter writer(path, kDimension, kRows);
+std::uint64_t WriteMade(const std::filesystem::path& path, const SketchScales& scales) {
+  SketchFileWriter writer(path, kDimension, kRows);
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     const auto seed = static_cast<unsigned>(metric);
     // In two parts, the second first.
@@ -45,22 +45,22 @@ std::uint64_t WriteMade(const std::filesystem::path& path, const HeadScales& sca
     writer.WriteFine(metric, kBlockRows, std::span(fine).subspan(kBlockRows * kFineCoordinates));
     writer.WriteFine(metric, 0, std::span(fine).first(kBlockRows * kFineCoordinates));
     writer.WriteView(metric, scales, std::vector<float>(kDimension, 1.5F + static_cast<float>(seed)),
-                     std::vector<float>(kHeadAxes * kDimension, 0.25F));
+                     std::vector<float>(kSketchAxes * kDimension, 0.25F));
   }
   return writer.Finish();
 }
 
-TEST(HeadFileTest, ReadsWhatWasWritten) {
+TEST(SketchFileTest, ReadsWhatWasWritten) {
   const TemporaryFolder folder;
   const std::uint64_t checksum = WriteMade(folder / "h", MadeScales());
-  const HeadFile file(folder / "h");
+  const SketchFile file(folder / "h");
   EXPECT_EQ(file.header_checksum(), checksum);
   EXPECT_EQ(file.dimension(), kDimension);
   EXPECT_EQ(file.row_count(), kRows);
-  EXPECT_EQ(file.file_bytes(), HeadFileWriter::FileBytes(kDimension, kRows));
+  EXPECT_EQ(file.file_bytes(), SketchFileWriter::FileBytes(kDimension, kRows));
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     const auto seed = static_cast<unsigned>(metric);
-    const HeadView& view = file.view(metric);
+    const SketchView& view = file.view(metric);
     EXPECT_EQ(view.scales.coarse.step, 0.5);
     EXPECT_EQ(view.scales.coarse.order[0], kCoarseCoordinates - 1);
     EXPECT_EQ(view.scales.coarse.exponents[0], 3U);
@@ -72,7 +72,7 @@ TEST(HeadFileTest, ReadsWhatWasWritten) {
   file.Verify();
 }
 
-TEST(HeadFileTest, EveryDamageIsFound) {
+TEST(SketchFileTest, EveryDamageIsFound) {
   const TemporaryFolder folder;
   WriteMade(folder / "h", MadeScales());
   const std::string whole = ReadFile(folder / "h");
@@ -80,30 +80,30 @@ TEST(HeadFileTest, EveryDamageIsFound) {
     std::string damaged = whole;
     damaged[offset] = static_cast<char>(damaged[offset] ^ 4);
     const auto path = folder.Write("damaged", damaged);
-    EXPECT_THAT(ErrorOf([&] { HeadFile(path).Verify(); }), OneLineWith(path.string())) << offset;
+    EXPECT_THAT(ErrorOf([&] { SketchFile(path).Verify(); }), OneLineWith(path.string())) << offset;
   }
   const auto path = folder.Write("damaged", whole.substr(0, whole.size() - 1));
-  EXPECT_THAT(ErrorOf([&] { HeadFile{path}; }), OneLineWith(path.string()));
+  EXPECT_THAT(ErrorOf([&] { SketchFile{path}; }), OneLineWith(path.string()));
 }
 
 // Their checksums are right, but a search would trust them.
-TEST(HeadFileTest, ScalesThatAreNoBoundsAreRefused) {
+TEST(SketchFileTest, ScalesThatAreNoBoundsAreRefused) {
   const TemporaryFolder folder;
   const auto error = [&](const auto& change) {
-    HeadScales scales = MadeScales();
+    SketchScales scales = MadeScales();
     change(scales);
     WriteMade(folder / "h", scales);
-    return ErrorOf([&] { HeadFile{folder / "h"}; });
+    return ErrorOf([&] { SketchFile{folder / "h"}; });
   };
   const auto refused = OneLineWith((folder / "h").string(), "scales");
-  EXPECT_EQ(error([](HeadScales&) {}), "no error");
-  EXPECT_THAT(error([](HeadScales& scales) { scales.coarse.step = 0; }), refused);
-  EXPECT_THAT(error([](HeadScales& scales) { scales.fine.error = -1; }), refused);
-  EXPECT_THAT(error([](HeadScales& scales) { scales.fine.error = std::nan(""); }), refused);
-  EXPECT_THAT(error([](HeadScales& scales) { scales.coarse.order[0] = 16; }), refused);
-  EXPECT_THAT(error([](HeadScales& scales) { scales.fine.order[0] = 1; }), refused);
-  EXPECT_THAT(error([](HeadScales& scales) { scales.fine.exponents[31] = 1; }), refused);
-  EXPECT_THAT(error([](HeadScales& scales) { scales.axis_defect = 0.7; }), refused);
+  EXPECT_EQ(error([](SketchScales&) {}), "no error");
+  EXPECT_THAT(error([](SketchScales& scales) { scales.coarse.step = 0; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.fine.error = -1; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.fine.error = std::nan(""); }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.coarse.order[0] = 16; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.fine.order[0] = 1; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.fine.exponents[31] = 1; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.axis_defect = 0.7; }), refused);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "query/exact/head_query.h"
+#include "query/exact/sketch_query.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,8 +10,8 @@
 namespace actkin {
 namespace {
 
-// Why a head bounds a distance. With x and q in the view (storage/formats/head_file.h), a = axes (x - center) and b =
-// axes (q - center), let Q be an orthonormal basis of what the axes span, and write t(x) for what Q leaves of x -
+// Why a sketch bounds a distance. With x and q in the view (storage/formats/sketch_file.h), a = axes (x - center) and b
+// = axes (q - center), let Q be an orthonormal basis of what the axes span, and write t(x) for what Q leaves of x -
 // center. Then
 //
 //     |x - q|^2 = |Q (x - q)|^2 + |t(x) - t(q)|^2,   | |t(x)| - |t(q)| | <= |t(x) - t(q)| <= |t(x)| + |t(q)|.
@@ -27,9 +27,9 @@ namespace {
 //     |x - q| >= (s sqrt(r) - e) / (1 + d),   |x - q| <= (s sqrt(r) + e) / (1 - d).
 //
 // Solved for r: a row with |x - q| <= D has r <= ((D (1 + d) + e) / s)^2, one with |x - q| >= D has
-// r >= ((D (1 - d) - e) / s)^2. e(rows) is measured over all rows when the heads are made, with an allowance for that
-// computation's float32 rounding (indexer/build/head_encoder.cc); the query's h is computed here in double precision,
-// whose rounding, of some 1e-13 of the numbers added, kSlack covers a thousandfold.
+// r >= ((D (1 - d) - e) / s)^2. e(rows) is measured over all rows when the sketches are made, with an allowance for
+// that computation's float32 rounding (indexer/build/sketch_encoder.cc); the query's h is computed here in double
+// precision, whose rounding, of some 1e-13 of the numbers added, kSlack covers a thousandfold.
 //
 // l2: D is the distance. cosine: the squared distance of unit vectors is 2 - 2 cosine, and the cosine that
 // exact_distance.h computes from n numbers is within (n + 8) 2^-52 of the true one.
@@ -39,14 +39,14 @@ double Norm(std::span<const double> numbers) { return std::sqrt(SquaredNorm(numb
 
 }  // namespace
 
-HeadQuery::HeadQuery(const HeadView& view, Metric metric, Wanted wanted, std::span<const double> query)
+SketchQuery::SketchQuery(const SketchView& view, Metric metric, Wanted wanted, std::span<const double> query)
     : metric_(metric),
       wanted_(wanted),
       axis_defect_(view.scales.axis_defect),
       cosine_slack_(4 * (static_cast<double>(query.size()) + 8) * 0x1p-52),
       coarse_step_(view.scales.coarse.step),
       fine_step_(view.scales.fine.step) {
-  const HeadScales& scales = view.scales;
+  const SketchScales& scales = view.scales;
   const std::size_t dimension = query.size();
   std::vector<double> rest(query.begin(), query.end());
   // A dimension of its own for a vector of zeros, which has cosine 0 to everything.
@@ -59,9 +59,9 @@ HeadQuery::HeadQuery(const HeadView& view, Metric metric, Wanted wanted, std::sp
   for (std::size_t i = 0; i < dimension; ++i) rest[i] -= view.center[i];
   const double length = Norm(rest);
 
-  std::vector<double> fine(kHeadAxes);
+  std::vector<double> fine(kSketchAxes);
   const std::vector<double> centered = rest;
-  for (std::size_t axis = 0; axis < kHeadAxes; ++axis) {
+  for (std::size_t axis = 0; axis < kSketchAxes; ++axis) {
     const float* along = view.axes.data() + axis * dimension;
     for (std::size_t i = 0; i < dimension; ++i) fine[axis] += along[i] * centered[i];
     for (std::size_t i = 0; i < dimension; ++i) rest[i] -= fine[axis] * along[i];
@@ -80,8 +80,8 @@ HeadQuery::HeadQuery(const HeadView& view, Metric metric, Wanted wanted, std::sp
 }
 
 template <std::size_t kCoordinates>
-double HeadQuery::Encode(std::span<const double> h, const LevelScales<kCoordinates>& scales,
-                         LevelQuery<kCoordinates>& query) {
+double SketchQuery::Encode(std::span<const double> h, const LevelScales<kCoordinates>& scales,
+                           LevelQuery<kCoordinates>& query) {
   query.exponents = scales.exponents;
   double square = 0;
   for (std::size_t i = 0; i < kCoordinates; ++i) {
@@ -95,7 +95,7 @@ double HeadQuery::Encode(std::span<const double> h, const LevelScales<kCoordinat
   return std::sqrt(square);
 }
 
-std::int32_t HeadQuery::Limit(double distance, double step, double error) const {
+std::int32_t SketchQuery::Limit(double distance, double step, double error) const {
   constexpr double kLargest = std::numeric_limits<std::int32_t>::max();
   const bool near = wanted_ == Wanted::kNear;
   if (metric_ == Metric::kCosine) {

@@ -1,4 +1,4 @@
-#include "query/exact/head_search.h"
+#include "query/exact/sketch_search.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "query/exact/head_query.h"
+#include "query/exact/sketch_query.h"
 #include "query/exact/top_rows.h"
 #include "storage/machine/row_workers.h"
 
@@ -30,10 +30,10 @@ Wanted WantedOf(const SearchRequest& request) {
 }
 
 // The searches of one group of queries.
-class HeadSearch {
+class SketchSearch {
  public:
-  HeadSearch(const HeadView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
-             const RowOrderFile& order)
+  SketchSearch(const SketchView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
+               const RowOrderFile& order)
       : view_(view),
         scan_(scan),
         rows_(rows),
@@ -343,14 +343,14 @@ class HeadSearch {
     });
   }
 
-  const HeadView& view_;
+  const SketchView& view_;
   const VectorScan& scan_;
   const RowRange rows_;
   const RowRange blocks_;  // that hold the rows; the first and the last may hold others too
   const SearchRequest& request_;
   const RowOrderFile& order_;
   const Wanted wanted_;
-  std::vector<HeadQuery> queries_;
+  std::vector<SketchQuery> queries_;
   std::vector<std::int32_t> best_;  // queries x blocks
   // Rows left that a share may hold: enough that one step of shrinking pays.
   const std::size_t capacity_;
@@ -359,9 +359,9 @@ class HeadSearch {
 
 }  // namespace
 
-void SearchByHeads(const HeadView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
-                   const RowOrderFile& order, std::span<std::vector<Match>> answers) {
-  HeadSearch(view, scan, rows, request, order).Run(answers);
+void SearchBySketches(const SketchView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
+                      const RowOrderFile& order, std::span<std::vector<Match>> answers) {
+  SketchSearch(view, scan, rows, request, order).Run(answers);
 }
 
 }  // namespace actkin

@@ -1,12 +1,12 @@
-#ifndef ACTKIN_QUERY_KERNELS_HEAD_KERNELS_H_
-#define ACTKIN_QUERY_KERNELS_HEAD_KERNELS_H_
+#ifndef ACTKIN_QUERY_KERNELS_SKETCH_KERNELS_H_
+#define ACTKIN_QUERY_KERNELS_SKETCH_KERNELS_H_
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include "storage/formats/head_file.h"
+#include "storage/formats/sketch_file.h"
 
 namespace actkin {
 
@@ -48,4 +48,4 @@ void FineDistances(const std::int8_t* codes, std::span<const std::uint32_t> rows
 }  // namespace scalar
 }  // namespace actkin
 
-#endif  // ACTKIN_QUERY_KERNELS_HEAD_KERNELS_H_
+#endif  // ACTKIN_QUERY_KERNELS_SKETCH_KERNELS_H_

@@ -1,5 +1,5 @@
-#ifndef ACTKIN_STORAGE_FORMATS_HEAD_FILE_H_
-#define ACTKIN_STORAGE_FORMATS_HEAD_FILE_H_
+#ifndef ACTKIN_STORAGE_FORMATS_SKETCH_FILE_H_
+#define ACTKIN_STORAGE_FORMATS_SKETCH_FILE_H_
 
 #include <array>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace actkin {
 
-// Heads: a few bytes a row that bound its distance to any query from both sides, so that a search reads few rows.
+// Sketches: a few bytes a row that bound its distance to any query from both sides, so that a search reads few rows.
 //
 // A view is what a metric compares: for l2 the rows themselves, for cosine the rows at unit length (the squared
 // distance of unit vectors is 2 - 2 cosine; a row of zeros, which has cosine 0 to everything, stands for a unit vector
@@ -26,15 +26,15 @@ namespace actkin {
 // norm negated (the reverse triangle inequality on what the axes leave, both ways).
 inline constexpr std::size_t kCoarseCoordinates = 16;
 inline constexpr std::size_t kFineCoordinates = 64;
-inline constexpr std::size_t kHeadAxes = kFineCoordinates - 1;
+inline constexpr std::size_t kSketchAxes = kFineCoordinates - 1;
 inline constexpr int kCodeLimit = 127;  // codes are -limit..limit
 inline constexpr int kMaximumExponent = 3;
 // Coarse codes stand in blocks of rows: pair after pair of coordinates, in each row after row the pair's two codes. The
 // last block is filled up with copies of the last row. Fine codes stand row after row.
 inline constexpr std::size_t kBlockRows = 64;
 inline constexpr std::size_t kBlockBytes = kBlockRows * kCoarseCoordinates;
-// Smaller sites have no heads: reading their rows is faster.
-inline constexpr std::uint64_t kFewestRowsWithHeads = 4096;
+// Smaller sites have no sketches: reading their rows is faster.
+inline constexpr std::uint64_t kFewestRowsWithSketches = 4096;
 
 // How the h of a level become codes. Code i is of coordinate order[i] of h, and worth step * 2^exponents[i / 2], in
 // units of the view: exponents let pairs of wide coordinates have coarser codes, and never increase.
@@ -51,7 +51,7 @@ struct LevelScales {
   std::array<std::uint32_t, kPairs> exponents{};
 };
 
-struct HeadScales {
+struct SketchScales {
   LevelScales<kCoarseCoordinates> coarse;
   LevelScales<kFineCoordinates> fine;
   // |axes axes^T - 1| in the 2-norm, or more: how far the stored axes are from orthonormal.
@@ -59,27 +59,27 @@ struct HeadScales {
 };
 
 // A view as it is stored. Spans point into the mapped file.
-struct HeadView {
-  HeadScales scales;
+struct SketchView {
+  SketchScales scales;
   std::span<const float> center;        // dimension
-  std::span<const float> axes;          // kHeadAxes x dimension; rows of zeros beyond the dimension
+  std::span<const float> axes;          // kSketchAxes x dimension; rows of zeros beyond the dimension
   std::span<const std::int8_t> coarse;  // blocks x kBlockBytes
   std::span<const std::int8_t> fine;    // rows x kFineCoordinates
 };
 
-// The heads of all rows of a site, in a section file of kind kHeads. Numbers: dimension, rows, coarse and fine
+// The sketches of all rows of a site, in a section file of kind kSketches. Numbers: dimension, rows, coarse and fine
 // coordinates. Sections: 0 scales, center and axes for l2, 1 its codes, coarse then fine; 2 and 3 likewise for cosine.
-class HeadFile {
+class SketchFile {
  public:
   // Maps the file; reads only its header and the scales. Throws Error naming `path`.
-  explicit HeadFile(const std::filesystem::path& path);
+  explicit SketchFile(const std::filesystem::path& path);
 
   std::uint64_t dimension() const { return dimension_; }
   std::uint64_t row_count() const { return row_count_; }
   std::uint64_t file_bytes() const { return file_.header().file_bytes; }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
   const std::filesystem::path& path() const { return file_.path(); }
-  const HeadView& view(Metric metric) const { return views_[static_cast<std::size_t>(metric)]; }
+  const SketchView& view(Metric metric) const { return views_[static_cast<std::size_t>(metric)]; }
 
   // Reads every byte. Throws Error naming the file when one is not as written.
   void Verify() const { file_.VerifyBytes(); }
@@ -88,19 +88,19 @@ class HeadFile {
   SectionFile file_;
   std::uint64_t dimension_ = 0;
   std::uint64_t row_count_ = 0;
-  std::array<HeadView, 2> views_;
+  std::array<SketchView, 2> views_;
 };
 
-// Writes a head file. Different threads may write different blocks.
-class HeadFileWriter {
+// Writes a sketch file. Different threads may write different blocks.
+class SketchFileWriter {
  public:
-  HeadFileWriter(const std::filesystem::path& path, std::uint64_t dimension, std::uint64_t row_count);
+  SketchFileWriter(const std::filesystem::path& path, std::uint64_t dimension, std::uint64_t row_count);
 
   // codes of whole blocks from `first_block` on. Throws Error naming the file.
   void WriteCoarse(Metric metric, std::uint64_t first_block, std::span<const std::int8_t> codes);
   void WriteFine(Metric metric, std::uint64_t first_row, std::span<const std::int8_t> codes);
-  // center: dimension; axes: kHeadAxes x dimension.
-  void WriteView(Metric metric, const HeadScales& scales, std::span<const float> center, std::span<const float> axes);
+  // center: dimension; axes: kSketchAxes x dimension.
+  void WriteView(Metric metric, const SketchScales& scales, std::span<const float> center, std::span<const float> axes);
   // Writes the header and flushes. REQUIRES: everything else was written. Returns the header's checksum.
   std::uint64_t Finish();
 
@@ -113,8 +113,8 @@ class HeadFileWriter {
 };
 
 // Blocks that hold this many rows.
-constexpr std::uint64_t HeadBlocks(std::uint64_t row_count) { return (row_count + kBlockRows - 1) / kBlockRows; }
+constexpr std::uint64_t SketchBlocks(std::uint64_t row_count) { return (row_count + kBlockRows - 1) / kBlockRows; }
 
 }  // namespace actkin
 
-#endif  // ACTKIN_STORAGE_FORMATS_HEAD_FILE_H_
+#endif  // ACTKIN_STORAGE_FORMATS_SKETCH_FILE_H_

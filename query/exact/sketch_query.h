@@ -1,24 +1,24 @@
-#ifndef ACTKIN_QUERY_EXACT_HEAD_QUERY_H_
-#define ACTKIN_QUERY_EXACT_HEAD_QUERY_H_
+#ifndef ACTKIN_QUERY_EXACT_SKETCH_QUERY_H_
+#define ACTKIN_QUERY_EXACT_SKETCH_QUERY_H_
 
 #include <cstdint>
 #include <span>
 
 #include "query/exact/site_index.h"
-#include "query/kernels/head_kernels.h"
-#include "storage/formats/head_file.h"
+#include "query/kernels/sketch_kernels.h"
+#include "storage/formats/sketch_file.h"
 
 namespace actkin {
 
-// Which rows the heads leave out: those too far for an answer of near rows, or too near for one of far rows.
+// Which rows the sketches leave out: those too far for an answer of near rows, or too near for one of far rows.
 enum class Wanted { kNear, kFar };
 
-// A query as a view's heads see it, and what a squared distance between codes proves. Immutable. The derivation is in
-// the source.
-class HeadQuery {
+// A query as a view's sketches see it, and what a squared distance between codes proves. Immutable. The derivation is
+// in the source.
+class SketchQuery {
  public:
   // query: dimension finite numbers, in double precision as the exact distance is computed from them.
-  HeadQuery(const HeadView& view, Metric metric, Wanted wanted, std::span<const double> query);
+  SketchQuery(const SketchView& view, Metric metric, Wanted wanted, std::span<const double> query);
 
   const CoarseQuery& coarse() const { return coarse_; }
   const FineQuery& fine() const { return fine_; }
@@ -50,4 +50,4 @@ class HeadQuery {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_QUERY_EXACT_HEAD_QUERY_H_
+#endif  // ACTKIN_QUERY_EXACT_SKETCH_QUERY_H_

@@ -1,4 +1,4 @@
-#include "indexer/build/head_encoder.h"
+#include "indexer/build/sketch_encoder.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <numeric>
 #include <vector>
 
-#include "storage/formats/head_file.h"
+#include "storage/formats/sketch_file.h"
 #include "storage/machine/row_workers.h"
 
 namespace actkin {
@@ -19,23 +19,23 @@ constexpr std::uint64_t kChunkRows = 4096;
 static_assert(kChunkRows % kBlockRows == 0);
 // Rows that the axes are fitted on: more did not leave fewer rows to finish.
 constexpr std::uint64_t kSampleRows = 32768;
-// Said of rows whose coordinates are not finite in float32: then the heads prove nothing.
+// Said of rows whose coordinates are not finite in float32: then the sketches prove nothing.
 constexpr double kNothingKnown = 1e300;
 
 constexpr double kUnit = 0x1p-24;
 double Gamma(double terms) { return terms * kUnit / (1 - terms * kUnit); }
 
-// How far float32 moves a row's h (storage/formats/head_file.h), for a row that lies `length` from the center. With u =
-// 2^-24 and gamma_n as in query/exact/scan_bounds.cc: centering is off by u |z|; each of the n_a coordinates by gamma_D
-// |z|, together sqrt(n_a) gamma_D |z|; what the axes leave, computed as z - sum of coordinate x axis, by that again, by
-// its own sums, gamma_{n_a + 1} (1 + sqrt(n_a)) |z|, and by the axes' defect d: |z - A^T A z - t(z)| <= d |z|. The
-// coarse tail adds coordinates to it, whose sum of squares the defect changes by as much once more. For cosine the row
-// at unit length is itself rounded. Everything is widened by a quarter for products of these terms, and by 2^-100 for
-// underflow.
+// How far float32 moves a row's h (storage/formats/sketch_file.h), for a row that lies `length` from the center. With u
+// = 2^-24 and gamma_n as in query/exact/scan_bounds.cc: centering is off by u |z|; each of the n_a coordinates by
+// gamma_D |z|, together sqrt(n_a) gamma_D |z|; what the axes leave, computed as z - sum of coordinate x axis, by that
+// again, by its own sums, gamma_{n_a + 1} (1 + sqrt(n_a)) |z|, and by the axes' defect d: |z - A^T A z - t(z)| <= d
+// |z|. The coarse tail adds coordinates to it, whose sum of squares the defect changes by as much once more. For cosine
+// the row at unit length is itself rounded. Everything is widened by a quarter for products of these terms, and by
+// 2^-100 for underflow.
 double Allowance(double length, std::size_t dimension, double defect, Metric metric) {
-  const double n = std::sqrt(static_cast<double>(kHeadAxes));
+  const double n = std::sqrt(static_cast<double>(kSketchAxes));
   const double coordinates = n * Gamma(static_cast<double>(dimension) + 2) + 2 * kUnit;
-  const double rest = coordinates + Gamma(kHeadAxes + 3) * (1 + n) + 2 * defect;
+  const double rest = coordinates + Gamma(kSketchAxes + 3) * (1 + n) + 2 * defect;
   return 1.25 * (coordinates + rest) * length + (metric == Metric::kCosine ? 4 * kUnit : 0) + 0x1p-100;
 }
 
@@ -58,13 +58,13 @@ struct Extent {
 
 // What quantization must cover.
 struct Ranges {
-  std::array<double, kHeadAxes> largest{};  // of each axis' coordinates, without their signs
+  std::array<double, kSketchAxes> largest{};  // of each axis' coordinates, without their signs
   Extent coarse_tail;
   Extent fine_tail;
   double longest = 0;  // |x - center|
 
   void Include(const Ranges& other) {
-    for (std::size_t i = 0; i < kHeadAxes; ++i) largest[i] = std::max(largest[i], other.largest[i]);
+    for (std::size_t i = 0; i < kSketchAxes; ++i) largest[i] = std::max(largest[i], other.largest[i]);
     coarse_tail.Include(other.coarse_tail);
     fine_tail.Include(other.fine_tail);
     longest = std::max(longest, other.longest);
@@ -72,14 +72,14 @@ struct Ranges {
 };
 
 // h of some rows, without the tails' centers.
-struct Heads {
-  std::vector<float> coordinates;  // count x kHeadAxes
+struct Sketches {
+  std::vector<float> coordinates;  // count x kSketchAxes
   std::vector<double> coarse_tails;
   std::vector<double> fine_tails;
   double longest = 0;
 
   std::size_t count() const { return fine_tails.size(); }
-  double coordinate(std::size_t row, std::size_t axis) const { return coordinates[row * kHeadAxes + axis]; }
+  double coordinate(std::size_t row, std::size_t axis) const { return coordinates[row * kSketchAxes + axis]; }
 };
 
 // Codes that cover these ranges: among the steps that do, times a power of two for each pair, the one with the smallest
@@ -146,7 +146,7 @@ class ViewEncoder {
         dimension_(files.front().dimension()),
         row_count_(files.back().rows().end) {}
 
-  void Write(HeadFileWriter& writer, const std::function<void(std::uint64_t)>& done) {
+  void Write(SketchFileWriter& writer, const std::function<void(std::uint64_t)>& done) {
     FitAxes();
     const Ranges ranges = FindRanges(done);
     scales_.axis_defect = AxisDefect();
@@ -199,13 +199,13 @@ class ViewEncoder {
       ReadView({number, number + 1}, row, beyond);
       sample.insert(sample.end(), row.begin(), row.end());
     }
-    axes_ = algebra_.FindPrincipalAxes(sample, dimension_, kHeadAxes);
-    axes_.axes.resize(kHeadAxes * dimension_, 0.0F);
+    axes_ = algebra_.FindPrincipalAxes(sample, dimension_, kSketchAxes);
+    axes_.axes.resize(kSketchAxes * dimension_, 0.0F);
   }
 
   // The Frobenius norm of axes axes^T - 1, over the axes that there are: at least the 2-norm.
   double AxisDefect() const {
-    const std::size_t count = std::min<std::size_t>(kHeadAxes, dimension_);
+    const std::size_t count = std::min<std::size_t>(kSketchAxes, dimension_);
     double sum = 0;
     for (std::size_t a = 0; a < count; ++a) {
       for (std::size_t b = 0; b < count; ++b) {
@@ -219,37 +219,37 @@ class ViewEncoder {
     return std::sqrt(sum) + 1e-12;
   }
 
-  Heads HeadsOf(RowRange range) const {
-    Heads heads;
+  Sketches SketchesOf(RowRange range) const {
+    Sketches sketches;
     std::vector<float> rows;
     std::vector<double> beyond;
     ReadView(range, rows, beyond);
     for (std::size_t row = 0; row < range.size(); ++row) {
       const std::span<float> numbers = std::span(rows).subspan(row * dimension_, dimension_);
       for (std::size_t i = 0; i < dimension_; ++i) numbers[i] -= axes_.center[i];
-      heads.longest = std::max(heads.longest, Norm(numbers));
+      sketches.longest = std::max(sketches.longest, Norm(numbers));
     }
-    heads.coordinates.resize(range.size() * kHeadAxes);
-    algebra_.Project(rows, axes_.axes, dimension_, heads.coordinates);
-    algebra_.Subtract(heads.coordinates, axes_.axes, dimension_, rows);
+    sketches.coordinates.resize(range.size() * kSketchAxes);
+    algebra_.Project(rows, axes_.axes, dimension_, sketches.coordinates);
+    algebra_.Subtract(sketches.coordinates, axes_.axes, dimension_, rows);
     for (std::size_t row = 0; row < range.size(); ++row) {
       double square = std::pow(Norm(std::span(rows).subspan(row * dimension_, dimension_)), 2) + beyond[row];
-      heads.fine_tails.push_back(std::sqrt(square));
-      for (std::size_t axis = kCoarseAxes; axis < kHeadAxes; ++axis) {
-        square += heads.coordinate(row, axis) * heads.coordinate(row, axis);
+      sketches.fine_tails.push_back(std::sqrt(square));
+      for (std::size_t axis = kCoarseAxes; axis < kSketchAxes; ++axis) {
+        square += sketches.coordinate(row, axis) * sketches.coordinate(row, axis);
       }
-      heads.coarse_tails.push_back(std::sqrt(square));
+      sketches.coarse_tails.push_back(std::sqrt(square));
     }
-    return heads;
+    return sketches;
   }
 
-  // Calls action(heads, range) for all rows, in chunks, from several threads.
+  // Calls action(sketches, range) for all rows, in chunks, from several threads.
   template <typename Action>
   void ForEachChunk(const std::function<void(std::uint64_t)>& done, const Action& action) const {
     const RowRange all{0, row_count_};
     std::mutex mutex;
     ForEachPiece(all, kChunkRows, UsefulThreads(all, kChunkRows, threads_), [&](int, RowRange range) {
-      action(HeadsOf(range), range);
+      action(SketchesOf(range), range);
       const std::lock_guard lock(mutex);
       done(range.size());
     });
@@ -258,15 +258,15 @@ class ViewEncoder {
   Ranges FindRanges(const std::function<void(std::uint64_t)>& done) const {
     Ranges ranges;
     std::mutex mutex;
-    ForEachChunk(done, [&](const Heads& heads, RowRange) {
+    ForEachChunk(done, [&](const Sketches& sketches, RowRange) {
       Ranges some;
-      some.longest = heads.longest;
-      for (std::size_t row = 0; row < heads.count(); ++row) {
-        for (std::size_t axis = 0; axis < kHeadAxes; ++axis) {
-          some.largest[axis] = std::max(some.largest[axis], std::abs(heads.coordinate(row, axis)));
+      some.longest = sketches.longest;
+      for (std::size_t row = 0; row < sketches.count(); ++row) {
+        for (std::size_t axis = 0; axis < kSketchAxes; ++axis) {
+          some.largest[axis] = std::max(some.largest[axis], std::abs(sketches.coordinate(row, axis)));
         }
-        some.coarse_tail.Include(heads.coarse_tails[row]);
-        some.fine_tail.Include(heads.fine_tails[row]);
+        some.coarse_tail.Include(sketches.coarse_tails[row]);
+        some.fine_tail.Include(sketches.fine_tails[row]);
       }
       const std::lock_guard lock(mutex);
       ranges.Include(some);
@@ -274,23 +274,23 @@ class ViewEncoder {
     return ranges;
   }
 
-  void WriteCodes(HeadFileWriter& writer, const std::function<void(std::uint64_t)>& done) {
+  void WriteCodes(SketchFileWriter& writer, const std::function<void(std::uint64_t)>& done) {
     std::mutex mutex;
-    ForEachChunk(done, [&](const Heads& heads, RowRange range) {
-      std::vector<std::int8_t> coarse(HeadBlocks(range.size()) * kBlockBytes);
+    ForEachChunk(done, [&](const Sketches& sketches, RowRange range) {
+      std::vector<std::int8_t> coarse(SketchBlocks(range.size()) * kBlockBytes);
       std::vector<std::int8_t> fine(range.size() * kFineCoordinates);
       double coarse_error = 0;
       double fine_error = 0;
-      for (std::size_t row = 0; row < heads.count(); ++row) {
+      for (std::size_t row = 0; row < sketches.count(); ++row) {
         const auto coarse_place = [&](std::size_t code) -> std::int8_t& { return coarse[CoarsePlace(row, code)]; };
         const auto fine_place = [&](std::size_t code) -> std::int8_t& { return fine[row * kFineCoordinates + code]; };
         coarse_error =
-            std::max(coarse_error, Encode(heads, row, heads.coarse_tails[row], scales_.coarse, coarse_place));
-        fine_error = std::max(fine_error, Encode(heads, row, heads.fine_tails[row], scales_.fine, fine_place));
+            std::max(coarse_error, Encode(sketches, row, sketches.coarse_tails[row], scales_.coarse, coarse_place));
+        fine_error = std::max(fine_error, Encode(sketches, row, sketches.fine_tails[row], scales_.fine, fine_place));
       }
-      for (std::size_t row = heads.count(); row % kBlockRows != 0; ++row) {
+      for (std::size_t row = sketches.count(); row % kBlockRows != 0; ++row) {
         for (std::size_t code = 0; code < kCoarseCoordinates; ++code) {
-          coarse[CoarsePlace(row, code)] = coarse[CoarsePlace(heads.count() - 1, code)];
+          coarse[CoarsePlace(row, code)] = coarse[CoarsePlace(sketches.count() - 1, code)];
         }
       }
       writer.WriteCoarse(metric_, range.begin / kBlockRows, coarse);
@@ -307,13 +307,13 @@ class ViewEncoder {
 
   // Returns the distance between h and what the codes say.
   template <std::size_t kCoordinates, typename Place>
-  static double Encode(const Heads& heads, std::size_t row, double tail, const LevelScales<kCoordinates>& scales,
+  static double Encode(const Sketches& sketches, std::size_t row, double tail, const LevelScales<kCoordinates>& scales,
                        const Place& place) {
     double square = 0;
     for (std::size_t i = 0; i < kCoordinates; ++i) {
       const std::size_t coordinate = scales.order[i];
       const double number =
-          coordinate + 1 < kCoordinates ? heads.coordinate(row, coordinate) : tail - scales.tail_center;
+          coordinate + 1 < kCoordinates ? sketches.coordinate(row, coordinate) : tail - scales.tail_center;
       place(i) = Code(number, std::ldexp(scales.step, static_cast<int>(scales.exponents[i / 2])), square);
     }
     return std::sqrt(square);
@@ -326,14 +326,14 @@ class ViewEncoder {
   const std::size_t dimension_;
   const std::uint64_t row_count_;
   PrincipalAxes axes_;
-  HeadScales scales_;
+  SketchScales scales_;
 };
 
 }  // namespace
 
-std::uint64_t WriteHeads(const std::filesystem::path& path, std::span<const VectorFile> files,
-                         const RowAlgebra& algebra, int threads, const std::function<void(std::uint64_t)>& done) {
-  HeadFileWriter writer(path, files.front().dimension(), files.back().rows().end);
+std::uint64_t WriteSketches(const std::filesystem::path& path, std::span<const VectorFile> files,
+                            const RowAlgebra& algebra, int threads, const std::function<void(std::uint64_t)>& done) {
+  SketchFileWriter writer(path, files.front().dimension(), files.back().rows().end);
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     ViewEncoder(files, metric, algebra, threads).Write(writer, done);
   }

@@ -1,4 +1,4 @@
-#include "storage/formats/head_file.h"
+#include "storage/formats/sketch_file.h"
 
 #include <xxhash.h>
 
@@ -15,20 +15,20 @@ namespace {
 enum Number { kDimension, kRows, kCoarse, kFine };
 
 constexpr std::uint64_t kMaximumDimension = 1U << 20;
-static_assert(std::is_trivially_copyable_v<HeadScales> && sizeof(HeadScales) % sizeof(float) == 0);
+static_assert(std::is_trivially_copyable_v<SketchScales> && sizeof(SketchScales) % sizeof(float) == 0);
 
 std::size_t ViewSection(Metric metric) { return metric == Metric::kL2 ? 0 : 2; }
 std::size_t CodeSection(Metric metric) { return ViewSection(metric) + 1; }
 
 std::uint64_t ViewBytes(std::uint64_t dimension) {
-  return sizeof(HeadScales) + (1 + kHeadAxes) * dimension * sizeof(float);
+  return sizeof(SketchScales) + (1 + kSketchAxes) * dimension * sizeof(float);
 }
-std::uint64_t CoarseBytes(std::uint64_t row_count) { return HeadBlocks(row_count) * kBlockBytes; }
+std::uint64_t CoarseBytes(std::uint64_t row_count) { return SketchBlocks(row_count) * kBlockBytes; }
 std::uint64_t FineBytes(std::uint64_t row_count) { return row_count * kFineCoordinates; }
 
 SectionFileHeader NewHeader(std::uint64_t dimension, std::uint64_t row_count) {
   SectionFileHeader header;
-  header.kind = FileKind::kHeads;
+  header.kind = FileKind::kSketches;
   header.numbers[kDimension] = dimension;
   header.numbers[kRows] = row_count;
   header.numbers[kCoarse] = kCoarseCoordinates;
@@ -60,13 +60,13 @@ bool Sane(const LevelScales<kCodes>& scales) {
 }
 
 // Whatever stands here, a search reads nothing outside the file; but a bound must be a number.
-bool Sane(const HeadScales& scales) {
+bool Sane(const SketchScales& scales) {
   return Sane(scales.coarse) && Sane(scales.fine) && IsBound(scales.axis_defect) && scales.axis_defect < 0.5;
 }
 
 }  // namespace
 
-HeadFile::HeadFile(const std::filesystem::path& path) : file_(path, FileKind::kHeads) {
+SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind::kSketches) {
   const auto& numbers = file_.header().numbers;
   dimension_ = numbers[kDimension];
   row_count_ = numbers[kRows];
@@ -75,48 +75,48 @@ HeadFile::HeadFile(const std::filesystem::path& path) : file_(path, FileKind::kH
                     numbers[kFine] == kFineCoordinates;
   if (!sane) Fail("{}: damaged: dimension, rows or coordinates are out of range", path.string());
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
-    HeadView& view = views_[static_cast<std::size_t>(metric)];
-    const std::span<const std::byte> head = file_.section(ViewSection(metric));
+    SketchView& view = views_[static_cast<std::size_t>(metric)];
+    const std::span<const std::byte> sketch = file_.section(ViewSection(metric));
     const std::span<const std::byte> codes = file_.section(CodeSection(metric));
-    if (head.size() != ViewBytes(dimension_) || codes.size() != CoarseBytes(row_count_) + FineBytes(row_count_)) {
-      Fail("{}: damaged: its sections are not the heads of {} rows of {} numbers", path.string(), row_count_,
+    if (sketch.size() != ViewBytes(dimension_) || codes.size() != CoarseBytes(row_count_) + FineBytes(row_count_)) {
+      Fail("{}: damaged: its sections are not the sketches of {} rows of {} numbers", path.string(), row_count_,
            dimension_);
     }
-    std::memcpy(&view.scales, head.data(), sizeof(HeadScales));
+    std::memcpy(&view.scales, sketch.data(), sizeof(SketchScales));
     if (!Sane(view.scales)) Fail("{}: damaged: its {} scales are out of range", path.string(), Name(metric));
-    const float* floats = reinterpret_cast<const float*>(head.data() + sizeof(HeadScales));
+    const float* floats = reinterpret_cast<const float*>(sketch.data() + sizeof(SketchScales));
     view.center = {floats, dimension_};
-    view.axes = {floats + dimension_, kHeadAxes * dimension_};
+    view.axes = {floats + dimension_, kSketchAxes * dimension_};
     const std::byte* fine = codes.data() + CoarseBytes(row_count_);
     view.coarse = {reinterpret_cast<const std::int8_t*>(codes.data()), CoarseBytes(row_count_)};
     view.fine = {reinterpret_cast<const std::int8_t*>(fine), row_count_ * kFineCoordinates};
   }
 }
 
-HeadFileWriter::HeadFileWriter(const std::filesystem::path& path, std::uint64_t dimension, std::uint64_t row_count)
+SketchFileWriter::SketchFileWriter(const std::filesystem::path& path, std::uint64_t dimension, std::uint64_t row_count)
     : path_(path), header_(NewHeader(dimension, row_count)), file_(path, OutputFile::Mode::kCreate) {
   file_.Resize(header_.file_bytes);
 }
 
-void HeadFileWriter::WriteCoarse(Metric metric, std::uint64_t first_block, std::span<const std::int8_t> codes) {
+void SketchFileWriter::WriteCoarse(Metric metric, std::uint64_t first_block, std::span<const std::int8_t> codes) {
   file_.WriteAt(header_.sections[CodeSection(metric)].offset + first_block * kBlockBytes, codes.data(), codes.size());
 }
 
-void HeadFileWriter::WriteFine(Metric metric, std::uint64_t first_row, std::span<const std::int8_t> codes) {
+void SketchFileWriter::WriteFine(Metric metric, std::uint64_t first_row, std::span<const std::int8_t> codes) {
   file_.WriteAt(
       header_.sections[CodeSection(metric)].offset + CoarseBytes(header_.numbers[kRows]) + FineBytes(first_row),
       codes.data(), codes.size_bytes());
 }
 
-void HeadFileWriter::WriteView(Metric metric, const HeadScales& scales, std::span<const float> center,
-                               std::span<const float> axes) {
+void SketchFileWriter::WriteView(Metric metric, const SketchScales& scales, std::span<const float> center,
+                                 std::span<const float> axes) {
   const std::uint64_t offset = header_.sections[ViewSection(metric)].offset;
   file_.WriteAt(offset, &scales, sizeof(scales));
   file_.WriteAt(offset + sizeof(scales), center.data(), center.size_bytes());
   file_.WriteAt(offset + sizeof(scales) + center.size_bytes(), axes.data(), axes.size_bytes());
 }
 
-std::uint64_t HeadFileWriter::Finish() {
+std::uint64_t SketchFileWriter::Finish() {
   {
     const MappedFile written(path_);
     for (Section& section : header_.sections) {
@@ -129,7 +129,7 @@ std::uint64_t HeadFileWriter::Finish() {
   return HeaderChecksum(encoded);
 }
 
-std::uint64_t HeadFileWriter::FileBytes(std::uint64_t dimension, std::uint64_t row_count) {
+std::uint64_t SketchFileWriter::FileBytes(std::uint64_t dimension, std::uint64_t row_count) {
   return NewHeader(dimension, row_count).file_bytes;
 }
 

@@ -1,9 +1,9 @@
-#include "query/kernels/head_kernels.h"
+#include "query/kernels/sketch_kernels.h"
 
 #include <hwy/cache_control.h>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "query/kernels/head_kernels.cc"
+#define HWY_TARGET_INCLUDE "query/kernels/sketch_kernels.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 

@@ -1,7 +1,7 @@
-// A hostile file of heads.
+// A hostile file of sketches.
 #include <numeric>
 
-#include "storage/formats/head_file.h"
+#include "storage/formats/sketch_file.h"
 #include "tests/fuzz/made_section_file.h"
 
 namespace actkin {
@@ -14,7 +14,7 @@ void MakeSound(LevelScales<kCodes>& scales) {
 }
 
 void WriteSoundScales(const SectionFileHeader& header, std::string& file) {
-  HeadScales scales;
+  SketchScales scales;
   MakeSound(scales.coarse);
   MakeSound(scales.fine);
   for (const std::size_t section : {0, 2}) {
@@ -32,15 +32,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FuzzInput input(data, size);
   // Numbers: dimension, rows, coarse and fine coordinates.
   const auto fit = [](HeaderNumbers& numbers) -> SectionBytes {
-    const std::uint64_t view = sizeof(HeadScales) + (1 + kHeadAxes) * numbers[0] * sizeof(float);
-    const std::uint64_t codes = HeadBlocks(numbers[1]) * kBlockBytes + numbers[1] * kFineCoordinates;
+    const std::uint64_t view = sizeof(SketchScales) + (1 + kSketchAxes) * numbers[0] * sizeof(float);
+    const std::uint64_t codes = SketchBlocks(numbers[1]) * kBlockBytes + numbers[1] * kFineCoordinates;
     return {view, codes, view, codes};
   };
-  memory.Write(MakeSectionFile(input, FileKind::kHeads, fit, WriteSoundScales));
+  memory.Write(MakeSectionFile(input, FileKind::kSketches, fit, WriteSoundScales));
   AllowError([] {
-    const HeadFile file(memory.path());
+    const SketchFile file(memory.path());
     for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
-      const HeadView& view = file.view(metric);
+      const SketchView& view = file.view(metric);
       Touch(view.center);
       Touch(view.axes);
       Touch(view.coarse);

@@ -1,0 +1,25 @@
+#ifndef ACTKIN_INDEXER_BUILD_SKETCH_ENCODER_H_
+#define ACTKIN_INDEXER_BUILD_SKETCH_ENCODER_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+
+#include "indexer/model/row_algebra.h"
+#include "storage/formats/vector_file.h"
+
+namespace actkin {
+
+// Writes the sketches of a site (storage/formats/sketch_file.h) to `path` from its vector files, and returns the
+// header's checksum. files: by first row, without gaps, from row 0 on, at least one row. Reads the rows five times (a
+// sample; then for each metric the ranges, then the codes), and holds a few thousand of them a thread. The bytes do not
+// depend on the number of threads. done: hears of every few thousand rows gone through, 4 times the row count in all,
+// from one thread at a time. Throws Error naming a file.
+std::uint64_t WriteSketches(const std::filesystem::path& path, std::span<const VectorFile> files,
+                            const RowAlgebra& algebra, int threads,
+                            const std::function<void(std::uint64_t rows)>& done);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_BUILD_SKETCH_ENCODER_H_
