@@ -97,9 +97,9 @@ void AddBuildCommand(CLI::App& app) {
   command->footer(
       "Examples, with the model that the example of 'actkin train --help' makes:\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
-      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 2-8   # adds positions\n"
-      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --repair    # what 'actkin verify' found\n"
-      "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin          # next-token counts only");
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 2,4,7-8   # adds positions\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --repair        # what 'actkin verify' found\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin              # next-token counts only");
   command->callback([flags, length] { Run(*flags, length->count() > 0); });
 }
 

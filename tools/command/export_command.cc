@@ -49,196 +49,175 @@ std::vector<SiteRow> SitesToWrite(IndexReader& reader, const Flags& flags) {
   return ChooseSites(reader.catalog(), filter);
 }
 
+constexpr char kStandardOutput[] = "-";
+
+bool GoesToStandardOutput(const Flags& flags) { return flags.out == kStandardOutput; }
+
+void RequireOneStream(const Flags& flags, std::size_t files, const char* how) {
+  if (files != 1) FailUsage("-: standard output takes one file, these are {}: name one by {}", files, how);
+  if (flags.json) FailUsage("--json: has no meaning where standard output takes what is exported");
+}
+
+void StreamSite(IndexReader& reader, const std::vector<SiteRow>& sites, const Flags& flags) {
+  RequireOneStream(flags, sites.size(), "--stream, --block and --t-i");
+  if (StdoutIsTerminal()) FailUsage("-: standard output is a terminal: send the bytes to a file or a pipe");
+  ProgressBar progress;
+  progress.Begin(Describe(sites[0].site), sites[0].row_count, "rows");
+  StreamNpy(
+      reader, sites[0].site, [](std::string_view bytes) { Print(std::string(bytes)); },
+      [&](std::uint64_t done) { progress.Advance(done, 0); });
+  progress.End();
+}
+
 void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
-  if (!flags.stream.empty()) ParseStream(flags.stream);
-  const std::vector<Site> sites = ChooseSites(reader, flags);
+  const std::vector<SiteRow> sites = SitesToWrite(reader, flags);
+  if (GoesToStandardOutput(flags)) return StreamSite(reader, sites, flags);
   const ExportFolder folder(flags.out);
   nlohmann::ordered_json written = nlohmann::ordered_json::array();
   ProgressBar progress;
-  for (const Site& site : sites) {
+  for (const SiteRow& row : sites) {
+    const Site& site = row.site;
     const std::filesystem::path path = folder.path() / FileName(site);
-    const SiteRow row = *reader.catalog().FindSite(site);
-    void MakeFolder(const std::string& path) {
-      std::error_code error;
-      std::filesystem::create_directories(path, error);
-      if (error || !std::filesystem::is_directory(path)) Fail("{}: cannot make this folder", path);
+    progress.Begin(Describe(site), row.row_count, "rows");
+    ExportNpy(reader, site, path, [&](std::uint64_t done) { progress.Advance(done, 0); });
+    progress.End();
+    written.push_back({{"file", path.string()},
+                       {"stream", Name(site.stream)},
+                       {"block", site.block},
+                       {"t_i", site.t_i},
+                       {"rows", row.row_count},
+                       {"dimension", row.dimension},
+                       {"first_string_id", row.first_string_id}});
+    if (!flags.json) {
+      Print(fmt::format("{}  {} x {} float32; row i is string_id {} + i\n", Printable(path.string()),
+                        Grouped(row.row_count), row.dimension, row.first_string_id));
     }
-
-    constexpr char kStandardOutput[] = "-";
-
-    bool GoesToStandardOutput(const Flags& flags) { return flags.out == kStandardOutput; }
-
-    void RequireOneStream(const Flags& flags, std::size_t files, const char* how) {
-      if (files != 1) FailUsage("-: standard output takes one file, these are {}: name one by {}", files, how);
-      if (flags.json) FailUsage("--json: has no meaning where standard output takes what is exported");
-    }
-
-    void StreamSite(IndexReader & reader, const std::vector<SiteRow>& sites, const Flags& flags) {
-      RequireOneStream(flags, sites.size(), "--stream, --block and --t-i");
-      if (StdoutIsTerminal()) FailUsage("-: standard output is a terminal: send the bytes to a file or a pipe");
-      ProgressBar progress;
-      progress.Begin(Describe(sites[0].site), sites[0].row_count, "rows");
-      StreamNpy(
-          reader, sites[0].site, [](std::string_view bytes) { Print(std::string(bytes)); },
-          [&](std::uint64_t done) { progress.Advance(done, 0); });
-      progress.End();
-    }
-
-    void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
-      IndexReader reader(GivenDirectory(flags.directory));
-      const std::vector<SiteRow> sites = SitesToWrite(reader, flags);
-      if (GoesToStandardOutput(flags)) return StreamSite(reader, sites, flags);
-      MakeFolder(flags.out);
-      nlohmann::ordered_json written = nlohmann::ordered_json::array();
-      ProgressBar progress;
-      for (const SiteRow& row : sites) {
-        const Site& site = row.site;
-        const std::filesystem::path path = std::filesystem::path(flags.out) / FileName(site);
-        progress.Begin(Describe(site), row.row_count, "rows");
-        ExportNpy(reader, site, path, [&](std::uint64_t done) { progress.Advance(done, 0); });
-        progress.End();
-        written.push_back({{"file", path.string()},
-                           {"stream", Name(site.stream)},
-                           {"block", site.block},
-                           {"t_i", site.t_i},
-                           {"rows", row.row_count},
-                           {"dimension", row.dimension},
-                           {"first_string_id", row.first_string_id}});
-        if (!flags.json) {
-          Print(fmt::format("{}  {} x {} float32; row i is string_id {} + i\n", Printable(path.string()),
-                            Grouped(row.row_count), row.dimension, row.first_string_id));
-        }
-      }
-      if (flags.json) PrintJson(written);
-    }
-
-    // "a,b": the names between the commas.
-    std::vector<std::string> SplitNames(const std::string& list) {
-      std::vector<std::string> names;
-      std::istringstream parts(list);
-      for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
-      return names;
-    }
-
-    void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
-      const std::unique_ptr<SqliteConnection> catalog = OpenCatalog(GivenDirectory(flags.directory));
-      const ExportFolder folder(flags.out);
-      ProgressBar progress;
-      const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), folder, progress);
-      ProgressBar progress;
-      if (GoesToStandardOutput(flags)) {
-        const std::vector<std::string> tables = SplitNames(flags.tables);
-        if (tables.empty()) FailUsage("-: standard output takes one table: name it by --tables");
-        RequireOneStream(flags, tables.size(), "--tables");
-        return StreamCsv(
-            *catalog, tables[0], [](std::string_view bytes) { Print(std::string(bytes)); }, progress);
-      }
-      MakeFolder(flags.out);
-      const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), flags.out, progress);
-      nlohmann::ordered_json written = nlohmann::ordered_json::array();
-      for (const CsvFile& file : files) {
-        written.push_back({{"file", file.path.string()}, {"table", file.table}, {"rows", file.rows}});
-        if (!flags.json) Print(fmt::format("{}  {} rows\n", Printable(file.path.string()), Grouped(file.rows)));
-      }
-      if (flags.json) PrintJson(written);
-    }
-
-    void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
-      if (GoesToStandardOutput(flags)) FailUsage("-: similar-strings are a folder of files: give its name");
-      IndexReader reader(GivenDirectory(flags.directory));
-      const int blocks = BlocksOf(reader);
-      SimilarStringsRequest request;
-      request.metric = ParseMetric(flags.metric);
-      if (command.count("-k") > 0) request.k = CheckCount(flags.k);
-      request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
-      request.batch = flags.batch;
-      ProgressBar progress;
-      Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
-      const ExportFolder folder(flags.out);
-      const SimilarStringsSummary summary = ExportSimilarStrings(experiment, blocks, request, folder);
-      if (flags.json) {
-        PrintJson({{"folder", flags.out},
-                   {"prompt_set", experiment.set().row.name},
-                   {"prompts", experiment.set().prompts.size()},
-                   {"batches", summary.batches},
-                   {"files", summary.files},
-                   {"files_before", summary.files_before}});
-        return;
-      }
-      Print(fmt::format(
-          "{}  {} prompts in {} batches, {} files{}\n", Printable(flags.out), Grouped(experiment.set().prompts.size()),
-          Grouped(summary.batches), Grouped(summary.files),
-          summary.files_before == 0 ? "" : fmt::format(", {} of them there before", Grouped(summary.files_before))));
-    }
-
-    void Run(const CLI::App& command, const Flags& flags) {
-      struct Layout {
-        std::string_view name;
-        std::vector<const char*> options;
-        void (*run)(const CLI::App&, const Flags&);
-      };
-      const std::vector<Layout> layouts = {
-          {"csv", {"--tables"}, RunCsv},
-          {"npy", {"--stream", "--block", "--t-i"}, RunNpy},
-          {"similar-strings",
-           {"--sample", "--seed", "--prompts", "--unknown", "--prompt-set", "-k", "--metric", "--t-i", "--batch"},
-           RunSimilarStrings}};
-      const auto layout = std::ranges::find(layouts, flags.layout, &Layout::name);
-      if (layout == layouts.end()) FailUsage("--layout {}: expected similar-strings, csv or npy", flags.layout);
-      for (const Layout& other : layouts) {
-        for (const char* option : other.options) {
-          const bool own = std::ranges::find(layout->options, std::string_view(option)) != layout->options.end();
-          if (command.count(option) > 0 && !own) FailUsage("{}: has no meaning with --layout {}", option, flags.layout);
-        }
-      }
-      layout->run(command, flags);
-    }
-
-  }  // namespace
-
-  void AddExportCommand(CLI::App & app) {
-    CLI::App* command = app.add_subcommand("export", "Writes neighbors, vectors or tables for a notebook");
-    auto flags = std::make_shared<Flags>();
-    command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
-    command
-        ->add_option("--layout", flags->layout,
-                     "similar-strings: neighbors of prompts, as the study's JSON files; npy: the vectors of each site, "
-                     "unrotated, "
-                     "as a NumPy array; csv: the catalog's tables and views")
-        ->required();
-    command
-        ->add_option("OUT", flags->out,
-                     "The folder to write to; npy of one site and csv of one table: - is standard output")
-        ->required();
-    command->add_option("--stream", flags->stream,
-                        "npy: embedding, proj or ffwd, or several separated by commas (default: all)");
-    command->add_option("--block", flags->blocks, "npy: blocks, such as 1,3 or 0-5; -1 is the last (default: all)");
-    command->add_option(
-        "--t-i", flags->t_is,
-        "npy, similar-strings: positions, such as 7,8,9; -1 is the last (default: all; the longest built)");
-    command->add_option("--tables", flags->tables,
-                        "csv: tables and views, such as string,next_token_map (default: all)");
-    AddPromptOptions(*command, flags->prompts, SampleSeed::kOption, "similar-strings: ");
-    command->add_option(
-        "-k", flags->k,
-        "similar-strings: how many neighbors (default: 10; a site of fewer rows then gives all of them)");
-    command->add_option("--metric", flags->metric, "similar-strings: l2 (Euclidean distance) or cosine (similarity)")
-        ->capture_default_str();
-    command->add_option("--batch", flags->batch, "similar-strings: prompts of a file")
-        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32))
-        ->capture_default_str();
-    command->add_flag("--json", flags->json, "Print what was written as JSON");
-    AddThreadsOption(*command, flags->threads);
-    command->footer(
-        "Killed, an export of similar strings goes on with the same command.\n"
-        "Examples:\n"
-        "  actkin export gpl.actkin --layout similar-strings similar/ --sample 200 -k 10\n"
-        "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
-        "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"\n"
-        "  actkin export gpl.actkin --layout csv tables/ --tables next_token_map,token\n"
-        "  actkin export gpl.actkin --layout csv - --tables token | head -3");
-    command->callback([command, flags] { Run(*command, *flags); });
   }
+  if (flags.json) PrintJson(std::move(written));
+}
+
+// "a,b": the names between the commas.
+std::vector<std::string> SplitNames(const std::string& list) {
+  std::vector<std::string> names;
+  std::istringstream parts(list);
+  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
+  return names;
+}
+
+void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
+  const std::unique_ptr<SqliteConnection> catalog = OpenCatalog(GivenDirectory(flags.directory));
+  ProgressBar progress;
+  if (GoesToStandardOutput(flags)) {
+    const std::vector<std::string> tables = SplitNames(flags.tables);
+    if (tables.empty()) FailUsage("-: standard output takes one table: name it by --tables");
+    RequireOneStream(flags, tables.size(), "--tables");
+    return StreamCsv(
+        *catalog, tables[0], [](std::string_view bytes) { Print(std::string(bytes)); }, progress);
+  }
+  const ExportFolder folder(flags.out);
+  const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), folder, progress);
+  nlohmann::ordered_json written = nlohmann::ordered_json::array();
+  for (const CsvFile& file : files) {
+    written.push_back({{"file", file.path.string()}, {"table", file.table}, {"rows", file.rows}});
+    if (!flags.json) Print(fmt::format("{}  {} rows\n", Printable(file.path.string()), Grouped(file.rows)));
+  }
+  if (flags.json) PrintJson(std::move(written));
+}
+
+void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
+  if (GoesToStandardOutput(flags)) FailUsage("-: similar-strings are a folder of files: give its name");
+  IndexReader reader(GivenDirectory(flags.directory));
+  const int blocks = BlocksOf(reader);
+  SimilarStringsRequest request;
+  request.metric = ParseMetric(flags.metric);
+  if (command.count("-k") > 0) request.k = CheckCount(flags.k);
+  request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
+  request.batch = flags.batch;
+  ProgressBar progress;
+  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
+  const ExportFolder folder(flags.out);
+  const SimilarStringsSummary summary = ExportSimilarStrings(experiment, blocks, request, folder);
+  if (flags.json) {
+    PrintJson({{"folder", flags.out},
+               {"prompt_set", experiment.set().row.name},
+               {"prompts", experiment.set().prompts.size()},
+               {"batches", summary.batches},
+               {"files", summary.files},
+               {"files_before", summary.files_before}});
+    return;
+  }
+  Print(fmt::format(
+      "{}  {} prompts in {} batches, {} files{}\n", Printable(flags.out), Grouped(experiment.set().prompts.size()),
+      Grouped(summary.batches), Grouped(summary.files),
+      summary.files_before == 0 ? "" : fmt::format(", {} of them there before", Grouped(summary.files_before))));
+}
+
+void Run(const CLI::App& command, const Flags& flags) {
+  struct Layout {
+    std::string_view name;
+    std::vector<const char*> options;
+    void (*run)(const CLI::App&, const Flags&);
+  };
+  const std::vector<Layout> layouts = {
+      {"csv", {"--tables"}, RunCsv},
+      {"npy", {"--stream", "--block", "--t-i"}, RunNpy},
+      {"similar-strings",
+       {"--sample", "--seed", "--prompts", "--unknown", "--prompt-set", "-k", "--metric", "--t-i", "--batch"},
+       RunSimilarStrings}};
+  const auto layout = std::ranges::find(layouts, flags.layout, &Layout::name);
+  if (layout == layouts.end()) FailUsage("--layout {}: expected similar-strings, csv or npy", flags.layout);
+  for (const Layout& other : layouts) {
+    for (const char* option : other.options) {
+      const bool own = std::ranges::find(layout->options, std::string_view(option)) != layout->options.end();
+      if (command.count(option) > 0 && !own) FailUsage("{}: has no meaning with --layout {}", option, flags.layout);
+    }
+  }
+  layout->run(command, flags);
+}
+
+}  // namespace
+
+void AddExportCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("export", "Writes neighbors, vectors or tables for a notebook");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
+  command
+      ->add_option(
+          "--layout", flags->layout,
+          "similar-strings: neighbors of prompts, as the study's JSON files; npy: the vectors of each site, unrotated, "
+          "as a NumPy array; csv: the catalog's tables and views")
+      ->required();
+  command
+      ->add_option("OUT", flags->out,
+                   "The folder to write to; npy of one site and csv of one table: - is standard output")
+      ->required();
+  command->add_option("--stream", flags->stream,
+                      "npy: embedding, proj or ffwd, or several separated by commas (default: all)");
+  command->add_option("--block", flags->blocks, "npy: blocks, such as 1,3 or 0-5; -1 is the last (default: all)");
+  command->add_option(
+      "--t-i", flags->t_is,
+      "npy, similar-strings: positions, such as 7,8,9; -1 is the last (default: all; the longest built)");
+  command->add_option("--tables", flags->tables, "csv: tables and views, such as string,next_token_map (default: all)");
+  AddPromptOptions(*command, flags->prompts, SampleSeed::kOption, "similar-strings: ");
+  command->add_option("-k", flags->k,
+                      "similar-strings: how many neighbors (default: 10; a site of fewer rows then gives all of them)");
+  command->add_option("--metric", flags->metric, "similar-strings: l2 (Euclidean distance) or cosine (similarity)")
+      ->capture_default_str();
+  command->add_option("--batch", flags->batch, "similar-strings: prompts of a file")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32))
+      ->capture_default_str();
+  command->add_flag("--json", flags->json, "Print what was written as JSON");
+  AddThreadsOption(*command, flags->threads);
+  command->footer(
+      "Killed, an export of similar strings goes on with the same command.\n"
+      "Examples:\n"
+      "  actkin export gpl.actkin --layout similar-strings similar/ --sample 200 -k 10\n"
+      "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
+      "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"\n"
+      "  actkin export gpl.actkin --layout csv tables/ --tables next_token_map,token\n"
+      "  actkin export gpl.actkin --layout csv - --tables token | head -3");
+  command->callback([command, flags] { Run(*command, *flags); });
+}
 
 }  // namespace actkin

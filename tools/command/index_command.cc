@@ -80,9 +80,9 @@ void AddIndexCommand(CLI::App& app) {
   AddThreadsOption(*command, flags->threads);
   command->footer(
       "Examples:\n"
-      "  actkin index gpl.actkin --add HNSW32 --t-i -1                  # links over the sites' own rows\n"
+      "  actkin index gpl.actkin --add HNSW32 --block -1 --t-i -1       # links over the sites' own rows\n"
       "  actkin index gpl.actkin --add HNSW16 --param efConstruction=200 --stream proj --block -1 --t-i -1\n"
-      "  actkin index gpl.actkin --add IVF64,PQ12np --stream ffwd --block 3 --t-i 9 --metric cosine\n"
+      "  actkin index gpl.actkin --add IVF64,PQ16np --stream ffwd --block 3 --t-i 9 --metric cosine\n"
       "  actkin query gpl.actkin 'the licens' --index HNSW32 --param efSearch=64\n"
       "  actkin index gpl.actkin --drop HNSW32");
   command->callback([flags] { Run(*flags); });

@@ -309,7 +309,7 @@ void AddSimilarCommand(CLI::App& app) {
       "each once, with all that follows it in the corpus.\n"
       "Examples:\n"
       "  actkin similar gpl.actkin 'the licens' -k 5\n"
-      "  actkin similar gpl.actkin 'the licens' --t-i 7,8,9 --merge farthest   # after 'build --t-i 2-8'\n"
+      "  actkin similar gpl.actkin 'the licens' --t-i 7,8,9 --merge farthest   # after 'build --t-i 2,4,7-8'\n"
       "  actkin similar gpl.actkin 'the licens' --lengths 3,5,9\n"
       "  actkin similar gpl.actkin 'the licens' --scheme last_ffwd_only -k 20");
   command->callback([command, flags] {
