@@ -301,7 +301,7 @@ TEST_F(ApproximateCommandTest, RecallOfWhatIsNotThere) {
   };
   EXPECT_THAT(refused({"--index", "HNSW8"}), HasSubstr("it has exact"));
   EXPECT_THAT(refused({"--index", "exact"}), HasSubstr("--index exact"));
-  EXPECT_THAT(refused({"--index", "HNSW8", "--block", "9"}), HasSubstr("--block 9"));
+  EXPECT_THAT(refused({"--index", "HNSW8", "--block", "9"}), HasSubstr("no site ffwd block 9"));
   EXPECT_THAT(refused({"--index", "HNSW8", "--sample", "0"}), HasSubstr("--sample 0"));
   EXPECT_THAT(refused({"--index", "HNSW8", "-k", "0"}), HasSubstr("-k 0"));
   ASSERT_EQ(Index({"--add", "HNSW8"}).status, 0);
