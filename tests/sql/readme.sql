@@ -1,5 +1,5 @@
 .load ./actkin
--- The queries of the README's chapter "In SQL", on the tests' index.
+-- The five queries of query/sqlite/README.md, on the tests' index.
 -- 1. Neighbors with their next tokens
 SELECT b.rank, b.text, round(b.distance, 3) AS distance, json_group_object(t.text, n.count) FILTER (WHERE n.count > 0) AS next
   FROM actkin_neighbors('abba c', 'ffwd', 1, 5) AS b
