@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import sqlite3
 import threading
-import time
 import unittest
 
 from made_index import BUILD, MADE, IndexTest, connect, run_command
@@ -13,8 +12,8 @@ SITES = [(stream, block, t_i) for stream in ("proj", "ffwd") for block in (0, 1)
 QUERY = "SELECT rank, string_id, text, distance FROM actkin_neighbors('abba c', ?, ?, ?, 10)"
 
 
-def read(index, one_connection, stop, results):
-    """Asks every site again and again until `stop`, and once more; puts what it saw."""
+def read(index, one_connection, passes, stop, results):
+    """Asks every site again and again until `stop`, and once more; puts what it saw. Releases `passes` after each."""
     seen = {site: [] for site in SITES}
     asked = 0
     try:
@@ -32,6 +31,7 @@ def read(index, one_connection, stop, results):
             if not one_connection:
                 connection.close()
                 connection = connect(index, timeout=30)
+            passes.release()
             if last:
                 break
         connection.close()
@@ -40,7 +40,7 @@ def read(index, one_connection, stop, results):
         results.put((asked, repr(error)))
 
 
-def read_in_threads(index, stop, results):
+def read_in_threads(index, reading, stop, results):
     """Eight threads without a pause: at any moment one of them reads."""
     answers = set()
     errors = []
@@ -50,6 +50,7 @@ def read_in_threads(index, stop, results):
             connection = connect(index)
             while not stop.is_set():
                 answers.add(tuple(connection.execute(IndexTest.QUERY).fetchall()))
+                reading.release()
             connection.close()
         except Exception as error:
             errors.append(repr(error))
@@ -74,12 +75,21 @@ class ProcessesTest(IndexTest):
     def start_readers(self):
         self.stop = self.context.Event()
         self.results = self.context.Queue()
+        self.passes = [self.context.Semaphore(0) for _ in range(3)]
         self.readers = [
-            self.context.Process(target=read, args=(self.index, one_connection, self.stop, self.results))
-            for one_connection in (True, True, False)
+            self.context.Process(target=read, args=(self.index, one_connection, passes, self.stop, self.results))
+            for one_connection, passes in zip((True, True, False), self.passes)
         ]
         for reader in self.readers:
             reader.start()
+
+    def wait_for_a_pass(self):
+        """Until each reader has asked every site once more, from the first to the last."""
+        for passes in self.passes:
+            while passes.acquire(block=False):
+                pass
+            for _ in range(2):  # the one that is under way may have begun before
+                self.assertTrue(passes.acquire(timeout=120))
 
     def finish_readers(self):
         self.stop.set()
@@ -93,7 +103,7 @@ class ProcessesTest(IndexTest):
         for t_i in ("1", "3,4"):
             built = self.build("--t-i", t_i)
             self.assertEqual(built.returncode, 0, built.stderr)
-            time.sleep(0.2)
+            self.wait_for_a_pass()
         results = self.finish_readers()
         connection = self.open(self.index)
         for asked, seen in results:
@@ -118,10 +128,11 @@ class ProcessesTest(IndexTest):
         before = tuple(connection.execute(self.QUERY).fetchall())
         self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("delete",))
         connection.close()
-        stop, results = self.context.Event(), self.context.Queue()
-        reader = self.context.Process(target=read_in_threads, args=(self.index, stop, results))
+        reading, stop, results = self.context.Semaphore(0), self.context.Event(), self.context.Queue()
+        reader = self.context.Process(target=read_in_threads, args=(self.index, reading, stop, results))
         reader.start()
-        time.sleep(0.5)
+        for _ in range(8 * 10):
+            self.assertTrue(reading.acquire(timeout=120))
         built = self.build("--t-i", "3")
         stop.set()
         answers, errors = results.get(timeout=120)

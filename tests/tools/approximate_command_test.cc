@@ -124,15 +124,15 @@ TEST_F(ApproximateCommandTest, WhatAnIndexDoesNotFindIsFilledUp) {
                                               "1", "--t-i", "5", "--sample", "20", "-k", "100", "--json"})
                                       .out);
   const std::string dumped = recall.dump();
-  const json& site = recall.is_array() ? recall[0] : recall;
-  for (const json& run : site["runs"]) {
-    for (const json& by_k : run["k"]) {
-      if (by_k["k"] != 100) continue;
-      if (run["index"] == "exact") {
-        EXPECT_EQ(by_k["recall"], 1) << dumped;
-      } else {
-        EXPECT_LT(by_k["recall"], 0.95) << dumped;
-      }
+  const json& runs = recall.at("sites").at(0).at("runs");
+  ASSERT_EQ(runs.size(), 2U) << dumped;
+  for (const json& run : runs) {
+    const double found = run.at("k").back().at("recall");
+    ASSERT_EQ(run.at("k").back().at("k"), 100) << dumped;
+    if (run.at("index") == "exact") {
+      EXPECT_EQ(found, 1) << dumped;
+    } else {
+      EXPECT_LT(found, 0.95) << dumped;
     }
   }
 }

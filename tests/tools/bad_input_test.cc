@@ -228,7 +228,7 @@ TEST_F(BadInputTest, Export) {
   ExpectFailure({"export", index_, "--layout", "hdf5", *folder_ / "out"}, 2, "--layout hdf5", "npy");
   ExpectFailure({"export", index_, "--layout", "npy", corpus_}, 1, "corpus.txt");
   ExpectFailure({"export", index_, "--layout", "npy", *folder_ / "out", "--t-i", "2", "--stream", "ffwd"}, 2,
-                "no site is built");
+                "no such site is built");
 }
 
 TEST_F(BadInputTest, ResultsThatCannotBeWritten) {
