@@ -159,7 +159,7 @@ std::vector<std::pair<SiteRow, SiteIndexRow>> FindIndices(const IndexDirectory& 
 }  // namespace
 
 void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOptions& options, const SiteFilter& filter,
-                         ProgressListener& progress, const HearIndex& hear) {
+                         ProgressListener& progress, const HearIndex& report) {
   if (options.factory == kExactIndexName) FailUsage("--add exact: every site has it");
   OpenCatalog(directory);  // says so when there is no index directory
   const BuildLock lock(directory);
@@ -172,12 +172,12 @@ void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOption
                                sites.size() > 1 ? fmt::format("{} ({} of {})", name, i + 1, sites.size()) : name);
     const SiteIndexRow row = Make(directory, sites[i], ReadRows(directory, sites[i]), options, site_progress);
     CatalogWriter(directory).AddIndex(sites[i].site_id, row);
-    hear(sites[i].site, row);
+    report(sites[i].site, row);
   }
 }
 
 void DropApproximateIndex(const IndexDirectory& directory, const std::string& name, std::optional<Metric> metric,
-                          const SiteFilter& sites, const HearIndex& hear) {
+                          const SiteFilter& sites, const HearIndex& report) {
   if (name == kExactIndexName) FailUsage("--drop exact: every other index needs it");
   OpenCatalog(directory);
   const BuildLock lock(directory);
@@ -186,7 +186,7 @@ void DropApproximateIndex(const IndexDirectory& directory, const std::string& na
     // A reader never sees a row without its file; a file without its row is nobody's.
     std::error_code ignored;
     std::filesystem::remove(directory.Resolve(index.file.file), ignored);
-    hear(site.site, index);
+    report(site.site, index);
   }
 }
 

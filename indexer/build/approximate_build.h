@@ -21,12 +21,12 @@ using HearIndex = std::function<void(const Site& site, const SiteIndexRow& index
 // that was killed is continued, site by site, by the same call. Throws Error: (usage) when FAISS knows no such index or
 // every site has it.
 void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOptions& options, const SiteFilter& sites,
-                         ProgressListener& progress, const HearIndex& hear);
+                         ProgressListener& progress, const HearIndex& report);
 
 // Drops the index of that name from every site that matches and has it; of all metrics where none is named. Readers
 // that have it open go on. Throws Error (usage), saying what is there, when no site has it.
 void DropApproximateIndex(const IndexDirectory& directory, const std::string& name, std::optional<Metric> metric,
-                          const SiteFilter& sites, const HearIndex& hear);
+                          const SiteFilter& sites, const HearIndex& report);
 
 }  // namespace actkin
 

@@ -13,7 +13,7 @@
 namespace actkin {
 namespace {
 
-// One thread's share of a group's search.
+// One thread's part of a group's search.
 struct Worker {
   std::deque<TopRows> queries;
   std::vector<float> raw;

@@ -39,9 +39,9 @@ double Norm(std::span<const double> numbers) { return std::sqrt(SquaredNorm(numb
 
 }  // namespace
 
-SketchQuery::SketchQuery(const SketchView& view, Metric metric, Wanted wanted, std::span<const double> query)
+SketchQuery::SketchQuery(const SketchView& view, Metric metric, Side side, std::span<const double> query)
     : metric_(metric),
-      wanted_(wanted),
+      side_(side),
       axis_defect_(view.scales.axis_defect),
       cosine_slack_(4 * (static_cast<double>(query.size()) + 8) * 0x1p-52),
       coarse_step_(view.scales.coarse.step),
@@ -70,7 +70,7 @@ SketchQuery::SketchQuery(const SketchView& view, Metric metric, Wanted wanted, s
   std::vector<double> coarse(fine.begin(), fine.begin() + kCoarseAxes);
   const double fine_tail = std::hypot(Norm(rest), beyond);
   const double coarse_tail = std::hypot(fine_tail, Norm(std::span(fine).subspan(kCoarseAxes)));
-  const double sign = wanted == Wanted::kNear ? 1 : -1;
+  const double sign = side == Side::kNear ? 1 : -1;
   coarse.push_back(sign * coarse_tail);
   fine.push_back(sign * fine_tail);
   // What the axes leave is computed to within the axes' own defect, as it is for the rows.
@@ -97,7 +97,7 @@ double SketchQuery::Encode(std::span<const double> h, const LevelScales<kCoordin
 
 std::int32_t SketchQuery::Limit(double distance, double step, double error) const {
   constexpr double kLargest = std::numeric_limits<std::int32_t>::max();
-  const bool near = wanted_ == Wanted::kNear;
+  const bool near = side_ == Side::kNear;
   if (metric_ == Metric::kCosine) {
     distance = std::sqrt(std::clamp(2 - 2 * distance + (near ? cosine_slack_ : -cosine_slack_), 0.0, 5.0));
   }

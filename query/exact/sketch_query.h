@@ -10,20 +10,20 @@
 
 namespace actkin {
 
-// Which rows the sketches leave out: those too far for an answer of near rows, or too near for one of far rows.
-enum class Wanted { kNear, kFar };
+// Which rows an answer is of, so which the sketches leave out: those too far for near rows, too near for far ones.
+enum class Side { kNear, kFar };
 
 // A query as a view's sketches see it, and what a squared distance between codes proves. Immutable. The derivation is
 // in the source.
 class SketchQuery {
  public:
   // query: dimension finite numbers, in double precision as the exact distance is computed from them.
-  SketchQuery(const SketchView& view, Metric metric, Wanted wanted, std::span<const double> query);
+  SketchQuery(const SketchView& view, Metric metric, Side side, std::span<const double> query);
 
   const CoarseQuery& coarse() const { return coarse_; }
   const FineQuery& fine() const { return fine_; }
 
-  // A row whose squared code distance is beyond the limit (above it where near rows are wanted, below it where far ones
+  // A row whose squared code distance is beyond the limit (above it on the near side, below it on the far one
   // are) is farther, respectively nearer, than `distance`, in units of the metric. `distance` may be infinite.
   std::int32_t CoarseLimit(double distance) const { return Limit(distance, coarse_step_, coarse_error_); }
   std::int32_t FineLimit(double distance) const { return Limit(distance, fine_step_, fine_error_); }
@@ -36,7 +36,7 @@ class SketchQuery {
   std::int32_t Limit(double distance, double step, double error) const;
 
   Metric metric_;
-  Wanted wanted_;
+  Side side_;
   double axis_defect_;
   double cosine_slack_;
   CoarseQuery coarse_;

@@ -20,13 +20,13 @@ constexpr std::uint64_t kCoarsePiece = 32;
 // The same where rows may have to be read: 8 blocks of 384 float32 numbers are 768 KB.
 constexpr std::uint64_t kRowPiece = 8;
 
-// True where near rows are wanted: the nearest, or a band that only its upper end, in distance, makes narrow.
-Wanted WantedOf(const SearchRequest& request) {
-  if (request.k) return request.order == Order::kNearest ? Wanted::kNear : Wanted::kFar;
+// Near where near rows are asked for: the nearest, or a band that only its upper end, in distance, makes narrow.
+Side SideOf(const SearchRequest& request) {
+  if (request.k) return request.order == Order::kNearest ? Side::kNear : Side::kFar;
   const bool far_end_is_high = request.metric == Metric::kL2;
   const Band band = request.within.value_or(Band{});
   const double far_end = far_end_is_high ? band.high : -band.low;
-  return far_end < std::numeric_limits<double>::infinity() ? Wanted::kNear : Wanted::kFar;
+  return far_end < std::numeric_limits<double>::infinity() ? Side::kNear : Side::kFar;
 }
 
 // The searches of one group of queries.
@@ -40,10 +40,10 @@ class SketchSearch {
         blocks_{rows.begin / kBlockRows, (rows.end + kBlockRows - 1) / kBlockRows},
         request_(request),
         order_(order),
-        wanted_(WantedOf(request)),
+        side_(SideOf(request)),
         capacity_((request.k ? 4 * *request.k : 0) + 8192) {
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
-      queries_.emplace_back(view, request.metric, wanted_, scan.Exact(query));
+      queries_.emplace_back(view, request.metric, side_, scan.Exact(query));
     }
     best_.resize(queries_.size() * blocks_.size());
   }
@@ -53,9 +53,9 @@ class SketchSearch {
     workers_.resize(static_cast<std::size_t>(team.size()));
     for (Worker& worker : workers_) Prepare(worker);
     FindBlockBests(team);
-    if (request_.k) FindReach(team);
-    FindLeft(team);
-    ReadLeft(team);
+    if (request_.k) FindBound(team);
+    FindCandidates(team);
+    ReadCandidates(team);
     for (std::size_t query = 0; query < queries_.size(); ++query) {
       for (Worker& worker : workers_) {
         const std::vector<Match>& matches = worker.queries[query].matches;
@@ -67,7 +67,7 @@ class SketchSearch {
 
  private:
   // A row that neither code leaves out, and its squared fine distance.
-  struct Left {
+  struct Candidate {
     std::int32_t fine = 0;
     RowNumber row = 0;
   };
@@ -76,15 +76,15 @@ class SketchSearch {
     std::int32_t coarse = 0;
     std::int32_t fine = 0;
   };
-  // One thread's share of one query's search.
-  struct Share {
+  // One thread's part of one query's search.
+  struct Part {
     TopRows found;
     Limits limits = {};
-    std::vector<Left> left = {};
+    std::vector<Candidate> candidates = {};
     std::vector<Match> matches = {};
   };
   struct Worker {
-    std::deque<Share> queries;
+    std::deque<Part> queries;
     std::vector<std::uint32_t> blocks;
     std::vector<RowNumber> rows;
     std::vector<std::int32_t> fine;
@@ -92,31 +92,30 @@ class SketchSearch {
   };
 
   bool Beyond(std::int32_t squared, std::int32_t limit) const {
-    return wanted_ == Wanted::kNear ? squared > limit : squared < limit;
+    return side_ == Side::kNear ? squared > limit : squared < limit;
   }
-  bool Better(std::int32_t a, std::int32_t b) const { return wanted_ == Wanted::kNear ? a < b : a > b; }
+  bool Better(std::int32_t a, std::int32_t b) const { return side_ == Side::kNear ? a < b : a > b; }
 
   std::int32_t NothingBeyond() const {
-    return wanted_ == Wanted::kNear ? std::numeric_limits<std::int32_t>::max()
-                                    : std::numeric_limits<std::int32_t>::min();
+    return side_ == Side::kNear ? std::numeric_limits<std::int32_t>::max() : std::numeric_limits<std::int32_t>::min();
   }
 
   // The distance, in units of the metric, beyond which the band has no rows.
   double BandEnd() const {
     const Band band = request_.within.value_or(Band{});
-    return (wanted_ == Wanted::kNear) == (request_.metric == Metric::kL2) ? band.high : band.low;
+    return (side_ == Side::kNear) == (request_.metric == Metric::kL2) ? band.high : band.low;
   }
 
   void Prepare(Worker& worker) const {
     for (std::size_t query = 0; query < queries_.size(); ++query) {
-      worker.queries.emplace_back(Share{TopRows(request_, scan_.bounds(), order_,
-                                                [this, query](RowNumber row) { return scan_.Distance(query, row); })});
+      worker.queries.emplace_back(Part{TopRows(request_, scan_.bounds(), order_,
+                                               [this, query](RowNumber row) { return scan_.Distance(query, row); })});
     }
   }
 
-  void SetLimits(Share& share, std::size_t query) const {
-    const double reach = request_.k ? share.found.reach() : BandEnd();
-    share.limits = {queries_[query].CoarseLimit(reach), queries_[query].FineLimit(reach)};
+  void SetLimits(Part& part, std::size_t query) const {
+    const double bound = request_.k ? part.found.bound() : BandEnd();
+    part.limits = {queries_[query].CoarseLimit(bound), queries_[query].FineLimit(bound)};
   }
 
   void FindBlockBests(WorkTeam& team) {
@@ -124,7 +123,7 @@ class SketchSearch {
       const auto codes = view_.coarse.subspan(piece.begin * kBlockBytes, piece.size() * kBlockBytes);
       for (std::size_t query = 0; query < queries_.size(); ++query) {
         std::int32_t* best = best_.data() + query * blocks_.size() + (piece.begin - blocks_.begin);
-        if (wanted_ == Wanted::kNear) {
+        if (side_ == Side::kNear) {
           SmallestCoarse(codes, queries_[query].coarse(), best);
         } else {
           LargestCoarse(codes, queries_[query].coarse(), best);
@@ -139,7 +138,7 @@ class SketchSearch {
 
   // For each query a distance that at least k rows of the band reach: the k-th best of some rows whose codes look good.
   // Where there are not k such rows, the band's end.
-  void FindReach(WorkTeam& team) {
+  void FindBound(WorkTeam& team) {
     const RowRange queries{0, queries_.size()};
     team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
       const Limits limits{PromisingLimit(piece.begin), NothingBeyond()};
@@ -147,21 +146,21 @@ class SketchSearch {
     });
     const std::size_t enough = 4 * PromisingBlocks();
     ForEachBlocks(team, [&](Worker& worker, std::size_t query, RowRange blocks) {
-      Share& share = worker.queries[query];
-      if (share.left.size() < enough) CollectLeft(worker, query, blocks);
+      Part& part = worker.queries[query];
+      if (part.candidates.size() < enough) CollectCandidates(worker, query, blocks);
     });
-    std::vector<std::vector<Left>> best(queries_.size());
+    std::vector<std::vector<Candidate>> best(queries_.size());
     team.ForEachPiece(queries, 1, [&](int, RowRange piece) { best[piece.begin] = TakeBest(piece.begin); });
-    const std::uint64_t most = std::ranges::max_element(best, {}, &std::vector<Left>::size)->size();
+    const std::uint64_t most = std::ranges::max_element(best, {}, &std::vector<Candidate>::size)->size();
     std::vector<float> raw(queries_.size() * most);
-    ForEachSlice(team, best, [&](Worker&, std::size_t query, std::span<Left> slice, std::size_t begin) {
+    ForEachSlice(team, best, [&](Worker&, std::size_t query, std::span<Candidate> slice, std::size_t begin) {
       ForEachRun(slice, [&](std::size_t first, RowRange run) {
         scan_.ScanOne(query, run, std::span(raw).subspan(query * most + begin + first, run.size()));
       });
     });
     team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
-      const double reach = ReachOf(std::span(raw).subspan(piece.begin * most, best[piece.begin].size()));
-      for (Worker& worker : workers_) worker.queries[piece.begin].found.RequireAtLeastAsGoodAs(reach);
+      const double bound = BoundOf(std::span(raw).subspan(piece.begin * most, best[piece.begin].size()));
+      for (Worker& worker : workers_) worker.queries[piece.begin].found.RequireAtLeastAsGoodAs(bound);
     });
   }
 
@@ -170,7 +169,7 @@ class SketchSearch {
     return static_cast<std::size_t>(std::min<std::uint64_t>(5 * *request_.k + 256, blocks_.size()));
   }
   // The k-th best of twice as many rows is close to the k-th best of all; of k rows it would be the worst.
-  std::uint64_t RowsThatBoundReach() const { return 2 * *request_.k + 16; }
+  std::uint64_t RowsThatGiveTheBound() const { return 2 * *request_.k + 16; }
 
   // The coarse distance that the best rows of so many blocks reach.
   std::int32_t PromisingLimit(std::size_t query) const {
@@ -183,18 +182,18 @@ class SketchSearch {
   }
 
   // Of the rows left of a query those whose fine codes are best; none, where they are fewer than k. Leaves none.
-  std::vector<Left> TakeBest(std::size_t query) {
-    std::vector<Left> best = TakeLeft(query);
+  std::vector<Candidate> TakeBest(std::size_t query) {
+    std::vector<Candidate> best = TakeCandidates(query);
     if (best.size() < *request_.k) best.clear();
-    if (best.size() > RowsThatBoundReach()) {
-      BringBestToFront(best, RowsThatBoundReach());
-      best.resize(RowsThatBoundReach());
+    if (best.size() > RowsThatGiveTheBound()) {
+      BringBestToFront(best, RowsThatGiveTheBound());
+      best.resize(RowsThatGiveTheBound());
     }
     return best;
   }
 
   // A distance that k of the rows with these raw values reach; the band's end where that is not known.
-  double ReachOf(std::span<float> raw) const {
+  double BoundOf(std::span<float> raw) const {
     const std::uint64_t k = *request_.k;
     const bool smaller_is_better = SmallerIsBetter(request_.metric, request_.order);
     // Rows of which nothing is known, or that may be outside the band, prove nothing.
@@ -209,9 +208,9 @@ class SketchSearch {
     return smaller_is_better ? scan_.bounds().HighestDistance(*worst) : scan_.bounds().LowestDistance(*worst);
   }
 
-  void BringBestToFront(std::vector<Left>& left, std::uint64_t count) const {
-    std::nth_element(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count - 1), left.end(),
-                     [this](const Left& a, const Left& b) { return Better(a.fine, b.fine); });
+  void BringBestToFront(std::vector<Candidate>& candidates, std::uint64_t count) const {
+    std::nth_element(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count - 1), candidates.end(),
+                     [this](const Candidate& a, const Candidate& b) { return Better(a.fine, b.fine); });
   }
 
   // Calls action(worker, query, blocks) for pieces of all blocks; a worker's pieces ascend.
@@ -225,29 +224,29 @@ class SketchSearch {
   }
 
   // Leaves in the shares all rows that may be in the answer.
-  void FindLeft(WorkTeam& team) {
+  void FindCandidates(WorkTeam& team) {
     for (Worker& worker : workers_) {
       for (std::size_t query = 0; query < queries_.size(); ++query) SetLimits(worker.queries[query], query);
     }
     ForEachBlocks(team, [&](Worker& worker, std::size_t query, RowRange blocks) {
-      CollectLeft(worker, query, blocks);
-      Share& share = worker.queries[query];
-      if (share.left.size() >= capacity_) Shrink(share, query, worker.raw);
+      CollectCandidates(worker, query, blocks);
+      Part& part = worker.queries[query];
+      if (part.candidates.size() >= capacity_) Shrink(part, query, worker.raw);
     });
   }
 
-  void CollectLeft(Worker& worker, std::size_t query, RowRange blocks) const {
+  void CollectCandidates(Worker& worker, std::size_t query, RowRange blocks) const {
     const std::span<const std::int32_t> bests = Bests(query);
-    Share& share = worker.queries[query];
+    Part& part = worker.queries[query];
     worker.blocks.clear();
     for (std::uint64_t block = blocks.begin; block < blocks.end; ++block) {
-      if (!Beyond(bests[block - blocks_.begin], share.limits.coarse)) {
+      if (!Beyond(bests[block - blocks_.begin], part.limits.coarse)) {
         worker.blocks.push_back(static_cast<std::uint32_t>(block));
       }
     }
     constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
     const auto [low, high] =
-        wanted_ == Wanted::kNear ? std::pair(0, share.limits.coarse) : std::pair(share.limits.coarse, kMost);
+        side_ == Side::kNear ? std::pair(0, part.limits.coarse) : std::pair(part.limits.coarse, kMost);
     worker.rows.resize(worker.blocks.size() * kBlockRows);
     worker.rows.resize(
         CoarseRowsWithin(view_.coarse.data(), worker.blocks, queries_[query].coarse(), low, high, worker.rows.data()));
@@ -258,47 +257,47 @@ class SketchSearch {
     worker.fine.resize(worker.rows.size());
     FineDistances(view_.fine.data(), worker.rows, queries_[query].fine(), worker.fine.data());
     for (std::size_t i = 0; i < worker.rows.size(); ++i) {
-      if (!Beyond(worker.fine[i], share.limits.fine)) share.left.push_back({worker.fine[i], worker.rows[i]});
+      if (!Beyond(worker.fine[i], part.limits.fine)) part.candidates.push_back({worker.fine[i], worker.rows[i]});
     }
   }
 
   // Reads the k best of the rows left, so that the limits leave fewer; all of them where that is not enough.
-  void Shrink(Share& share, std::size_t query, std::vector<float>& raw) const {
+  void Shrink(Part& part, std::size_t query, std::vector<float>& raw) const {
     if (request_.k) {
-      BringBestToFront(share.left, *request_.k);
-      const auto rest = share.left.begin() + static_cast<std::ptrdiff_t>(*request_.k);
-      Offer(share.found, query, {share.left.begin(), rest}, raw);
-      share.left.erase(share.left.begin(), rest);
-      share.found.ExcludeByRaw();
-      SetLimits(share, query);
-      std::erase_if(share.left, [&](const Left& one) { return Beyond(one.fine, share.limits.fine); });
+      BringBestToFront(part.candidates, *request_.k);
+      const auto rest = part.candidates.begin() + static_cast<std::ptrdiff_t>(*request_.k);
+      Offer(part.found, query, {part.candidates.begin(), rest}, raw);
+      part.candidates.erase(part.candidates.begin(), rest);
+      part.found.ExcludeByRaw();
+      SetLimits(part, query);
+      std::erase_if(part.candidates, [&](const Candidate& one) { return Beyond(one.fine, part.limits.fine); });
     }
-    if (share.left.size() > capacity_ / 2) {
-      Offer(share.found, query, share.left, raw);
-      share.left.clear();
-      SetLimits(share, query);
+    if (part.candidates.size() > capacity_ / 2) {
+      Offer(part.found, query, part.candidates, raw);
+      part.candidates.clear();
+      SetLimits(part, query);
     }
   }
 
   // Reads what is left of every query, slice by slice, whoever is free.
-  void ReadLeft(WorkTeam& team) {
-    std::vector<std::vector<Left>> left(queries_.size());
-    for (std::size_t query = 0; query < queries_.size(); ++query) left[query] = TakeLeft(query);
-    ForEachSlice(team, left, [&](Worker& worker, std::size_t query, std::span<Left> slice, std::size_t) {
+  void ReadCandidates(WorkTeam& team) {
+    std::vector<std::vector<Candidate>> candidates(queries_.size());
+    for (std::size_t query = 0; query < queries_.size(); ++query) candidates[query] = TakeCandidates(query);
+    ForEachSlice(team, candidates, [&](Worker& worker, std::size_t query, std::span<Candidate> slice, std::size_t) {
       Offer(worker.queries[query].found, query, slice, worker.raw);
     });
     team.ForEachPiece({0, queries_.size() * workers_.size()}, 1, [&](int, RowRange piece) {
-      Share& share = workers_[piece.begin % workers_.size()].queries[piece.begin / workers_.size()];
-      share.matches = share.found.Finish();
+      Part& part = workers_[piece.begin % workers_.size()].queries[piece.begin / workers_.size()];
+      part.matches = part.found.Finish();
     });
   }
 
   // Empties what the shares have left of a query.
-  std::vector<Left> TakeLeft(std::size_t query) {
-    std::vector<Left> left;
+  std::vector<Candidate> TakeCandidates(std::size_t query) {
+    std::vector<Candidate> candidates;
     for (Worker& worker : workers_) {
-      std::vector<Left>& some = worker.queries[query].left;
-      left.insert(left.end(), some.begin(), some.end());
+      std::vector<Candidate>& some = worker.queries[query].candidates;
+      candidates.insert(candidates.end(), some.begin(), some.end());
       some.clear();
     }
     return left;
@@ -306,9 +305,9 @@ class SketchSearch {
 
   // Calls action(worker, query, slice, index of its first row) for slices of each query's rows.
   template <typename Action>
-  void ForEachSlice(WorkTeam& team, std::vector<std::vector<Left>>& rows, const Action& action) {
+  void ForEachSlice(WorkTeam& team, std::vector<std::vector<Candidate>>& rows, const Action& action) {
     constexpr std::uint64_t kSlice = 128;
-    const std::uint64_t most = std::ranges::max_element(rows, {}, &std::vector<Left>::size)->size();
+    const std::uint64_t most = std::ranges::max_element(rows, {}, &std::vector<Candidate>::size)->size();
     const std::uint64_t slices = (most + kSlice - 1) / kSlice;
     team.ForEachPiece({0, queries_.size() * slices}, 1, [&](int worker, RowRange piece) {
       const std::size_t query = piece.begin / slices;
@@ -321,21 +320,21 @@ class SketchSearch {
 
   // Sorts rows, and calls action(index of the first, rows) for every run of neighbors among them.
   template <typename Action>
-  void ForEachRun(std::span<Left> left, const Action& action) const {
+  void ForEachRun(std::span<Candidate> candidates, const Action& action) const {
     constexpr std::size_t kAhead = 2;  // rows whose numbers are asked for while a run is scanned
     std::size_t asked = 0;
-    std::ranges::sort(left, {}, &Left::row);
-    for (std::size_t i = 0; i < left.size();) {
+    std::ranges::sort(candidates, {}, &Candidate::row);
+    for (std::size_t i = 0; i < candidates.size();) {
       std::size_t end = i + 1;
-      while (end < left.size() && left[end].row == left[end - 1].row + 1) ++end;
-      for (; asked < std::min(end + kAhead, left.size()); ++asked) scan_.Prefetch(left[asked].row);
-      action(i, RowRange{left[i].row, std::uint64_t{left[end - 1].row} + 1});
+      while (end < candidates.size() && candidates[end].row == candidates[end - 1].row + 1) ++end;
+      for (; asked < std::min(end + kAhead, candidates.size()); ++asked) scan_.Prefetch(candidates[asked].row);
+      action(i, RowRange{candidates[i].row, std::uint64_t{candidates[end - 1].row} + 1});
       i = end;
     }
   }
 
   // Reads rows and offers them.
-  void Offer(TopRows& found, std::size_t query, std::span<Left> left, std::vector<float>& raw) const {
+  void Offer(TopRows& found, std::size_t query, std::span<Candidate> candidates, std::vector<float>& raw) const {
     ForEachRun(left, [&](std::size_t, RowRange run) {
       raw.resize(run.size());
       scan_.ScanOne(query, run, raw);
@@ -349,10 +348,10 @@ class SketchSearch {
   const RowRange blocks_;  // that hold the rows; the first and the last may hold others too
   const SearchRequest& request_;
   const RowOrderFile& order_;
-  const Wanted wanted_;
+  const Side side_;
   std::vector<SketchQuery> queries_;
   std::vector<std::int32_t> best_;  // queries x blocks
-  // Rows left that a share may hold: enough that one step of shrinking pays.
+  // Rows left that a part may hold: enough that one step of shrinking pays.
   const std::size_t capacity_;
   std::vector<Worker> workers_;
 };

@@ -41,7 +41,7 @@ TopRows::TopRows(const SearchRequest& request, const ScanBounds& bounds, const R
       distance_(std::move(distance)),
       smaller_is_better_(SmallerIsBetter(request.metric, request.order)),
       capacity_((request.k ? 2 * *request.k : 0) + kSlack),
-      reach_(smaller_is_better_ ? kInfinity : -kInfinity),
+      bound_(smaller_is_better_ ? kInfinity : -kInfinity),
       lowest_(request.within ? bounds.LowestRaw(request.within->low) : -kInfinity),
       highest_(request.within ? bounds.HighestRaw(request.within->high) : kInfinity) {}
 
@@ -76,10 +76,10 @@ void TopRows::Add(const Candidate& candidate) {
 
 void TopRows::RequireAtLeastAsGoodAs(double distance) {
   if (smaller_is_better_) {
-    reach_ = std::min(reach_, distance);
+    bound_ = std::min(bound_, distance);
     highest_ = std::min(highest_, bounds_.HighestRaw(distance));
   } else {
-    reach_ = std::max(reach_, distance);
+    bound_ = std::max(bound_, distance);
     lowest_ = std::max(lowest_, bounds_.LowestRaw(distance));
   }
 }

@@ -33,7 +33,7 @@ class TopRows {
   void RequireAtLeastAsGoodAs(double distance);
   // The worst distance that can still be in the answer, as far as is known: the best of what was required. Infinite on
   // the worst side at first.
-  double reach() const { return reach_; }
+  double bound() const { return bound_; }
 
   // Lets the k-th best raw value exclude rows, where that proves something.
   void ExcludeByRaw();
@@ -62,7 +62,7 @@ class TopRows {
   const Distance distance_;
   const bool smaller_is_better_;
   const std::size_t capacity_;
-  double reach_;
+  double bound_;
   // Rows with a raw value outside this range are not in the answer.
   float lowest_;
   float highest_;

@@ -234,7 +234,7 @@ void BandTuner::DescendWeights(std::vector<TunedSource>& sources) const {
   }
 }
 
-std::vector<TunedSource> BandTuner::Search(std::vector<TunedSource> start, const Hear& hear) {
+std::vector<TunedSource> BandTuner::Search(std::vector<TunedSource> start, const Hear& report) {
   std::vector<TunedSource> sources = start.empty() ? DefaultStart() : std::move(start);
   const std::uint64_t steps = kMostRounds * (sources.size() + 1);
   std::uint64_t step = 0;
@@ -249,7 +249,7 @@ std::vector<TunedSource> BandTuner::Search(std::vector<TunedSource> start, const
         sources[source] = best.source;
         mean = best.hellinger_mean;
       }
-      hear(++step, steps, mean);
+      report(++step, steps, mean);
     }
     std::vector<TunedSource> moved = sources;
     DescendWeights(moved);
@@ -258,7 +258,7 @@ std::vector<TunedSource> BandTuner::Search(std::vector<TunedSource> start, const
       sources = std::move(moved);
       mean = moved_mean;
     }
-    hear(++step, steps, mean);
+    report(++step, steps, mean);
     if (before - mean < kEnoughGain) break;
   }
   return sources;

@@ -47,7 +47,7 @@ class BandTuner {
   // Starts from `start` (a source each), or where it is empty from the same middling threshold everywhere and equal
   // shares. Told after each step: how many of how many steps at most, and the mean distance.
   using Hear = std::function<void(std::uint64_t step, std::uint64_t steps, double hellinger_mean)>;
-  std::vector<TunedSource> Search(std::vector<TunedSource> start, const Hear& hear);
+  std::vector<TunedSource> Search(std::vector<TunedSource> start, const Hear& report);
 
   double HellingerMean(std::span<const TunedSource> sources) const;
 

@@ -241,7 +241,7 @@ std::vector<double> ThresholdsOf(const Band& within, Metric metric) {
 
 BandCounts CountBands(const SiteIndex& index, const RowOrderFile& order, StringId first,
                       const NextTokenTable& next_tokens, std::span<const float> queries, const BandRequest& request,
-                      const std::function<void(std::uint64_t)>& hear) {
+                      const std::function<void(std::uint64_t)>& report) {
   CheckThresholds(request);
   const std::size_t query_count = queries.size() / index.dimension();
   BandCounts result{request.thresholds.size(), next_tokens.vocabulary_size(), {}, {}, {}};
@@ -259,7 +259,7 @@ BandCounts CountBands(const SiteIndex& index, const RowOrderFile& order, StringI
     for (const std::uint64_t sum : sums.inverse) {
       result.inverse_distances.push_back(static_cast<double>(sum) / counter.scale());
     }
-    hear(begin + count);
+    report(begin + count);
   }
   return result;
 }

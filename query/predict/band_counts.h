@@ -48,13 +48,13 @@ std::vector<double> ThresholdsOf(const Band& within, Metric metric);
 // Passes over all rows once for every few hundred queries, without a list of neighbors: bands that hold hundreds of
 // thousands of rows cost little more than empty ones. Which band a row is in is exact, as SiteIndex::Search is: where
 // the scan leaves it in doubt, the distance is computed in double precision. The result does not depend on the threads.
-// queries: count x dimension; order: of the site's rows; first: the id of the site's first string. `hear` is told how
+// queries: count x dimension; order: of the site's rows; first: the id of the site's first string. `report` is told how
 // many queries are done. Memory: the result, and for each thread 4 bytes (12 with inverse distances) x bands x
 // vocabulary x 256. Throws Error (usage) when the thresholds are not as said, or the index keeps no rows.
 BandCounts CountBands(
     const SiteIndex& index, const RowOrderFile& order, StringId first, const NextTokenTable& next_tokens,
     std::span<const float> queries, const BandRequest& request,
-    const std::function<void(std::uint64_t)>& hear = [](std::uint64_t) {});
+    const std::function<void(std::uint64_t)>& report = [](std::uint64_t) {});
 
 }  // namespace actkin
 

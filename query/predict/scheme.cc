@@ -58,7 +58,7 @@ class SchemeReader {
   json Parse(std::string_view text) const {
     std::vector<std::set<std::string>> keys;
     std::string repeated;
-    const auto hear = [&](int, json::parse_event_t event, json& parsed) {
+    const auto report = [&](int, json::parse_event_t event, json& parsed) {
       if (event == json::parse_event_t::object_start) keys.emplace_back();
       if (event == json::parse_event_t::object_end) keys.pop_back();
       if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
@@ -68,7 +68,7 @@ class SchemeReader {
     };
     json object;
     try {
-      object = json::parse(text, hear);
+      object = json::parse(text, report);
     } catch (const json::exception& error) {
       FailUsage("{}: no JSON: {}", where_, error.what());
     }
@@ -129,10 +129,11 @@ class SchemeReader {
     }
   }
 
-  // Calls hear(term, value, what it is called) for every block that `object` has something for under the stream's name.
+  // Calls report(term, value, what it is called) for every block that `object` has something for under the stream's
+  // name.
   template <typename Hear>
   void ForEachBlock(const json& object, Stream stream, const std::string& in, const char* each,
-                    const Hear& hear) const {
+                    const Hear& report) const {
     const std::string key(Name(stream));
     if (!object.contains(key)) return;
     const json& values = object[key];
@@ -141,7 +142,7 @@ class SchemeReader {
       if (block >= static_cast<std::size_t>(blocks_)) {
         FailUsage("{}: {} has {} for block {}: the blocks are 0-{}", where_, what, each, block, blocks_ - 1);
       }
-      hear(TermNumber({stream, static_cast<int>(block)}, blocks_), value, fmt::format("{} of block {}", what, block));
+      report(TermNumber({stream, static_cast<int>(block)}, blocks_), value, fmt::format("{} of block {}", what, block));
     };
     if (values.is_array()) {
       for (std::size_t block = 0; block < values.size(); ++block) give(block, values[block]);

@@ -31,7 +31,7 @@ std::string NpyHeader(std::uint64_t rows, std::uint64_t dimension) {
 }  // namespace
 
 void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(std::string_view)>& write,
-               const std::function<void(std::uint64_t)>& hear) {
+               const std::function<void(std::uint64_t)>& report) {
   const auto index = reader.OpenIndex(site);
   const auto order = reader.OpenRowOrder(site.t_i);
   const std::uint64_t rows = index->row_count();
@@ -46,12 +46,12 @@ void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(s
       buffer.insert(buffer.end(), vector.begin(), vector.end());
     }
     write({reinterpret_cast<const char*>(buffer.data()), buffer.size() * sizeof(float)});
-    hear(std::min(first + batch, rows));
+    report(std::min(first + batch, rows));
   }
 }
 
 void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::path& path,
-               const std::function<void(std::uint64_t)>& hear) {
+               const std::function<void(std::uint64_t)>& report) {
   const auto index = reader.OpenIndex(site);
   const std::uint64_t numbers = index->row_count() * index->dimension();
   const std::uint64_t bytes = NpyHeader(index->row_count(), index->dimension()).size() + numbers * sizeof(float);
@@ -64,7 +64,7 @@ void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::pat
     exported.file().WriteAt(offset, more);
     offset += more.size();
   };
-  StreamNpy(reader, site, write, hear);
+  StreamNpy(reader, site, write, report);
   exported.Publish();
 }
 

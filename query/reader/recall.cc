@@ -33,8 +33,8 @@ double Percentile(const std::vector<double>& values, double part) {
 class Measurement {
  public:
   Measurement(const SiteRow& site, std::span<const float> queries, const RecallOptions& options,
-              const std::function<void(std::uint64_t)>& hear)
-      : site_(site), queries_(queries), options_(options), hear_(hear), ks_(PossibleKs(site, options)) {}
+              const std::function<void(std::uint64_t)>& report)
+      : site_(site), queries_(queries), options_(options), hear_(report), ks_(PossibleKs(site, options)) {}
 
   std::vector<RecallRow> Run(const SiteIndex& exact, const SiteIndex& approximate) {
     for (const std::uint64_t k : ks_) {
@@ -110,11 +110,11 @@ class Measurement {
 }  // namespace
 
 std::vector<RecallRow> MeasureRecall(IndexReader& reader, const SiteRow& site, std::span<const float> queries,
-                                     const RecallOptions& options, const std::function<void(std::uint64_t)>& hear) {
+                                     const RecallOptions& options, const std::function<void(std::uint64_t)>& report) {
   const std::shared_ptr<const SiteIndex> approximate = reader.OpenIndex(site.site, options.index_name, options.metric);
   const std::shared_ptr<const SiteIndex> exact = reader.OpenIndex(site.site);
   // What the index itself finds: a row that exact search filled up is no hit.
-  return Measurement(site, queries, options, hear).Run(*exact, approximate->bare());
+  return Measurement(site, queries, options, report).Run(*exact, approximate->bare());
 }
 
 std::uint64_t RecallSearches(const SiteRow& site, std::uint64_t query_count, const RecallOptions& options) {

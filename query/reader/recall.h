@@ -26,9 +26,10 @@ struct RecallOptions {
 // nearest how many are found when k are asked for. Distances are compared, so that of rows at the k-th distance any
 // will do; rows that exact search would fill up are not counted (SiteIndex::bare). queries: count x dimension. Rows:
 // for 'exact' and then for each of the parameters, one for each k that the site has rows for. Every search is made once
-// to warm up and once for its time. `hear` is told how many searches are done. Throws Error as SiteIndex::Search does.
+// to warm up and once for its time. `report` is told how many searches are done. Throws Error as SiteIndex::Search
+// does.
 std::vector<RecallRow> MeasureRecall(IndexReader& reader, const SiteRow& site, std::span<const float> queries,
-                                     const RecallOptions& options, const std::function<void(std::uint64_t)>& hear);
+                                     const RecallOptions& options, const std::function<void(std::uint64_t)>& report);
 
 // How many searches that is.
 std::uint64_t RecallSearches(const SiteRow& site, std::uint64_t query_count, const RecallOptions& options);

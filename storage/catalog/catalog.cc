@@ -233,13 +233,13 @@ StringRow Catalog::String(StringId string_id) {
   return row;
 }
 
-void Catalog::ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& hear) {
+void Catalog::ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& report) {
   SqliteStatement statement(connection_, fmt::format("SELECT string_id, length, text, occurrences FROM \"{}\".string "
                                                      "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id",
                                                      schema_));
   statement.Bind(first, end);
   while (statement.Step()) {
-    hear({Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)});
+    report({Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)});
   }
 }
 
@@ -254,7 +254,7 @@ std::vector<NextToken> Catalog::NextTokens(StringId string_id) {
 }
 
 void Catalog::ForEachNextToken(StringId first, StringId end,
-                               const std::function<void(StringId, const NextToken&)>& hear) {
+                               const std::function<void(StringId, const NextToken&)>& report) {
   SqliteStatement statement(connection_,
                             fmt::format("SELECT string_id, token_id, count FROM \"{}\".next_token "
                                         "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id, token_id",
@@ -262,7 +262,7 @@ void Catalog::ForEachNextToken(StringId first, StringId end,
   statement.Bind(first, end);
   while (statement.Step()) {
     const StringId string_id = Count(statement, 0);
-    hear(string_id, ReadNextToken(statement, 1, string_id));
+    report(string_id, ReadNextToken(statement, 1, string_id));
   }
 }
 

@@ -124,10 +124,10 @@ class Catalog {
   // Throws Error when there is no such string.
   StringRow String(StringId string_id);
   // The strings [first, end), in order of their ids.
-  void ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& hear);
+  void ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& report);
   std::vector<NextToken> NextTokens(StringId string_id);  // by token id
   // Of the strings [first, end), in order of (string id, token id).
-  void ForEachNextToken(StringId first, StringId end, const std::function<void(StringId, const NextToken&)>& hear);
+  void ForEachNextToken(StringId first, StringId end, const std::function<void(StringId, const NextToken&)>& report);
 
  private:
   SqliteStatement& Prepare(std::optional<SqliteStatement>& kept, const char* sql);

@@ -28,9 +28,9 @@ constexpr int kLongestString = 1000;  // what --length allows
 
 class Verifier {
  public:
-  Verifier(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
+  Verifier(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& report,
            ProgressListener& progress)
-      : directory_(directory), every_byte_(depth == VerifyDepth::kEveryByte), hear_(hear), progress_(progress) {
+      : directory_(directory), every_byte_(depth == VerifyDepth::kEveryByte), hear_(report), progress_(progress) {
     RequireIndexDirectory(directory);
     SqliteConnection::RequireAccess(directory.Catalog());
   }
@@ -301,9 +301,9 @@ class Verifier {
 
 }  // namespace
 
-void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
+void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& report,
             ProgressListener& progress) {
-  Verifier(directory, depth, hear, progress).Run();
+  Verifier(directory, depth, report, progress).Run();
 }
 
 namespace {

@@ -28,10 +28,10 @@ enum class VerifyDepth {
   kEveryByte,  // every checksum and every invariant
 };
 
-// Checks an index directory. `hear` is told each finding as it is made, `progress` the bytes that have been read.
+// Checks an index directory. `report` is told each finding as it is made, `progress` the bytes that have been read.
 // Throws Error only when there is no index directory at all, or one whose catalog cannot be got at or is not of a
 // version that this program knows.
-void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& hear,
+void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& report,
             ProgressListener& progress);
 
 // Throws Error when the file of an approximate index is not as written, or was built over other rows than the site has.

@@ -82,8 +82,8 @@ TEST(BandTunerTest, TheMeanIsThatOfTheHellingerDistances) {
 
 TEST(BandTunerTest, DependsOnTheThreadsInNothing) {
   const TuningData data = MadeData({{1, 1.0}, {4, 0.25}, {2, 0.5}});
-  const auto hear = [](std::uint64_t, std::uint64_t, double) {};
-  EXPECT_EQ(BandTuner(data, 1).Search({}, hear), BandTuner(data, 3).Search({}, hear));
+  const auto report = [](std::uint64_t, std::uint64_t, double) {};
+  EXPECT_EQ(BandTuner(data, 1).Search({}, report), BandTuner(data, 3).Search({}, report));
 }
 
 TEST(BandTunerTest, ASourceThatSaysNothingGetsNoWeight) {

@@ -32,7 +32,7 @@ void Run(const Flags& flags) {
   nlohmann::ordered_json changed = nlohmann::ordered_json::array();
   ProgressBar progress;
   std::uint64_t bytes = 0;
-  const auto hear = [&](const Site& site, const SiteIndexRow& index) {
+  const auto report = [&](const Site& site, const SiteIndexRow& index) {
     bytes += index.file.bytes;
     changed.push_back({{"stream", Name(site.stream)},
                        {"block", site.block},
@@ -51,12 +51,12 @@ void Run(const Flags& flags) {
     if (!flags.parameters.empty()) FailUsage("--param {}: is for --add", flags.parameters);
     std::optional<Metric> metric;
     if (!flags.metric.empty()) metric = ParseMetric(flags.metric);
-    DropApproximateIndex(directory, flags.drop, metric, sites, hear);
+    DropApproximateIndex(directory, flags.drop, metric, sites, report);
   } else {
     EndOnSignal();
     const Metric metric = flags.metric.empty() ? Metric::kL2 : ParseMetric(flags.metric);
     AddApproximateIndex(directory, {flags.add, metric, ParseIndexParameters(flags.parameters), flags.threads}, sites,
-                        progress, hear);
+                        progress, report);
   }
   if (flags.json) {
     PrintJson({{flags.add.empty() ? "dropped" : "added", std::move(changed)}});

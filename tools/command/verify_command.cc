@@ -45,7 +45,7 @@ void AddVerifyCommand(CLI::App& app) {
     bool catalog_damaged = false;
     nlohmann::ordered_json findings = nlohmann::ordered_json::array();
     ProgressBar progress;
-    const auto hear = [&](const Finding& finding) {
+    const auto report = [&](const Finding& finding) {
       sound += finding.kind == Finding::Kind::kSound ? 1 : 0;
       damaged += finding.kind == Finding::Kind::kDamaged ? 1 : 0;
       catalog_damaged |= finding.kind == Finding::Kind::kDamaged && finding.what.starts_with("catalog.db");
@@ -54,7 +54,7 @@ void AddVerifyCommand(CLI::App& app) {
       progress.End();
       Print(fmt::format("{}  {}: {}\n", Name(finding.kind), Printable(finding.what), Printable(finding.line)));
     };
-    Verify(GivenDirectory(flags->directory), VerifyDepth::kEveryByte, hear, progress);
+    Verify(GivenDirectory(flags->directory), VerifyDepth::kEveryByte, report, progress);
     if (flags->json) {
       PrintJson({{"sound", sound}, {"damaged", damaged}, {"findings", std::move(findings)}});
     } else {
