@@ -23,8 +23,8 @@ class SketchQuery {
   const CoarseQuery& coarse() const { return coarse_; }
   const FineQuery& fine() const { return fine_; }
 
-  // A row whose squared code distance is beyond the limit (above it on the near side, below it on the far one
-  // are) is farther, respectively nearer, than `distance`, in units of the metric. `distance` may be infinite.
+  // A row whose squared code distance is beyond the limit (above it for Side::kNear, below it for kFar) is farther,
+  // respectively nearer, than `distance`, in units of the metric. `distance` may be infinite.
   std::int32_t CoarseLimit(double distance) const { return Limit(distance, coarse_step_, coarse_error_); }
   std::int32_t FineLimit(double distance) const { return Limit(distance, fine_step_, fine_error_); }
 
