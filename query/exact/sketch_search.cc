@@ -300,7 +300,7 @@ class SketchSearch {
       candidates.insert(candidates.end(), some.begin(), some.end());
       some.clear();
     }
-    return left;
+    return candidates;
   }
 
   // Calls action(worker, query, slice, index of its first row) for slices of each query's rows.
@@ -335,7 +335,7 @@ class SketchSearch {
 
   // Reads rows and offers them.
   void Offer(TopRows& found, std::size_t query, std::span<Candidate> candidates, std::vector<float>& raw) const {
-    ForEachRun(left, [&](std::size_t, RowRange run) {
+    ForEachRun(candidates, [&](std::size_t, RowRange run) {
       raw.resize(run.size());
       scan_.ScanOne(query, run, raw);
       found.Offer(static_cast<RowNumber>(run.begin), raw);
