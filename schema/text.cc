@@ -12,7 +12,8 @@ namespace actkin {
 std::u32string CodePoints(std::string_view text, std::string_view what) {
   const auto invalid = utf8::find_invalid(text.begin(), text.end());
   if (invalid != text.end()) {
-    Fail("{} is not UTF-8: byte {} is 0x{:02X}", what, invalid - text.begin(), static_cast<unsigned char>(*invalid));
+    Fail(ErrorCode::kInvalidArgument, "{} is not UTF-8: byte {} is 0x{:02X}", what, invalid - text.begin(),
+         static_cast<unsigned char>(*invalid));
   }
   std::u32string code_points;
   code_points.reserve(text.size());

@@ -301,10 +301,10 @@ class Builder {
     const std::uint64_t free = FreeDiskBytes(directory_.path());
     const std::uint64_t remaining = needed - std::min(already, needed);
     if (remaining > free) {
-      Fail(
-          "{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, or halve "
-          "the rows with --rows float16",
-          directory_.path().string(), Gigabytes(remaining), Gigabytes(free));
+      Fail(ErrorCode::kOutOfSpace,
+           "{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, or halve "
+           "the rows with --rows float16",
+           directory_.path().string(), Gigabytes(remaining), Gigabytes(free));
     }
     progress_.Note(fmt::format("needs {} on disk ({} free)", Gigabytes(needed), Gigabytes(free)));
   }

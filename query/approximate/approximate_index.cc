@@ -40,8 +40,8 @@ ApproximateIndex::ApproximateIndex(std::string name, Metric metric, SiteRows row
                                    std::shared_ptr<const RowOrderFile> order)
     : name_(std::move(name)), metric_(metric), rows_(std::move(rows)), order_(std::move(order)) {
   if (order_->row_count() != rows_.row_count()) {
-    Fail("{}: the last row is {}, but the row order has {} rows", rows_.Path(0).string(), rows_.row_count(),
-         order_->row_count());
+    FailDamaged("{}: the last row is {}, but the row order has {} rows", rows_.Path(0).string(), rows_.row_count(),
+                order_->row_count());
   }
 }
 
@@ -62,7 +62,7 @@ IndexParameters ApproximateIndex::CheckParameters(const std::string& text) const
 std::vector<std::vector<Match>> ApproximateIndex::Search(std::span<const float> queries,
                                                          const SearchRequest& request) const {
   const auto refuse = [this](const char* what) {
-    FailUsage("the index {} {}; the index 'exact' does", Quote(name_), what);
+    FailUsage(ErrorCode::kUnsupported, "the index {} {}; the index 'exact' does", Quote(name_), what);
   };
   if (request.metric != metric_) {
     FailUsage("the index {} is for the metric {}, not {}", Quote(name_), Name(metric_), Name(request.metric));
@@ -131,7 +131,7 @@ std::vector<Match> ApproximateIndex::Finish(std::span<const float> query, std::v
     rows_.Read(number, row);
     const double distance = ExactDistance(metric_, SumExactly(metric_, row, exact), squared_norm);
     if (!std::isfinite(distance)) {
-      Fail("{}: damaged: row {} is not finite; 'actkin verify' says more", rows_.Path(number).string(), number);
+      FailDamaged("{}: damaged: row {} is not finite; 'actkin verify' says more", rows_.Path(number).string(), number);
     }
     matches.push_back({number, order_->Ordinal(number), distance});
   }

@@ -19,7 +19,7 @@ FaissIndex::FaissIndex(std::string name, FaissFile file, SiteRows rows, std::sha
   const FaissSource& source = file_.source();
   if (source.row_count != row_count() || source.dimension != dimension() ||
       source.rows_checksum != this->rows().checksum()) {
-    Fail("{}: was built over other rows than the site has: drop it and add it again", file_.path().string());
+    FailDamaged("{}: was built over other rows than the site has: drop it and add it again", file_.path().string());
   }
   file_.Verify();
   searcher_ = LoadFaissBackend().Read(file_);
@@ -60,7 +60,7 @@ std::vector<std::vector<RowNumber>> FaissIndex::Choose(std::span<const float> qu
     for (const std::int64_t row : std::span(found).subspan(query * wanted, wanted)) {
       if (row < 0) continue;
       if (static_cast<std::uint64_t>(row) >= row_count()) {
-        Fail("{}: damaged: it finds row {}, of {}", file_.path().string(), row, row_count());
+        FailDamaged("{}: damaged: it finds row {}, of {}", file_.path().string(), row, row_count());
       }
       chosen[query].push_back(static_cast<RowNumber>(row));
     }

@@ -55,7 +55,7 @@ GraphIndex::GraphIndex(std::string name, GraphFile file, SiteRows rows, std::sha
   const HnswGraph& graph = file_.graph();
   if (graph.row_count != row_count() || graph.dimension != dimension() ||
       graph.rows_checksum != this->rows().checksum()) {
-    Fail("{}: was built over other rows than the site has: drop it and add it again", file_.path().string());
+    FailDamaged("{}: was built over other rows than the site has: drop it and add it again", file_.path().string());
   }
 }
 

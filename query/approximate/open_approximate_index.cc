@@ -12,7 +12,7 @@ namespace actkin {
 namespace {
 
 void RequireMetric(Metric metric, const SiteIndexRow& row, const std::filesystem::path& path) {
-  if (row.metric != metric) Fail("{}: is for {}, the catalog says another metric", path.string(), Name(metric));
+  if (row.metric != metric) FailDamaged("{}: is for {}, the catalog says another metric", path.string(), Name(metric));
 }
 
 }  // namespace

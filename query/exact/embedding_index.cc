@@ -22,8 +22,8 @@ constexpr std::uint64_t kPiece = 8192;  // rows: their codes and raw values stay
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 [[noreturn]] void FailOnCode(const CodeFile& file, std::uint64_t row) {
-  Fail("{}: damaged: row {} holds a code that is not below the vocabulary size {}", file.path().string(), row,
-       file.vocabulary_size());
+  FailDamaged("{}: damaged: row {} holds a code that is not below the vocabulary size {}", file.path().string(), row,
+              file.vocabulary_size());
 }
 
 // What the vector of token c at position m is at: numbers of a row's part.
@@ -108,8 +108,8 @@ class CodeScan : public RowScan {
     (metric_ == Metric::kL2 ? sums.squared_distance : sums.dot) = sum;
     const double distance = ExactDistance(metric_, sums, squared_norms_[query]);
     if (!std::isfinite(distance)) {
-      Fail("{}: damaged: the embeddings of row {} are not finite; 'actkin verify' says more", file_.path().string(),
-           row);
+      FailDamaged("{}: damaged: the embeddings of row {} are not finite; 'actkin verify' says more",
+                  file_.path().string(), row);
     }
     return distance;
   }
@@ -170,10 +170,12 @@ std::vector<float> Expand(const CodeFile& file, RowNumber row) {
 
 EmbeddingIndex::EmbeddingIndex(CodeFile file, std::shared_ptr<const RowOrderFile> order)
     : file_(std::move(file)), order_(std::move(order)) {
-  if (file_.rows().begin != 0)
-    Fail("{}: begins with row {}, expected row 0", file_.path().string(), file_.rows().begin);
+  if (file_.rows().begin != 0) {
+    FailDamaged("{}: begins with row {}, expected row 0", file_.path().string(), file_.rows().begin);
+  }
   if (order_->row_count() != file_.rows().size()) {
-    Fail("{}: has {} rows, but the row order has {}", file_.path().string(), file_.rows().size(), order_->row_count());
+    FailDamaged("{}: has {} rows, but the row order has {}", file_.path().string(), file_.rows().size(),
+                order_->row_count());
   }
 }
 

@@ -26,21 +26,22 @@ ExactIndex::ExactIndex(std::vector<VectorFile> files, std::optional<SketchFile> 
   std::ranges::sort(files_, {}, [](const VectorFile& file) { return std::pair(file.rows().begin, file.rows().end); });
   for (const VectorFile& file : files_) {
     if (file.dimension() != dimension_) {
-      Fail("{}: has dimension {}, another file of its site {}", file.path().string(), file.dimension(), dimension_);
+      FailDamaged("{}: has dimension {}, another file of its site {}", file.path().string(), file.dimension(),
+                  dimension_);
     }
     if (file.rows().begin != row_count_) {
-      Fail("{}: begins with row {}, expected row {}: the files of its site have a gap or overlap", file.path().string(),
-           file.rows().begin, row_count_);
+      FailDamaged("{}: begins with row {}, expected row {}: the files of its site have a gap or overlap",
+                  file.path().string(), file.rows().begin, row_count_);
     }
     row_count_ = file.rows().end;
   }
   if (order_->row_count() != row_count_) {
-    Fail("{}: ends with row {}, but the row order has {} rows", files_.back().path().string(), row_count_,
-         order_->row_count());
+    FailDamaged("{}: ends with row {}, but the row order has {} rows", files_.back().path().string(), row_count_,
+                order_->row_count());
   }
   if (sketches_ && (sketches_->row_count() != row_count_ || sketches_->dimension() != dimension_)) {
-    Fail("{}: the sketches of {} rows of dimension {}, the site has {} of {}", sketches_->path().string(),
-         sketches_->row_count(), sketches_->dimension(), row_count_, dimension_);
+    FailDamaged("{}: the sketches of {} rows of dimension {}, the site has {} of {}", sketches_->path().string(),
+                sketches_->row_count(), sketches_->dimension(), row_count_, dimension_);
   }
   std::erase_if(files_, [](const VectorFile& file) { return file.rows().size() == 0; });
 }

@@ -53,7 +53,7 @@ void SearchGroup(RowRange rows, const RowScan& scan, const SearchRequest& reques
 }  // namespace
 
 std::unique_ptr<RowScan> SiteIndex::NewScan(std::span<const float> /*queries*/, Metric /*metric*/) const {
-  FailUsage("this index keeps no rows to pass over: ask the index 'exact'");
+  FailUsage(ErrorCode::kUnsupported, "this index keeps no rows to pass over: ask the index 'exact'");
 }
 
 RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, std::uint64_t row_count,

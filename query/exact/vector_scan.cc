@@ -96,7 +96,7 @@ double VectorScan::Distance(std::size_t query, RowNumber row) const {
   }
   const double distance = ExactDistance(metric_, sums, squared_norms_[query]);
   if (!std::isfinite(distance)) {
-    Fail("{}: damaged: row {} is not finite; 'actkin verify' says more", file.path().string(), row);
+    FailDamaged("{}: damaged: row {} is not finite; 'actkin verify' says more", file.path().string(), row);
   }
   return distance;
 }

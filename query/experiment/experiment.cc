@@ -73,15 +73,15 @@ StringId Experiment::FirstStringId(int length) const {
 void Experiment::RequireDisk(std::uint64_t bytes) const {
   const std::uint64_t free = FreeDiskBytes(reader_.directory().path());
   if (bytes <= free) return;
-  Fail(
-      "{}: needs {:.2f} GB more on disk for neighbors, {:.2f} GB are free: free some space, or ask for a smaller k or "
-      "sample",
-      reader_.directory().path().string(), static_cast<double>(bytes) / 1e9, static_cast<double>(free) / 1e9);
+  Fail(ErrorCode::kOutOfSpace,
+       "{}: needs {:.2f} GB more on disk for neighbors, {:.2f} GB are free: free some space, or ask for a smaller k or "
+       "sample",
+       reader_.directory().path().string(), static_cast<double>(bytes) / 1e9, static_cast<double>(free) / 1e9);
 }
 
 void Experiment::FailNotImported(const NeighborNeed& need) const {
-  FailUsage("prompt set {}: no neighbors in {}, {}, with k {} were imported", Quote(set_.row.name), Describe(need.site),
-            Name(need.metric), need.k ? fmt::format("{}", *need.k) : "all");
+  FailUsage(ErrorCode::kNotFound, "prompt set {}: no neighbors in {}, {}, with k {} were imported",
+            Quote(set_.row.name), Describe(need.site), Name(need.metric), need.k ? fmt::format("{}", *need.k) : "all");
 }
 
 std::vector<NeighborNeed> Experiment::NeedsOf(const PoolRequest& request, int blocks,

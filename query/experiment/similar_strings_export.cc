@@ -30,14 +30,16 @@ class StringTexts {
       text_ += row.text;
       ends_.push_back(text_.size());
     });
-    if (ends_.size() != length.string_count)
-      Fail("the catalog is damaged: strings of length {} are missing", length.length);
+    if (ends_.size() != length.string_count) {
+      FailDamaged("the catalog is damaged: strings of length {} are missing", length.length);
+    }
   }
 
   std::string Of(StringOrdinal ordinal) const {
     if (ends_.empty()) return catalog_.String(first_ + ordinal).text;
-    if (ordinal >= ends_.size())
-      Fail("saved neighbors are damaged: there is no string {}: 'actkin verify' says more", ordinal);
+    if (ordinal >= ends_.size()) {
+      FailDamaged("saved neighbors are damaged: there is no string {}: 'actkin verify' says more", ordinal);
+    }
     const std::size_t begin = ordinal == 0 ? 0 : ends_[ordinal - 1];
     return text_.substr(begin, ends_[ordinal] - begin);
   }
@@ -140,8 +142,9 @@ class SimilarStringsExporter {
          request_.batch}}.dump(1);
     const std::filesystem::path path = folder_ / kRequestFile;
     if (std::filesystem::exists(path)) {
-      if (ReadFile(path) != ours)
+      if (ReadFile(path) != ours) {
         Fail("{}: holds an export of another request: give another folder, or empty it", folder_.string());
+      }
       return;
     }
     for (const auto& entry : std::filesystem::directory_iterator(folder_)) {

@@ -6,7 +6,7 @@
 
 namespace actkin {
 void CatalogNextTokenCounts::Add(StringId string_id, double factor, std::span<double> totals) const {
-  for (const NextToken& next : catalog_.NextTokens(string_id)) {
+  for (const NextTokenCount& next : catalog_.NextTokens(string_id)) {
     totals[next.token_id] += factor * static_cast<double>(next.count);
   }
 }
@@ -19,9 +19,9 @@ NextTokenTable::NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, in
   first_ = shortest.first_string_id;
   const StringId end = longest.first_string_id + longest.string_count;
   begins_.reserve(end - first_ + 1);
-  catalog.ForEachNextToken(first_, end, [&](StringId string_id, const NextToken& next) {
+  catalog.ForEachNextToken(first_, end, [&](StringId string_id, const NextTokenCount& next) {
     if (next.count > std::numeric_limits<std::uint32_t>::max()) {
-      Fail("the catalog is damaged: string {} is followed {} times by one token", string_id, next.count);
+      FailDamaged("the catalog is damaged: string {} is followed {} times by one token", string_id, next.count);
     }
     while (begins_.size() <= string_id - first_) begins_.push_back(static_cast<std::uint32_t>(entries_.size()));
     entries_.push_back({next.token_id, static_cast<std::uint32_t>(next.count)});

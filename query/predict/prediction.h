@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "query/predict/neighbor_pool.h"
@@ -24,6 +25,11 @@ struct Prediction {
 // is needed that is neither built nor imported.
 std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::span<const Scheme> schemes,
                                 const PoolRequest& request, const std::string& prompt_set, int threads);
+
+// The same for one scheme by its name, built in or saved (FindScheme). request.t_is may count from the end of L; where
+// there are none, they are the default ones (saved_schemes.h).
+Prediction PredictByScheme(IndexReader& reader, std::string_view prompt, const std::string& scheme, PoolRequest request,
+                           int threads);
 
 }  // namespace actkin
 

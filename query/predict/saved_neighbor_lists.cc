@@ -42,7 +42,7 @@ std::optional<SavedNeighborLists> FindSavedNeighbors(IndexReader& reader, std::i
     if (set.prompt_set_id == prompt_set_id) prompts = set.prompt_count;
   }
   auto file = OpenCatalogued<SavedNeighborsFile>(reader.directory(), best->file, prompts);
-  if (file->k() != best->k) Fail("{}: not the neighbors that the catalog knows", file->path().string());
+  if (file->k() != best->k) FailDamaged("{}: not the neighbors that the catalog knows", file->path().string());
   return SavedNeighborLists(std::move(file), k, best->within == within ? std::nullopt : within);
 }
 

@@ -43,7 +43,8 @@ std::shared_ptr<const File> OpenCatalogued(const IndexDirectory& directory, cons
   auto file = std::make_shared<const File>(path);
   RequireAsCatalogued(*file, row, path);
   if (file->prompts() != prompts) {
-    Fail("{}: has {} prompts, its set has {}: 'actkin verify' says more", path.string(), file->prompts(), prompts);
+    FailDamaged("{}: has {} prompts, its set has {}: 'actkin verify' says more", path.string(), file->prompts(),
+                prompts);
   }
   return file;
 }

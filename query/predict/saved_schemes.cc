@@ -26,7 +26,8 @@ std::vector<Site> KnownSites(IndexReader& reader) {
 }
 
 [[noreturn]] void FailWithoutSites(IndexReader& reader) {
-  FailUsage("{}: no site is built and no neighbors are imported: 'actkin build CORPUS --model M --out {}' builds some",
+  FailUsage(ErrorCode::kNotFound,
+            "{}: no site is built and no neighbors are imported: 'actkin build CORPUS --model M --out {}' builds some",
             reader.directory().path().string(), ShellQuote(reader.directory().path().string()));
 }
 
@@ -56,7 +57,7 @@ Scheme FindScheme(IndexReader& reader, const std::string& name) {
     if (scheme.name == ValidUtf8(name)) return std::move(scheme);
     names.push_back(scheme.name);
   }
-  FailUsage("scheme {} is unknown: expected {}, or a file NAME.json", Quote(name), fmt::join(names, ", "));
+  FailUsage(ErrorCode::kNotFound, "scheme {} is unknown: expected {}", Quote(name), fmt::join(names, ", "));
 }
 
 void ApplyScheme(const Scheme& scheme, PoolRequest& request) {
@@ -64,7 +65,7 @@ void ApplyScheme(const Scheme& scheme, PoolRequest& request) {
   request.metric_is_open = false;
   if (!request.bands.empty()) return;
   if (!scheme.bands.empty() && scheme.metric != request.metric) {
-    FailUsage("scheme {}: its bands are in {}: give --metric {}, or none", Quote(scheme.name), Name(*scheme.metric),
+    FailUsage("scheme {}: its bands are in {}: ask for that metric, or for none", Quote(scheme.name),
               Name(*scheme.metric));
   }
   request.bands = scheme.bands;

@@ -31,8 +31,8 @@ class SiteNeighbors {
     if (only_set_ || !is_built) {
       if (AddSaved(site, k, within, first, pool)) return;
       if (only_set_) {
-        FailUsage("prompt set {} has no neighbors of {} in {}, {}, k {}", Quote(only_set_->name), Quote(prompt_.text),
-                  Describe(site), Name(request_.metric), k ? fmt::format("{}", *k) : "all");
+        FailUsage(ErrorCode::kNotFound, "prompt set {} has no neighbors of {} in {}, {}, k {}", Quote(only_set_->name),
+                  Quote(prompt_.text), Describe(site), Name(request_.metric), k ? fmt::format("{}", *k) : "all");
       }
     }
     if (!is_built) missing.push_back(site);
@@ -54,7 +54,7 @@ class SiteNeighbors {
     for (const LengthRow& row : reader_.catalog().Lengths()) {
       if (row.length == length) return row.first_string_id;
     }
-    Fail("{}: damaged: no strings of length {}", reader_.directory().Catalog().string(), length);
+    FailDamaged("{}: damaged: no strings of length {}", reader_.directory().Catalog().string(), length);
   }
 
   // True where there are saved neighbors of this prompt that answer.

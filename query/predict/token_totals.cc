@@ -20,6 +20,16 @@ std::vector<TokenId> Top(std::span<const Number> values, std::size_t count) {
   return tokens;
 }
 
+template <typename Number>
+std::vector<TokenProbability> TopWithTexts(const Vocabulary& vocabulary, std::span<const Number> probabilities,
+                                           std::size_t count) {
+  std::vector<TokenProbability> tokens;
+  for (const TokenId token : Top(probabilities, count)) {
+    tokens.push_back({vocabulary.Text(token), token, static_cast<double>(probabilities[token])});
+  }
+  return tokens;
+}
+
 }  // namespace
 
 void AddNeighbors(std::span<const PooledNeighbor> neighbors, Kernel kernel, const NextTokenCounts& counts,
@@ -52,5 +62,15 @@ std::vector<double> Normalize(std::vector<double> totals) {
 std::vector<TokenId> TopTokens(std::span<const double> values, std::size_t count) { return Top(values, count); }
 
 std::vector<TokenId> TopTokens(std::span<const float> values, std::size_t count) { return Top(values, count); }
+
+std::vector<TokenProbability> ByProbability(const Vocabulary& vocabulary, std::span<const double> probabilities,
+                                            std::size_t count) {
+  return TopWithTexts(vocabulary, probabilities, count);
+}
+
+std::vector<TokenProbability> ByProbability(const Vocabulary& vocabulary, std::span<const float> probabilities,
+                                            std::size_t count) {
+  return TopWithTexts(vocabulary, probabilities, count);
+}
 
 }  // namespace actkin

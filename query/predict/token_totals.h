@@ -6,10 +6,12 @@
 #include <span>
 #include <vector>
 
+#include "actkin/index.h"
 #include "query/predict/neighbor_pool.h"
 #include "query/predict/next_token_counts.h"
 #include "query/predict/scheme.h"
 #include "schema/site.h"
+#include "schema/vocabulary.h"
 
 namespace actkin {
 
@@ -57,6 +59,11 @@ std::vector<double> Normalize(std::vector<double> totals);
 // The tokens whose value is not zero, the largest first, equal ones by token id; at most `count`.
 std::vector<TokenId> TopTokens(std::span<const double> values, std::size_t count);
 std::vector<TokenId> TopTokens(std::span<const float> values, std::size_t count);
+// The same with their texts.
+std::vector<TokenProbability> ByProbability(const Vocabulary& vocabulary, std::span<const double> probabilities,
+                                            std::size_t count);
+std::vector<TokenProbability> ByProbability(const Vocabulary& vocabulary, std::span<const float> probabilities,
+                                            std::size_t count);
 
 }  // namespace actkin
 

@@ -51,15 +51,17 @@ IndexReader::IndexReader(const IndexDirectory& directory, sqlite3* connection, c
   corpus_ = catalog_->Corpus();
   lengths_ = catalog_->Lengths();
   if (lengths_.size() != static_cast<std::size_t>(corpus_.string_length)) {
-    Fail("{}: damaged: it has strings of {} lengths, its corpus row says {}", directory_.Catalog().string(),
-         lengths_.size(), corpus_.string_length);
+    FailDamaged("{}: damaged: it has strings of {} lengths, its corpus row says {}", directory_.Catalog().string(),
+                lengths_.size(), corpus_.string_length);
   }
   vocabulary_ = Vocabulary::OfTokens(catalog_->TokenTexts(), directory_.Catalog().string());
 }
 
 const LengthRow& IndexReader::Length(int length) const {
   const auto found = std::ranges::find(lengths_, length, &LengthRow::length);
-  if (found == lengths_.end()) Fail("{}: damaged: no strings of length {}", directory_.Catalog().string(), length);
+  if (found == lengths_.end()) {
+    FailDamaged("{}: damaged: no strings of length {}", directory_.Catalog().string(), length);
+  }
   return *found;
 }
 
@@ -77,6 +79,16 @@ Prompt IndexReader::Encode(std::string_view text) {
   return prompt;
 }
 
+void IndexReader::RequireString(StringId string_id) const {
+  if (string_id >= 1 && string_id <= LastStringId()) return;
+  FailUsage(ErrorCode::kNotFound, "string_id {}: this index has strings 1 to {}", string_id, LastStringId());
+}
+
+Prompt IndexReader::PromptOf(StringId string_id) {
+  RequireString(string_id);
+  return Encode(catalog_->String(string_id).text);
+}
+
 void IndexReader::RequireSites(std::span<const Site> sites) {
   std::vector<Site> missing;
   for (const Site& site : sites) {
@@ -86,15 +98,15 @@ void IndexReader::RequireSites(std::span<const Site> sites) {
   const int blocks = BlockCount(*catalog_);  // 0: nothing is known of them
   for (const Site& site : missing) {
     if (site.t_i < 0 || site.t_i >= string_length()) {
-      FailUsage("no site {}: strings have {} tokens, so t_i goes from 0 to {}", Describe(site), string_length(),
-                string_length() - 1);
+      FailUsage(ErrorCode::kNotFound, "no site {}: strings have {} tokens, so t_i goes from 0 to {}", Describe(site),
+                string_length(), string_length() - 1);
     }
     if (blocks > 0 && (site.block < 0 || site.block >= blocks)) {
-      FailUsage("no site {}: there are blocks 0-{}", Describe(site), blocks - 1);
+      FailUsage(ErrorCode::kNotFound, "no site {}: there are blocks 0-{}", Describe(site), blocks - 1);
     }
   }
   const Site& first = missing.front();
-  FailUsage("no site {}{}: {}; this builds {}: {}", Describe(first),
+  FailUsage(ErrorCode::kNotFound, "no site {}{}: {}; this builds {}: {}", Describe(first),
             missing.size() > 1 ? fmt::format(", nor {} more that are asked for", missing.size() - 1) : "",
             DescribeBuilt(catalog_->Sites(), first.stream), missing.size() > 1 ? "them" : "it",
             BuildCommandLine(*catalog_, missing));
@@ -103,7 +115,7 @@ void IndexReader::RequireSites(std::span<const Site> sites) {
 SiteRow IndexReader::RequireSite(const Site& site) {
   if (std::optional<SiteRow> row = catalog_->FindSite(site)) return *row;
   RequireSites(std::span(&site, 1));
-  Fail("{}: {} was taken away meanwhile", directory_.path().string(), Describe(site));
+  Fail(ErrorCode::kNotFound, "{}: {} was taken away meanwhile", directory_.path().string(), Describe(site));
 }
 
 Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens) {
@@ -136,18 +148,27 @@ Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tok
   return site;
 }
 
+Site IndexReader::ResolveSite(const NeighborQuery& query, std::span<const float> vector) {
+  std::size_t positions = 0;
+  if (query.stream == Stream::kEmbedding && !query.t_i) {
+    const std::optional<ModelRow> model = catalog_->Model();
+    if (model && model->shape.embed > 0) positions = vector.size() / static_cast<std::size_t>(model->shape.embed);
+  }
+  return ResolveSite(query, positions);
+}
+
 const PromptForward& IndexReader::Forward() {
   if (!forward_) {
     const std::optional<ModelRow> model = catalog_->Model();
     if (!model) {
-      FailUsage("{}: made without a model: add one with 'actkin build CORPUS --model M --out {}'",
+      FailUsage(ErrorCode::kNotFound, "{}: made without a model: add one with 'actkin build CORPUS --model M --out {}'",
                 directory_.path().string(), ShellQuote(directory_.path().string()));
     }
     auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file));
     const ModelShape& shape = forward->shape();
     if (shape.vocabulary_size != static_cast<std::int64_t>(vocabulary_.size()) || shape.embed != model->shape.embed ||
         shape.blocks != model->shape.blocks) {
-      Fail("{}: not the model that the catalog knows", directory_.Resolve(model->file).string());
+      FailDamaged("{}: not the model that the catalog knows", directory_.Resolve(model->file).string());
     }
     forward_ = std::move(forward);
   }
@@ -158,11 +179,11 @@ std::shared_ptr<const RowOrderFile> IndexReader::OpenRowOrder(int t_i) {
   std::shared_ptr<const RowOrderFile>& order = row_orders_[t_i];
   if (!order) {
     const std::optional<FileRow> row = catalog_->RowOrder(t_i);
-    if (!row) Fail("{}: damaged: no row order at t_i {}", directory_.Catalog().string(), t_i);
+    if (!row) FailDamaged("{}: damaged: no row order at t_i {}", directory_.Catalog().string(), t_i);
     const std::filesystem::path path = directory_.Resolve(row->file);
     auto file = std::make_shared<const RowOrderFile>(path);
     RequireAsCatalogued(*file, *row, path);
-    if (file->row_count() != Length(t_i + 1).row_count) Fail("{}: not the rows of t_i {}", path.string(), t_i);
+    if (file->row_count() != Length(t_i + 1).row_count) FailDamaged("{}: not the rows of t_i {}", path.string(), t_i);
     order = std::move(file);
   }
   return order;
@@ -182,7 +203,7 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
     std::string names;
     for (const SiteIndexRow& other : built) names += (names.empty() ? "" : ", ") + Describe(other);
     const bool other_metric = std::ranges::find(built, name, &SiteIndexRow::name) != built.end();
-    FailUsage("no index {} of {}{}: it has {}", Quote(name), Describe(site),
+    FailUsage(ErrorCode::kNotFound, "no index {} of {}{}: it has {}", Quote(name), Describe(site),
               other_metric ? fmt::format(" for {}", Name(metric)) : "", names);
   }
   if (name != kExactIndexName) {
@@ -204,7 +225,7 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
       const std::filesystem::path path = directory_.Resolve(vectors.file.file);
       VectorFile& file = files.emplace_back(path);
       RequireAsCatalogued(file, vectors.file, path);
-      if (file.rows() != vectors.rows) Fail("{}: holds other rows than the catalog says", path.string());
+      if (file.rows() != vectors.rows) FailDamaged("{}: holds other rows than the catalog says", path.string());
       // A small site has no sketches, nor has one whose build was stopped before it made them.
       if (vectors.file.file == index_row->file.file) has_sketches = false;
     }
@@ -216,8 +237,8 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
     index = std::make_shared<ExactIndex>(std::move(files), std::move(sketches), OpenRowOrder(site.t_i));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
-    Fail("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),
-         Describe(site));
+    FailDamaged("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),
+                Describe(site));
   }
   indices_[key] = index;
   return index;
@@ -261,48 +282,87 @@ std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& si
   return {output.end() - static_cast<std::ptrdiff_t>(embed), output.end()};
 }
 
-std::vector<Neighbor> IndexReader::Read(const Site& site, Metric metric, std::span<const Match> matches) {
+void IndexReader::CopyRows(const Site& site, std::span<const StringId> string_ids, std::span<float> out) {
+  const std::shared_ptr<const SiteIndex> index = OpenIndex(site);
+  const std::shared_ptr<const RowOrderFile> order = OpenRowOrder(site.t_i);
+  const std::uint64_t dimension = index->dimension();
+  if (out.size() != string_ids.size() * dimension) {
+    FailUsage("room for {} numbers: {} rows of {} have {}", out.size(), string_ids.size(), Describe(site),
+              string_ids.size() * dimension);
+  }
   const StringId first = Length(site.t_i + 1).first_string_id;
+  const StringId last = first + index->row_count() - 1;
+  for (std::size_t i = 0; i < string_ids.size(); ++i) {
+    if (string_ids[i] < first || string_ids[i] > last) {
+      FailUsage(ErrorCode::kNotFound, "string_id {}: {} has rows of strings {} to {}", string_ids[i], Describe(site),
+                first, last);
+    }
+    const RowNumber row = order->Row(static_cast<StringOrdinal>(string_ids[i] - first));
+    std::ranges::copy(index->Vector(row), out.data() + i * dimension);
+  }
+}
+
+std::vector<NextToken> IndexReader::NextTokens(StringId string_id) {
+  std::vector<NextToken> tokens;
+  for (const NextTokenCount& next : catalog_->NextTokens(string_id)) {
+    tokens.push_back({vocabulary_.Text(next.token_id), next.token_id, next.count});
+  }
+  std::ranges::stable_sort(tokens, std::ranges::greater(), &NextToken::count);
+  return tokens;
+}
+
+std::vector<Neighbor> IndexReader::Read(const Site& site, const NeighborQuery& query, std::span<const Match> matches) {
+  const StringId first = Length(site.t_i + 1).first_string_id;
+  const Metric metric = query.search.metric;
   std::vector<Neighbor> rows;
   rows.reserve(matches.size());
   for (const Match& match : matches) {
     const StringId string_id = first + match.ordinal;
     rows.push_back({rows.size() + 1, string_id, catalog_->String(string_id).text, DistanceOf(metric, match.distance),
-                    SimilarityOf(metric, match.distance)});
+                    SimilarityOf(metric, match.distance),
+                    query.next_tokens ? NextTokens(string_id) : std::vector<NextToken>()});
   }
   return rows;
 }
 
-std::vector<Neighbor> IndexReader::FindNeighborsOf(std::span<const float> vector, const Site& site,
-                                                   const std::string& index_name, const SearchRequest& request) {
-  return Read(site, request.metric, OpenIndex(site, index_name, request.metric)->Search(vector, request).front());
+std::vector<Neighbors> IndexReader::Search(const Site& site, std::span<const float> vectors, std::size_t count,
+                                           const NeighborQuery& query) {
+  const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name, query.search.metric);
+  if (vectors.size() != count * index->dimension()) {
+    FailUsage("a vector of {} numbers: {} has rows of {}", vectors.size(), Describe(site), index->dimension());
+  }
+  SearchRequest search = query.search;
+  if (search.k && query.fewer_will_do) search.k = std::min(*search.k, index->row_count());
+  std::vector<std::uint64_t> filled_up(count);
+  search.filled_up = &filled_up;
+  const std::vector<std::vector<Match>> matches = index->Search(vectors, search);
+  std::vector<Neighbors> answers(count);
+  for (std::size_t i = 0; i < count; ++i) answers[i] = {site, Read(site, query, matches[i]), filled_up[i]};
+  return answers;
+}
+
+Neighbors IndexReader::FindNeighborsOf(std::span<const float> vector, const NeighborQuery& query) {
+  return Search(ResolveSite(query, vector), vector, 1, query).front();
 }
 
 std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query) {
-  std::vector<Neighbors> answers(prompts.size());
   std::map<Site, std::vector<std::size_t>> asked;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     // The prompt's length matters to the embedding alone.
     const bool same = i > 0 && query.stream != Stream::kEmbedding;
-    answers[i].site = same ? answers[0].site : ResolveSite(query, prompts[i].tokens.size());
-    asked[answers[i].site].push_back(i);
+    const Site site = same ? asked.begin()->first : ResolveSite(query, prompts[i].tokens.size());
+    asked[site].push_back(i);
   }
+  std::vector<Neighbors> answers(prompts.size());
   for (const auto& [site, members] : asked) {
-    const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name, query.search.metric);
-    SearchRequest search = query.search;
-    if (search.k && query.fewer_will_do) search.k = std::min(*search.k, index->row_count());
-    std::vector<float> queries;
+    OpenIndex(site, query.index_name, query.search.metric);  // what is not there is said before anything is computed
+    std::vector<float> vectors;
     for (const std::size_t i : members) {
       const std::vector<float> vector = QueryVector(prompts[i], site);
-      queries.insert(queries.end(), vector.begin(), vector.end());
+      vectors.insert(vectors.end(), vector.begin(), vector.end());
     }
-    std::vector<std::uint64_t> filled_up(members.size());
-    search.filled_up = &filled_up;
-    const std::vector<std::vector<Match>> matches = index->Search(queries, search);
-    for (std::size_t m = 0; m < members.size(); ++m) {
-      answers[members[m]].rows = Read(site, query.search.metric, matches[m]);
-      answers[members[m]].filled_up = filled_up[m];
-    }
+    std::vector<Neighbors> found = Search(site, vectors, members.size(), query);
+    for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]] = std::move(found[m]);
   }
   return answers;
 }

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "actkin/index.h"
 #include "query/exact/site_index.h"
 #include "query/reader/prompt_forward.h"
 #include "schema/site.h"
@@ -30,14 +31,7 @@ struct NeighborQuery {
   std::string index_name = kExactIndexName;
   SearchRequest search;
   bool fewer_will_do = false;  // where a site has fewer rows than k, all of them are found
-};
-
-struct Neighbor {
-  std::uint64_t rank = 0;  // from 1
-  StringId string_id = 0;
-  std::string text;
-  double distance = 0;               // smaller where closer, whatever the metric (site_index.h)
-  std::optional<double> similarity;  // larger where closer; none for l2
+  bool next_tokens = false;    // whether each neighbor gets its own
 };
 
 // Neighbors of one prompt, and what was asked with every default filled in.
@@ -73,17 +67,25 @@ class IndexReader {
 
   // Throws Error (usage) when the text is empty or holds a character outside the vocabulary.
   Prompt Encode(std::string_view text);
+  // A prompt that is a string of the corpus. Throws as RequireString does.
+  Prompt PromptOf(StringId string_id);
+  // Throws Error (usage) when there is no such string.
+  void RequireString(StringId string_id) const;
 
   // The neighbors of each prompt, in one search where they ask the same site. Throws Error (usage) naming what is there
   // when the site or the index was not built.
   std::vector<Neighbors> FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query);
 
   // The neighbors of one vector, of the site's dimension and unrotated. Throws as FindNeighbors does.
-  std::vector<Neighbor> FindNeighborsOf(std::span<const float> vector, const Site& site, const std::string& index_name,
-                                        const SearchRequest& request);
+  Neighbors FindNeighborsOf(std::span<const float> vector, const NeighborQuery& query);
+
+  // What follows a string, by count, the largest first, then by token id. Empty where the corpus ends there.
+  std::vector<NextToken> NextTokens(StringId string_id);
 
   // The site that a query means for a prompt of this many tokens, built or not.
   Site ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens);
+  // The same for a vector: an embedding's has the positions of a prompt one after the other.
+  Site ResolveSite(const NeighborQuery& query, std::span<const float> vector);
 
   // Throws Error (usage) when one of them is not built: what is there, and the command line that builds all of them, or
   // why none can.
@@ -97,6 +99,11 @@ class IndexReader {
   // positions, and the prompt must be as long as the site's strings.
   std::vector<float> QueryVector(const Prompt& prompt, const Site& site);
 
+  // Copies rows of a site, by the strings that they are of, in their order: unrotated, float32. out: string_ids.size()
+  // x the site's dimension. Throws Error (usage) when the site is not built, or has no row of a string, or out is of
+  // another size.
+  void CopyRows(const Site& site, std::span<const StringId> string_ids, std::span<float> out);
+
   // Opens a site's index, checking what is cheap: sizes, headers and their checksums against the catalog. (Of an index
   // that FAISS reads: every byte.) Where an approximate index finds fewer than k, exact search fills up. metric: what
   // it is to be asked; 'exact' serves all. Throws as FindNeighbors does.
@@ -108,13 +115,19 @@ class IndexReader {
   // string_id - ordinal of the strings of that many tokens. Throws Error where there are none.
   StringId FirstStringId(int length) const { return Length(length).first_string_id; }
 
+  // Of a string of L tokens: ids go from 1 to this one.
+  StringId LastStringId() const { return lengths_.back().first_string_id + lengths_.back().string_count - 1; }
+
   // The small forward pass. Throws Error when the directory has no model.
   const PromptForward& Forward();
 
  private:
   IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection);
   SiteRow RequireSite(const Site& site);
-  std::vector<Neighbor> Read(const Site& site, Metric metric, std::span<const Match> matches);
+  // vectors: count x the site's dimension.
+  std::vector<Neighbors> Search(const Site& site, std::span<const float> vectors, std::size_t count,
+                                const NeighborQuery& query);
+  std::vector<Neighbor> Read(const Site& site, const NeighborQuery& query, std::span<const Match> matches);
   std::shared_ptr<const SiteIndex> FillUpByExact(const Site& site, std::shared_ptr<const SiteIndex> approximate);
   const LengthRow& Length(int length) const;
 

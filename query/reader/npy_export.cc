@@ -56,7 +56,7 @@ void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::pat
   const std::uint64_t numbers = index->row_count() * index->dimension();
   const std::uint64_t bytes = NpyHeader(index->row_count(), index->dimension()).size() + numbers * sizeof(float);
   const std::uint64_t free = FreeDiskBytes(path.parent_path());
-  if (bytes > free) Fail("{}: needs {} bytes, {} are free", path.string(), bytes, free);
+  if (bytes > free) Fail(ErrorCode::kOutOfSpace, "{}: needs {} bytes, {} are free", path.string(), bytes, free);
 
   ExportedFile exported(path);
   std::uint64_t offset = 0;

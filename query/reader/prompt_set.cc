@@ -127,13 +127,13 @@ PromptSet LoadPromptSet(IndexReader& reader, const PromptSetRow& row) {
   for (const PromptRow& prompt : ExperimentCatalog(reader.catalog()).Prompts(row.prompt_set_id)) {
     set.prompts.push_back(reader.Encode(prompt.text));
     if (set.prompts.back().tokens.size() != static_cast<std::size_t>(row.length)) {
-      Fail("prompt set {}: damaged: prompt {} has {} tokens, expected {}", Quote(row.name), Quote(prompt.text),
-           set.prompts.back().tokens.size(), row.length);
+      FailDamaged("prompt set {}: damaged: prompt {} has {} tokens, expected {}", Quote(row.name), Quote(prompt.text),
+                  set.prompts.back().tokens.size(), row.length);
     }
   }
   if (set.prompts.size() != row.prompt_count || set.prompts.empty()) {
-    Fail("prompt set {}: damaged: it has {} prompts, expected {}", Quote(row.name), set.prompts.size(),
-         row.prompt_count);
+    FailDamaged("prompt set {}: damaged: it has {} prompts, expected {}", Quote(row.name), set.prompts.size(),
+                row.prompt_count);
   }
   return set;
 }
@@ -143,10 +143,10 @@ PromptSetRow RequirePromptSet(IndexReader& reader, const std::string& name) {
   if (std::optional<PromptSetRow> row = experiments.FindPromptSet(ValidUtf8(name))) return *row;
   std::vector<std::string> names;
   for (const PromptSetRow& row : experiments.PromptSets()) names.push_back(row.name);
-  if (names.empty()) FailUsage("no prompt set {}: this index has none", Quote(name));
+  if (names.empty()) FailUsage(ErrorCode::kNotFound, "no prompt set {}: this index has none", Quote(name));
   const std::size_t more = names.size() - std::min(names.size(), kShownSets);
   names.resize(std::min(names.size(), kShownSets));
-  FailUsage("no prompt set {}: this index has {}{}", Quote(name), fmt::join(names, ", "),
+  FailUsage(ErrorCode::kNotFound, "no prompt set {}: this index has {}{}", Quote(name), fmt::join(names, ", "),
             more > 0 ? fmt::format(" and {} more", more) : "");
 }
 

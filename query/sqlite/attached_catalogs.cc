@@ -50,7 +50,8 @@ CatalogSnapshot AttachedCatalogs::Open(const std::string& schema) {
   const char* filename = sqlite3_db_filename(connection_, schema.c_str());
   if (filename == nullptr || schema.find_first_of(std::string_view("\"\0", 2)) != std::string::npos) {
     attached_.erase(schema);
-    FailUsage("catalog {}: no such database on this connection: ATTACH an index's catalog.db under that name",
+    FailUsage(ErrorCode::kNotFound,
+              "catalog {}: no such database on this connection: ATTACH an index's catalog.db under that name",
               Quote(schema));
   }
   if (*filename == '\0') {

@@ -41,7 +41,7 @@ class ModelTable : public TableFunction {
     std::vector<TokenId> tokens(probabilities.size());
     std::iota(tokens.begin(), tokens.end(), TokenId{0});
     std::ranges::stable_sort(tokens, std::ranges::greater(), [&](TokenId token) { return probabilities[token]; });
-    std::vector<TokenRow> rows;
+    std::vector<TokenProbability> rows;
     for (const TokenId token : tokens) rows.push_back({reader.vocabulary().Text(token), token, probabilities[token]});
     return std::make_unique<TokenRows>(std::move(rows));
   }

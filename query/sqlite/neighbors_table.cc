@@ -306,19 +306,13 @@ class NeighborsTable : public TableFunction {
 
   Asked ReadAsked(const TableCall& call, IndexReader& reader, const NeighborQuery& query) const {
     Asked asked;
-    std::size_t tokens = 0;
     if (of_vector_) {
       asked.vector = ReadVector(call.Blob(kAsked), "vector");
-      if (query.stream == Stream::kEmbedding && !query.t_i) {
-        const std::optional<ModelRow> model = reader.catalog().Model();
-        if (model && model->shape.embed > 0)
-          tokens = asked.vector.size() / static_cast<std::size_t>(model->shape.embed);
-      }
+      asked.site = reader.ResolveSite(query, asked.vector);
     } else {
       asked.prompt = reader.Encode(call.Text(kAsked));
-      tokens = asked.prompt->tokens.size();
+      asked.site = reader.ResolveSite(query, asked.prompt->tokens.size());
     }
-    asked.site = reader.ResolveSite(query, tokens);
     return asked;
   }
 

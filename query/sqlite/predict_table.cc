@@ -47,7 +47,7 @@ class PredictTable : public TableFunction {
 
   std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, TableCall& call) const override {
     PoolRequest request;
-    const std::string scheme_name = call.Text(kScheme, kProgressiveFfwdWeight);
+    const std::string scheme = call.Text(kScheme, kProgressiveFfwdWeight);
     // What is left open, the scheme brings.
     request.metric_is_open = !call.Fixed(kMetric);
     if (call.Fixed(kMetric)) request.metric = ParseMetric(call.Text(kMetric));
@@ -56,30 +56,24 @@ class PredictTable : public TableFunction {
 
     const CatalogSnapshot snapshot = catalogs.Open(call.Text(kCatalog, "main"));
     IndexReader& reader = snapshot.reader();
-    const Scheme scheme = FindScheme(reader, scheme_name);
-    if (call.Fixed(kTI)) {
-      request.t_is = ResolveTIs(reader, ReadTIs(call));
-    } else if (scheme.kind == Scheme::Kind::kNeighbors) {
-      request.t_is = DefaultTIs(reader);
-      call.SetDefault(kTI, DefaultTIsValue(request.t_is));
-    }
+    if (call.Fixed(kTI)) request.t_is = ReadTIs(call);
     const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    const std::vector<Prediction> predictions =
-        Predict(reader, reader.Encode(call.Text(kPrompt)), std::span(&scheme, 1), request, "", threads);
-    ApplyScheme(scheme, request);
+    const Prediction prediction = PredictByScheme(reader, call.Text(kPrompt), scheme, request, threads);
+    SetDefaults(prediction, call);
+    const std::vector<double>& probabilities = prediction.probabilities;
+    return std::make_unique<TokenRows>(ByProbability(reader.vocabulary(), probabilities, probabilities.size()));
+  }
+
+ private:
+  static void SetDefaults(const Prediction& prediction, TableCall& call) {
+    const PoolRequest& request = prediction.request;
+    if (!call.Fixed(kTI) && !request.t_is.empty()) call.SetDefault(kTI, DefaultTIsValue(request.t_is));
     call.SetDefault(kMetric, std::string(Name(request.metric)));
     if (request.k || request.bands.empty()) {
       call.SetDefault(kK, static_cast<std::int64_t>(request.k.value_or(kDefaultPoolCount)));
     }
-    const std::vector<double>& probabilities = predictions.front().probabilities;
-    std::vector<TokenRow> rows;
-    for (const TokenId token : TopTokens(probabilities, probabilities.size())) {
-      rows.push_back({reader.vocabulary().Text(token), token, probabilities[token]});
-    }
-    return std::make_unique<TokenRows>(std::move(rows));
   }
 
- private:
   // A position, or the text of a list of them.
   static std::vector<int> ReadTIs(const TableCall& call) {
     if (std::holds_alternative<std::string>(call.Value(kTI))) return ParseNumberList(call.Text(kTI), "t_i");

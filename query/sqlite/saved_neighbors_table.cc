@@ -135,7 +135,8 @@ class SavedNeighborsTable : public TableFunction {
     std::optional<SavedNeighborLists> lists;
     if (k > 0) lists = FindSavedNeighbors(reader, set.prompt_set_id, site, metric, k, within);
     if (!lists) {
-      FailUsage("prompt set {} has no saved neighbors in {}, {}{}: the table saved_neighbors lists what there is",
+      FailUsage(ErrorCode::kNotFound,
+                "prompt set {} has no saved neighbors in {}, {}{}: the table saved_neighbors lists what there is",
                 Quote(set.name), Describe(site), Name(metric), k > 0 ? fmt::format(", k {}", k) : "");
     }
     const auto [begin, end] = Prompts(call, experiments, set.prompt_set_id, lists->prompts());

@@ -30,11 +30,6 @@ void RequireBlock(IndexReader& reader, const Site& site) {
   }
 }
 
-StringId LastStringId(Catalog& catalog) {
-  const std::vector<LengthRow> lengths = catalog.Lengths();
-  return lengths.back().first_string_id + lengths.back().string_count - 1;
-}
-
 void VectorFunction(sqlite3_context* context, int count, sqlite3_value** values) {
   Guard(context, [&] {
     const std::int64_t string_id = IntegerValue(values[0], "string_id");
@@ -47,11 +42,10 @@ void VectorFunction(sqlite3_context* context, int count, sqlite3_value** values)
     auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
     const CatalogSnapshot snapshot = catalogs.Open(catalog);
     IndexReader& reader = snapshot.reader();
-    const std::uint64_t last = LastStringId(reader.catalog());
-    if (string_id < 1 || static_cast<std::uint64_t>(string_id) > last) {
-      FailUsage("string_id {}: this index has strings 1 to {}", string_id, last);
+    if (string_id < 0) {
+      FailUsage("string_id {}: this index has strings 1 to {}", string_id, reader.LastStringId());
     }
-    const Prompt prompt = reader.Encode(reader.catalog().String(static_cast<StringId>(string_id)).text);
+    const Prompt prompt = reader.PromptOf(static_cast<StringId>(string_id));
     site.t_i = static_cast<int>(prompt.tokens.size()) - 1;
     RequireBlock(reader, site);
     ReturnVector(context, reader.QueryVector(prompt, site));

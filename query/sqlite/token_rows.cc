@@ -16,7 +16,7 @@ bool TokenRows::Next() {
 }
 
 void TokenRows::Column(sqlite3_context* context, int column) const {
-  const TokenRow& row = rows_[end_ - 1];
+  const TokenProbability& row = rows_[end_ - 1];
   switch (column) {
     case kRank:
       return sqlite3_result_int64(context, static_cast<sqlite3_int64>(end_));

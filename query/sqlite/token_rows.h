@@ -2,32 +2,25 @@
 #define ACTKIN_QUERY_SQLITE_TOKEN_ROWS_H_
 
 #include <cstddef>
-#include <string>
 #include <utility>
 #include <vector>
 
+#include "actkin/index.h"
 #include "query/sqlite/table_function.h"
-#include "schema/vocabulary.h"
 
 namespace actkin {
-
-struct TokenRow {
-  std::string token;
-  TokenId token_id = 0;
-  double probability = 0;
-};
 
 // Tokens by rank, the most probable first: columns rank, token, token_id, probability.
 class TokenRows : public TableRows {
  public:
-  explicit TokenRows(std::vector<TokenRow> rows) : rows_(std::move(rows)) {}
+  explicit TokenRows(std::vector<TokenProbability> rows) : rows_(std::move(rows)) {}
 
   bool Next() override;
   void Column(sqlite3_context* context, int column) const override;
   std::uint64_t Identity() const override { return rows_[end_ - 1].token_id; }
 
  private:
-  std::vector<TokenRow> rows_;
+  std::vector<TokenProbability> rows_;
   std::size_t end_ = 0;  // behind the row that is read
 };
 

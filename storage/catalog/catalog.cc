@@ -23,24 +23,36 @@ FileRow ReadFileRow(const SqliteStatement& statement, int column) {
 
 std::uint64_t Count(const SqliteStatement& statement, int column) {
   const std::int64_t value = statement.Integer(column);
-  if (value < 0) Fail("the catalog is damaged: a count is {}", value);
+  if (value < 0) FailDamaged("the catalog is damaged: a count is {}", value);
   return static_cast<std::uint64_t>(value);
 }
 
 int SmallNumber(const SqliteStatement& statement, int column) {
   const std::int64_t value = statement.Integer(column);
-  if (value < 0 || value > std::numeric_limits<int>::max()) Fail("the catalog is damaged: a number is {}", value);
+  if (value < 0 || value > std::numeric_limits<int>::max()) {
+    FailDamaged("the catalog is damaged: a number is {}", value);
+  }
   return static_cast<int>(value);
+}
+
+// What parses a word of the catalog knows those that this program writes.
+template <typename Parser>
+auto ReadWord(const Parser& parse, const std::string& text) {
+  try {
+    return parse(text);
+  } catch (const Error& error) {
+    FailUsage(ErrorCode::kUnsupported, "the catalog was written by a newer actkin, or is damaged: {}", error.what());
+  }
 }
 
 SiteRow ReadSiteRow(const SqliteStatement& statement) {
   SiteRow row;
   row.site_id = statement.Integer(0);
-  row.site = {ParseStream(statement.Text(1)), SmallNumber(statement, 2), SmallNumber(statement, 3)};
+  row.site = {ReadWord(ParseStream, statement.Text(1)), SmallNumber(statement, 2), SmallNumber(statement, 3)};
   row.dimension = Count(statement, 4);
   row.row_count = Count(statement, 5);
   row.first_string_id = Count(statement, 6);
-  row.element = ParseElement(statement.Text(7));
+  row.element = ReadWord(ParseElement, statement.Text(7));
   return row;
 }
 
@@ -66,9 +78,11 @@ std::string ChecksumText(std::uint64_t checksum) { return fmt::format("{:016x}",
 
 void RequireIndexDirectory(const IndexDirectory& directory) {
   const std::string path = directory.path().string();
-  if (!Exists(directory.path())) Fail("{}: no such index directory: make it with 'actkin build'", path);
+  if (!Exists(directory.path())) {
+    Fail(ErrorCode::kNotFound, "{}: no such index directory: make it with 'actkin build'", path);
+  }
   if (!Exists(directory.Catalog())) {
-    Fail("{}: no index directory: it has no catalog.db (make one with 'actkin build')", path);
+    Fail(ErrorCode::kNotFound, "{}: no index directory: it has no catalog.db (make one with 'actkin build')", path);
   }
   // SQLite would wait for a pipe.
   if (!std::filesystem::is_regular_file(directory.Catalog())) {
@@ -92,15 +106,15 @@ Catalog::Catalog(sqlite3* connection, std::string schema) : connection_(connecti
   };
   const char* file = sqlite3_db_filename(connection_, schema_.c_str());
   if (pragma("application_id") != kCatalogApplicationId) {
-    if (file == nullptr || *file == '\0') Fail("schema {}: this database is no actkin catalog", Quote(schema_));
-    Fail("{}: this database is no actkin catalog", file);
+    if (file == nullptr || *file == '\0') FailDamaged("schema {}: this database is no actkin catalog", Quote(schema_));
+    FailDamaged("{}: this database is no actkin catalog", file);
   }
   version_ = pragma("user_version");
   if (version_ > kCatalogVersion) {
-    Fail("{}: the catalog has version {}, this program reads up to {}: use a newer actkin", file, version_,
-         kCatalogVersion);
+    Fail(ErrorCode::kUnsupported, "{}: the catalog has version {}, this program reads up to {}: use a newer actkin",
+         file, version_, kCatalogVersion);
   }
-  if (version_ < 1) Fail("{}: the catalog has version {}, which no actkin wrote", file, version_);
+  if (version_ < 1) FailDamaged("{}: the catalog has version {}, which no actkin wrote", file, version_);
 }
 
 SqliteStatement& Catalog::Prepare(std::optional<SqliteStatement>& kept, const char* sql) {
@@ -111,7 +125,7 @@ SqliteStatement& Catalog::Prepare(std::optional<SqliteStatement>& kept, const ch
 CorpusRow Catalog::Corpus() {
   SqliteStatement statement(connection_,
                             fmt::format("SELECT name, sha256, characters, string_length FROM \"{}\".corpus", schema_));
-  if (!statement.Step()) Fail("the catalog is damaged: its table corpus is empty");
+  if (!statement.Step()) FailDamaged("the catalog is damaged: its table corpus is empty");
   return {statement.Text(0), statement.Text(1), Count(statement, 2), SmallNumber(statement, 3)};
 }
 
@@ -131,7 +145,7 @@ std::optional<ModelRow> Catalog::Model() {
   for (int column = 2; column <= 6; ++column) {
     constexpr std::int64_t kMost = std::int64_t{1} << 20;  // of anything that a model has
     const std::int64_t size = statement.Integer(column);
-    if (size < 1 || size > kMost) Fail("the catalog is damaged: no model has a size of {}", size);
+    if (size < 1 || size > kMost) FailDamaged("the catalog is damaged: no model has a size of {}", size);
   }
   return row;
 }
@@ -152,7 +166,7 @@ std::vector<LengthRow> Catalog::Lengths() {
   while (statement.Step()) {
     rows.push_back({SmallNumber(statement, 0), Count(statement, 1), Count(statement, 2), Count(statement, 3)});
   }
-  if (rows.empty()) Fail("the catalog is damaged: its table string_length is empty");
+  if (rows.empty()) FailDamaged("the catalog is damaged: its table string_length is empty");
   return rows;
 }
 
@@ -196,7 +210,7 @@ std::vector<SiteIndexRow> Catalog::SiteIndices(std::int64_t site_id) {
   while (statement.Step()) {
     SiteIndexRow row;
     row.name = statement.Text(0);
-    if (!statement.IsNull(1)) row.metric = ParseMetric(statement.Text(1));
+    if (!statement.IsNull(1)) row.metric = ReadWord(ParseMetric, statement.Text(1));
     row.file = ReadFileRow(statement, 2);
     row.build_seconds = statement.Real(5);
     rows.push_back(std::move(row));
@@ -227,7 +241,7 @@ StringRow Catalog::String(StringId string_id) {
   SqliteStatement& statement =
       Prepare(string_, "SELECT string_id, length, text, occurrences FROM \"{schema}\".string WHERE string_id = ?1");
   statement.Bind(string_id);
-  if (!statement.Step()) Fail("the catalog is damaged: it has no string {}", string_id);
+  if (!statement.Step()) FailDamaged("the catalog is damaged: it has no string {}", string_id);
   StringRow row{Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)};
   statement.Reset();
   return row;
@@ -243,18 +257,18 @@ void Catalog::ForEachString(StringId first, StringId end, const std::function<vo
   }
 }
 
-std::vector<NextToken> Catalog::NextTokens(StringId string_id) {
+std::vector<NextTokenCount> Catalog::NextTokens(StringId string_id) {
   SqliteStatement& statement = Prepare(
       next_tokens_, "SELECT token_id, count FROM \"{schema}\".next_token WHERE string_id = ?1 ORDER BY token_id");
   statement.Bind(string_id);
-  std::vector<NextToken> tokens;
+  std::vector<NextTokenCount> tokens;
   while (statement.Step()) tokens.push_back(ReadNextToken(statement, 0, string_id));
   statement.Reset();
   return tokens;
 }
 
 void Catalog::ForEachNextToken(StringId first, StringId end,
-                               const std::function<void(StringId, const NextToken&)>& report) {
+                               const std::function<void(StringId, const NextTokenCount&)>& report) {
   SqliteStatement statement(connection_,
                             fmt::format("SELECT string_id, token_id, count FROM \"{}\".next_token "
                                         "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id, token_id",
@@ -266,11 +280,12 @@ void Catalog::ForEachNextToken(StringId first, StringId end,
   }
 }
 
-NextToken Catalog::ReadNextToken(const SqliteStatement& statement, int column, StringId string_id) {
+NextTokenCount Catalog::ReadNextToken(const SqliteStatement& statement, int column, StringId string_id) {
   if (!token_count_) token_count_ = static_cast<std::int64_t>(TokenTexts().size());
   const std::int64_t token = statement.Integer(column);
   if (token < 0 || token >= *token_count_) {
-    Fail("the catalog is damaged: token {} follows string {}, there are {} tokens", token, string_id, *token_count_);
+    FailDamaged("the catalog is damaged: token {} follows string {}, there are {} tokens", token, string_id,
+                *token_count_);
   }
   return {static_cast<TokenId>(token), Count(statement, column + 1)};
 }

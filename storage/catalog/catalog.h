@@ -92,7 +92,8 @@ struct StringRow {
   std::uint64_t occurrences = 0;
 };
 
-struct NextToken {
+// How often a token follows a string: its next-token count.
+struct NextTokenCount {
   TokenId token_id = 0;
   std::uint64_t count = 0;
 };
@@ -125,14 +126,15 @@ class Catalog {
   StringRow String(StringId string_id);
   // The strings [first, end), in order of their ids.
   void ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& report);
-  std::vector<NextToken> NextTokens(StringId string_id);  // by token id
+  std::vector<NextTokenCount> NextTokens(StringId string_id);  // by token id
   // Of the strings [first, end), in order of (string id, token id).
-  void ForEachNextToken(StringId first, StringId end, const std::function<void(StringId, const NextToken&)>& report);
+  void ForEachNextToken(StringId first, StringId end,
+                        const std::function<void(StringId, const NextTokenCount&)>& report);
 
  private:
   SqliteStatement& Prepare(std::optional<SqliteStatement>& kept, const char* sql);
   // From the columns token_id and count. Throws Error where there is no such token.
-  NextToken ReadNextToken(const SqliteStatement& statement, int column, StringId string_id);
+  NextTokenCount ReadNextToken(const SqliteStatement& statement, int column, StringId string_id);
 
   sqlite3* connection_;
   std::string schema_;
@@ -157,7 +159,7 @@ std::string ChecksumText(std::uint64_t checksum);
 template <typename File>
 void RequireAsCatalogued(const File& file, const FileRow& row, const std::filesystem::path& path) {
   if (file.file_bytes() != row.bytes || ChecksumText(file.header_checksum()) != row.checksum) {
-    Fail(
+    FailDamaged(
         "{}: damaged, or of another build: its header is not the one that the catalog knows; 'actkin verify' says more",
         path.string());
   }

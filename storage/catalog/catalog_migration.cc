@@ -75,8 +75,8 @@ void RequireShapes(SqliteConnection& connection, const Shapes& shapes, const Sha
   for (const auto& [table, columns] : expected) {
     const auto found = shapes.find(table);
     if (found == shapes.end() && (version == kCatalogVersion || IsFixedTable(table))) {
-      Fail("{}: damaged: its table {} is gone: restore it from a copy, or build again under a new name",
-           sqlite3_db_filename(connection.handle(), "main"), table);
+      FailDamaged("{}: damaged: its table {} is gone: restore it from a copy, or build again under a new name",
+                  sqlite3_db_filename(connection.handle(), "main"), table);
     }
     if (found == shapes.end() || found->second == columns) continue;
     Fail("{}: its table {} {}: no released actkin made it so; make the directory again with 'actkin build'",

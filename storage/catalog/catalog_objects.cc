@@ -127,7 +127,7 @@ void RequireOwnColumns(sqlite3* connection, const std::string& table) {
   if (own.empty()) return;
   const auto [expected, found] = std::ranges::mismatch(own, columns);
   if (expected == own.end()) return;
-  Fail("damaged, or changed by hand: its column {} is missing, or not in its place", *expected);
+  FailDamaged("damaged, or changed by hand: its column {} is missing, or not in its place", *expected);
 }
 
 std::vector<std::string> AddedObjects(sqlite3* connection) {

@@ -129,7 +129,7 @@ void VerifyChecksumTable(sqlite3* connection) {
   SqliteConnection empty(":memory:", SqliteConnection::Mode::kCreate);
   empty.Execute(kCatalogSql);
   if (DefinitionChecksum(connection, kTable) != DefinitionChecksum(empty.handle(), kTable)) {
-    Fail("damaged, or changed by hand: it is not defined as in this program");
+    FailDamaged("damaged, or changed by hand: it is not defined as in this program");
   }
 }
 
@@ -139,7 +139,7 @@ void RequireContent(sqlite3* connection) {
     try {
       verify();
     } catch (const Error& error) {
-      Fail("{}: {}: {}: restore it from a copy, or build again under a new name", catalog, table, error.what());
+      FailDamaged("{}: {}: {}: restore it from a copy, or build again under a new name", catalog, table, error.what());
     }
   };
   check(kTable, [&] { VerifyChecksumTable(connection); });
@@ -150,10 +150,10 @@ void RequireContent(sqlite3* connection) {
 
 void VerifyContent(sqlite3* connection, const std::string& table) {
   SqliteStatement saved(connection, "SELECT checksum FROM main.content_checksum WHERE name = ?1");
-  if (!saved.Bind(table).Step()) Fail("damaged: the table content_checksum has no row for it");
+  if (!saved.Bind(table).Step()) FailDamaged("damaged: the table content_checksum has no row for it");
   RequireOwnColumns(connection, table);
   if (saved.Type(0) != SQLITE_TEXT || saved.TextView(0) != ChecksumText(ContentChecksum(connection, table))) {
-    Fail("damaged, or changed by hand: its rows are not those that its checksum is of");
+    FailDamaged("damaged, or changed by hand: its rows are not those that its checksum is of");
   }
 }
 

@@ -127,7 +127,7 @@ std::uint64_t WriteTable(SqliteConnection& catalog, const std::string& table, co
 void RequireTables(const std::vector<std::string>& tables, const std::vector<std::string>& all) {
   for (const std::string& table : tables) {
     if (std::ranges::find(all, table) == all.end()) {
-      FailUsage("no table {}: the catalog has {}", Quote(table), fmt::join(all, ", "));
+      FailUsage(ErrorCode::kNotFound, "no table {}: the catalog has {}", Quote(table), fmt::join(all, ", "));
     }
   }
 }

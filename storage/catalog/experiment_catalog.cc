@@ -16,7 +16,7 @@ constexpr char kPromptSetColumns[] =
 
 std::uint64_t Count(const SqliteStatement& statement, int column) {
   const std::int64_t value = statement.Integer(column);
-  if (value < 0) Fail("the catalog is damaged: a count is {}", value);
+  if (value < 0) FailDamaged("the catalog is damaged: a count is {}", value);
   return static_cast<std::uint64_t>(value);
 }
 

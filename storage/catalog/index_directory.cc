@@ -78,7 +78,7 @@ std::filesystem::path IndexDirectory::Resolve(const std::string& relative) const
   const std::filesystem::path name(relative);
   const bool leaves = relative.empty() || relative.find('\0') != std::string::npos || name.is_absolute() ||
                       std::ranges::any_of(name, [](const auto& part) { return part == ".."; });
-  if (leaves) Fail("{}: its catalog names a file outside the directory: {}", path_.string(), Quote(relative));
+  if (leaves) FailDamaged("{}: its catalog names a file outside the directory: {}", path_.string(), Quote(relative));
   return path_ / name;
 }
 

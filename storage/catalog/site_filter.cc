@@ -81,7 +81,7 @@ std::vector<SiteRow> ChooseSites(Catalog& catalog, const SiteFilter& filter) {
   }
   const auto require = [&](const char* flag, const auto& value, bool found) {
     if (found) return;
-    FailUsage("{} {}: no such site is built: there is {}{}", flag, value, DescribeSites(all),
+    FailUsage(ErrorCode::kNotFound, "{} {}: no such site is built: there is {}{}", flag, value, DescribeSites(all),
               HowToBuild(catalog, Wanted(all, filter.streams, blocks, t_is)));
   };
   const auto any = [&](const auto& matches) { return std::ranges::any_of(chosen, matches); };
@@ -95,7 +95,7 @@ std::vector<SiteRow> ChooseSites(Catalog& catalog, const SiteFilter& filter) {
   for (const Stream stream : filter.streams) {
     require("--stream", Name(stream), any([&](const SiteRow& row) { return row.site.stream == stream; }));
   }
-  if (chosen.empty()) FailUsage("no such site is built: there is {}", DescribeSites(all));
+  if (chosen.empty()) FailUsage(ErrorCode::kNotFound, "no such site is built: there is {}", DescribeSites(all));
   return chosen;
 }
 

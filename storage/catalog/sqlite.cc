@@ -72,13 +72,13 @@ std::string Folder(const std::string& file) {
   if (code == SQLITE_FULL || system_error == ENOSPC) FailDiskFull(Describe(connection));
   if (system_error != 0) Fail("{}: {}", Describe(connection), std::strerror(system_error));
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
-    Fail("{}: the catalog is damaged or no catalog: restore it, or build again", Describe(connection));
+    FailDamaged("{}: the catalog is damaged or no catalog: restore it, or build again", Describe(connection));
   }
   if (code == SQLITE_BUSY) {
-    Fail(
-        "{}: others have it in use and do not let go of it: end what reads it and run the same command again, it "
-        "continues",
-        Describe(connection));
+    Fail(ErrorCode::kBusy,
+         "{}: others have it in use and do not let go of it: end what reads it and run the same command again, it "
+         "continues",
+         Describe(connection));
   }
   const char* file = sqlite3_db_filename(connection, "main");
   if ((code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && file != nullptr && *file != '\0') {
@@ -91,7 +91,7 @@ std::string Folder(const std::string& file) {
     Fail("{}: where an index, trigger or column that was added to the catalog does not allow it, drop that",
          Describe(connection));
   }
-  Fail("{}", Describe(connection));
+  Fail(code == SQLITE_INTERRUPT ? ErrorCode::kInterrupted : ErrorCode::kFailed, "{}", Describe(connection));
 }
 
 }  // namespace

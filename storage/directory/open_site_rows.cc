@@ -13,11 +13,11 @@ SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const S
     const std::filesystem::path path = directory.Resolve(row.file.file);
     const VectorFile& file = files.emplace_back(path);
     RequireAsCatalogued(file, row.file, path);
-    if (file.rows() != row.rows) Fail("{}: holds other rows than the catalog says", path.string());
+    if (file.rows() != row.rows) FailDamaged("{}: holds other rows than the catalog says", path.string());
   }
   SiteRows rows(std::move(files));
   if (rows.dimension() != site.dimension || rows.row_count() != site.row_count) {
-    Fail("{}: its rows are not those of {} in the catalog", directory.path().string(), Describe(site.site));
+    FailDamaged("{}: its rows are not those of {} in the catalog", directory.path().string(), Describe(site.site));
   }
   return rows;
 }

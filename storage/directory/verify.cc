@@ -102,6 +102,7 @@ class Verifier {
     try {
       action();
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::kInterrupted) throw;
       finding = {Finding::Kind::kDamaged, what, error.what()};
     }
     std::error_code absent;
@@ -183,8 +184,9 @@ class Verifier {
   void CheckModel(const ModelRow& row) {
     const std::filesystem::path path = directory_.Resolve(row.file);
     const MappedFile bytes(path);
-    if (every_byte_ && Sha256(bytes.bytes()) != row.sha256)
+    if (every_byte_ && Sha256(bytes.bytes()) != row.sha256) {
       Fail("{}: damaged: its SHA-256 is not the catalog's", path.string());
+    }
     const ModelShape shape = InferModelShape(SafetensorsFile(path).Shapes(), path.string());
     const bool same = shape.vocabulary_size == row.shape.vocabulary_size && shape.blocks == row.shape.blocks &&
                       shape.heads == row.shape.heads && shape.embed == row.shape.embed &&
@@ -327,7 +329,7 @@ void VerifyApproximateIndex(const IndexDirectory& directory, Catalog& catalog, c
     const std::uint64_t rows_checksum = ChecksumOfRows(directory, catalog, site).value_or(source.rows_checksum);
     if (source.metric != index.metric || source.row_count != site.row_count || source.dimension != site.dimension ||
         source.rows_checksum != rows_checksum) {
-      Fail("{}: was built over other rows than the site has: drop it and add it again", path.string());
+      FailDamaged("{}: was built over other rows than the site has: drop it and add it again", path.string());
     }
     if (depth == VerifyDepth::kEveryByte) file.Verify();
   };

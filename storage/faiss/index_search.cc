@@ -48,7 +48,7 @@ std::unique_ptr<faiss::Index> Read(const FaissFile& file) {
   const auto metric = source.metric == Metric::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
   if (!reader.at_end() || index->d != static_cast<int>(source.dimension) || index->metric_type != metric ||
       index->ntotal != static_cast<faiss::Index::idx_t>(source.row_count) || !index->is_trained) {
-    Fail("{}: damaged: the FAISS index in it is not of the rows that its header says", path);
+    FailDamaged("{}: damaged: the FAISS index in it is not of the rows that its header says", path);
   }
   return index;
 }

@@ -32,7 +32,7 @@ CodeFile::CodeFile(const std::filesystem::path& path) : file_(path, FileKind::kC
                     vocabulary_size_ > 0 && vocabulary_size_ <= kMaximumVocabulary &&
                     code_bytes_ == (vocabulary_size_ <= 256 ? 1U : 2U) && rows_.begin <= rows_.end &&
                     rows_.end <= std::numeric_limits<RowNumber>::max();
-  if (!sane) Fail("{}: damaged: a size in its header is out of range", path.string());
+  if (!sane) FailDamaged("{}: damaged: a size in its header is out of range", path.string());
   tokens_ = file_.Numbers<float>(kTokens, vocabulary_size_ * embed_);
   position_embeddings_ = file_.Numbers<float>(kPositionEmbeddings, positions_ * embed_);
   if (code_bytes_ == 1) {
@@ -54,7 +54,7 @@ void CodeFile::Verify() const {
   file_.VerifyBytes();
   const auto beyond = [this](auto code) { return code >= vocabulary_size_; };
   if (code_bytes_ == 1 ? std::ranges::any_of(Codes8(), beyond) : std::ranges::any_of(Codes16(), beyond)) {
-    Fail("{}: damaged: a code is not below the vocabulary size {}", file_.path().string(), vocabulary_size_);
+    FailDamaged("{}: damaged: a code is not below the vocabulary size {}", file_.path().string(), vocabulary_size_);
   }
 }
 

@@ -28,7 +28,7 @@ SectionFileHeader NewHeader(const FaissSource& source) {
 FaissFile::FaissFile(const std::filesystem::path& path) : file_(path, FileKind::kFaiss) {
   const auto& numbers = file_.header().numbers;
   if (numbers[kMetric] > static_cast<std::uint64_t>(Metric::kCosine)) {
-    Fail("{}: damaged: its metric is out of range", path.string());
+    FailDamaged("{}: damaged: its metric is out of range", path.string());
   }
   source_ = {static_cast<Metric>(numbers[kMetric]), numbers[kDimension], numbers[kRowCount], numbers[kRowsChecksum]};
 }

@@ -25,7 +25,7 @@ GraphFile::GraphFile(const std::filesystem::path& path) : file_(path, FileKind::
                     numbers[kRowCount] < kNoLink && numbers[kBaseLinks] > 0 && numbers[kBaseLinks] <= kMaximumLinks &&
                     numbers[kUpperLinks] > 0 && numbers[kUpperLinks] <= kMaximumLinks &&
                     numbers[kEntry] < numbers[kRowCount] && numbers[kTopLevel] <= kMaximumLevel;
-  if (!sane) Fail("{}: damaged: a number in its header is out of range", path.string());
+  if (!sane) FailDamaged("{}: damaged: a number in its header is out of range", path.string());
   graph_.metric = static_cast<Metric>(numbers[kMetric]);
   graph_.dimension = numbers[kDimension];
   graph_.row_count = numbers[kRowCount];
@@ -36,7 +36,7 @@ GraphFile::GraphFile(const std::filesystem::path& path) : file_(path, FileKind::
   graph_.top_level = static_cast<std::uint32_t>(numbers[kTopLevel]);
   graph_.base = file_.Numbers<RowNumber>(kBase, graph_.row_count * graph_.base_links);
   const std::uint64_t upper_numbers = file_.section(kUpperRows).size() / sizeof(std::uint32_t);
-  if (upper_numbers % 2 != 1) Fail("{}: damaged: its upper rows are not one to a block", path.string());
+  if (upper_numbers % 2 != 1) FailDamaged("{}: damaged: its upper rows are not one to a block", path.string());
   const auto upper = file_.Numbers<std::uint32_t>(kUpperRows, upper_numbers);
   graph_.upper_rows = upper.first(upper_numbers / 2);
   graph_.upper_blocks = upper.subspan(upper_numbers / 2);
@@ -44,7 +44,7 @@ GraphFile::GraphFile(const std::filesystem::path& path) : file_(path, FileKind::
   if (graph_.metric == Metric::kCosine) {
     graph_.inverse_norms = file_.Numbers<float>(kInverseNorms, graph_.row_count);
   } else if (!file_.section(kInverseNorms).empty()) {
-    Fail("{}: damaged: an l2 graph has no norms", path.string());
+    FailDamaged("{}: damaged: an l2 graph has no norms", path.string());
   }
 }
 
@@ -58,11 +58,11 @@ std::span<const RowNumber> GraphFile::Links(RowNumber row, std::uint32_t level) 
       return graph_.upper.subspan(block * graph_.upper_links, graph_.upper_links);
     }
   }
-  Fail("{}: damaged: row {} is not on level {}", path().string(), row, level);
+  FailDamaged("{}: damaged: row {} is not on level {}", path().string(), row, level);
 }
 
 void GraphFile::FailOnLink(RowNumber row, RowNumber link) const {
-  Fail("{}: damaged: row {} has a link to row {}, of {}", path().string(), row, link, graph_.row_count);
+  FailDamaged("{}: damaged: row {} has a link to row {}, of {}", path().string(), row, link, graph_.row_count);
 }
 
 void GraphFile::Verify() const {
@@ -75,11 +75,13 @@ void GraphFile::Verify() const {
     const std::uint32_t end = graph_.upper_blocks[i + 1];
     if (row >= graph_.row_count || (i > 0 && row <= graph_.upper_rows[i - 1]) || (i == 0 && begin != 0) ||
         end <= begin || end - begin > graph_.top_level) {
-      Fail("{}: damaged: its upper rows are not in order", path().string());
+      FailDamaged("{}: damaged: its upper rows are not in order", path().string());
     }
     levels[row] = static_cast<std::uint8_t>(std::min<std::uint32_t>(end - begin, 255));
   }
-  if (levels[graph_.entry] != graph_.top_level) Fail("{}: damaged: its entry is not at the top", path().string());
+  if (levels[graph_.entry] != graph_.top_level) {
+    FailDamaged("{}: damaged: its entry is not at the top", path().string());
+  }
   for (RowNumber row = 0; row < graph_.row_count; ++row) {
     for (std::uint32_t level = 0; level <= levels[row]; ++level) {
       for (const RowNumber link : Links(row, level)) {
@@ -89,7 +91,7 @@ void GraphFile::Verify() const {
     }
   }
   const auto infinite = std::ranges::find_if_not(graph_.inverse_norms, [](float norm) { return std::isfinite(norm); });
-  if (infinite != graph_.inverse_norms.end()) Fail("{}: damaged: a norm is not finite", path().string());
+  if (infinite != graph_.inverse_norms.end()) FailDamaged("{}: damaged: a norm is not finite", path().string());
 }
 
 std::uint64_t WriteGraphFile(const std::filesystem::path& path, const HnswGraph& graph) {

@@ -47,7 +47,8 @@ PromptRecordFile::PromptRecordFile(const std::filesystem::path& path, FileKind k
                     prompts_ <= std::numeric_limits<std::uint64_t>::max() / record_bytes_ &&
                     prompts_ * record_bytes_ == records_.size();
   if (!sane) {
-    Fail("{}: damaged: {} records of {} bytes do not fill {}", path.string(), prompts_, record_bytes_, records_.size());
+    FailDamaged("{}: damaged: {} records of {} bytes do not fill {}", path.string(), prompts_, record_bytes_,
+                records_.size());
   }
 }
 

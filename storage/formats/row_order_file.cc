@@ -16,20 +16,20 @@ enum SectionIndex { kRowToOrdinal, kOrdinalToRow };
 RowOrderFile::RowOrderFile(const std::filesystem::path& path) : file_(path, FileKind::kRowOrder) {
   string_length_ = file_.header().numbers[kStringLength];
   const std::uint64_t rows = file_.header().numbers[kRowCount];
-  if (rows > std::numeric_limits<RowNumber>::max()) Fail("{}: damaged: {} rows", path.string(), rows);
+  if (rows > std::numeric_limits<RowNumber>::max()) FailDamaged("{}: damaged: {} rows", path.string(), rows);
   row_to_ordinal_ = file_.Numbers<std::uint32_t>(kRowToOrdinal, rows);
   ordinal_to_row_ = file_.Numbers<std::uint32_t>(kOrdinalToRow, rows);
 }
 
 StringOrdinal RowOrderFile::Ordinal(RowNumber row) const {
   const StringOrdinal ordinal = row_to_ordinal_[row];
-  if (ordinal >= row_count()) Fail("{}: damaged: row {} has no string", file_.path().string(), row);
+  if (ordinal >= row_count()) FailDamaged("{}: damaged: row {} has no string", file_.path().string(), row);
   return ordinal;
 }
 
 RowNumber RowOrderFile::Row(StringOrdinal ordinal) const {
   const RowNumber row = ordinal_to_row_[ordinal];
-  if (row >= row_count()) Fail("{}: damaged: string {} has no row", file_.path().string(), ordinal);
+  if (row >= row_count()) FailDamaged("{}: damaged: string {} has no row", file_.path().string(), ordinal);
   return row;
 }
 
@@ -37,7 +37,7 @@ void RowOrderFile::Verify() const {
   file_.VerifyBytes();
   for (std::uint64_t row = 0; row < row_count(); ++row) {
     if (Row(Ordinal(static_cast<RowNumber>(row))) != row) {
-      Fail("{}: damaged: row {} and its string do not agree", file_.path().string(), row);
+      FailDamaged("{}: damaged: row {} and its string do not agree", file_.path().string(), row);
     }
   }
 }

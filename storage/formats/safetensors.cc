@@ -45,14 +45,16 @@ json ParseHeader(std::string_view text, const std::string& file) {
   // The parser takes a zero byte for the end.
   const bool is_text = text.starts_with('{') && text.find('\0') == std::string_view::npos;
   json header = is_text ? json::parse(text, look, /*allow_exceptions=*/false) : json();
-  if (!header.is_object()) Fail("{}: not a .safetensors file: its header is not a JSON object", file);
-  if (twice) Fail("{}: its header has the key {} twice", file, Quote(*twice));
+  if (!header.is_object()) FailDamaged("{}: not a .safetensors file: its header is not a JSON object", file);
+  if (twice) FailDamaged("{}: its header has the key {} twice", file, Quote(*twice));
   return header;
 }
 
 // A whole number that JSON holds, or an Error.
 std::uint64_t Whole(const json& value, const std::string& where) {
-  if (!value.is_number_unsigned()) Fail("{}: expected a whole number where its header has {}", where, value.dump());
+  if (!value.is_number_unsigned()) {
+    FailDamaged("{}: expected a whole number where its header has {}", where, value.dump());
+  }
   return value.get<std::uint64_t>();
 }
 
@@ -68,10 +70,12 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   const std::string file = path.string();
   const std::span<const std::byte> bytes = file_.bytes();
   std::uint64_t header_bytes = 0;
-  if (bytes.size() < sizeof(header_bytes)) Fail("{}: {} bytes are too few for a .safetensors file", file, bytes.size());
+  if (bytes.size() < sizeof(header_bytes)) {
+    FailDamaged("{}: {} bytes are too few for a .safetensors file", file, bytes.size());
+  }
   std::memcpy(&header_bytes, bytes.data(), sizeof(header_bytes));
   if (header_bytes > kMaximumHeaderBytes || header_bytes > bytes.size() - sizeof(header_bytes)) {
-    Fail("{}: not a .safetensors file: its header would have {} bytes", file, header_bytes);
+    FailDamaged("{}: not a .safetensors file: its header would have {} bytes", file, header_bytes);
   }
   const std::uint64_t data_offset = sizeof(header_bytes) + header_bytes;
   const std::uint64_t data_bytes = bytes.size() - data_offset;
@@ -80,10 +84,10 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
 
   for (const auto& [name, value] : header.items()) {
     if (name == "__metadata__" && value.is_null()) continue;
-    if (!value.is_object()) Fail("{}: its header's entry '{}' is not an object", file, QuoteIfEscaped(name));
+    if (!value.is_object()) FailDamaged("{}: its header's entry '{}' is not an object", file, QuoteIfEscaped(name));
     if (name == "__metadata__") {
       for (const auto& [key, metadata] : value.items()) {
-        if (!metadata.is_string()) Fail("{}: metadata '{}' is not a string", file, QuoteIfEscaped(key));
+        if (!metadata.is_string()) FailDamaged("{}: metadata '{}' is not a string", file, QuoteIfEscaped(key));
         metadata_[key] = metadata.get<std::string>();
       }
       continue;
@@ -92,25 +96,25 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     if (!value.contains("dtype") || !value["dtype"].is_string() || !value.contains("shape") ||
         !value["shape"].is_array() || !value.contains("data_offsets") || !value["data_offsets"].is_array() ||
         value["data_offsets"].size() != 2) {
-      Fail("{}: expected dtype, shape and data_offsets", where);
+      FailDamaged("{}: expected dtype, shape and data_offsets", where);
     }
     Entry entry;
     entry.type = value["dtype"].get<std::string>();
     std::uint64_t expected = TypeBytes(entry.type);
-    if (expected == 0) Fail("{}: type {} is unknown", where, QuoteIfEscaped(entry.type));
+    if (expected == 0) Fail(ErrorCode::kUnsupported, "{}: type {} is unknown", where, QuoteIfEscaped(entry.type));
     for (const json& size_value : value["shape"]) {
       const std::uint64_t size = Whole(size_value, where);
       if (size > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
           __builtin_mul_overflow(expected, size, &expected)) {
-        Fail("{}: its shape {} is too large", where, value["shape"].dump());
+        FailDamaged("{}: its shape {} is too large", where, value["shape"].dump());
       }
       entry.shape.push_back(static_cast<std::int64_t>(size));
     }
     const std::uint64_t begin = Whole(value["data_offsets"][0], where);
     const std::uint64_t end = Whole(value["data_offsets"][1], where);
     if (begin > end || end > data_bytes || end - begin != expected) {
-      Fail("{}: bytes {} to {} of {} do not fit its type and shape ({} bytes)", where, begin, end, data_bytes,
-           expected);
+      FailDamaged("{}: bytes {} to {} of {} do not fit its type and shape ({} bytes)", where, begin, end, data_bytes,
+                  expected);
     }
     entry.offset = data_offset + begin;
     entry.bytes = expected;
@@ -130,25 +134,25 @@ void SafetensorsFile::RequireEveryByteOnce(std::uint64_t data_offset) const {
     const auto& [name, range] = *entry;
     const std::string quoted = QuoteIfEscaped(name);
     if (range.offset < end) {
-      Fail("{}: tensors {} and {} lie on the same bytes: the format gives every byte to one", path_.string(), before,
-           quoted);
+      FailDamaged("{}: tensors {} and {} lie on the same bytes: the format gives every byte to one", path_.string(),
+                  before, quoted);
     }
     if (range.offset > end) {
-      Fail("{}: {} bytes between {} and {} belong to no tensor: the format has no gaps", path_.string(),
-           range.offset - end, before, quoted);
+      FailDamaged("{}: {} bytes between {} and {} belong to no tensor: the format has no gaps", path_.string(),
+                  range.offset - end, before, quoted);
     }
     end += range.bytes;
     before = quoted;
   }
   if (end != file_.size()) {
-    Fail("{}: {} bytes after {} belong to no tensor: the format has no rest", path_.string(), file_.size() - end,
-         before);
+    FailDamaged("{}: {} bytes after {} belong to no tensor: the format has no rest", path_.string(), file_.size() - end,
+                before);
   }
 }
 
 const SafetensorsFile::Entry& SafetensorsFile::Find(const std::string& name) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) Fail("{}: tensor {} is missing", path_.string(), QuoteIfEscaped(name));
+  if (found == entries_.end()) FailDamaged("{}: tensor {} is missing", path_.string(), QuoteIfEscaped(name));
   return found->second;
 }
 
@@ -162,7 +166,7 @@ std::span<const float> SafetensorsFile::Values(const std::string& name) const {
   const Entry& entry = Find(name);
   const std::byte* bytes = file_.bytes().data() + entry.offset;
   if (entry.type != "F32" || std::bit_cast<std::uintptr_t>(bytes) % alignof(float) != 0) {
-    Fail("{}: tensor {} is not aligned float32", path_.string(), QuoteIfEscaped(name));
+    FailDamaged("{}: tensor {} is not aligned float32", path_.string(), QuoteIfEscaped(name));
   }
   return {reinterpret_cast<const float*>(bytes), entry.bytes / sizeof(float)};
 }
@@ -226,7 +230,7 @@ void ConvertToFloat(const std::string& type, const std::byte* bytes, std::size_t
       values[i] = std::bit_cast<float>(static_cast<std::uint32_t>(upper) << 16);
     }
   } else {
-    Fail("{}: type {} cannot be used: expected F64, F32, F16 or BF16", where, type);
+    Fail(ErrorCode::kUnsupported, "{}: type {} cannot be used: expected F64, F32, F16 or BF16", where, type);
   }
 }
 

@@ -28,7 +28,7 @@ std::uint64_t BandRecordBytes(std::uint64_t vocabulary_size) {
 
 void RequireRecordBytes(const PromptRecordFile& file, std::uint64_t expected) {
   if (file.number(0) > kMost || file.record_bytes() != expected) {
-    Fail("{}: damaged: records of {} bytes, expected {}", file.path().string(), file.record_bytes(), expected);
+    FailDamaged("{}: damaged: records of {} bytes, expected {}", file.path().string(), file.record_bytes(), expected);
   }
 }
 
@@ -44,7 +44,7 @@ void Append(std::vector<std::byte>& bytes, const void* data, std::size_t count) 
 }
 
 [[noreturn]] void FailOnRecord(const PromptRecordFile& file, std::uint64_t prompt, const char* what) {
-  Fail("{}: damaged: the record of prompt {}: {}", file.path().string(), prompt, what);
+  FailDamaged("{}: damaged: the record of prompt {}: {}", file.path().string(), prompt, what);
 }
 
 }  // namespace

@@ -69,36 +69,40 @@ std::uint64_t HeaderChecksum(std::string_view encoded) {
 SectionFile::SectionFile(const std::filesystem::path& path, FileKind kind) : path_(path), file_(path) {
   const std::span<const std::byte> bytes = file_.bytes();
   const std::string name = path.string();
-  if (bytes.size() < sizeof(RawHeader)) Fail("{}: {} bytes are too few for a header", name, bytes.size());
+  if (bytes.size() < sizeof(RawHeader)) FailDamaged("{}: {} bytes are too few for a header", name, bytes.size());
   RawHeader raw{};
   std::memcpy(&raw, bytes.data(), sizeof(raw));
-  if (std::memcmp(raw.magic, kMagic, sizeof(kMagic)) != 0) Fail("{}: not an actkin file", name);
+  if (std::memcmp(raw.magic, kMagic, sizeof(kMagic)) != 0) FailDamaged("{}: not an actkin file", name);
   if (raw.version > kSectionFileVersion) {
-    Fail("{}: format version {} is newer than this program's {}: use a newer actkin", name, raw.version,
-         kSectionFileVersion);
+    Fail(ErrorCode::kUnsupported, "{}: format version {} is newer than this program's {}: use a newer actkin", name,
+         raw.version, kSectionFileVersion);
   }
-  if (bytes.size() < kSectionAlignment) Fail("{}: truncated: {} bytes", name, bytes.size());
+  if (bytes.size() < kSectionAlignment) FailDamaged("{}: truncated: {} bytes", name, bytes.size());
   header_checksum_ = HeaderChecksum({reinterpret_cast<const char*>(bytes.data()), kSectionAlignment});
-  if (Xxh3(bytes.first(kChecksumOffset)) != header_checksum_) Fail("{}: damaged: the header's checksum is wrong", name);
-  if (raw.version != kSectionFileVersion) Fail("{}: format version {} is unknown", name, raw.version);
-  if (raw.kind != static_cast<std::uint32_t>(kind)) Fail("{}: a file of another kind ({})", name, raw.kind);
+  if (Xxh3(bytes.first(kChecksumOffset)) != header_checksum_) {
+    FailDamaged("{}: damaged: the header's checksum is wrong", name);
+  }
+  if (raw.version != kSectionFileVersion) {
+    Fail(ErrorCode::kUnsupported, "{}: format version {} is unknown", name, raw.version);
+  }
+  if (raw.kind != static_cast<std::uint32_t>(kind)) FailDamaged("{}: a file of another kind ({})", name, raw.kind);
   header_.kind = kind;
   std::ranges::copy(raw.numbers, header_.numbers.begin());
   std::ranges::copy(raw.sections, header_.sections.begin());
   header_.file_bytes = raw.file_bytes;
   if (raw.file_bytes != bytes.size()) {
-    Fail("{}: damaged: {} bytes where its header says {}", name, bytes.size(), raw.file_bytes);
+    FailDamaged("{}: damaged: {} bytes where its header says {}", name, bytes.size(), raw.file_bytes);
   }
   // A valid header can be laid out again from its byte counts alone.
   SectionFileHeader again = header_;
   for (const Section& section : again.sections) {
-    if (section.bytes > bytes.size()) Fail("{}: damaged: a section is larger than the file", name);
+    if (section.bytes > bytes.size()) FailDamaged("{}: damaged: a section is larger than the file", name);
   }
   LayOutSections(again);
   bool same = again.file_bytes == header_.file_bytes;
   for (std::size_t i = 0; i < header_.sections.size(); ++i)
     same &= again.sections[i].offset == header_.sections[i].offset;
-  if (!same) Fail("{}: damaged: its sections do not add up to the file", name);
+  if (!same) FailDamaged("{}: damaged: its sections do not add up to the file", name);
 }
 
 std::span<const std::byte> SectionFile::section(std::size_t index) const {
@@ -109,7 +113,8 @@ std::span<const std::byte> SectionFile::section(std::size_t index) const {
 void SectionFile::RequireBytes(std::size_t index, std::uint64_t count, std::size_t size) const {
   const std::uint64_t bytes = header_.sections[index].bytes;
   if (bytes % size != 0 || bytes / size != count) {
-    Fail("{}: section {} has {} bytes, expected {} numbers of {} bytes", path_.string(), index, bytes, count, size);
+    FailDamaged("{}: section {} has {} bytes, expected {} numbers of {} bytes", path_.string(), index, bytes, count,
+                size);
   }
 }
 
@@ -120,10 +125,10 @@ void SectionFile::VerifyBytes(int except) const {
     if (section.bytes == 0) continue;
     const auto gap = file_.bytes().subspan(end, section.offset - end);
     if (std::ranges::any_of(gap, [](std::byte byte) { return byte != std::byte{0}; })) {
-      Fail("{}: damaged: bytes between sections are not zero", path_.string());
+      FailDamaged("{}: damaged: bytes between sections are not zero", path_.string());
     }
     if (static_cast<int>(i) != except && Xxh3(this->section(i)) != section.checksum) {
-      Fail("{}: damaged: the checksum of section {} is wrong", path_.string(), i);
+      FailDamaged("{}: damaged: the checksum of section {} is wrong", path_.string(), i);
     }
     end = section.end();
   }

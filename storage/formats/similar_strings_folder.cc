@@ -16,7 +16,7 @@ constexpr float kLargestCosine = 1.0001F;
 
 SimilarStringsFolder::SimilarStringsFolder(std::filesystem::path folder, std::optional<Metric> metric)
     : folder_(std::move(folder)), metric_(metric), metric_from_("--metric") {
-  if (!std::filesystem::is_directory(folder_)) Fail("{}: no such folder", folder_.string());
+  if (!std::filesystem::is_directory(folder_)) Fail(ErrorCode::kNotFound, "{}: no such folder", folder_.string());
   const std::filesystem::path map_path = folder_ / kBatchMapFile;
   for (const auto& [prompt, batch] : ReadBatchMap(map_path)) map_[batch].insert(prompt);
   if (map_.empty()) Fail("{}: it holds no prompts", map_path.string());
@@ -53,8 +53,10 @@ void SimilarStringsFolder::ListFiles() {
 void SimilarStringsFolder::CheckFiles() const {
   const auto require = [this](const Site& site, std::size_t batch) {
     const std::string name = SimilarStringsFileName(site, batches_[batch]);
-    if (!files_.contains(name))
-      Fail("{}: is missing: others of its batch, block or t_i are there", (folder_ / name).string());
+    if (!files_.contains(name)) {
+      Fail(ErrorCode::kNotFound, "{}: is missing: others of its batch, block or t_i are there",
+           (folder_ / name).string());
+    }
   };
   for (std::size_t batch = 0; batch < batches_.size(); ++batch) {
     require({Stream::kEmbedding, 0, 0}, batch);
@@ -135,8 +137,9 @@ void SimilarStringsFolder::CheckDistances(const SimilarStrings& similar, const s
 }
 
 Metric SimilarStringsFolder::metric() const {
-  if (!metric_)
+  if (!metric_) {
     FailUsage("{}: its distances do not tell the metric: give --metric l2 or --metric cosine", folder_.string());
+  }
   return *metric_;
 }
 

@@ -25,12 +25,12 @@ SiteRows::SiteRows(std::vector<VectorFile> files) : files_(std::move(files)) {
   element_ = files_.front().element();
   for (const VectorFile& file : files_) {
     if (file.dimension() != dimension_ || file.element() != element_) {
-      Fail("{}: has {} {} numbers a row, another file of its site {} {}", file.path().string(), file.dimension(),
-           Name(file.element()), dimension_, Name(element_));
+      FailDamaged("{}: has {} {} numbers a row, another file of its site {} {}", file.path().string(), file.dimension(),
+                  Name(file.element()), dimension_, Name(element_));
     }
     if (file.rows().begin != row_count_) {
-      Fail("{}: begins with row {}, expected row {}: the files of its site have a gap or overlap", file.path().string(),
-           file.rows().begin, row_count_);
+      FailDamaged("{}: begins with row {}, expected row {}: the files of its site have a gap or overlap",
+                  file.path().string(), file.rows().begin, row_count_);
     }
     row_count_ = file.rows().end;
     checksum_ = MixedBits(checksum_ ^ file.header_checksum());

@@ -73,17 +73,17 @@ SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind
   const bool sane = dimension_ > 0 && dimension_ <= kMaximumDimension && row_count_ > 0 &&
                     row_count_ <= std::numeric_limits<RowNumber>::max() && numbers[kCoarse] == kCoarseCoordinates &&
                     numbers[kFine] == kFineCoordinates;
-  if (!sane) Fail("{}: damaged: dimension, rows or coordinates are out of range", path.string());
+  if (!sane) FailDamaged("{}: damaged: dimension, rows or coordinates are out of range", path.string());
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     SketchView& view = views_[static_cast<std::size_t>(metric)];
     const std::span<const std::byte> sketch = file_.section(ViewSection(metric));
     const std::span<const std::byte> codes = file_.section(CodeSection(metric));
     if (sketch.size() != ViewBytes(dimension_) || codes.size() != CoarseBytes(row_count_) + FineBytes(row_count_)) {
-      Fail("{}: damaged: its sections are not the sketches of {} rows of {} numbers", path.string(), row_count_,
-           dimension_);
+      FailDamaged("{}: damaged: its sections are not the sketches of {} rows of {} numbers", path.string(), row_count_,
+                  dimension_);
     }
     std::memcpy(&view.scales, sketch.data(), sizeof(SketchScales));
-    if (!Sane(view.scales)) Fail("{}: damaged: its {} scales are out of range", path.string(), Name(metric));
+    if (!Sane(view.scales)) FailDamaged("{}: damaged: its {} scales are out of range", path.string(), Name(metric));
     const float* floats = reinterpret_cast<const float*>(sketch.data() + sizeof(SketchScales));
     view.center = {floats, dimension_};
     view.axes = {floats + dimension_, kSketchAxes * dimension_};

@@ -38,17 +38,19 @@ SectionFileHeader NewHeader(Element element, std::uint64_t dimension, RowRange r
 
 VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind::kVectors) {
   const auto& numbers = file_.header().numbers;
-  const bool sane = numbers[kElement] <= static_cast<std::uint64_t>(Element::kFloat16) && numbers[kDimension] > 0 &&
-                    numbers[kDimension] <= kMaximumDimension && numbers[kFirstRow] <= numbers[kEndRow] &&
-                    numbers[kEndRow] <= std::numeric_limits<RowNumber>::max();
-  if (!sane) Fail("{}: damaged: element, dimension or rows are out of range", path.string());
+  if (numbers[kElement] > static_cast<std::uint64_t>(Element::kFloat16)) {
+    Fail(ErrorCode::kUnsupported, "{}: element {} is unknown: use a newer actkin", path.string(), numbers[kElement]);
+  }
+  const bool sane = numbers[kDimension] > 0 && numbers[kDimension] <= kMaximumDimension &&
+                    numbers[kFirstRow] <= numbers[kEndRow] && numbers[kEndRow] <= std::numeric_limits<RowNumber>::max();
+  if (!sane) FailDamaged("{}: damaged: dimension or rows are out of range", path.string());
   element_ = static_cast<Element>(numbers[kElement]);
   dimension_ = numbers[kDimension];
   rows_ = {numbers[kFirstRow], numbers[kEndRow]};
   body_ = file_.section(kRows);
   if (body_.size() != rows_.size() * dimension_ * ElementBytes(element_)) {
-    Fail("{}: damaged: {} bytes are not {} rows of {} {} numbers", path.string(), body_.size(), rows_.size(),
-         dimension_, Name(element_));
+    FailDamaged("{}: damaged: {} bytes are not {} rows of {} {} numbers", path.string(), body_.size(), rows_.size(),
+                dimension_, Name(element_));
   }
 }
 
@@ -82,7 +84,7 @@ void VectorFile::Verify() const {
     checksum += RowChecksum(body_.data() + row * bytes, bytes, static_cast<RowNumber>(rows_.begin + row));
   }
   if (checksum != file_.header().sections[kRows].checksum) {
-    Fail("{}: damaged: the checksum of its rows is wrong", file_.path().string());
+    FailDamaged("{}: damaged: the checksum of its rows is wrong", file_.path().string());
   }
 }
 

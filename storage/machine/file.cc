@@ -24,7 +24,8 @@ namespace {
 
 [[noreturn]] void FailErrno(const char* what, const std::filesystem::path& path, int error = errno) {
   if (error == ENOSPC || error == EDQUOT) FailDiskFull(path.string());
-  Fail("{}: cannot {}: {}", path.string(), what, std::strerror(error));
+  Fail(error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kFailed, "{}: cannot {}: {}",
+       path.string(), what, std::strerror(error));
 }
 
 // A descriptor that is closed at the end of the scope.
@@ -235,7 +236,8 @@ std::uint64_t AllocatedBytes(const std::filesystem::path& path) {
 }
 
 void FailDiskFull(const std::string& what) {
-  Fail("{}: the disk is full: free some space and run the same command again, it continues", what);
+  Fail(ErrorCode::kOutOfSpace, "{}: the disk is full: free some space and run the same command again, it continues",
+       what);
 }
 
 std::uint64_t FreeDiskBytes(const std::filesystem::path& directory) {

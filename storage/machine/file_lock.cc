@@ -47,7 +47,7 @@ FileLock::FileLock(const std::filesystem::path& path, const std::string& held, A
     const ssize_t size = ::pread(descriptor_, holder.data(), holder.size(), 0);
     ::close(descriptor_);
     if (error != EWOULDBLOCK) Fail("{}: cannot lock: {}", path_.string(), std::strerror(error));
-    Fail("{} ({}): wait for it, or end it", held,
+    Fail(ErrorCode::kBusy, "{} ({}): wait for it, or end it", held,
          size > 0 ? Quote({holder.data(), static_cast<std::size_t>(size)}) : "unknown");
   }
   const std::string text = OwnText();

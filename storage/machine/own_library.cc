@@ -46,7 +46,7 @@ std::filesystem::path FindLibrary(const char* file) {
   }
   std::vector<std::string> names;
   for (const std::filesystem::path& folder : folders) names.push_back(folder.string());
-  Fail("{}: not found in {}", file, fmt::join(names, ", "));
+  Fail(ErrorCode::kNotFound, "{}: not found in {}", file, fmt::join(names, ", "));
 }
 
 }  // namespace

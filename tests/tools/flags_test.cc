@@ -130,7 +130,9 @@ TEST_F(FlagsTest, ASchemeBringsItsMetricBandsAndK) {
   // The flags come first.
   EXPECT_EQ(Run("predict", index, {"abba ", "--scheme", "mine", "-k", "2"})["k"], 2);
   EXPECT_EQ(Run("predict", index, {"abba ", "--scheme", "mine", "--within", "0.5:"})["k"], nullptr);
-  ExpectFailure({"predict", index, "abba ", "--scheme", "mine", "--metric", "l2"}, 2, "give --metric cosine, or none");
+  ExpectFailure({"predict", index, "abba ", "--scheme", "mine", "--metric", "l2"}, 2,
+                "its bands are in cosine: ask for that metric, or for none");
+  ExpectFailure({"predict", index, "abba ", "--scheme", "other"}, 2, "mine, or a file NAME.json");
   folder_->Write("bad.json", R"({"ffwd": {"1": 1}, "k": 0})");
   ExpectFailure({"predict", index, "abba ", "--scheme", *folder_ / "bad.json"}, 2, "how many neighbors, at least 1");
   ExpectSound(index);

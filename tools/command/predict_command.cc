@@ -70,11 +70,14 @@ std::string DescribeRequests(const Answer& answer) {
 }
 
 template <typename Number>
-std::string Cell(IndexReader& reader, const std::vector<TokenId>& tokens, std::size_t rank,
-                 const std::vector<Number>& probabilities, bool bar) {
+std::vector<TokenProbability> ListedTokens(IndexReader& reader, const std::vector<Number>& probabilities) {
+  return ByProbability(reader.vocabulary(), probabilities, kLongestTopList);
+}
+
+std::string Cell(const std::vector<TokenProbability>& tokens, std::size_t rank, bool bar) {
   if (rank >= tokens.size()) return "";
-  const double probability = probabilities[tokens[rank]];
-  std::string cell = fmt::format("{} {:.3f}", Quote(reader.vocabulary().Text(tokens[rank])), probability + 0.0);
+  const double probability = tokens[rank].probability;
+  std::string cell = fmt::format("{} {:.3f}", Quote(tokens[rank].token), probability + 0.0);
   if (bar) {
     const int width = static_cast<int>(std::clamp(probability, 0.0, 1.0) * kBarWidth + 0.5);
     cell += std::string(static_cast<std::size_t>(std::max(1, kBarAt - DisplayWidth(cell))), ' ');
@@ -87,14 +90,14 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   std::string text = fmt::format("{}{}{}\n", Quote(answer.prompt.text), DescribeRequests(answer),
                                  answer.prompt.string_id ? "" : "  (not in the corpus)");
   std::vector<Table::Column> columns{{"rank", Table::Align::kRight}};
-  std::vector<std::vector<TokenId>> tokens;
+  std::vector<std::vector<TokenProbability>> tokens;
   std::size_t rows = 0;
   for (const Prediction& prediction : answer.predictions) {
     columns.push_back({QuoteIfEscaped(prediction.scheme.name)});
-    tokens.push_back(TopTokens(prediction.probabilities, kLongestTopList));
+    tokens.push_back(ListedTokens(reader, prediction.probabilities));
     rows = std::max(rows, tokens.back().size());
   }
-  const std::vector<TokenId> model = TopTokens(answer.model, kLongestTopList);
+  const std::vector<TokenProbability> model = ListedTokens(reader, answer.model);
   rows = std::max(rows, model.size());
   if (!answer.model.empty()) columns.push_back({"model"});
   const bool bars = answer.predictions.size() == 1;
@@ -102,9 +105,9 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   for (std::size_t rank = 0; rank < rows; ++rank) {
     std::vector<std::string> line{Grouped(rank + 1)};
     for (std::size_t i = 0; i < answer.predictions.size(); ++i) {
-      line.push_back(Cell(reader, tokens[i], rank, answer.predictions[i].probabilities, bars));
+      line.push_back(Cell(tokens[i], rank, bars));
     }
-    if (!answer.model.empty()) line.push_back(Cell(reader, model, rank, answer.model, bars));
+    if (!answer.model.empty()) line.push_back(Cell(model, rank, bars));
     table.Add(std::move(line));
   }
   if (!answer.model.empty()) {
@@ -129,8 +132,8 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
 template <typename Number>
 OrderedJson JsonTokens(IndexReader& reader, const std::vector<Number>& probabilities) {
   OrderedJson tokens = OrderedJson::array();
-  for (const TokenId token : TopTokens(probabilities, kLongestTopList)) {
-    tokens.push_back({{"token", reader.vocabulary().Text(token)}, {"probability", probabilities[token]}});
+  for (const TokenProbability& one : ListedTokens(reader, probabilities)) {
+    tokens.push_back({{"token", one.token}, {"probability", one.probability}});
   }
   return tokens;
 }

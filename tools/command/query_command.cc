@@ -36,19 +36,12 @@ struct Flags {
   bool json = false;
 };
 
-// By count, the largest first, then by token id.
-std::vector<NextToken> ByCount(std::vector<NextToken> tokens) {
-  std::ranges::stable_sort(tokens, std::ranges::greater(), &NextToken::count);
-  return tokens;
-}
-
-std::string NextTokenCell(IndexReader& reader, StringId string_id, int width) {
-  const std::vector<NextToken> tokens = ByCount(reader.catalog().NextTokens(string_id));
+std::string NextTokenCell(const std::vector<NextToken>& tokens, int width) {
   if (tokens.empty()) return "none (the corpus ends here)";
   std::string cell;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const std::string next = fmt::format("{}{} {}", i == 0 ? "" : ", ",
-                                         Quote(reader.vocabulary().Text(tokens[i].token_id)), Grouped(tokens[i].count));
+    const std::string next =
+        fmt::format("{}{} {}", i == 0 ? "" : ", ", Quote(tokens[i].token), Grouped(tokens[i].count));
     const std::string more = fmt::format(", {} more", tokens.size() - i);
     const bool last = i + 1 == tokens.size();
     if (i > 0 && DisplayWidth(cell) + DisplayWidth(next) + (last ? 0 : static_cast<int>(more.size())) > width) {
@@ -59,8 +52,7 @@ std::string NextTokenCell(IndexReader& reader, StringId string_id, int width) {
   return cell;
 }
 
-std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer,
-                        const NeighborQuery& query) {
+std::string HumanAnswer(const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
   std::string text =
       fmt::format("{}  {}  {}{}{}\n", Quote(prompt.text), Describe(answer.site), Name(query.search.metric),
                   query.search.order == Order::kFarthest ? ", farthest first" : "",
@@ -75,18 +67,16 @@ std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbo
                {"next tokens"}});
   for (const Neighbor& row : answer.rows) {
     table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.similarity.value_or(row.distance) + 0.0), Quote(row.text),
-               NextTokenCell(reader, row.string_id, std::max(room, 20))});
+               NextTokenCell(row.next_tokens, std::max(room, 20))});
   }
   return text + table.Text(StdoutColor());
 }
 
-OrderedJson JsonAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
+OrderedJson JsonAnswer(const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
   OrderedJson rows = OrderedJson::array();
   for (const Neighbor& row : answer.rows) {
     OrderedJson next_tokens = OrderedJson::object();
-    for (const NextToken& token : ByCount(reader.catalog().NextTokens(row.string_id))) {
-      next_tokens[reader.vocabulary().Text(token.token_id)] = token.count;
-    }
+    for (const NextToken& next : row.next_tokens) next_tokens[next.token] = next.count;
     rows.push_back({{"rank", row.rank},
                     {"string_id", row.string_id},
                     {"text", row.text},
@@ -128,6 +118,7 @@ NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   }
   query.search.parameters = flags.parameters;
   query.search.threads = flags.threads;
+  query.next_tokens = true;
   return query;
 }
 
@@ -181,9 +172,9 @@ void Run(const CLI::App& command, const Flags& flags) {
     for (std::size_t i = 0; i < queries.size(); ++i) {
       const Neighbors& answer = answers[i][asked];
       if (flags.json) {
-        json.push_back(JsonAnswer(reader, *one.prompt, answer, queries[i]));
+        json.push_back(JsonAnswer(*one.prompt, answer, queries[i]));
       } else {
-        text += (text.empty() ? "" : "\n") + HumanAnswer(reader, *one.prompt, answer, queries[i]);
+        text += (text.empty() ? "" : "\n") + HumanAnswer(*one.prompt, answer, queries[i]);
       }
     }
     ++asked;

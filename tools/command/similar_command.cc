@@ -117,13 +117,6 @@ std::vector<Contributor> Contributors(const Answer& answer) {
   return contributors;
 }
 
-// By count, the largest first, then by token id.
-std::vector<NextToken> NextTokens(IndexReader& reader, StringId string_id) {
-  std::vector<NextToken> tokens = reader.catalog().NextTokens(string_id);
-  std::ranges::stable_sort(tokens, std::ranges::greater(), &NextToken::count);
-  return tokens;
-}
-
 double Sum(const std::vector<NextToken>& tokens) {
   double sum = 0;
   for (const NextToken& token : tokens) sum += static_cast<double>(token.count);
@@ -174,11 +167,11 @@ std::string SideBySide(IndexReader& reader, const std::vector<Column>& columns) 
 }
 
 std::string NextTokenText(IndexReader& reader, StringId string_id) {
-  const std::vector<NextToken> tokens = NextTokens(reader, string_id);
+  const std::vector<NextToken> tokens = reader.NextTokens(string_id);
   if (tokens.empty()) return "none (the corpus ends here)";
   std::string text;
   for (const NextToken& token : tokens) {
-    text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", Quote(reader.vocabulary().Text(token.token_id)),
+    text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", Quote(token.token),
                         static_cast<double>(token.count) / Sum(tokens));
   }
   return text;
@@ -255,10 +248,10 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
   }
   OrderedJson contributors = OrderedJson::array();
   for (const Contributor& contributor : Contributors(answer)) {
-    const std::vector<NextToken> tokens = NextTokens(reader, contributor.string_id);
+    const std::vector<NextToken> tokens = reader.NextTokens(contributor.string_id);
     OrderedJson next_tokens = OrderedJson::array();
     for (const NextToken& token : tokens) {
-      next_tokens.push_back({{"token", reader.vocabulary().Text(token.token_id)},
+      next_tokens.push_back({{"token", token.token},
                              {"count", token.count},
                              {"probability", static_cast<double>(token.count) / Sum(tokens)}});
     }

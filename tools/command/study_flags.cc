@@ -31,6 +31,16 @@ Scheme ReadSchemeFile(IndexReader& reader, const std::string& file) {
   return ParseScheme(ReadInput(file), name, InputName(file), BlocksOf(reader));
 }
 
+Scheme NamedScheme(IndexReader& reader, const std::string& name) {
+  try {
+    return FindScheme(reader, name);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    BlocksOf(reader);  // throws where it is the sites that are not there
+    throw Error(fmt::format("{}, or a file NAME.json", error.what()), error.code(), error.kind());
+  }
+}
+
 }  // namespace
 
 void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed, const std::string& before) {
@@ -207,7 +217,7 @@ ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>&
         add(std::move(scheme));
       }
     } else {
-      add(FindScheme(reader, name));
+      add(NamedScheme(reader, name));
     }
   }
   std::erase_if(chosen.by_all, [&](const std::string& name) {
@@ -219,7 +229,7 @@ ChosenSchemes ChooseSchemes(IndexReader& reader, const std::vector<std::string>&
 }
 
 Scheme ChooseScheme(IndexReader& reader, const std::string& name) {
-  return NamesFile(name) ? ReadSchemeFile(reader, name) : FindScheme(reader, name);
+  return NamesFile(name) ? ReadSchemeFile(reader, name) : NamedScheme(reader, name);
 }
 
 std::vector<Scheme> SchemesFor(const ChosenSchemes& chosen, const PoolRequest& request, ProgressListener& progress) {

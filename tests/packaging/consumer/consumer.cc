@@ -1,23 +1,25 @@
-// consumer DIRECTORY STRING: prints what followed STRING in the corpus, as TOKEN COUNT lines.
-#include <cstdio>
-#include <string>
+// consumer DIRECTORY PROMPT: the strings of the corpus that look most like the prompt, and what followed each of them.
+#include <actkin/index.h>
 
-#include "query/reader/index_reader.h"
-#include "schema/error.h"
+#include <iostream>
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 3) {
+    std::cerr << "usage: consumer DIRECTORY PROMPT\n";
+    return 2;
+  }
   try {
-    actkin::IndexReader reader{actkin::IndexDirectory(argv[1])};
-    const actkin::Prompt prompt = reader.Encode(argv[2]);
-    if (!prompt.string_id) actkin::Fail("'{}' is not in {}", prompt.text, reader.corpus().name);
-    for (const actkin::NextToken& next : reader.catalog().NextTokens(*prompt.string_id)) {
-      std::printf("%s %llu\n", reader.vocabulary().Text(next.token_id).c_str(),
-                  static_cast<unsigned long long>(next.count));
+    actkin::Index index(argv[1]);
+    const actkin::NeighborList found = index.Neighbors(argv[2], {.k = 6, .next_tokens = true});
+    std::cout << found.stream << " block " << found.block << " t_i " << found.t_i << '\n';
+    for (const actkin::Neighbor& row : found.rows) {
+      std::cout << row.rank << ' ' << row.distance << ' ' << row.text << ':';
+      for (const actkin::NextToken& next : row.next_tokens) std::cout << ' ' << next.token << ' ' << next.count;
+      std::cout << '\n';
     }
     return 0;
   } catch (const actkin::Error& error) {
-    std::fprintf(stderr, "consumer: %s\n", error.what());
-    return 1;
+    std::cerr << "consumer: " << error.what() << '\n';
+    return error.code() == actkin::ErrorCode::kNotFound ? 3 : 1;
   }
 }

@@ -1,0 +1,244 @@
+#include "actkin/index.h"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "query/predict/prediction.h"
+#include "query/predict/token_totals.h"
+#include "query/reader/index_reader.h"
+#include "schema/error.h"
+#include "schema/progress.h"
+#include "schema/text.h"
+#include "storage/directory/verify.h"
+
+namespace actkin {
+namespace {
+
+constexpr int kMostThreads = 1024;
+constexpr std::uint64_t kDefaultNeighbors = 10;
+
+// Errors of the standard library become Error, so that there is one type to catch.
+template <typename Action>
+auto OneErrorType(const Action& action) {
+  try {
+    return action();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    Fail("{}", Printable(error.what()));
+  }
+}
+
+int Threads(int threads) {
+  if (threads < 0 || threads > kMostThreads) FailUsage("threads {}: expected 0 to {}", threads, kMostThreads);
+  return threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+NeighborQuery ReadQuery(const Query& asked) {
+  NeighborQuery query;
+  query.stream = ParseStream(asked.stream);
+  query.block = asked.block;
+  query.t_i = asked.t_i;
+  query.index_name = asked.index;
+  query.next_tokens = asked.next_tokens;
+  query.fewer_will_do = !asked.k;
+  query.search.metric = ParseMetric(asked.metric);
+  query.search.order = ParseOrder(asked.order);
+  query.search.k = asked.k.value_or(kDefaultNeighbors);
+  query.search.parameters = asked.parameters;
+  query.search.threads = Threads(asked.threads);
+  if (asked.low || asked.high) {
+    Band band;
+    band.low = asked.low.value_or(band.low);
+    band.high = asked.high.value_or(band.high);
+    query.search.within = band;
+    query.search.k = asked.k;
+  }
+  return query;
+}
+
+NeighborList ListOf(Neighbors found) {
+  return {std::string(Name(found.site.stream)), found.site.block, found.site.t_i, std::move(found.rows),
+          found.filled_up};
+}
+
+SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
+  SiteInfo site{std::string(Name(row.site.stream)),
+                row.site.block,
+                row.site.t_i,
+                row.row_count,
+                row.dimension,
+                row.first_string_id,
+                std::string(Name(row.element)),
+                {}};
+  for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
+    if (site.indices.empty() || site.indices.back() != index.name) site.indices.push_back(index.name);
+  }
+  return site;
+}
+
+IndexFinding::State StateOf(Finding::Kind kind) {
+  switch (kind) {
+    case Finding::Kind::kSound:
+      return IndexFinding::State::kSound;
+    case Finding::Kind::kDamaged:
+      return IndexFinding::State::kDamaged;
+    case Finding::Kind::kLeftover:
+      return IndexFinding::State::kLeftover;
+    case Finding::Kind::kAdded:
+      return IndexFinding::State::kAdded;
+  }
+  Fail("a finding of kind {}", static_cast<int>(kind));
+}
+
+// Asks whether to go on.
+class Proceeding : public ProgressListener {
+ public:
+  explicit Proceeding(const std::function<bool(std::uint64_t, std::uint64_t)>& proceed) : proceed_(proceed) {}
+
+  void Begin(const std::string&, std::uint64_t total, const std::string&) override { total_ = total; }
+  void Advance(std::uint64_t done, std::uint64_t) override {
+    if (proceed_ && !proceed_(std::min(done, total_), total_)) {
+      Fail(ErrorCode::kInterrupted, "interrupted after {} of {} bytes", done, total_);
+    }
+  }
+  void End() override {}
+  void Note(const std::string&) override {}
+
+ private:
+  const std::function<bool(std::uint64_t, std::uint64_t)>& proceed_;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace
+
+Index::Index(const std::filesystem::path& directory)
+    : reader_(OneErrorType([&] { return std::make_unique<IndexReader>(IndexDirectory(directory)); })) {}
+
+Index::~Index() = default;
+Index::Index(Index&&) noexcept = default;
+Index& Index::operator=(Index&&) noexcept = default;
+
+IndexReader& Index::reader() {
+  if (!reader_) FailUsage("this actkin::Index holds no directory: it was moved from");
+  return *reader_;
+}
+
+IndexInfo Index::Info() {
+  return OneErrorType([&] {
+    Catalog& catalog = reader().catalog();
+    IndexInfo info;
+    info.corpus = reader().corpus().name;
+    info.tokens = reader().corpus().characters;
+    info.strings = reader().LastStringId();
+    info.string_length = reader().string_length();
+    info.vocabulary_size = reader().vocabulary().size();
+    if (const std::optional<ModelRow> model = catalog.Model()) {
+      const auto size = [](std::int64_t number) { return static_cast<std::uint64_t>(number); };
+      const ModelShape& shape = model->shape;
+      info.model = {size(shape.vocabulary_size), size(shape.blocks), size(shape.heads), size(shape.embed),
+                    size(shape.context)};
+    }
+    for (const SiteRow& row : catalog.Sites()) info.sites.push_back(DescribeSite(catalog, row));
+    return info;
+  });
+}
+
+NeighborList Index::Neighbors(std::string_view prompt, const Query& query) {
+  return OneErrorType(
+      [&] { return ListOf(reader().FindNeighbors({reader().Encode(prompt)}, ReadQuery(query)).front()); });
+}
+
+std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const std::string> prompts, const Query& query) {
+  return OneErrorType([&] {
+    std::vector<Prompt> encoded;
+    for (const std::string& prompt : prompts) encoded.push_back(reader().Encode(prompt));
+    std::vector<NeighborList> answers;
+    for (actkin::Neighbors& found : reader().FindNeighbors(encoded, ReadQuery(query))) {
+      answers.push_back(ListOf(std::move(found)));
+    }
+    return answers;
+  });
+}
+
+NeighborList Index::NeighborsOfString(std::uint64_t string_id, const Query& query) {
+  return OneErrorType(
+      [&] { return ListOf(reader().FindNeighbors({reader().PromptOf(string_id)}, ReadQuery(query)).front()); });
+}
+
+NeighborList Index::NeighborsOfVector(std::span<const float> vector, const Query& query) {
+  return OneErrorType([&] { return ListOf(reader().FindNeighborsOf(vector, ReadQuery(query))); });
+}
+
+std::vector<NextToken> Index::NextTokens(std::string_view string) {
+  return OneErrorType([&]() -> std::vector<NextToken> {
+    const Prompt prompt = reader().Encode(string);
+    if (prompt.tokens.size() > static_cast<std::size_t>(reader().string_length())) {
+      FailUsage(ErrorCode::kUnsupported, "{} has {} tokens: next-token counts are of strings of 1 to {}",
+                Quote(prompt.text), prompt.tokens.size(), reader().string_length());
+    }
+    if (!prompt.string_id) return {};
+    return reader().NextTokens(*prompt.string_id);
+  });
+}
+
+std::vector<NextToken> Index::NextTokensOfString(std::uint64_t string_id) {
+  return OneErrorType([&] {
+    reader().RequireString(string_id);
+    return reader().NextTokens(string_id);
+  });
+}
+
+Distribution Index::Predict(std::string_view prompt, const PredictionQuery& query) {
+  return OneErrorType([&] {
+    PoolRequest request;
+    request.metric_is_open = query.metric.empty();
+    if (!query.metric.empty()) request.metric = ParseMetric(query.metric);
+    request.merge = ParseMerge(query.merge);
+    request.t_is = query.t_is;
+    request.k = query.k;
+    if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
+    const Prediction found = PredictByScheme(reader(), prompt, query.scheme, request, Threads(query.threads));
+    return Distribution{ByProbability(reader().vocabulary(), found.probabilities, found.probabilities.size()),
+                        found.notes};
+  });
+}
+
+Distribution Index::Model(std::string_view prompt) {
+  return OneErrorType([&] {
+    const std::vector<float> probabilities = reader().Forward().NextTokenProbabilities(reader().Encode(prompt).tokens);
+    return Distribution{ByProbability(reader().vocabulary(), probabilities, probabilities.size()), {}};
+  });
+}
+
+void Index::Rows(std::string_view stream, int block, int t_i, std::span<const std::uint64_t> string_ids,
+                 std::span<float> out) {
+  OneErrorType([&] {
+    NeighborQuery query;
+    query.stream = ParseStream(stream);
+    query.block = block;
+    query.t_i = t_i;
+    reader().CopyRows(reader().ResolveSite(query, 0), string_ids, out);
+  });
+}
+
+std::vector<IndexFinding> Index::Verify(const std::function<bool(std::uint64_t, std::uint64_t)>& proceed) {
+  return OneErrorType([&] {
+    std::vector<IndexFinding> findings;
+    Proceeding progress(proceed);
+    actkin::Verify(
+        reader().directory(), VerifyDepth::kEveryByte,
+        [&](const Finding& finding) {
+          findings.push_back({finding.what, StateOf(finding.kind), finding.line});
+        },
+        progress);
+    return findings;
+  });
+}
+
+}  // namespace actkin

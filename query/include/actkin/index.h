@@ -1,0 +1,200 @@
+#ifndef ACTKIN_INDEX_H_
+#define ACTKIN_INDEX_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actkin/error.h"
+
+// Asking an index directory, NAME.actkin, that 'actkin build' made: which pieces of the corpus look like a prompt from
+// inside the transformer, and what came next after them.
+//
+//   actkin::Index index("shakespeare.actkin");
+//   for (const actkin::Neighbor& row : index.Neighbors("my most gr", {.k = 6}).rows) {
+//     std::cout << row.rank << ' ' << row.distance << ' ' << row.text << '\n';
+//   }
+//
+// This header and actkin/error.h are the whole of the library that is installed. Words and numbers are those of the
+// command and of SQL. Texts are UTF-8. Every call may throw Error, whose code() says what kind of thing went wrong, or
+// std::bad_alloc; the Index answers afterwards as before.
+
+namespace actkin {
+
+class IndexReader;
+
+// What is asked of every prompt of one call: {.stream = "proj", .k = 100}, what is not named keeps its default.
+struct Query {
+  std::string stream = "ffwd";    // embedding, proj (output of the attention projection) or ffwd (of the feed-forward)
+  std::optional<int> block = {};  // from 0; -1 is the model's last. Without: the last that is built. Not for embedding
+  std::optional<int> t_i = {};    // compare with strings of t_i + 1 tokens; -1 is the longest. Without: the longest
+                                  // that is built of the block; for embedding the prompt's own length
+  std::string metric = "l2";      // or cosine
+  std::string order = "nearest";  // or farthest
+  std::optional<std::uint64_t> k = {};  // at least 1, at most the site's rows. Without: 10, or all where a site has
+                                        // fewer; all rows between low and high where one of them is given
+  std::optional<double> low = {};   // only rows at such a distance (l2) or of such a similarity (cosine), both ends
+  std::optional<double> high = {};  // included
+  std::string index = "exact";      // or an approximate one by its name (SiteInfo), which needs k where low or high is
+  std::string parameters = {};      // of an approximate index: "efSearch=64"
+  int threads = 0;                  // 1 to 1024; 0: as many as the processor has
+  bool next_tokens = false;         // whether each neighbor gets its own
+};
+
+// What followed a string somewhere in the corpus.
+struct NextToken {
+  std::string token;
+  std::uint32_t token_id = 0;  // from 0
+  std::uint64_t count = 0;     // how often; at least 1
+};
+
+// A row of a site, with its distance to what was asked.
+struct Neighbor {
+  std::uint64_t rank = 0;       // from 1; equal distances by string_id
+  std::uint64_t string_id = 0;  // from 1, as in SQL
+  std::string text;
+  double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity
+  std::optional<double> similarity;    // larger where closer: cosine, -1 to 1. None for l2
+  std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them
+};
+
+// The neighbors of one prompt by rank, and the site that was asked, every default filled in.
+struct NeighborList {
+  std::string stream;
+  int block = 0;  // 0 for embedding
+  int t_i = 0;
+  std::vector<Neighbor> rows;
+  std::uint64_t filled_up = 0;  // of them: rows that an approximate index did not find, so that exact search did
+};
+
+// How the next token is predicted from a prompt's neighbors.
+struct PredictionQuery {
+  std::string scheme = "progressive_ffwd_weight";  // built in, or saved in the directory
+  std::vector<int> t_is = {};  // of proj and ffwd, merged; negative: from the longest. Empty: the longest built
+  std::optional<std::uint64_t> k = {};  // at each t_i, and of all merged. Without: the scheme's, else 10
+  std::string metric = {};              // l2 or cosine. Empty: the scheme's, else l2
+  std::string merge = "nearest";        // which of the merged ones are kept; or farthest
+  int threads = 0;                      // as in Query
+};
+
+struct TokenProbability {
+  std::string token;
+  std::uint32_t token_id = 0;
+  double probability = 0;  // adds up to 1 over a distribution; below 0 where a scheme has negative weights
+};
+
+// Tokens whose probability is not 0: the most probable first, equal ones by token id.
+struct Distribution {
+  std::vector<TokenProbability> tokens;
+  std::vector<std::string> notes;  // what the user should know, a line each; at least one where there are no tokens
+};
+
+struct ModelInfo {
+  std::uint64_t vocabulary_size = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t heads = 0;    // a block
+  std::uint64_t embed = 0;    // dimensions of the residual stream
+  std::uint64_t context = 0;  // tokens that a prompt may have
+};
+
+// A matrix of rows x dimension numbers. Its rows are of the strings first_string_id to first_string_id + rows - 1.
+struct SiteInfo {
+  std::string stream;
+  int block = 0;  // 0 for embedding
+  int t_i = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t dimension = 0;
+  std::uint64_t first_string_id = 0;
+  std::string element;               // that numbers are stored as: float32 or float16
+  std::vector<std::string> indices;  // by name, each once: "exact", and approximate ones
+};
+
+struct IndexInfo {
+  std::string corpus;         // name of its file
+  std::uint64_t tokens = 0;   // in the corpus
+  std::uint64_t strings = 0;  // unique ones of 1 to string_length tokens
+  int string_length = 0;      // L
+  std::uint64_t vocabulary_size = 0;
+  std::optional<ModelInfo> model;  // none: strings and next-token counts only
+  std::vector<SiteInfo> sites;     // by stream, block, t_i
+};
+
+// What Verify found of a file, or of a part of the catalog.
+struct IndexFinding {
+  enum class State : std::uint8_t {
+    kSound,     // checked, and as written
+    kDamaged,   // not as written, missing, or contradicting something else
+    kLeftover,  // a file that is no part of the index: unfinished work, or somebody else's. Harmless
+    kAdded,     // what a user added to the catalog: a table, an index, a column. Harmless
+  };
+  std::string path;  // in the directory; of a part of the catalog "catalog.db: " and which
+  State state = State::kSound;
+  std::string message;  // why, in one line; empty where sound
+};
+
+// An index directory, open for reading. Files are mapped and opened when first needed, and kept open.
+//
+// Threads: one at a time. As many Index objects as one likes, in one process or in many, may be open on one directory,
+// also while 'actkin build' adds to it. A search itself runs on Query::threads.
+class Index {
+ public:
+  // Throws Error: kNotFound where there is none, kUnsupported where a newer actkin made it, kDamaged.
+  explicit Index(const std::filesystem::path& directory);
+  ~Index();
+  // Of what was moved from, every call throws Error kInvalidArgument.
+  Index(Index&&) noexcept;
+  Index& operator=(Index&&) noexcept;
+
+  // As the directory is now.
+  IndexInfo Info();
+
+  // The neighbors of a prompt: of its own output at its last token, whatever its length; for embedding of all its
+  // positions, compared with strings as long as itself. Throws Error: kInvalidArgument where the prompt is empty,
+  // longer than the model's context, or of a character outside the vocabulary, or the query makes no sense; kNotFound
+  // where the site or the index is not built.
+  NeighborList Neighbors(std::string_view prompt, const Query& query = {});
+  // The same for many, in one pass over the rows: an answer each, in their order.
+  std::vector<NeighborList> NeighborsOfPrompts(std::span<const std::string> prompts, const Query& query = {});
+  // Of a string of the corpus, its own row first. Throws Error kNotFound where there is no such string.
+  NeighborList NeighborsOfString(std::uint64_t string_id, const Query& query = {});
+  // Of a vector of the site's dimension, finite numbers, as the model would put it out.
+  NeighborList NeighborsOfVector(std::span<const float> vector, const Query& query = {});
+
+  // What follows a string of 1 to L tokens in the corpus: by count, the largest first, equal ones by token id. Empty
+  // where the corpus has no such string, or nothing but its end follows.
+  std::vector<NextToken> NextTokens(std::string_view string);
+  // Throws Error kNotFound where there is no such string.
+  std::vector<NextToken> NextTokensOfString(std::uint64_t string_id);
+
+  // By what follows the neighbors of a prompt. Throws Error kNotFound where there is no such scheme, or a site that it
+  // needs is not built.
+  Distribution Predict(std::string_view prompt, const PredictionQuery& query = {});
+  // By the model itself. Throws Error kNotFound where the directory has no model.
+  Distribution Model(std::string_view prompt);
+
+  // Copies rows of a site, unrotated and as float32: out gets string_ids.size() x SiteInfo::dimension numbers,
+  // row-major, in the order of string_ids, and must have exactly that size. block and t_i as in Query; block is not
+  // read for embedding. Throws Error kNotFound where the site is not built or has no row of a string.
+  void Rows(std::string_view stream, int block, int t_i, std::span<const std::uint64_t> string_ids,
+            std::span<float> out);
+
+  // Reads every byte of the directory and checks all checksums and invariants. `proceed` is told now and then how many
+  // bytes have been read of how many; where it returns false, Error kInterrupted is thrown.
+  std::vector<IndexFinding> Verify(const std::function<bool(std::uint64_t read, std::uint64_t bytes)>& proceed = {});
+
+ private:
+  // Throws Error where this was moved from.
+  IndexReader& reader();
+
+  std::unique_ptr<IndexReader> reader_;
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEX_H_
