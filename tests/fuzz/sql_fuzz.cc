@@ -1,4 +1,4 @@
-// Hostile arguments of the SQL functions, on a directory with every kind of index and experiment (tests/release).
+// Hostile arguments of the SQL functions, on a directory with every kind of index and experiment (directory.tar.xz).
 #include <sqlite3.h>
 
 #include <array>
