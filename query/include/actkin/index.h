@@ -39,12 +39,12 @@ struct Query {
   std::string order = "nearest";  // or farthest
   std::optional<std::uint64_t> k = {};  // at least 1, at most the site's rows. Without: 10, or all where a site has
                                         // fewer; all rows between low and high where one of them is given
-  std::optional<double> low = {};   // only rows at such a distance (l2) or of such a similarity (cosine), both ends
-  std::optional<double> high = {};  // included
-  std::string index = "exact";      // or an approximate one by its name (SiteInfo), which needs k where low or high is
-  std::string parameters = {};      // of an approximate index: "efSearch=64"
-  int threads = 0;                  // 1 to 1024; 0: as many as the processor has
-  bool next_tokens = false;         // whether each neighbor gets its own
+  std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (cosine), both ends
+  std::optional<double> high = {};      // included
+  std::string index = "exact";  // or an approximate one by its name (SiteInfo), which needs k where low or high is
+  std::string parameters = {};  // of an approximate index: "efSearch=64"
+  int threads = 0;              // 1 to 1024; 0: as many as the processor has
+  bool next_tokens = false;     // whether each neighbor gets its own
 };
 
 // What followed a string somewhere in the corpus.
@@ -142,6 +142,8 @@ struct IndexFinding {
 //
 // Threads: one at a time. As many Index objects as one likes, in one process or in many, may be open on one directory,
 // also while 'actkin build' adds to it. A search itself runs on Query::threads.
+//
+// Approximate indices other than HNSW need libactkin_faiss.so beside the program, or in its ../lib or ../lib/actkin.
 class Index {
  public:
   // Throws Error: kNotFound where there is none, kUnsupported where a newer actkin made it, kDamaged.
@@ -159,15 +161,15 @@ class Index {
   // longer than the model's context, or of a character outside the vocabulary, or the query makes no sense; kNotFound
   // where the site or the index is not built.
   NeighborList Neighbors(std::string_view prompt, const Query& query = {});
-  // The same for many, in one pass over the rows: an answer each, in their order.
+  // The same for many, those of one site in one search: an answer each, in their order.
   std::vector<NeighborList> NeighborsOfPrompts(std::span<const std::string> prompts, const Query& query = {});
-  // Of a string of the corpus, its own row first. Throws Error kNotFound where there is no such string.
+  // Of a string of the corpus: as of the prompt that it is. Throws Error kNotFound where there is no such string.
   NeighborList NeighborsOfString(std::uint64_t string_id, const Query& query = {});
   // Of a vector of the site's dimension, finite numbers, as the model would put it out.
   NeighborList NeighborsOfVector(std::span<const float> vector, const Query& query = {});
 
   // What follows a string of 1 to L tokens in the corpus: by count, the largest first, equal ones by token id. Empty
-  // where the corpus has no such string, or nothing but its end follows.
+  // where the corpus has no such string, or nothing but its end follows. Throws Error kUnsupported where it is longer.
   std::vector<NextToken> NextTokens(std::string_view string);
   // Throws Error kNotFound where there is no such string.
   std::vector<NextToken> NextTokensOfString(std::uint64_t string_id);
