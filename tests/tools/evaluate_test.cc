@@ -151,7 +151,7 @@ TEST_F(EvaluateTest, ASchemeOfAUserIsSavedUnderItsName) {
   EXPECT_THAT(all.err, HasSubstr("left out for l2"));
   const CommandResult other_metric = RunCommand({"predict", index, "abba ", "--scheme", "mine", "--metric", "l2"});
   EXPECT_EQ(other_metric.status, 2);
-  EXPECT_THAT(other_metric.err, HasSubstr("--metric cosine"));
+  EXPECT_THAT(other_metric.err, HasSubstr("its bands are in cosine"));
   ExpectSound(index);
 }
 
