@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tools/benchmarks/peer_modules.h"
+#include "tools/benchmarks/peers/peer_modules.h"
 
 namespace actkin {
 namespace {

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "tools/benchmarks/peer_modules.h"
+#include "tools/benchmarks/peers/peer_modules.h"
 #include "tools/benchmarks/plan.h"
 #include "tools/benchmarks/site_workload.h"
 

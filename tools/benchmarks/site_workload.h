@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "query/reader/index_reader.h"
-#include "tools/benchmarks/peer.h"
+#include "tools/benchmarks/peers/peer.h"
 
 namespace actkin {
 

@@ -1,4 +1,4 @@
-#include "tools/benchmarks/peer_modules.h"
+#include "tools/benchmarks/peers/peer_modules.h"
 
 #include <dlfcn.h>
 

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "tools/benchmarks/peer.h"
+#include "tools/benchmarks/peers/peer.h"
 
 namespace actkin {
 namespace {

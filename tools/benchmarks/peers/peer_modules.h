@@ -1,10 +1,10 @@
-#ifndef ACTKIN_TOOLS_BENCHMARKS_PEER_MODULES_H_
-#define ACTKIN_TOOLS_BENCHMARKS_PEER_MODULES_H_
+#ifndef ACTKIN_TOOLS_BENCHMARKS_PEERS_PEER_MODULES_H_
+#define ACTKIN_TOOLS_BENCHMARKS_PEERS_PEER_MODULES_H_
 
 #include <string>
 #include <vector>
 
-#include "tools/benchmarks/peer.h"
+#include "tools/benchmarks/peers/peer.h"
 
 namespace actkin {
 
@@ -17,4 +17,4 @@ const PeerKind& FindPeer(const std::string& name);
 
 }  // namespace actkin
 
-#endif  // ACTKIN_TOOLS_BENCHMARKS_PEER_MODULES_H_
+#endif  // ACTKIN_TOOLS_BENCHMARKS_PEERS_PEER_MODULES_H_

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "tools/benchmarks/peer.h"
+#include "tools/benchmarks/peers/peer.h"
 
 namespace actkin {
 namespace {

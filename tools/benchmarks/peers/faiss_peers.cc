@@ -14,7 +14,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "tools/benchmarks/peer.h"
+#include "tools/benchmarks/peers/peer.h"
 
 namespace actkin {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "schema/error.h"
 #include "storage/catalog/sqlite.h"
-#include "tools/benchmarks/peer.h"
+#include "tools/benchmarks/peers/peer.h"
 
 namespace actkin {
 namespace {

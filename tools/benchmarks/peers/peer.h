@@ -1,5 +1,5 @@
-#ifndef ACTKIN_TOOLS_BENCHMARKS_PEER_H_
-#define ACTKIN_TOOLS_BENCHMARKS_PEER_H_
+#ifndef ACTKIN_TOOLS_BENCHMARKS_PEERS_PEER_H_
+#define ACTKIN_TOOLS_BENCHMARKS_PEERS_PEER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -66,4 +66,4 @@ PeerModule SqlitePeers();
 
 }  // namespace actkin
 
-#endif  // ACTKIN_TOOLS_BENCHMARKS_PEER_H_
+#endif  // ACTKIN_TOOLS_BENCHMARKS_PEERS_PEER_H_

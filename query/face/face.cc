@@ -1,11 +1,10 @@
-#include "actkin/index.h"
-
 #include <algorithm>
 #include <exception>
 #include <new>
 #include <thread>
 #include <utility>
 
+#include "actkin/index.h"
 #include "query/predict/prediction.h"
 #include "query/predict/token_totals.h"
 #include "query/reader/index_reader.h"
