@@ -132,7 +132,11 @@ Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tok
     }
   }
   if (query.block) {
-    site.block = *query.block < 0 ? BlockCount(*catalog_) + *query.block : *query.block;
+    const int blocks = *query.block < 0 ? BlockCount(*catalog_) : 0;
+    if (*query.block < -blocks) {
+      FailUsage(ErrorCode::kNotFound, "block {}: counts from the end of {} blocks", *query.block, blocks);
+    }
+    site.block = blocks + *query.block;
   } else {
     for (const Site& other : built) site.block = std::max(site.block, other.block);
   }
