@@ -46,7 +46,7 @@ TEST_F(FlagsTest, BlocksAndPositionsAreListsThatMayCountFromTheEnd) {
   const CommandResult tables = RunCommand({"query", Index(), "abba ", "--block", "0,1", "-k", "2"});
   EXPECT_THAT(tables.out, AllOf(HasSubstr("ffwd block 0 t_i 4"), HasSubstr("ffwd block 1 t_i 4")));
   ExpectFailure({"query", Index(), "abba ", "--block", "x"}, 2, "--block \"x\"");
-  ExpectFailure({"query", Index(), "abba ", "--block", "-3"}, 2, "there are blocks 0-1");
+  ExpectFailure({"query", Index(), "abba ", "--block", "-3"}, 2, "block -3: counts from the end of 2 blocks");
 }
 
 TEST_F(FlagsTest, OtherCommandsReadTheSameLists) {
