@@ -12,8 +12,15 @@ namespace {
 template <typename Value>
 using NameOf = std::pair<Value, std::string_view>;
 
-constexpr std::array<NameOf<Stream>, 3> kStreams{
-    {{Stream::kEmbedding, "embedding"}, {Stream::kProj, "proj"}, {Stream::kFfwd, "ffwd"}}};
+constexpr std::array<NameOf<Stream>, 4> kStreams{{{Stream::kEmbedding, "embedding"},
+                                                  {Stream::kProj, "proj"},
+                                                  {Stream::kFfwd, "ffwd"},
+                                                  {Stream::kResidual, "residual"}}};
+// Of HookedTransformer. Its hook_embed and hook_pos_embed add up to the embedding.
+constexpr std::array<NameOf<Stream>, 4> kTransformerLensNames{{{Stream::kEmbedding, "embed"},
+                                                               {Stream::kProj, "attn_out"},
+                                                               {Stream::kFfwd, "mlp_out"},
+                                                               {Stream::kResidual, "resid_post"}}};
 constexpr std::array<NameOf<Metric>, 2> kMetrics{{{Metric::kL2, "l2"}, {Metric::kCosine, "cosine"}}};
 constexpr std::array<NameOf<Order>, 2> kOrders{{{Order::kNearest, "nearest"}, {Order::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Merge>, 2> kMerges{{{Merge::kNearest, "nearest"}, {Merge::kFarthest, "farthest"}}};
@@ -41,11 +48,19 @@ Value Parse(const std::array<NameOf<Value>, count>& names, std::string_view what
 }  // namespace
 
 std::string_view Name(Stream stream) { return Lookup(kStreams, stream); }
+std::string_view TransformerLensName(Stream stream) { return Lookup(kTransformerLensNames, stream); }
 std::string_view Name(Metric metric) { return Lookup(kMetrics, metric); }
 std::string_view Name(Order order) { return Lookup(kOrders, order); }
 std::string_view Name(Merge merge) { return Lookup(kMerges, merge); }
 std::string_view Name(Element element) { return Lookup(kElements, element); }
-Stream ParseStream(std::string_view text) { return Parse(kStreams, "stream", text); }
+Stream ParseStream(std::string_view text) {
+  constexpr std::string_view kHook = "hook_";
+  const std::string_view bare = text.starts_with(kHook) ? text.substr(kHook.size()) : text;
+  for (const auto& [stream, name] : kTransformerLensNames) {
+    if (name == bare) return stream;
+  }
+  return Parse(kStreams, "stream", text);
+}
 Metric ParseMetric(std::string_view text) { return Parse(kMetrics, "metric", text); }
 Order ParseOrder(std::string_view text) { return Parse(kOrders, "order", text); }
 Merge ParseMerge(std::string_view text) { return Parse(kMerges, "merge", text); }
