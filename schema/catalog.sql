@@ -1,12 +1,30 @@
--- The catalog of an index directory, format 2. Tables and columns that users rely on may gain columns, never lose or
+-- The catalog of an index directory, format 3. Tables and columns that users rely on may gain columns, never lose or
 -- rename one.
 
--- One row: the text that the directory was made from. string_length is L, the longest strings kept.
+-- One row: the text that the directory was made from. string_length is L, the most tokens of the strings kept.
 CREATE TABLE IF NOT EXISTS corpus(
   name          TEXT    NOT NULL,
   sha256        TEXT    NOT NULL,
   characters    INTEGER NOT NULL,
-  string_length INTEGER NOT NULL
+  string_length INTEGER NOT NULL,
+  token_count   INTEGER NOT NULL
+);
+
+-- The corpus's documents, one after the other: tokens first_position to first_position + token_count - 1.
+CREATE TABLE IF NOT EXISTS document(
+  document_id    INTEGER PRIMARY KEY,
+  name           TEXT    NOT NULL,
+  first_position INTEGER NOT NULL,
+  token_count    INTEGER NOT NULL
+);
+
+-- One row: how texts are cut into tokens. kind: 'characters' (the tokens are those of the table token), or 'bpe' (a file
+-- declares it, tokenizer.json, as it was given).
+CREATE TABLE IF NOT EXISTS tokenizer(
+  kind     TEXT NOT NULL,
+  file     TEXT,
+  bytes    INTEGER,
+  checksum TEXT   -- xxh3 of the file
 );
 
 -- One row, or none in a directory of strings and counts alone.
@@ -17,12 +35,15 @@ CREATE TABLE IF NOT EXISTS model(
   blocks          INTEGER NOT NULL,
   heads           INTEGER NOT NULL,
   embed           INTEGER NOT NULL,
-  context         INTEGER NOT NULL
+  context         INTEGER NOT NULL,
+  bos_token_id    INTEGER            -- of the token that stands before every string and prompt; NULL: none does
 );
 
+-- text: for people, bytes that are not UTF-8 as \xNN; two tokens may have the same. bytes: empty where the id is not used.
 CREATE TABLE IF NOT EXISTS token(
   token_id INTEGER PRIMARY KEY,
-  text     TEXT    NOT NULL UNIQUE
+  text     TEXT    NOT NULL,
+  bytes    BLOB    NOT NULL
 );
 
 -- How many strings there are of each length. The first row_count of them are the rows of the sites at t_i = length - 1.
@@ -33,11 +54,14 @@ CREATE TABLE IF NOT EXISTS string_length(
   first_string_id INTEGER NOT NULL
 );
 
+-- tokens: the ids, big-endian, of one byte each in a vocabulary of at most 255 tokens, two up to 65,535, else four; unique.
+-- length: how many. text: for people; two strings may have the same.
 CREATE TABLE IF NOT EXISTS string(
   string_id   INTEGER PRIMARY KEY,
   length      INTEGER NOT NULL,
   text        TEXT    NOT NULL,
-  occurrences INTEGER NOT NULL
+  occurrences INTEGER NOT NULL,
+  tokens      BLOB    NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS next_token(
@@ -48,9 +72,10 @@ CREATE TABLE IF NOT EXISTS next_token(
 ) WITHOUT ROWID;
 
 -- For people: what follows a prefix, how often, and with which probability.
-CREATE VIEW IF NOT EXISTS next_token_map(length, prefix, token, count, probability) AS
+CREATE VIEW IF NOT EXISTS next_token_map(length, prefix, token, count, probability, string_id, token_id) AS
 SELECT string.length, string.text, token.text, next_token.count,
-       CAST(next_token.count AS REAL) / (SELECT sum(count) FROM next_token WHERE string_id = string.string_id)
+       CAST(next_token.count AS REAL) / (SELECT sum(count) FROM next_token WHERE string_id = string.string_id),
+       string.string_id, token.token_id
   FROM string JOIN next_token USING (string_id) JOIN token USING (token_id);
 
 -- Which string each row of the sites at a t_i belongs to.
@@ -62,17 +87,22 @@ CREATE TABLE IF NOT EXISTS row_order(
   checksum  TEXT    NOT NULL   -- xxh3 of the file's header, which holds the checksums of its sections
 );
 
+-- rows: what a row stands for. 'strings': one of t_i + 1 tokens. 'positions': a token of the corpus, seen with the tokens
+-- before it in windows of `window` tokens that advance by `stride`; then t_i and first_string_id are NULL.
 CREATE TABLE IF NOT EXISTS site(
   site_id         INTEGER PRIMARY KEY,
   stream          TEXT    NOT NULL,
   block           INTEGER NOT NULL,
-  t_i             INTEGER NOT NULL,
+  t_i             INTEGER,
   dimension       INTEGER NOT NULL,
   row_count       INTEGER NOT NULL,
-  first_string_id INTEGER NOT NULL,
+  first_string_id INTEGER,
   element         TEXT    NOT NULL,
-  UNIQUE (stream, block, t_i)
+  rows            TEXT    NOT NULL,
+  window          INTEGER,
+  stride          INTEGER
 );
+CREATE UNIQUE INDEX IF NOT EXISTS site_place ON site(stream, block, ifnull(t_i, -1));
 
 -- The files that hold a site's rows, each a range of them.
 CREATE TABLE IF NOT EXISTS vector_file(
@@ -122,17 +152,18 @@ CREATE TABLE IF NOT EXISTS prompt_set(
   name          TEXT    NOT NULL UNIQUE,
   length        INTEGER NOT NULL,  -- tokens of each prompt
   prompt_count  INTEGER NOT NULL,
-  sha256        TEXT    NOT NULL,  -- of the prompts as a JSON array
+  sha256        TEXT    NOT NULL,  -- of a JSON array of texts; of lists of ids, but for the tokenizer 'characters'
   seed          INTEGER,
   imported      INTEGER NOT NULL
 );
 
--- number: from 0. string_id: the prompt's own string, where the corpus has it.
+-- number: from 0. string_id: the prompt's own string, where the corpus has it. tokens: as in the table string.
 CREATE TABLE IF NOT EXISTS prompt(
   prompt_set_id INTEGER NOT NULL REFERENCES prompt_set,
   number        INTEGER NOT NULL,
   text          TEXT    NOT NULL,
   string_id     INTEGER,
+  tokens        BLOB    NOT NULL,
   PRIMARY KEY (prompt_set_id, number)
 ) WITHOUT ROWID;
 

@@ -7,14 +7,16 @@ namespace actkin {
 
 // "actk": tells a catalog from any other SQLite database.
 inline constexpr std::int32_t kCatalogApplicationId = 0x6163746B;
-// The catalog's user_version. 1: without content_checksum. Earlier ones are migrated by the first command that writes.
-inline constexpr std::int32_t kCatalogVersion = 2;
+// The catalog's user_version. A catalog of another version is refused.
+inline constexpr std::int32_t kCatalogVersion = 3;
 
 // The statements that make what is not there of an empty catalog (catalog.sql).
 extern const char kCatalogSql[];
 
-// Unique on (length, text); made once the strings are in. The text comes first so that a text alone is found too.
-inline constexpr char kStringIndexSql[] = "CREATE UNIQUE INDEX string_text ON string(text, length)";
+// Made once the strings are in. A text may be that of several strings.
+inline constexpr char kStringIndexSql[] =
+    "CREATE INDEX string_text ON string(text, length);"
+    "CREATE UNIQUE INDEX string_tokens ON string(tokens)";
 
 }  // namespace actkin
 

@@ -11,6 +11,7 @@
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
 #include "schema/text.h"
+#include "schema/token_bytes.h"
 
 namespace actkin {
 namespace {
@@ -48,6 +49,10 @@ auto ReadWord(const Parser& parse, const std::string& text) {
 SiteRow ReadSiteRow(const SqliteStatement& statement) {
   SiteRow row;
   row.site_id = statement.Integer(0);
+  if (statement.TextView(8) != kRowsOfStrings) {
+    Fail(ErrorCode::kUnsupported, "the catalog was written by a newer actkin, or is damaged: a site has rows of {}",
+         Quote(statement.TextView(8)));
+  }
   row.site = {ReadWord(ParseStream, statement.Text(1)), SmallNumber(statement, 2), SmallNumber(statement, 3)};
   row.dimension = Count(statement, 4);
   row.row_count = Count(statement, 5);
@@ -65,7 +70,28 @@ bool Exists(const std::filesystem::path& path) {
 }
 
 constexpr char kSiteColumns[] =
-    "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element FROM ";
+    "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element, rows FROM ";
+constexpr char kStringColumns[] = "SELECT string_id, length, text, occurrences, tokens FROM ";
+
+// What can be told, of a catalog of an earlier format, about how it was built. Its tables corpus and model had these
+// columns in every version.
+std::string CommandToBuildAnew(sqlite3* connection, const std::string& schema, const std::string& file) {
+  const std::filesystem::path directory = std::filesystem::path(file).parent_path();
+  std::string corpus = "CORPUS";
+  std::string rest;
+  try {
+    SqliteStatement statement(connection, fmt::format("SELECT name, string_length FROM \"{}\".corpus", schema));
+    if (statement.Step()) {
+      corpus = ShellQuote(statement.Text(0));
+      rest += fmt::format(" --length {}", statement.Integer(1));
+    }
+    SqliteStatement model(connection, fmt::format("SELECT file FROM \"{}\".model", schema));
+    if (model.Step()) rest += " --model " + ShellQuote((directory / model.Text(0)).string());
+  } catch (const Error&) {
+    // The rest of the line says enough.
+  }
+  return fmt::format("actkin build {}{} --out NEW.actkin", corpus, rest);
+}
 
 }  // namespace
 
@@ -109,12 +135,17 @@ Catalog::Catalog(sqlite3* connection, std::string schema) : connection_(connecti
     if (file == nullptr || *file == '\0') FailDamaged("schema {}: this database is no actkin catalog", Quote(schema_));
     FailDamaged("{}: this database is no actkin catalog", file);
   }
-  version_ = pragma("user_version");
-  if (version_ > kCatalogVersion) {
-    Fail(ErrorCode::kUnsupported, "{}: the catalog has version {}, this program reads up to {}: use a newer actkin",
-         file, version_, kCatalogVersion);
+  const std::int64_t version = pragma("user_version");
+  if (version > kCatalogVersion) {
+    Fail(ErrorCode::kUnsupported, "{}: written by a newer actkin: its catalog has version {}, this program reads {}",
+         file, version, kCatalogVersion);
   }
-  if (version_ < 1) FailDamaged("{}: the catalog has version {}, which no actkin wrote", file, version_);
+  if (version < 1) FailDamaged("{}: the catalog has version {}, which no actkin wrote", file, version);
+  if (version < kCatalogVersion) {
+    Fail(ErrorCode::kUnsupported,
+         "{}: written by an older actkin: its catalog has version {}, this program reads {}: build it anew: {}", file,
+         version, kCatalogVersion, CommandToBuildAnew(connection_, schema_, file));
+  }
 }
 
 SqliteStatement& Catalog::Prepare(std::optional<SqliteStatement>& kept, const char* sql) {
@@ -123,16 +154,44 @@ SqliteStatement& Catalog::Prepare(std::optional<SqliteStatement>& kept, const ch
 }
 
 CorpusRow Catalog::Corpus() {
-  SqliteStatement statement(connection_,
-                            fmt::format("SELECT name, sha256, characters, string_length FROM \"{}\".corpus", schema_));
+  SqliteStatement statement(
+      connection_,
+      fmt::format("SELECT name, sha256, characters, string_length, token_count FROM \"{}\".corpus", schema_));
   if (!statement.Step()) FailDamaged("the catalog is damaged: its table corpus is empty");
-  return {statement.Text(0), statement.Text(1), Count(statement, 2), SmallNumber(statement, 3)};
+  return {statement.Text(0), statement.Text(1), Count(statement, 2), SmallNumber(statement, 3), Count(statement, 4)};
+}
+
+std::vector<DocumentRow> Catalog::Documents() {
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT document_id, name, first_position, token_count FROM \"{}\".document "
+                                        "ORDER BY document_id",
+                                        schema_));
+  std::vector<DocumentRow> rows;
+  while (statement.Step()) {
+    rows.push_back({statement.Integer(0), statement.Text(1), Count(statement, 2), Count(statement, 3)});
+  }
+  return rows;
+}
+
+TokenizerRow Catalog::Tokenizer() {
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT kind, file, bytes, checksum FROM \"{}\".tokenizer", schema_));
+  if (!statement.Step()) FailDamaged("the catalog is damaged: its table tokenizer is empty");
+  const std::string kind = statement.Text(0);
+  if (kind == kCharactersKind) return {};
+  if (kind != kBpeKind) {
+    Fail(ErrorCode::kUnsupported, "the catalog was written by a newer actkin, or is damaged: its tokenizer is {}",
+         Quote(kind));
+  }
+  return {ReadFileRow(statement, 1)};
 }
 
 std::optional<ModelRow> Catalog::Model() {
   SqliteStatement statement(
       connection_,
-      fmt::format("SELECT file, sha256, vocabulary_size, blocks, heads, embed, context FROM \"{}\".model", schema_));
+      fmt::format("SELECT file, sha256, vocabulary_size, blocks, heads, embed, context, bos_token_id "
+                  "FROM \"{}\".model",
+                  schema_));
   if (!statement.Step()) return std::nullopt;
   ModelRow row;
   row.file = statement.Text(0);
@@ -142,18 +201,63 @@ std::optional<ModelRow> Catalog::Model() {
   row.shape.heads = statement.Integer(4);
   row.shape.embed = statement.Integer(5);
   row.shape.context = statement.Integer(6);
+  if (!statement.IsNull(7)) {
+    const std::int64_t token = statement.Integer(7);
+    if (token < 0 || token >= row.shape.vocabulary_size) {
+      FailDamaged("the catalog is damaged: no model begins with token {}", token);
+    }
+    row.bos_token_id = static_cast<TokenId>(token);
+  }
   for (int column = 2; column <= 6; ++column) {
-    constexpr std::int64_t kMost = std::int64_t{1} << 20;  // of anything that a model has
+    // Of tokens, of anything else that a model has.
+    const std::int64_t most = std::int64_t{1} << (column == 2 ? 31 : 20);
     const std::int64_t size = statement.Integer(column);
-    if (size < 1 || size > kMost) FailDamaged("the catalog is damaged: no model has a size of {}", size);
+    if (size < 1 || size > most) FailDamaged("the catalog is damaged: no model has a size of {}", size);
   }
   return row;
 }
 
+std::size_t Catalog::TokenCount() {
+  if (!token_count_) {
+    // Ids are 0, 1, 2, ...: counting them all would read the whole table.
+    SqliteStatement statement(connection_, fmt::format("SELECT max(token_id) FROM \"{}\".token", schema_));
+    if (!statement.Step() || statement.IsNull(0)) FailDamaged("the catalog is damaged: its table token is empty");
+    const std::int64_t last = statement.Integer(0);
+    if (last < 0 || last >= std::numeric_limits<std::int32_t>::max()) {
+      FailDamaged("the catalog is damaged: its last token is {}", last);
+    }
+    token_count_ = static_cast<std::size_t>(last) + 1;
+  }
+  return *token_count_;
+}
+
+int Catalog::TokenWidth() { return actkin::TokenWidth(TokenCount()); }
+
+TokenRow Catalog::Token(TokenId token) {
+  SqliteStatement& statement = Prepare(token_, "SELECT text, bytes FROM \"{schema}\".token WHERE token_id = ?1");
+  statement.Bind(token);
+  if (!statement.Step()) FailDamaged("the catalog is damaged: it has no token {}", token);
+  TokenRow row{statement.Text(0), std::string(statement.Blob(1))};
+  statement.Reset();
+  return row;
+}
+
+std::vector<TokenRow> Catalog::Tokens() {
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT token_id, text, bytes FROM \"{}\".token ORDER BY token_id", schema_));
+  std::vector<TokenRow> rows;
+  while (statement.Step()) {
+    if (statement.Integer(0) != static_cast<std::int64_t>(rows.size())) {
+      FailDamaged("the catalog is damaged: it has no token {}", rows.size());
+    }
+    rows.push_back({statement.Text(1), std::string(statement.Blob(2))});
+  }
+  return rows;
+}
+
 std::vector<std::string> Catalog::TokenTexts() {
-  SqliteStatement statement(connection_, fmt::format("SELECT text FROM \"{}\".token ORDER BY token_id", schema_));
   std::vector<std::string> texts;
-  while (statement.Step()) texts.push_back(statement.Text(0));
+  for (TokenRow& row : Tokens()) texts.push_back(std::move(row.text));
   return texts;
 }
 
@@ -226,35 +330,63 @@ std::optional<FileRow> Catalog::RowOrder(int t_i) {
   return ReadFileRow(statement, 0);
 }
 
-std::optional<StringRow> Catalog::FindString(std::string_view text, int length) {
-  SqliteStatement& statement =
-      Prepare(find_string_,
-              "SELECT string_id, length, text, occurrences FROM \"{schema}\".string WHERE text = ?1 AND length = ?2");
-  statement.Bind(text, length);
-  if (!statement.Step()) return std::nullopt;
-  StringRow row{Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)};
-  statement.Reset();
+StringRow Catalog::ReadString(const SqliteStatement& statement) {
+  StringRow row{Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3), {}};
+  const std::string_view bytes = statement.Blob(4);
+  const auto width = static_cast<std::size_t>(TokenWidth());
+  if (row.length < 1 || bytes.size() != static_cast<std::size_t>(row.length) * width) {
+    FailDamaged("the catalog is damaged: string {} of {} tokens has {} bytes of them", row.string_id, row.length,
+                bytes.size());
+  }
+  row.tokens = TokensOfBytes(bytes, static_cast<int>(width));
+  for (const TokenId token : row.tokens) {
+    if (token >= TokenCount()) {
+      FailDamaged("the catalog is damaged: token {} is in string {}, there are {} tokens", token, row.string_id,
+                  TokenCount());
+    }
+  }
   return row;
 }
 
+std::optional<StringRow> Catalog::FindString(std::span<const TokenId> tokens) {
+  if (!find_string_) {
+    find_string_.emplace(connection_, fmt::format("{}\"{}\".string WHERE tokens = ?1", kStringColumns, schema_));
+  }
+  const std::string bytes = TokenBytes(tokens, TokenWidth());
+  find_string_->Bind(SqliteBlob{bytes});
+  if (!find_string_->Step()) return std::nullopt;
+  StringRow row = ReadString(*find_string_);
+  find_string_->Reset();
+  return row;
+}
+
+std::vector<StringRow> Catalog::StringsOfText(std::string_view text, int length) {
+  SqliteStatement statement(connection_,
+                            fmt::format("{}\"{}\".string WHERE text = ?1 AND length = ?2 ORDER BY string_id",
+                                        kStringColumns, schema_));
+  statement.Bind(text, length);
+  std::vector<StringRow> rows;
+  while (statement.Step()) rows.push_back(ReadString(statement));
+  return rows;
+}
+
 StringRow Catalog::String(StringId string_id) {
-  SqliteStatement& statement =
-      Prepare(string_, "SELECT string_id, length, text, occurrences FROM \"{schema}\".string WHERE string_id = ?1");
-  statement.Bind(string_id);
-  if (!statement.Step()) FailDamaged("the catalog is damaged: it has no string {}", string_id);
-  StringRow row{Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)};
-  statement.Reset();
+  if (!string_) {
+    string_.emplace(connection_, fmt::format("{}\"{}\".string WHERE string_id = ?1", kStringColumns, schema_));
+  }
+  string_->Bind(string_id);
+  if (!string_->Step()) FailDamaged("the catalog is damaged: it has no string {}", string_id);
+  StringRow row = ReadString(*string_);
+  string_->Reset();
   return row;
 }
 
 void Catalog::ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& report) {
-  SqliteStatement statement(connection_, fmt::format("SELECT string_id, length, text, occurrences FROM \"{}\".string "
-                                                     "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id",
-                                                     schema_));
+  SqliteStatement statement(connection_,
+                            fmt::format("{}\"{}\".string WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id",
+                                        kStringColumns, schema_));
   statement.Bind(first, end);
-  while (statement.Step()) {
-    report({Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3)});
-  }
+  while (statement.Step()) report(ReadString(statement));
 }
 
 std::vector<NextTokenCount> Catalog::NextTokens(StringId string_id) {
@@ -281,11 +413,10 @@ void Catalog::ForEachNextToken(StringId first, StringId end,
 }
 
 NextTokenCount Catalog::ReadNextToken(const SqliteStatement& statement, int column, StringId string_id) {
-  if (!token_count_) token_count_ = static_cast<std::int64_t>(TokenTexts().size());
   const std::int64_t token = statement.Integer(column);
-  if (token < 0 || token >= *token_count_) {
+  if (token < 0 || token >= static_cast<std::int64_t>(TokenCount())) {
     FailDamaged("the catalog is damaged: token {} follows string {}, there are {} tokens", token, string_id,
-                *token_count_);
+                TokenCount());
   }
   return {static_cast<TokenId>(token), Count(statement, column + 1)};
 }

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,12 +24,26 @@ struct CorpusRow {
   std::string sha256;
   std::uint64_t characters = 0;
   int string_length = 0;  // L
+  std::uint64_t token_count = 0;
+};
+
+struct DocumentRow {
+  std::int64_t document_id = 0;
+  std::string name;
+  std::uint64_t first_position = 0;
+  std::uint64_t token_count = 0;
 };
 
 struct ModelRow {
   std::string file;
   std::string sha256;
   ModelShape shape;  // head_size and hidden are 0: they are read off the file
+  std::optional<TokenId> bos_token_id = {};  // of the token that stands before every string and prompt
+};
+
+struct TokenRow {
+  std::string text;   // for people
+  std::string bytes;  // that it stands for
 };
 
 struct LengthRow {
@@ -44,6 +58,11 @@ struct FileRow {
   std::string file;
   std::uint64_t bytes = 0;
   std::string checksum;
+};
+
+// How texts are cut into tokens.
+struct TokenizerRow {
+  std::optional<FileRow> file;  // tokenizer.json; none: the tokens are characters. The checksum is of the whole file
 };
 
 struct VectorFileRow {
@@ -88,8 +107,9 @@ struct RecallRow {
 struct StringRow {
   StringId string_id = 0;
   int length = 0;
-  std::string text;
+  std::string text;  // for people; two strings may have the same
   std::uint64_t occurrences = 0;
+  std::vector<TokenId> tokens;
 };
 
 // How often a token follows a string: its next-token count.
@@ -99,29 +119,42 @@ struct NextTokenCount {
 };
 
 inline constexpr char kExactIndexName[] = "exact";
+// Words of the columns tokenizer.kind and site.rows.
+inline constexpr char kCharactersKind[] = "characters";
+inline constexpr char kBpeKind[] = "bpe";
+inline constexpr char kRowsOfStrings[] = "strings";
 
 // Reads the catalog over a connection that somebody else owns, in the named schema of it ("main", or an attached one).
 // One thread at a time. Statements are kept prepared.
 class Catalog {
  public:
-  // Throws Error when the database is no catalog, or one from a newer version.
+  // Throws Error when the database is no catalog, or one of another version: how to build it anew.
   explicit Catalog(sqlite3* connection, std::string schema = "main");
 
   sqlite3* connection() const { return connection_; }
-  std::int64_t version() const { return version_; }
   const std::string& schema() const { return schema_; }
 
   CorpusRow Corpus();
+  std::vector<DocumentRow> Documents();  // by id
+  TokenizerRow Tokenizer();
   std::optional<ModelRow> Model();
-  std::vector<std::string> TokenTexts();  // by token id
-  std::vector<LengthRow> Lengths();       // 1..L
+  std::size_t TokenCount();  // of the tokenizer; a model may know more
+  int TokenWidth();          // bytes of an id in `tokens` (schema/token_bytes.h)
+  // REQUIRES: token < TokenCount(). Throws Error where the catalog is damaged.
+  TokenRow Token(TokenId token);
+  std::vector<TokenRow> Tokens();          // by token id
+  std::vector<std::string> TokenTexts();   // by token id
+  std::vector<LengthRow> Lengths();        // 1..L
   std::vector<SiteRow> Sites();           // by stream, block, t_i
   std::optional<SiteRow> FindSite(const Site& site);
   std::vector<VectorFileRow> VectorFiles(std::int64_t site_id);  // by first row
   std::vector<SiteIndexRow> SiteIndices(std::int64_t site_id);
   std::optional<FileRow> RowOrder(int t_i);
 
-  std::optional<StringRow> FindString(std::string_view text, int length);
+  // Of 1 to L tokens, each below TokenCount().
+  std::optional<StringRow> FindString(std::span<const TokenId> tokens);
+  // The strings of a text and of so many tokens, in order of their ids.
+  std::vector<StringRow> StringsOfText(std::string_view text, int length);
   // Throws Error when there is no such string.
   StringRow String(StringId string_id);
   // The strings [first, end), in order of their ids.
@@ -133,13 +166,15 @@ class Catalog {
 
  private:
   SqliteStatement& Prepare(std::optional<SqliteStatement>& kept, const char* sql);
+  // From the columns that kStringColumns names.
+  StringRow ReadString(const SqliteStatement& statement);
   // From the columns token_id and count. Throws Error where there is no such token.
   NextTokenCount ReadNextToken(const SqliteStatement& statement, int column, StringId string_id);
 
   sqlite3* connection_;
   std::string schema_;
-  std::int64_t version_ = 0;
-  std::optional<std::int64_t> token_count_;
+  std::optional<std::size_t> token_count_;
+  std::optional<SqliteStatement> token_;
   std::optional<SqliteStatement> find_string_;
   std::optional<SqliteStatement> string_;
   std::optional<SqliteStatement> next_tokens_;

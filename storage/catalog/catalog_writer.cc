@@ -5,7 +5,6 @@
 
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
-#include "storage/catalog/catalog_migration.h"
 #include "storage/catalog/catalog_objects.h"
 #include "storage/machine/file.h"
 
@@ -69,24 +68,50 @@ NewCatalog::NewCatalog(const std::filesystem::path& path) : path_(path) {
       fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", kCatalogApplicationId, kCatalogVersion));
   connection_->Execute("BEGIN");
   connection_->Execute(kCatalogSql);
-  add_string_.emplace(connection_->handle(), InsertSql("string", "?1, ?2, ?3, ?4"));
+  add_string_.emplace(connection_->handle(), InsertSql("string", "?1, ?2, ?3, ?4, ?5"));
   add_next_token_.emplace(connection_->handle(), InsertSql("next_token", "?1, ?2, ?3"));
 }
 
-void NewCatalog::AddCorpus(const CorpusRow& corpus, std::span<const std::string> token_texts) {
-  SqliteStatement(connection_->handle(), InsertSql("corpus", "?1, ?2, ?3, ?4"))
-      .Bind(corpus.name, corpus.sha256, corpus.characters, corpus.string_length)
+void NewCatalog::AddCorpus(const CorpusRow& corpus, std::span<const DocumentRow> documents) {
+  SqliteStatement(connection_->handle(), InsertSql("corpus", "?1, ?2, ?3, ?4, ?5"))
+      .Bind(corpus.name, corpus.sha256, corpus.characters, corpus.string_length, corpus.token_count)
       .Run();
   checksums_["corpus"] += row_.Add(corpus.name)
                               .Add(corpus.sha256)
                               .Add(static_cast<std::int64_t>(corpus.characters))
                               .Add(std::int64_t{corpus.string_length})
+                              .Add(static_cast<std::int64_t>(corpus.token_count))
                               .Take();
-  SqliteStatement add_token(connection_->handle(), InsertSql("token", "?1, ?2"));
-  for (std::size_t token = 0; token < token_texts.size(); ++token) {
-    add_token.Bind(token, token_texts[token]).Run();
-    checksums_["token"] += row_.Add(static_cast<std::int64_t>(token)).Add(token_texts[token]).Take();
+  SqliteStatement add_document(connection_->handle(), InsertSql("document", "?1, ?2, ?3, ?4"));
+  for (const DocumentRow& row : documents) {
+    add_document.Bind(row.document_id, row.name, row.first_position, row.token_count).Run();
+    checksums_["document"] += row_.Add(row.document_id)
+                                  .Add(row.name)
+                                  .Add(static_cast<std::int64_t>(row.first_position))
+                                  .Add(static_cast<std::int64_t>(row.token_count))
+                                  .Take();
   }
+}
+
+void NewCatalog::AddTokenizer(const TokenizerRow& tokenizer) {
+  SqliteStatement add(connection_->handle(), InsertSql("tokenizer", "?1, ?2, ?3, ?4"));
+  if (tokenizer.file) {
+    add.Bind(kBpeKind, tokenizer.file->file, tokenizer.file->bytes, tokenizer.file->checksum).Run();
+    checksums_["tokenizer"] += row_.Add(std::string_view(kBpeKind))
+                                   .Add(tokenizer.file->file)
+                                   .Add(static_cast<std::int64_t>(tokenizer.file->bytes))
+                                   .Add(tokenizer.file->checksum)
+                                   .Take();
+  } else {
+    add.Bind(kCharactersKind, nullptr, nullptr, nullptr).Run();
+    checksums_["tokenizer"] += row_.Add(std::string_view(kCharactersKind)).AddNull().AddNull().AddNull().Take();
+  }
+}
+
+void NewCatalog::AddToken(TokenId token_id, std::string_view text, std::string_view bytes) {
+  if (!add_token_) add_token_.emplace(connection_->handle(), InsertSql("token", "?1, ?2, ?3"));
+  add_token_->Bind(token_id, text, SqliteBlob{bytes}).Run();
+  checksums_["token"] += row_.Add(std::int64_t{token_id}).Add(text).AddBlob(bytes).Take();
 }
 
 void NewCatalog::AddLength(const LengthRow& row) {
@@ -100,12 +125,14 @@ void NewCatalog::AddLength(const LengthRow& row) {
                                      .Take();
 }
 
-void NewCatalog::AddString(StringId string_id, int length, std::string_view text, std::uint64_t occurrences) {
-  add_string_->Bind(string_id, length, text, occurrences).Run();
+void NewCatalog::AddString(StringId string_id, int length, std::string_view text, std::uint64_t occurrences,
+                           std::string_view tokens) {
+  add_string_->Bind(string_id, length, text, occurrences, SqliteBlob{tokens}).Run();
   string_checksum_ += row_.Add(static_cast<std::int64_t>(string_id))
                           .Add(std::int64_t{length})
                           .Add(text)
                           .Add(static_cast<std::int64_t>(occurrences))
+                          .AddBlob(tokens)
                           .Take();
 }
 
@@ -127,6 +154,7 @@ void NewCatalog::Finish() {
   }
   PassStopPoint(StopPoint::kCommit);
   connection_->Execute("COMMIT");
+  add_token_.reset();
   add_string_.reset();
   add_next_token_.reset();
   connection_.reset();
@@ -151,9 +179,7 @@ CatalogWriter::CatalogWriter(const IndexDirectory& directory)
   const Catalog checked(connection_.handle());
   if (connection_.Value("PRAGMA journal_mode") != "wal") RequireRoomForJournal(directory);
   connection_.ExecuteInTurns("PRAGMA journal_mode=WAL");
-  connection_.Execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;");
-  MigrateCatalog(connection_);
-  connection_.Execute("PRAGMA foreign_keys=ON");
+  connection_.Execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
   RefuseTriggersOnOwnRows(connection_.handle());
 }
 
@@ -178,10 +204,11 @@ void CatalogWriter::CloseLeftJournal(const IndexDirectory& directory) {
 void CatalogWriter::SetModel(const ModelRow& model) {
   CatalogTransaction transaction(connection_);
   connection_.Execute("DELETE FROM model");
-  SqliteStatement(connection_.handle(), InsertSql("model", "?1, ?2, ?3, ?4, ?5, ?6, ?7"))
-      .Bind(model.file, model.sha256, model.shape.vocabulary_size, model.shape.blocks, model.shape.heads,
-            model.shape.embed, model.shape.context)
-      .Run();
+  SqliteStatement add(connection_.handle(), InsertSql("model", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"));
+  add.Bind(model.file, model.sha256, model.shape.vocabulary_size, model.shape.blocks, model.shape.heads,
+           model.shape.embed, model.shape.context, nullptr);
+  if (model.bos_token_id) add.BindAt(8, *model.bos_token_id);
+  add.Run();
   transaction.Commit();
 }
 
@@ -193,13 +220,13 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
   for (const auto& [length, file] : row_orders) {
     add_order.Bind(length.length - 1, length.row_count, file.file, file.bytes, file.checksum).Run();
   }
-  SqliteStatement add_site(handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7") + " RETURNING site_id");
+  SqliteStatement add_site(handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, NULL") + " RETURNING site_id");
   SqliteStatement add_file(handle, InsertSql("vector_file", "?1, ?2, ?3, ?4, ?5, ?6"));
   SqliteStatement add_index(handle, AddIndexSql());
   for (const NewSite& added : sites) {
     const SiteRow& row = added.site;
     add_site.Bind(Name(row.site.stream), row.site.block, row.site.t_i, row.dimension, row.row_count,
-                  row.first_string_id, Name(row.element));
+                  row.first_string_id, Name(row.element), kRowsOfStrings);
     const std::int64_t site_id = add_site.RunForId();
     for (const VectorFileRow& vectors : added.vector_files) {
       add_file

@@ -22,13 +22,18 @@ class NewCatalog {
   // Replaces what is at `path`.
   explicit NewCatalog(const std::filesystem::path& path);
 
-  void AddCorpus(const CorpusRow& corpus, std::span<const std::string> token_texts);
+  void AddCorpus(const CorpusRow& corpus, std::span<const DocumentRow> documents);
+  void AddTokenizer(const TokenizerRow& tokenizer);
+  // Ids 0, 1, 2, ...
+  void AddToken(TokenId token_id, std::string_view text, std::string_view bytes);
   void AddLength(const LengthRow& row);
   // Strings in ascending order of their ids.
-  void AddString(StringId string_id, int length, std::string_view text, std::uint64_t occurrences);
+  // tokens: as TokenBytes writes them, of TokenWidth(the number of tokens).
+  void AddString(StringId string_id, int length, std::string_view text, std::uint64_t occurrences,
+                 std::string_view tokens);
   // In ascending order of (string_id, token_id).
   void AddNextToken(StringId string_id, TokenId token_id, std::uint64_t count);
-  // Makes the index on the strings' texts, commits and flushes.
+  // Makes the indices of the strings' texts and tokens, commits and flushes.
   void Finish();
 
  private:
@@ -39,6 +44,7 @@ class NewCatalog {
   std::uint64_t string_checksum_ = 0;
   std::uint64_t next_token_checksum_ = 0;
   std::map<std::string, std::uint64_t> checksums_;  // by table
+  std::optional<SqliteStatement> add_token_;
   std::optional<SqliteStatement> add_string_;
   std::optional<SqliteStatement> add_next_token_;
 };
@@ -63,8 +69,7 @@ class CatalogTransaction {
   SqliteTransaction transaction_;
 };
 
-// Changes the catalog of an index directory; one of an earlier version is migrated first, in one transaction. While it
-// lives the catalog is in WAL mode, so that readers go on; at the end it is checkpointed and returned to
+// Changes the catalog of an index directory. While it lives the catalog is in WAL mode, so that readers go on; at the end it is checkpointed and returned to
 // journal_mode=DELETE, unless a reader is at it just then: then CloseLeftJournal does it. REQUIRES: the build lock is
 // held.
 class CatalogWriter {

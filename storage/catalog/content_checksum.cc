@@ -14,7 +14,8 @@ namespace actkin {
 namespace {
 
 constexpr char kTable[] = "content_checksum";
-constexpr std::array<std::string_view, 5> kFixed{"corpus", "next_token", "string", "string_length", "token"};
+constexpr std::array<std::string_view, 7> kFixed{"corpus", "document",      "next_token", "string",
+                                                 "string_length", "token", "tokenizer"};
 
 void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
   switch (statement.Type(column)) {
@@ -31,7 +32,7 @@ void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
       row.Add(statement.TextView(column));
       return;
     default:
-      row.AddBlob(statement.TextView(column));
+      row.AddBlob(statement.Blob(column));
   }
 }
 

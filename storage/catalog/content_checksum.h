@@ -15,15 +15,13 @@ namespace actkin {
 // order of rows or pages. One that is changed by hand no longer agrees; VerifyContent says so. What users add beside
 // them (catalog_objects.h) has no part in it.
 
-inline constexpr std::int64_t kFirstVersionWithChecksums = 2;
-
 // A row's share, value after value, in the order of the columns.
 class RowChecksum {
  public:
   RowChecksum& Add(std::int64_t value);
   RowChecksum& Add(double value);
   RowChecksum& Add(std::string_view value);
-  RowChecksum& AddBlob(std::string_view value);  // no table has one, but for a flipped bit
+  RowChecksum& AddBlob(std::string_view value);
   RowChecksum& AddNull();
   // Of what was added since the last call.
   std::uint64_t Take();

@@ -6,6 +6,7 @@
 
 #include "schema/error.h"
 #include "schema/number_list.h"
+#include "schema/token_bytes.h"
 #include "storage/machine/sha256.h"
 
 namespace actkin {
@@ -53,15 +54,10 @@ FileRow ReadFileRow(const SqliteStatement& statement, int column) {
 
 ExperimentCatalog::ExperimentCatalog(Catalog& catalog) : connection_(catalog.connection()) {
   schema_ = fmt::format("\"{}\"", catalog.schema());
-  SqliteStatement statement(
-      connection_,
-      fmt::format("SELECT count(*) FROM {}.sqlite_master WHERE type = 'table' AND name = 'prompt_set'", schema_));
-  present_ = statement.Step() && statement.Integer(0) > 0;
+  width_ = catalog.TokenWidth();
 }
 
-// Of a catalog without the tables, one that has no rows.
 SqliteStatement ExperimentCatalog::Statement(const std::string& sql) const {
-  if (!present_) return {connection_, "SELECT 0 WHERE 0"};
   return {connection_, fmt::format(fmt::runtime(sql), schema_)};
 }
 
@@ -80,27 +76,36 @@ std::optional<PromptSetRow> ExperimentCatalog::FindPromptSet(std::string_view na
 }
 
 std::vector<PromptRow> ExperimentCatalog::Prompts(std::int64_t prompt_set_id) {
-  if (!present_) return {};
   SqliteStatement statement =
-      Statement("SELECT text, string_id FROM {}.prompt WHERE prompt_set_id = ?1 ORDER BY number");
+      Statement("SELECT text, string_id, tokens FROM {}.prompt WHERE prompt_set_id = ?1 ORDER BY number");
   statement.Bind(prompt_set_id);
   std::vector<PromptRow> rows;
   while (statement.Step()) {
-    rows.push_back({statement.Text(0), statement.IsNull(1) ? std::nullopt : std::optional(Count(statement, 1))});
+    rows.push_back({statement.Text(0), statement.IsNull(1) ? std::nullopt : std::optional(Count(statement, 1)),
+                    TokensOfBytes(statement.Blob(2), width_)});
   }
   return rows;
 }
 
-std::optional<std::uint64_t> ExperimentCatalog::FindPrompt(std::int64_t prompt_set_id, std::string_view text) {
-  if (!present_) return std::nullopt;
+std::optional<std::uint64_t> ExperimentCatalog::FindPrompt(std::int64_t prompt_set_id,
+                                                           std::span<const TokenId> tokens) {
   SqliteStatement statement =
-      Statement("SELECT number FROM {}.prompt WHERE prompt_set_id = ?1 AND text = ?2 ORDER BY number LIMIT 1");
-  statement.Bind(prompt_set_id, text);
+      Statement("SELECT number FROM {}.prompt WHERE prompt_set_id = ?1 AND tokens = ?2 ORDER BY number LIMIT 1");
+  const std::string bytes = TokenBytes(tokens, width_);
+  statement.Bind(prompt_set_id, SqliteBlob{bytes});
   return statement.Step() ? std::optional(Count(statement, 0)) : std::nullopt;
 }
 
+std::vector<std::uint64_t> ExperimentCatalog::PromptsOfText(std::int64_t prompt_set_id, std::string_view text) {
+  SqliteStatement statement =
+      Statement("SELECT number FROM {}.prompt WHERE prompt_set_id = ?1 AND text = ?2 ORDER BY number");
+  statement.Bind(prompt_set_id, text);
+  std::vector<std::uint64_t> numbers;
+  while (statement.Step()) numbers.push_back(Count(statement, 0));
+  return numbers;
+}
+
 std::vector<SavedNeighborsRow> ExperimentCatalog::SavedNeighbors(std::int64_t prompt_set_id) {
-  if (!present_) return {};
   SqliteStatement statement = Statement(
       "SELECT stream, block, t_i, metric, k, low, high, file, bytes, checksum FROM {}.saved_neighbors "
       "WHERE prompt_set_id = ?1 ORDER BY stream, block, t_i, metric, k, low, high");
@@ -114,7 +119,6 @@ std::vector<SavedNeighborsRow> ExperimentCatalog::SavedNeighbors(std::int64_t pr
 }
 
 std::vector<SavedBandTotalsRow> ExperimentCatalog::SavedBandTotals(std::int64_t prompt_set_id) {
-  if (!present_) return {};
   SqliteStatement statement = Statement(
       "SELECT stream, block, t_i, metric, low, high, file, bytes, checksum FROM {}.saved_band_totals "
       "WHERE prompt_set_id = ?1 ORDER BY stream, block, t_i, metric, low, high");
@@ -128,7 +132,6 @@ std::vector<SavedBandTotalsRow> ExperimentCatalog::SavedBandTotals(std::int64_t 
 }
 
 std::optional<FileRow> ExperimentCatalog::SavedPredictions(std::int64_t prompt_set_id) {
-  if (!present_) return std::nullopt;
   SqliteStatement statement =
       Statement("SELECT file, bytes, checksum FROM {}.saved_predictions WHERE prompt_set_id = ?1");
   statement.Bind(prompt_set_id);
@@ -150,15 +153,9 @@ std::optional<SchemeRow> ExperimentCatalog::FindScheme(std::string_view name) {
 }
 
 std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_set_id) {
-  if (!present_) return {};
-  // A catalog that no writer has opened since may be without compared_with (catalog_migration.cc).
-  SqliteStatement current =
-      Statement("SELECT 1 FROM {}.sqlite_schema WHERE name = 'evaluation' AND sql LIKE '%compared_with%'");
-  const char* compared_with = current.Step() ? "compared_with" : "'model'";
-  SqliteStatement statement = Statement(fmt::format(
-      "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, {}, "
-      "hellinger_mean FROM {{}}.evaluation WHERE prompt_set_id = ?1 ORDER BY evaluation_id",
-      compared_with));
+  SqliteStatement statement = Statement(
+      "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, compared_with, "
+      "hellinger_mean FROM {}.evaluation WHERE prompt_set_id = ?1 ORDER BY evaluation_id");
   SqliteStatement top =
       Statement("SELECT in_order, any_order FROM {}.evaluation_top_n WHERE evaluation_id = ?1 ORDER BY n");
   statement.Bind(prompt_set_id);
@@ -184,10 +181,16 @@ std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_se
   return rows;
 }
 
-std::string PromptsSha256(std::span<const PromptRow> prompts) {
-  nlohmann::json texts = nlohmann::json::array();
-  for (const PromptRow& prompt : prompts) texts.push_back(prompt.text);
-  return Sha256(texts.dump());
+std::string PromptsSha256(std::span<const PromptRow> prompts, const TokenizerRow& tokenizer) {
+  nlohmann::json array = nlohmann::json::array();
+  for (const PromptRow& prompt : prompts) {
+    if (tokenizer.file) {
+      array.push_back(prompt.tokens);
+    } else {
+      array.push_back(prompt.text);
+    }
+  }
+  return Sha256(array.dump());
 }
 
 }  // namespace actkin

@@ -28,6 +28,7 @@ struct PromptSetRow {
 struct PromptRow {
   std::string text;
   std::optional<StringId> string_id;  // the prompt's own string
+  std::vector<TokenId> tokens;
 };
 
 struct SavedNeighborsRow {
@@ -65,8 +66,7 @@ struct EvaluationRow {
   std::vector<double> top_n_any_order;  // as many
 };
 
-// Reads what experiments left in a catalog. In a catalog of an earlier version, without their tables, there is nothing.
-// One thread at a time; `catalog` outlives this object.
+// Reads what experiments left in a catalog. One thread at a time; `catalog` outlives this object.
 class ExperimentCatalog {
  public:
   explicit ExperimentCatalog(Catalog& catalog);
@@ -75,7 +75,9 @@ class ExperimentCatalog {
   std::optional<PromptSetRow> FindPromptSet(std::string_view name);
   std::vector<PromptRow> Prompts(std::int64_t prompt_set_id);  // by number
   // The number of a prompt in a set.
-  std::optional<std::uint64_t> FindPrompt(std::int64_t prompt_set_id, std::string_view text);
+  std::optional<std::uint64_t> FindPrompt(std::int64_t prompt_set_id, std::span<const TokenId> tokens);
+  // The numbers of those that have a text, ascending.
+  std::vector<std::uint64_t> PromptsOfText(std::int64_t prompt_set_id, std::string_view text);
   std::vector<SavedNeighborsRow> SavedNeighbors(std::int64_t prompt_set_id);  // by site, metric, k
   std::vector<SavedBandTotalsRow> SavedBandTotals(std::int64_t prompt_set_id);
   std::optional<FileRow> SavedPredictions(std::int64_t prompt_set_id);
@@ -88,11 +90,12 @@ class ExperimentCatalog {
 
   sqlite3* connection_;
   std::string schema_;
-  bool present_;
+  int width_ = 1;  // bytes of an id in `tokens`
 };
 
-// SHA-256 of the prompts as a JSON array: what tells one list of prompts from another.
-std::string PromptsSha256(std::span<const PromptRow> prompts);
+// SHA-256 of the prompts as a JSON array, of their texts or, where two may have the same, of their ids: what tells one
+// list of prompts from another.
+std::string PromptsSha256(std::span<const PromptRow> prompts, const TokenizerRow& tokenizer);
 
 }  // namespace actkin
 

@@ -147,6 +147,12 @@ std::string_view SqliteStatement::TextView(int column) const {
   return {text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
+std::string_view SqliteStatement::Blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
+  if (bytes == nullptr) return {};
+  return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
 void SqliteStatement::BindOne(int index, std::int64_t value) {
   Check(sqlite3_bind_int64(statement_.get(), index, value));
 }
@@ -155,6 +161,12 @@ void SqliteStatement::BindOne(int index, double value) { Check(sqlite3_bind_doub
 
 void SqliteStatement::BindOne(int index, std::string_view value) {
   Check(sqlite3_bind_text(statement_.get(), index, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT));
+}
+
+void SqliteStatement::BindOne(int index, SqliteBlob value) {
+  // A null pointer would be NULL.
+  const char* bytes = value.bytes.empty() ? "" : value.bytes.data();
+  Check(sqlite3_bind_blob(statement_.get(), index, bytes, static_cast<int>(value.bytes.size()), SQLITE_TRANSIENT));
 }
 
 void SqliteStatement::BindOne(int index, std::nullptr_t) { Check(sqlite3_bind_null(statement_.get(), index)); }

@@ -17,6 +17,11 @@ namespace actkin {
 // the Error.
 void NoteRefusal(std::string reason);
 
+// To be bound as a BLOB.
+struct SqliteBlob {
+  std::string_view bytes;
+};
+
 // A prepared statement on a connection that somebody else owns. (A wrapper library wants to own the connection; inside
 // a SQLite extension it belongs to the host.) One thread at a time. Errors are Error with SQLite's message.
 class SqliteStatement {
@@ -52,6 +57,7 @@ class SqliteStatement {
   double Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
   std::string Text(int column) const;
   std::string_view TextView(int column) const;  // valid until the next step
+  std::string_view Blob(int column) const;      // the same; the bytes of a text, empty for NULL
   bool IsNull(int column) const { return Type(column) == SQLITE_NULL; }
   // SQLITE_INTEGER, SQLITE_FLOAT, SQLITE_TEXT, SQLITE_BLOB or SQLITE_NULL.
   int Type(int column) const { return sqlite3_column_type(statement_.get(), column); }
@@ -70,6 +76,7 @@ class SqliteStatement {
   void BindOne(int index, const std::string& value) { BindOne(index, std::string_view(value)); }
   void BindOne(int index, const char* value) { BindOne(index, std::string_view(value)); }
   void BindOne(int index, std::nullptr_t);
+  void BindOne(int index, SqliteBlob value);
   void Check(int status);
 
   struct Finalize {

@@ -77,16 +77,23 @@ class ExperimentVerifier {
   }
 
   void RequireVocabulary(std::uint64_t size) {
-    const std::size_t expected = catalog_.TokenTexts().size();
+    // A model may know more tokens than the tokenizer.
+    std::uint64_t expected = catalog_.TokenCount();
+    if (const std::optional<ModelRow> model = catalog_.Model()) {
+      expected = std::max(expected, static_cast<std::uint64_t>(model->shape.vocabulary_size));
+    }
     if (size != expected) Fail("of {} tokens, expected {}", size, expected);
   }
 
   void CheckPrompts(const PromptSetRow& set) {
     const std::vector<PromptRow> prompts = experiments_.Prompts(set.prompt_set_id);
     if (prompts.size() != set.prompt_count) Fail("has {} prompts, expected {}", prompts.size(), set.prompt_count);
-    if (PromptsSha256(prompts) != set.sha256) Fail("its prompts are not those that it was made of");
+    if (PromptsSha256(prompts, catalog_.Tokenizer()) != set.sha256) Fail("its prompts are not those that it was made of");
     for (const PromptRow& prompt : prompts) {
-      const std::optional<StringRow> string = catalog_.FindString(prompt.text, set.length);
+      if (prompt.tokens.size() != static_cast<std::size_t>(set.length)) {
+        Fail("prompt {} has {} tokens, expected {}", Quote(prompt.text), prompt.tokens.size(), set.length);
+      }
+      const std::optional<StringRow> string = catalog_.FindString(prompt.tokens);
       const std::optional<StringId> id = string ? std::optional(string->string_id) : std::nullopt;
       if (id != prompt.string_id) Fail("prompt {} has another string than its own", Quote(prompt.text));
     }
