@@ -16,9 +16,9 @@
 #include "indexer/text/corpus.h"
 #include "indexer/text/prefix_tree.h"
 #include "indexer/text/string_levels.h"
+#include "indexer/text/tokenizer_choice.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "schema/vocabulary.h"
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
@@ -38,7 +38,8 @@ double SecondsSince(Clock::time_point start) { return std::chrono::duration<doub
 struct Existing {
   std::optional<CorpusRow> corpus;  // none: there is no catalog
   std::optional<ModelRow> model;
-  std::vector<std::string> token_texts;
+  std::optional<TokenizerRow> tokenizer;
+  std::vector<TokenRow> tokens;
   std::vector<Site> sites;
   std::set<int> row_orders;  // t_is
 };
@@ -50,7 +51,8 @@ Existing ReadExisting(const IndexDirectory& directory) {
   Catalog catalog(connection->handle());
   existing.corpus = catalog.Corpus();
   existing.model = catalog.Model();
-  existing.token_texts = catalog.TokenTexts();
+  existing.tokenizer = catalog.Tokenizer();
+  existing.tokens = catalog.Tokens();
   for (const SiteRow& row : catalog.Sites()) existing.sites.push_back(row.site);
   for (int t_i = 0; t_i < existing.corpus->string_length; ++t_i) {
     if (catalog.RowOrder(t_i)) existing.row_orders.insert(t_i);
@@ -93,7 +95,7 @@ class Builder {
     existing = ReadExisting(directory_);  // as it is now that nobody else can change it
     CheckSame(existing);
     if (existing.corpus) FindDamage(existing);
-    strings_ = std::make_unique<StringLevels>(tokens_, vocabulary_.size(), string_length_);
+    strings_ = std::make_unique<StringLevels>(tokens_.tokens, tokenizer_.tokenizer->size(), string_length_);
     summary_.strings = strings_->FirstStringId(string_length_ + 1) - 1;
     const std::filesystem::path capture = checkpoint_ ? directory_.Capture(Plan().fingerprint) : "";
     DropPresentSites(existing);
@@ -118,7 +120,7 @@ class Builder {
     if (string_length_ < 1 || string_length_ > 1000) {
       FailUsage("--length {}: expected a number of tokens from 1 to 1000", string_length_);
     }
-    corpus_ = ReadCorpus(options_.corpus, string_length_);
+    corpus_ = ReadCorpus(options_.corpus);
     if (options_.model) {
       checkpoint_ = ReadCheckpoint(*options_.model);
       if (!checkpoint_->wrapper.empty()) {
@@ -128,41 +130,22 @@ class Builder {
     } else if (existing.model) {
       checkpoint_ = ReadCheckpoint(directory_.Resolve(existing.model->file));
     }
-    vocabulary_ = ChooseVocabulary();
-    tokens_ = vocabulary_.Encode(corpus_.text, InputName(options_.corpus));
-    if (checkpoint_) model_bytes_ = SerializeCheckpoint(*checkpoint_, vocabulary_);
+    const std::string input = InputName(options_.corpus);
+    tokenizer_ = ChooseTokenizer({options_.tokenizer, options_.vocabulary_from, ModelOfTokens()}, corpus_, input,
+                                 directory_, existing.tokenizer);
+    tokens_ = Tokenize(corpus_, *tokenizer_.tokenizer, string_length_, input);
+    if (!tokens_.same_text) {
+      progress_.Note(fmt::format("{}: the tokenizer's normalizer changes it: strings show what their tokens stand for",
+                                 input));
+    }
+    if (checkpoint_) model_bytes_ = SerializeCheckpoint(*checkpoint_, tokenizer_.characters);
     CheckSame(existing);
   }
 
-  Vocabulary ChooseVocabulary() const {
-    if (!checkpoint_) {
-      if (options_.vocabulary_from) {
-        return Vocabulary::OfText(
-            CodePoints(ReadInput(*options_.vocabulary_from), InputName(*options_.vocabulary_from)));
-      }
-      return Vocabulary::OfText(corpus_.text);
-    }
-    const std::string file = options_.model ? options_.model->string() : IndexDirectory::Model();
-    const auto expect = [&](Vocabulary vocabulary, const std::string& source, const char* advice) {
-      if (vocabulary.size() != static_cast<std::size_t>(checkpoint_->shape.vocabulary_size)) {
-        Fail("{}: the model knows {} tokens, but {} has {}{}", file, checkpoint_->shape.vocabulary_size, source,
-             vocabulary.size(), advice);
-      }
-      return vocabulary;
-    };
-    if (options_.vocabulary_from) {
-      const std::string source = InputName(*options_.vocabulary_from);
-      Vocabulary vocabulary = expect(Vocabulary::OfText(CodePoints(ReadInput(*options_.vocabulary_from), source)),
-                                     source, " distinct characters: give the text that the model was trained on");
-      if (checkpoint_->vocabulary && !(*checkpoint_->vocabulary == vocabulary)) {
-        Fail("{}: the checkpoint carries a vocabulary, and that of {} is another: leave out --vocabulary-from", file,
-             source);
-      }
-      return vocabulary;
-    }
-    if (checkpoint_->vocabulary) return expect(*checkpoint_->vocabulary, "the vocabulary in its metadata", "");
-    return expect(Vocabulary::OfText(corpus_.text), InputName(options_.corpus),
-                  " distinct characters: name the text that it was trained on with --vocabulary-from");
+  std::optional<TokenizedModel> ModelOfTokens() const {
+    if (!checkpoint_) return std::nullopt;
+    return TokenizedModel{options_.model ? options_.model->string() : IndexDirectory::Model(),
+                          static_cast<std::uint64_t>(checkpoint_->shape.vocabulary_size), checkpoint_->vocabulary};
   }
 
   // Refuses another corpus, length, model or vocabulary than the directory was made with.
@@ -186,10 +169,7 @@ class Builder {
       }
       Fail("{}: made with another checkpoint: give --out a new name for {}", out, options_.model->string());
     }
-    if (!(Vocabulary::OfTokens(existing.token_texts, out) == vocabulary_)) {
-      Fail("{}: made with a vocabulary of {} tokens, this is another with {}: give --out a new name", out,
-           existing.token_texts.size(), vocabulary_.size());
-    }
+    RequireSameTokenizer(tokenizer_, directory_, *existing.tokenizer, existing.tokens);
   }
 
   int Position(int t_i) const {
@@ -251,11 +231,17 @@ class Builder {
       progress_.Note(fmt::format("damaged: {}", existing.model->file));
       damaged_.insert(existing.model->file);
     }
+    if (existing.tokenizer->file && !damaged_.contains(existing.tokenizer->file->file) &&
+        ReadFile(directory_.Resolve(existing.tokenizer->file->file)) != tokenizer_.json) {
+      progress_.Note(fmt::format("damaged: {}", existing.tokenizer->file->file));
+      damaged_.insert(existing.tokenizer->file->file);
+    }
     summary_.files_repaired = damaged_.size();
   }
 
   void RepairDamage() {
-    const RepairSource source{*strings_, checkpoint_ ? &*checkpoint_ : nullptr, model_bytes_, Fingerprint()};
+    const RepairSource source{*strings_, checkpoint_ ? &*checkpoint_ : nullptr, model_bytes_, tokenizer_.json,
+                              Fingerprint()};
     Repair(directory_, damaged_, source, {options_.threads, options_.checkpoint_seconds, 0}, progress_);
   }
 
@@ -273,6 +259,7 @@ class Builder {
     std::uint64_t bytes = 0;
     if (!checkpoint_) return bytes;
     const auto embed = static_cast<std::uint64_t>(checkpoint_->shape.embed);
+    const auto vocabulary = static_cast<std::uint64_t>(checkpoint_->shape.vocabulary_size);
     for (const Site& site : captured_sites_) {
       const std::uint64_t rows = strings_->RowCount(site.t_i + 1);
       bytes += rows * embed * ElementBytes(options_.element);
@@ -280,8 +267,8 @@ class Builder {
     }
     for (const Site& site : embedding_sites_) {
       const auto length = static_cast<std::uint64_t>(site.t_i) + 1;
-      bytes += strings_->RowCount(site.t_i + 1) * length * (vocabulary_.size() <= 256 ? 1 : 2);
-      bytes += (vocabulary_.size() + length) * embed * sizeof(float);
+      bytes += strings_->RowCount(site.t_i + 1) * length * (vocabulary <= 256 ? 1 : 2);
+      bytes += (vocabulary + length) * embed * sizeof(float);
     }
     return bytes;
   }
@@ -295,7 +282,7 @@ class Builder {
         for (const auto& file : std::filesystem::directory_iterator(folder)) already += AllocatedBytes(file.path());
       }
     }
-    if (!existing.corpus) needed += EstimateCatalogBytes(*strings_);
+    if (!existing.corpus) needed += EstimateCatalogBytes(corpus_, tokens_, tokenizer_.tokenizer->size(), *strings_);
     if (checkpoint_ && !existing.model) needed += model_bytes_.size();
     if (needed == 0) return;
     const std::uint64_t free = FreeDiskBytes(directory_.path());
@@ -311,13 +298,14 @@ class Builder {
 
   void MakeCatalog() {
     const std::filesystem::path partial = directory_.Partial() / directory_.Catalog().filename();
-    WriteCatalog(partial, corpus_, vocabulary_, *strings_, progress_);
+    if (!tokenizer_.json.empty()) MakeTokenizerCopy(directory_, tokenizer_.json);
+    WriteCatalog(partial, corpus_, tokens_, *tokenizer_.tokenizer, tokenizer_.row(), *strings_, progress_);
     RenameDurably(partial, directory_.Catalog());
   }
 
   void AddModel() {
     const FileRow file = MakeModelCopy(directory_, model_bytes_);
-    CatalogWriter(directory_).SetModel({file.file, file.checksum, checkpoint_->shape});
+    CatalogWriter(directory_).SetModel({file.file, file.checksum, checkpoint_->shape, std::nullopt});
   }
 
   std::string Fingerprint() const {
@@ -475,8 +463,8 @@ class Builder {
   int string_length_ = 0;
   Corpus corpus_;
   std::optional<Checkpoint> checkpoint_;
-  Vocabulary vocabulary_;
-  std::vector<TokenId> tokens_;
+  ChosenTokenizer tokenizer_;
+  CorpusTokens tokens_;
   std::string model_bytes_;  // of the directory's copy
   std::unique_ptr<StringLevels> strings_;
   std::vector<Site> embedding_sites_;

@@ -19,6 +19,7 @@ struct BuildOptions {
   std::filesystem::path out;                             // the index directory
   std::optional<std::filesystem::path> model;            // without: strings and counts alone
   std::optional<std::filesystem::path> vocabulary_from;  // a text, for a checkpoint that does not carry its vocabulary
+  std::optional<std::filesystem::path> tokenizer;        // a tokenizer.json; without: the directory's, else characters
   std::optional<int> string_length;                      // L; without: the directory's, else kDefaultStringLength
   std::vector<int> t_is = {-1};                          // negative ones count from the end of L
   std::optional<std::vector<int>> blocks;                // negative ones count from the end; without: all of the model

@@ -9,6 +9,7 @@
 #include "indexer/build/site_files.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/prefix_tree.h"
+#include "indexer/text/tokenizer_choice.h"
 #include "schema/error.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
@@ -24,6 +25,7 @@ constexpr char kUnfinished[] = "repair-";
 // What the catalog says of the damaged files.
 struct Damage {
   bool model = false;
+  bool tokenizer = false;
   std::vector<std::pair<int, FileRow>> row_orders;  // by t_i
   std::vector<std::pair<SiteRow, FileRow>> embeddings;
   std::vector<std::pair<SiteRow, FileRow>> rows;
@@ -40,6 +42,8 @@ Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files)
   Damage damage;
   const std::optional<ModelRow> model = catalog.Model();
   damage.model = model && files.contains(model->file);
+  const TokenizerRow tokenizer = catalog.Tokenizer();
+  damage.tokenizer = tokenizer.file && is_damaged(*tokenizer.file);
   for (const LengthRow& length : catalog.Lengths()) {
     const std::optional<FileRow> row = catalog.RowOrder(length.length - 1);
     if (row && is_damaged(*row)) damage.row_orders.emplace_back(length.length - 1, *row);
@@ -88,6 +92,7 @@ class Repairer {
 
   void Run(const Damage& damage) {
     if (damage.model) MakeModelCopy(directory_, source_.model_bytes);
+    if (damage.tokenizer) MakeTokenizerCopy(directory_, source_.tokenizer_json);
     for (const auto& [t_i, row] : damage.row_orders) Replace(row, MakeRowOrder(directory_, Tree(t_i), t_i));
     for (const auto& [site, row] : damage.embeddings) {
       Replace(row, MakeCodes(directory_, Tree(site.site.t_i), site.site.t_i, Model().state));

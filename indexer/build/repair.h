@@ -18,6 +18,7 @@ struct RepairSource {
   const StringLevels& strings;
   const Checkpoint* checkpoint = nullptr;  // none: without a model
   const std::string& model_bytes;          // of the directory's copy
+  const std::string& tokenizer_json;       // the same
   const std::string& fingerprint;          // of corpus, model and string length
 };
 
@@ -25,7 +26,7 @@ struct RepairSource {
 // note. Throws Error when it is the catalog itself that is damaged.
 std::set<std::string> FindDamagedFiles(const IndexDirectory& directory, VerifyDepth depth, ProgressListener& progress);
 
-// Makes damaged files again, and nothing else: the model's copy, row orders, embeddings, rows. Sketches are left to the
+// Makes damaged files again, and nothing else: the copies of model and tokenizer, row orders, embeddings, rows. Sketches are left to the
 // build, which makes what a site lacks; an approximate index to 'actkin index --add', which a note says; what an
 // evaluation saved is forgotten, so that the next one saves it again. Rows come out as they were when they are computed
 // as they were; otherwise the site's sketches and approximate indices are no longer valid, and are no longer named.

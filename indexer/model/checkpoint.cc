@@ -62,9 +62,9 @@ Checkpoint ReadCheckpoint(const std::filesystem::path& path) {
   return checkpoint;
 }
 
-std::string SerializeCheckpoint(const Checkpoint& checkpoint, const Vocabulary& vocabulary) {
+std::string SerializeCheckpoint(const Checkpoint& checkpoint, const std::optional<Vocabulary>& vocabulary) {
   StateDict state = checkpoint.state;
-  state.metadata[kVocabularyKey] = vocabulary.Json();
+  if (vocabulary) state.metadata[kVocabularyKey] = vocabulary->Json();
   return SerializeSafetensors(state);
 }
 

@@ -29,8 +29,8 @@ inline constexpr char kVocabularyKey[] = "vocabulary";
 Checkpoint ReadCheckpoint(const std::filesystem::path& path);
 
 // The bytes of the copy that an index directory keeps: the same for the same weights and vocabulary, whatever file they
-// came from.
-std::string SerializeCheckpoint(const Checkpoint& checkpoint, const Vocabulary& vocabulary);
+// came from. vocabulary: where tokens are characters.
+std::string SerializeCheckpoint(const Checkpoint& checkpoint, const std::optional<Vocabulary>& vocabulary);
 
 }  // namespace actkin
 

@@ -1,9 +1,10 @@
 #include "indexer/text/catalog_build.h"
 
+#include <span>
 #include <string>
-#include <vector>
+#include <string_view>
 
-#include "schema/text.h"
+#include "schema/token_bytes.h"
 #include "storage/catalog/catalog_writer.h"
 
 namespace actkin {
@@ -13,22 +14,33 @@ constexpr std::uint64_t kProgressStep = 1 << 15;
 
 }  // namespace
 
-std::uint64_t EstimateCatalogBytes(const StringLevels& strings) {
-  // Measured on English text: a string is in its table and in the index on its text; a next token takes nine bytes.
-  std::uint64_t bytes = 1 << 16;
+std::uint64_t EstimateCatalogBytes(const Corpus& corpus, const CorpusTokens& tokens, std::size_t vocabulary_size,
+                                   const StringLevels& strings) {
+  // Measured on English text: a string is in its table and in the indices of its text and its tokens; a next token takes
+  // nine bytes.
+  const double text_bytes = static_cast<double>(corpus.text.size()) / static_cast<double>(tokens.tokens.size());
+  const double token_bytes = 2 * (text_bytes + TokenWidth(vocabulary_size));
+  double bytes = 64 * static_cast<double>(vocabulary_size) + (1 << 16);
   for (int length = 1; length <= strings.string_length(); ++length) {
-    bytes += strings.level(length).size() * (2 * static_cast<std::uint64_t>(length) + 24);
-    bytes += strings.level(length + 1).size() * 11;
+    bytes += static_cast<double>(strings.level(length).size()) * (token_bytes * length + 34);
+    bytes += static_cast<double>(strings.level(length + 1).size()) * 11;
   }
-  return bytes;
+  return static_cast<std::uint64_t>(bytes);
 }
 
-void WriteCatalog(const std::filesystem::path& path, const Corpus& corpus, const Vocabulary& vocabulary,
-                  const StringLevels& strings, ProgressListener& progress) {
+void WriteCatalog(const std::filesystem::path& path, const Corpus& corpus, const CorpusTokens& corpus_tokens,
+                  const Tokenizer& tokenizer, const TokenizerRow& tokenizer_row, const StringLevels& strings,
+                  ProgressListener& progress) {
   NewCatalog catalog(path);
-  std::vector<std::string> token_texts;
-  for (TokenId token = 0; token < vocabulary.size(); ++token) token_texts.push_back(vocabulary.Text(token));
-  catalog.AddCorpus({corpus.name, corpus.sha256, corpus.text.size(), strings.string_length()}, token_texts);
+  const std::span<const TokenId> tokens = corpus_tokens.tokens;
+  catalog.AddCorpus({corpus.name, corpus.sha256, corpus.characters, strings.string_length(), tokens.size()},
+                    corpus_tokens.documents);
+  catalog.AddTokenizer(tokenizer_row);
+  for (TokenId token = 0; token < tokenizer.size(); ++token) {
+    const std::string_view bytes = tokenizer.Bytes(token);
+    catalog.AddToken(token, bytes.empty() ? UnusedTokenText(token) : TokenText(bytes), bytes);
+  }
+  const int width = TokenWidth(tokenizer.size());
 
   std::uint64_t total = 0;
   for (int length = 1; length <= strings.string_length(); ++length) {
@@ -39,14 +51,17 @@ void WriteCatalog(const std::filesystem::path& path, const Corpus& corpus, const
   const auto advance = [&] {
     if (++done % kProgressStep == 0) progress.Advance(done, 0);
   };
+  std::string ids;
   for (int length = 1; length <= strings.string_length(); ++length) {
     const StringLevel& level = strings.level(length);
     const StringId first = strings.FirstStringId(length);
     catalog.AddLength({length, level.size(), strings.RowCount(length), first});
     for (std::size_t ordinal = 0; ordinal < level.size(); ++ordinal) {
-      const std::u32string_view text =
-          std::u32string_view(corpus.text).substr(level.first_positions[ordinal], static_cast<std::size_t>(length));
-      catalog.AddString(first + ordinal, length, Utf8(text), level.occurrences[ordinal]);
+      const std::span<const TokenId> string =
+          tokens.subspan(level.first_positions[ordinal], static_cast<std::size_t>(length));
+      ids.clear();
+      AppendTokenBytes(string, width, ids);
+      catalog.AddString(first + ordinal, length, TokenText(tokenizer, string), level.occurrences[ordinal], ids);
       advance();
     }
   }

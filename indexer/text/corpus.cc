@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 #include "schema/error.h"
 #include "schema/text.h"
@@ -9,25 +10,48 @@
 #include "storage/machine/sha256.h"
 
 namespace actkin {
+namespace {
 
-Corpus ReadCorpus(const std::filesystem::path& path, int string_length) {
-  const std::string bytes = ReadInput(path);
+bool StandFor(const Tokenizer& tokenizer, const std::vector<TokenId>& tokens, std::string_view text) {
+  for (const TokenId token : tokens) {
+    const std::string_view bytes = tokenizer.Bytes(token);
+    if (!text.starts_with(bytes)) return false;
+    text.remove_prefix(bytes.size());
+  }
+  return text.empty();
+}
+
+}  // namespace
+
+Corpus ReadCorpus(const std::filesystem::path& path) {
+  Corpus corpus;
+  corpus.text = ReadInput(path);
   const std::string input = InputName(path);
-  if (bytes.empty()) Fail("{}: the corpus is empty", input);
-  const std::size_t nul = bytes.find('\0');
+  if (corpus.text.empty()) Fail("{}: the corpus is empty", input);
+  const std::size_t nul = corpus.text.find('\0');
   if (nul != std::string::npos) Fail("{}: byte {} is NUL: a corpus is UTF-8 text", input, nul);
-  Corpus corpus{IsStandardInput(path) ? input : ValidUtf8(path.filename().string()), Sha256(bytes),
-                CodePoints(bytes, input)};
-  if (corpus.text.size() < static_cast<std::size_t>(string_length)) {
-    Fail("{}: {} characters are fewer than the string length {}: give a longer corpus, or a smaller --length", input,
-         corpus.text.size(), string_length);
+  corpus.name = IsStandardInput(path) ? input : ValidUtf8(path.filename().string());
+  corpus.characters = CodePoints(corpus.text, input).size();
+  corpus.sha256 = Sha256(corpus.text);
+  return corpus;
+}
+
+CorpusTokens Tokenize(const Corpus& corpus, const Tokenizer& tokenizer, int string_length, const std::string& input) {
+  CorpusTokens result;
+  result.tokens = tokenizer.Encode(corpus.text, input);
+  const std::size_t count = result.tokens.size();
+  const char* const unit = count == corpus.characters ? "characters" : "tokens";
+  if (count < static_cast<std::size_t>(string_length)) {
+    Fail("{}: {} {} are fewer than the string length {}: give a longer corpus, or a smaller --length", input, count,
+         unit, string_length);
   }
   // Positions and strings are numbered with 32 bits.
-  if (corpus.text.size() >= std::numeric_limits<std::uint32_t>::max()) {
-    Fail("{}: {} characters are too many: at most {}", input, corpus.text.size(),
-         std::numeric_limits<std::uint32_t>::max() - 1);
+  if (count >= std::numeric_limits<std::uint32_t>::max()) {
+    Fail("{}: {} {} are too many: at most {}", input, count, unit, std::numeric_limits<std::uint32_t>::max() - 1);
   }
-  return corpus;
+  result.documents.push_back({0, corpus.name, 0, count});
+  result.same_text = StandFor(tokenizer, result.tokens, corpus.text);
+  return result;
 }
 
 }  // namespace actkin

@@ -42,6 +42,19 @@ class PairNumbers {
   std::vector<std::uint32_t> slots_;
 };
 
+constexpr std::size_t kSmallVocabulary = 1 << 16;
+
+// Stable. key: below keys.
+std::vector<Continuation> CountingSorted(std::size_t keys, const std::vector<Continuation>& continuations,
+                                         std::uint32_t Continuation::* key) {
+  std::vector<std::uint32_t> ends(keys + 1, 0);
+  for (const Continuation& continuation : continuations) ++ends[continuation.*key + 1];
+  for (std::size_t k = 0; k < keys; ++k) ends[k + 1] += ends[k];
+  std::vector<Continuation> sorted(continuations.size());
+  for (const Continuation& continuation : continuations) sorted[ends[continuation.*key]++] = continuation;
+  return sorted;
+}
+
 }  // namespace
 
 StringLevels::StringLevels(std::span<const TokenId> tokens, std::size_t vocabulary_size, int string_length)
@@ -74,25 +87,18 @@ StringId StringLevels::FirstStringId(int length) const {
 
 std::vector<Continuation> StringLevels::Continuations(int length) const {
   const StringLevel& longer = level(length + 1);
-  // Two stable counting sorts: by token, then by parent.
-  const auto sorted = [](std::size_t keys, std::size_t size, const auto& element, const auto& key) {
-    std::vector<std::uint32_t> ends(keys + 1, 0);
-    for (std::size_t i = 0; i < size; ++i) ++ends[key(element(i)) + 1];
-    for (std::size_t k = 0; k < keys; ++k) ends[k + 1] += ends[k];
-    std::vector<Continuation> result(size);
-    for (std::size_t i = 0; i < size; ++i) result[ends[key(element(i))]++] = element(i);
-    return result;
-  };
-  const auto by_token = sorted(
-      vocabulary_size_, longer.size(),
-      [&](std::size_t i) {
-        return Continuation{longer.parents[i], longer.last_tokens[i], static_cast<StringOrdinal>(i)};
-      },
-      [](const Continuation& c) { return c.token; });
-  const std::size_t parents = length == 0 ? 1 : level(length).size();
-  return sorted(
-      parents, by_token.size(), [&](std::size_t i) { return by_token[i]; },
-      [](const Continuation& c) { return c.parent; });
+  std::vector<Continuation> continuations(longer.size());
+  for (std::size_t i = 0; i < longer.size(); ++i) {
+    continuations[i] = {longer.parents[i], longer.last_tokens[i], static_cast<StringOrdinal>(i)};
+  }
+  // Two stable sorts: by token, then by parent. Where the vocabulary is larger than the level, counting its tokens would
+  // take longer than comparing those that are there.
+  if (vocabulary_size_ <= std::max<std::size_t>(kSmallVocabulary, longer.size())) {
+    continuations = CountingSorted(vocabulary_size_, continuations, &Continuation::token);
+  } else {
+    std::ranges::stable_sort(continuations, {}, &Continuation::token);
+  }
+  return CountingSorted(length == 0 ? 1 : level(length).size(), continuations, &Continuation::parent);
 }
 
 }  // namespace actkin

@@ -13,6 +13,7 @@
 #include "indexer/text/corpus.h"
 #include "schema/error.h"
 #include "schema/random.h"
+#include "schema/text.h"
 #include "schema/vocabulary.h"
 #include "storage/machine/file.h"
 #include "storage/machine/file_lock.h"
@@ -46,8 +47,9 @@ struct TrainingText {
 };
 
 TrainingText MakeText(const Corpus& corpus, const std::string& path, std::int64_t context) {
-  TrainingText text{.vocabulary = Vocabulary::OfText(corpus.text), .tokens = {}, .split = corpus.text.size() / 10 * 9};
-  text.tokens = text.vocabulary.Encode(corpus.text, path);
+  const std::u32string points = CodePoints(corpus.text, path);
+  TrainingText text{.vocabulary = Vocabulary::OfText(points), .tokens = {}, .split = points.size() / 10 * 9};
+  text.tokens = text.vocabulary.Encode(points, path);
   const auto sequence = static_cast<std::size_t>(context) + 1;
   if (std::min(text.training().size(), text.validation().size()) < sequence) {
     Fail("{}: {} characters are too few for --context {}: at least {} are needed, since a tenth is kept for validation",
@@ -335,7 +337,7 @@ TrainSummary Train(const TrainOptions& given, const TrainerMaker& make, Progress
   CheckOut(given.out, given.corpus);
   const FileLock lock(TrainingLockPath(given.out), given.out.string() + ": another training of this file is at work",
                       FileLock::AtEnd::kRemove);
-  const Corpus corpus = ReadCorpus(given.corpus, 1);
+  const Corpus corpus = ReadCorpus(given.corpus);
   const TrainingText text = MakeText(corpus, InputName(given.corpus), given.plan.context);
   TrainOptions options = given;
   options.plan.corpus_sha256 = corpus.sha256;

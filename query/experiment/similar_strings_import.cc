@@ -22,19 +22,22 @@
 namespace actkin {
 namespace {
 
-// Looks strings up in the catalog, each once.
+// Looks strings up in the catalog by their texts, each once.
 class StringFinder {
  public:
-  explicit StringFinder(Catalog& catalog) : catalog_(catalog), lengths_(catalog.Lengths()) {}
+  explicit StringFinder(IndexReader& reader) : reader_(reader), lengths_(reader.catalog().Lengths()) {}
+
+  // None where there is no such string. Throws Error where several have that text, and it is not cut into one of them.
 
   std::optional<StringOrdinal> Find(std::string_view text, int length) {
     auto& known = known_[length];
     const auto there = known.find(text);
     if (there != known.end()) return there->second;
-    const std::optional<StringRow> row = catalog_.FindString(text, length);
-    if (!row) return std::nullopt;
+    const std::vector<StringRow> rows = reader_.catalog().StringsOfText(text, length);
+    if (rows.empty()) return std::nullopt;
     const StringId first = lengths_.at(static_cast<std::size_t>(length - 1)).first_string_id;
-    return known.emplace(text, static_cast<StringOrdinal>(row->string_id - first)).first->second;
+    const StringId string_id = rows.size() == 1 ? rows.front().string_id : OneOf(rows, text);
+    return known.emplace(text, static_cast<StringOrdinal>(string_id - first)).first->second;
   }
 
  private:
@@ -43,7 +46,17 @@ class StringFinder {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
-  Catalog& catalog_;
+  StringId OneOf(const std::vector<StringRow>& rows, std::string_view text) {
+    const std::vector<TokenId> tokens = reader_.Encode(text).tokens;
+    const auto row = std::ranges::find(rows, tokens, &StringRow::tokens);
+    if (row == rows.end()) {
+      Fail("{} is the text of {} strings, and none of them is what the tokenizer makes of it", Quote(text),
+           rows.size());
+    }
+    return row->string_id;
+  }
+
+  IndexReader& reader_;
   const std::vector<LengthRow> lengths_;
   std::map<int, std::unordered_map<std::string, StringOrdinal, Hash, std::equal_to<>>> known_;
 };
@@ -55,7 +68,7 @@ class Importer {
         request_(request),
         progress_(progress),
         folder_(request.folder, request.metric),
-        finder_(reader.catalog()) {}
+        finder_(reader) {}
 
   ImportSummary Run() {
     CheckFolder();
@@ -135,7 +148,7 @@ class Importer {
            reader_.string_length());
     }
     set.row.prompt_count = set.prompts.size();
-    set.row.sha256 = PromptsSha256(PromptRows(set));
+    set.row.sha256 = PromptsSha256(PromptRows(set), reader_.catalog().Tokenizer());
     set.row.imported = true;
     set.row.name = ValidUtf8(request_.name);
     if (set.row.name.empty()) {
@@ -213,10 +226,11 @@ class Importer {
     return found;
   }
 
-  [[noreturn]] static void RefuseString(std::string_view text, const std::filesystem::path& path,
-                                        const std::string& prompt, int length) {
+  [[noreturn]] void RefuseString(std::string_view text, const std::filesystem::path& path, const std::string& prompt,
+                                 int length) const {
+    const bool characters = !reader_.catalog().Tokenizer().file;
     const std::size_t tokens = CodePoints(text, path.string()).size();
-    if (tokens != static_cast<std::size_t>(length)) {
+    if (characters && tokens != static_cast<std::size_t>(length)) {
       Fail("{}: neighbor {} of {} has {} characters, expected {}", path.string(), Quote(text), Quote(prompt), tokens,
            length);
     }

@@ -133,7 +133,7 @@ IndexInfo Index::Info() {
     Catalog& catalog = reader().catalog();
     IndexInfo info;
     info.corpus = reader().corpus().name;
-    info.tokens = reader().corpus().characters;
+    info.tokens = reader().corpus().token_count;
     info.strings = reader().LastStringId();
     info.string_length = reader().string_length();
     info.vocabulary_size = reader().vocabulary().size();
@@ -148,15 +148,19 @@ IndexInfo Index::Info() {
   });
 }
 
-NeighborList Index::Neighbors(std::string_view prompt, const Query& query) {
+NeighborList Index::Neighbors(const PromptInput& prompt, const Query& query) {
   return OneErrorType(
       [&] { return ListOf(reader().FindNeighbors({reader().Encode(prompt)}, ReadQuery(query)).front()); });
 }
 
 std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const std::string> prompts, const Query& query) {
+  return NeighborsOfPrompts(std::vector<PromptInput>(prompts.begin(), prompts.end()), query);
+}
+
+std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput> prompts, const Query& query) {
   return OneErrorType([&] {
     std::vector<Prompt> encoded;
-    for (const std::string& prompt : prompts) encoded.push_back(reader().Encode(prompt));
+    for (const PromptInput& prompt : prompts) encoded.push_back(reader().Encode(prompt));
     std::vector<NeighborList> answers;
     for (actkin::Neighbors& found : reader().FindNeighbors(encoded, ReadQuery(query))) {
       answers.push_back(ListOf(std::move(found)));
@@ -174,7 +178,7 @@ NeighborList Index::NeighborsOfVector(std::span<const float> vector, const Query
   return OneErrorType([&] { return ListOf(reader().FindNeighborsOf(vector, ReadQuery(query))); });
 }
 
-std::vector<NextToken> Index::NextTokens(std::string_view string) {
+std::vector<NextToken> Index::NextTokens(const PromptInput& string) {
   return OneErrorType([&]() -> std::vector<NextToken> {
     const Prompt prompt = reader().Encode(string);
     if (prompt.tokens.size() > static_cast<std::size_t>(reader().string_length())) {
@@ -193,7 +197,7 @@ std::vector<NextToken> Index::NextTokensOfString(std::uint64_t string_id) {
   });
 }
 
-Distribution Index::Predict(std::string_view prompt, const PredictionQuery& query) {
+Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& query) {
   return OneErrorType([&] {
     PoolRequest request;
     request.metric_is_open = query.metric.empty();
@@ -202,13 +206,13 @@ Distribution Index::Predict(std::string_view prompt, const PredictionQuery& quer
     request.t_is = query.t_is;
     request.k = query.k;
     if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
-    const Prediction found = PredictByScheme(reader(), prompt, query.scheme, request, Threads(query.threads));
+    const Prediction found = PredictByScheme(reader(), reader().Encode(prompt), query.scheme, request, Threads(query.threads));
     return Distribution{ByProbability(reader().vocabulary(), found.probabilities, found.probabilities.size()),
                         found.notes};
   });
 }
 
-Distribution Index::Model(std::string_view prompt) {
+Distribution Index::Model(const PromptInput& prompt) {
   return OneErrorType([&] {
     const std::vector<float> probabilities = reader().Forward().NextTokenProbabilities(reader().Encode(prompt).tokens);
     return Distribution{ByProbability(reader().vocabulary(), probabilities, probabilities.size()), {}};

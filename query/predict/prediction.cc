@@ -83,7 +83,7 @@ std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::
   return predictions;
 }
 
-Prediction PredictByScheme(IndexReader& reader, std::string_view prompt, const std::string& scheme, PoolRequest request,
+Prediction PredictByScheme(IndexReader& reader, const Prompt& prompt, const std::string& scheme, PoolRequest request,
                            int threads) {
   const Scheme found = FindScheme(reader, scheme);
   if (!request.t_is.empty()) {
@@ -91,7 +91,7 @@ Prediction PredictByScheme(IndexReader& reader, std::string_view prompt, const s
   } else if (found.kind == Scheme::Kind::kNeighbors) {
     request.t_is = DefaultTIs(reader);
   }
-  return Predict(reader, reader.Encode(prompt), std::span(&found, 1), request, "", threads).front();
+  return Predict(reader, prompt, std::span(&found, 1), request, "", threads).front();
 }
 
 }  // namespace actkin

@@ -3,7 +3,6 @@
 
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "query/predict/neighbor_pool.h"
@@ -28,7 +27,7 @@ std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::
 
 // The same for one scheme by its name, built in or saved (FindScheme). request.t_is may count from the end of L; where
 // there are none, they are the default ones (saved_schemes.h).
-Prediction PredictByScheme(IndexReader& reader, std::string_view prompt, const std::string& scheme, PoolRequest request,
+Prediction PredictByScheme(IndexReader& reader, const Prompt& prompt, const std::string& scheme, PoolRequest request,
                            int threads);
 
 }  // namespace actkin

@@ -62,7 +62,7 @@ class SiteNeighbors {
                 std::vector<PooledNeighbor>& pool) {
     if (!k) return false;
     for (const PromptSetRow& set : only_set_ ? std::vector{*only_set_} : experiments_.PromptSets()) {
-      const std::optional<std::uint64_t> number = experiments_.FindPrompt(set.prompt_set_id, prompt_.text);
+      const std::optional<std::uint64_t> number = experiments_.FindPrompt(set.prompt_set_id, prompt_.tokens);
       if (!number) continue;
       const auto lists = FindSavedNeighbors(reader_, set.prompt_set_id, site, request_.metric, *k, within);
       if (!lists) continue;

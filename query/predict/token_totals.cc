@@ -21,7 +21,7 @@ std::vector<TokenId> Top(std::span<const Number> values, std::size_t count) {
 }
 
 template <typename Number>
-std::vector<TokenProbability> TopWithTexts(const Vocabulary& vocabulary, std::span<const Number> probabilities,
+std::vector<TokenProbability> TopWithTexts(const TokenTable& vocabulary, std::span<const Number> probabilities,
                                            std::size_t count) {
   std::vector<TokenProbability> tokens;
   for (const TokenId token : Top(probabilities, count)) {
@@ -63,12 +63,12 @@ std::vector<TokenId> TopTokens(std::span<const double> values, std::size_t count
 
 std::vector<TokenId> TopTokens(std::span<const float> values, std::size_t count) { return Top(values, count); }
 
-std::vector<TokenProbability> ByProbability(const Vocabulary& vocabulary, std::span<const double> probabilities,
+std::vector<TokenProbability> ByProbability(const TokenTable& vocabulary, std::span<const double> probabilities,
                                             std::size_t count) {
   return TopWithTexts(vocabulary, probabilities, count);
 }
 
-std::vector<TokenProbability> ByProbability(const Vocabulary& vocabulary, std::span<const float> probabilities,
+std::vector<TokenProbability> ByProbability(const TokenTable& vocabulary, std::span<const float> probabilities,
                                             std::size_t count) {
   return TopWithTexts(vocabulary, probabilities, count);
 }

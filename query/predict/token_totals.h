@@ -10,8 +10,8 @@
 #include "query/predict/neighbor_pool.h"
 #include "query/predict/next_token_counts.h"
 #include "query/predict/scheme.h"
+#include "query/reader/token_table.h"
 #include "schema/site.h"
-#include "schema/vocabulary.h"
 
 namespace actkin {
 
@@ -60,9 +60,9 @@ std::vector<double> Normalize(std::vector<double> totals);
 std::vector<TokenId> TopTokens(std::span<const double> values, std::size_t count);
 std::vector<TokenId> TopTokens(std::span<const float> values, std::size_t count);
 // The same with their texts.
-std::vector<TokenProbability> ByProbability(const Vocabulary& vocabulary, std::span<const double> probabilities,
+std::vector<TokenProbability> ByProbability(const TokenTable& vocabulary, std::span<const double> probabilities,
                                             std::size_t count);
-std::vector<TokenProbability> ByProbability(const Vocabulary& vocabulary, std::span<const float> probabilities,
+std::vector<TokenProbability> ByProbability(const TokenTable& vocabulary, std::span<const float> probabilities,
                                             std::size_t count);
 
 }  // namespace actkin

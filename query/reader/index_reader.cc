@@ -9,11 +9,14 @@
 #include "query/approximate/open_approximate_index.h"
 #include "query/exact/embedding_index.h"
 #include "query/exact/exact_index.h"
+#include "query/reader/prompt_input.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
+#include "schema/token_bytes.h"
 #include "storage/catalog/build_command_line.h"
 #include "storage/directory/open_site_rows.h"
+#include "storage/directory/open_tokenizer.h"
 #include "storage/formats/code_file.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
@@ -54,7 +57,7 @@ IndexReader::IndexReader(const IndexDirectory& directory, sqlite3* connection, c
     FailDamaged("{}: damaged: it has strings of {} lengths, its corpus row says {}", directory_.Catalog().string(),
                 lengths_.size(), corpus_.string_length);
   }
-  vocabulary_ = Vocabulary::OfTokens(catalog_->TokenTexts(), directory_.Catalog().string());
+  vocabulary_ = std::make_unique<TokenTable>(*catalog_);
 }
 
 const LengthRow& IndexReader::Length(int length) const {
@@ -65,16 +68,36 @@ const LengthRow& IndexReader::Length(int length) const {
   return *found;
 }
 
-Prompt IndexReader::Encode(std::string_view text) {
-  Prompt prompt;
-  prompt.text = text;
-  prompt.tokens = vocabulary_.Encode(text, fmt::format("prompt {}", Quote(text)));
-  if (prompt.tokens.empty()) FailUsage("the prompt is empty: give at least one character");
+Prompt IndexReader::Encode(const PromptInput& prompt) {
+  if (!prompt.ids) {
+    if (!tokenizer_) tokenizer_ = OpenTokenizer(directory_, *catalog_);
+    std::vector<TokenId> tokens = tokenizer_->Encode(prompt.text, fmt::format("prompt {}", Quote(prompt.text)));
+    if (tokens.empty()) FailUsage("the prompt is empty: give at least one character");
+    return PromptOfTokens(prompt.text, std::move(tokens));
+  }
+  if (prompt.ids->empty()) FailUsage("the prompt is empty: give at least one token id");
+  for (const TokenId token : *prompt.ids) {
+    if (token < vocabulary_->tokenizer_size()) continue;
+    FailUsage("prompt {}: there is no token {}: ids go from 0 to {}", Describe(prompt), token,
+              vocabulary_->tokenizer_size() - 1);
+  }
+  return PromptOfTokens(vocabulary_->Text(*prompt.ids), *prompt.ids);
+}
+
+Prompt IndexReader::EncodeBytes(std::string_view token_bytes) {
+  const int width = catalog_->TokenWidth();
+  if (token_bytes.size() % static_cast<std::size_t>(width) != 0) {
+    FailUsage("prompt: a BLOB of {} bytes: token ids have {} bytes each here", token_bytes.size(), width);
+  }
+  return Encode(TokensOfBytes(token_bytes, width));
+}
+
+Prompt IndexReader::PromptOfTokens(std::string text, std::vector<TokenId> tokens) {
+  Prompt prompt{std::move(text), std::move(tokens), std::nullopt, std::nullopt};
   if (prompt.tokens.size() > static_cast<std::size_t>(string_length())) return prompt;
-  const int length = static_cast<int>(prompt.tokens.size());
-  if (const std::optional<StringRow> row = catalog_->FindString(text, length)) {
+  if (const std::optional<StringRow> row = catalog_->FindString(prompt.tokens)) {
     prompt.string_id = row->string_id;
-    prompt.ordinal = static_cast<StringOrdinal>(row->string_id - Length(length).first_string_id);
+    prompt.ordinal = static_cast<StringOrdinal>(row->string_id - Length(row->length).first_string_id);
   }
   return prompt;
 }
@@ -86,7 +109,9 @@ void IndexReader::RequireString(StringId string_id) const {
 
 Prompt IndexReader::PromptOf(StringId string_id) {
   RequireString(string_id);
-  return Encode(catalog_->String(string_id).text);
+  StringRow row = catalog_->String(string_id);
+  const auto ordinal = static_cast<StringOrdinal>(string_id - Length(row.length).first_string_id);
+  return {std::move(row.text), std::move(row.tokens), string_id, ordinal};
 }
 
 void IndexReader::RequireSites(std::span<const Site> sites) {
@@ -170,7 +195,8 @@ const PromptForward& IndexReader::Forward() {
     }
     auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file));
     const ModelShape& shape = forward->shape();
-    if (shape.vocabulary_size != static_cast<std::int64_t>(vocabulary_.size()) || shape.embed != model->shape.embed ||
+    if (shape.vocabulary_size != model->shape.vocabulary_size ||
+        shape.vocabulary_size < static_cast<std::int64_t>(vocabulary_->tokenizer_size()) || shape.embed != model->shape.embed ||
         shape.blocks != model->shape.blocks) {
       FailDamaged("{}: not the model that the catalog knows", directory_.Resolve(model->file).string());
     }
@@ -309,7 +335,7 @@ void IndexReader::CopyRows(const Site& site, std::span<const StringId> string_id
 std::vector<NextToken> IndexReader::NextTokens(StringId string_id) {
   std::vector<NextToken> tokens;
   for (const NextTokenCount& next : catalog_->NextTokens(string_id)) {
-    tokens.push_back({vocabulary_.Text(next.token_id), next.token_id, next.count});
+    tokens.push_back({vocabulary_->Text(next.token_id), next.token_id, next.count});
   }
   std::ranges::stable_sort(tokens, std::ranges::greater(), &NextToken::count);
   return tokens;

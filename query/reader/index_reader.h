@@ -13,8 +13,9 @@
 #include "actkin/index.h"
 #include "query/exact/site_index.h"
 #include "query/reader/prompt_forward.h"
+#include "query/reader/token_table.h"
 #include "schema/site.h"
-#include "schema/vocabulary.h"
+#include "schema/tokenizer/tokenizer.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
 #include "storage/formats/row_order_file.h"
@@ -43,7 +44,7 @@ struct Neighbors {
 
 // A prompt's tokens, and its own string where the corpus has it.
 struct Prompt {
-  std::string text;
+  std::string text;  // as it was given; where ids were given, what they stand for, for people
   std::vector<TokenId> tokens;
   std::optional<StringId> string_id;
   std::optional<StringOrdinal> ordinal;
@@ -61,12 +62,15 @@ class IndexReader {
 
   const IndexDirectory& directory() const { return directory_; }
   Catalog& catalog() { return *catalog_; }
-  const Vocabulary& vocabulary() const { return vocabulary_; }
+  const TokenTable& vocabulary() const { return *vocabulary_; }
   int string_length() const { return corpus_.string_length; }  // L
   const CorpusRow& corpus() const { return corpus_; }
 
-  // Throws Error (usage) when the text is empty or holds a character outside the vocabulary.
-  Prompt Encode(std::string_view text);
+  // Throws Error (usage) when there is no token, or something that is none. The first text of all opens the tokenizer,
+  // which may take a while; ids need none.
+  Prompt Encode(const PromptInput& prompt);
+  // The same of `tokens` as the catalog has them (schema/token_bytes.h). Throws Error (usage) where they are no ids.
+  Prompt EncodeBytes(std::string_view token_bytes);
   // A prompt that is a string of the corpus. Throws as RequireString does.
   Prompt PromptOf(StringId string_id);
   // Throws Error (usage) when there is no such string.
@@ -130,13 +134,15 @@ class IndexReader {
   std::vector<Neighbor> Read(const Site& site, const NeighborQuery& query, std::span<const Match> matches);
   std::shared_ptr<const SiteIndex> FillUpByExact(const Site& site, std::shared_ptr<const SiteIndex> approximate);
   const LengthRow& Length(int length) const;
+  Prompt PromptOfTokens(std::string text, std::vector<TokenId> tokens);
 
   IndexDirectory directory_;
   std::unique_ptr<SqliteConnection> own_connection_;
   std::unique_ptr<Catalog> catalog_;
   CorpusRow corpus_;
   std::vector<LengthRow> lengths_;
-  Vocabulary vocabulary_;
+  std::unique_ptr<TokenTable> vocabulary_;
+  std::unique_ptr<const Tokenizer> tokenizer_;
   std::map<std::tuple<Site, std::string, Metric>, std::shared_ptr<const SiteIndex>> indices_;
   std::map<int, std::shared_ptr<const RowOrderFile>> row_orders_;
   std::unique_ptr<PromptForward> forward_;

@@ -28,12 +28,12 @@ std::vector<StringOrdinal> PromptSample(std::uint64_t population, std::uint64_t 
   return permutation;
 }
 
-std::vector<std::string> SamplePrompts(IndexReader& reader, std::uint64_t count, std::uint64_t seed) {
+std::vector<Prompt> SamplePrompts(IndexReader& reader, std::uint64_t count, std::uint64_t seed) {
   const LengthRow length = reader.catalog().Lengths().back();
-  std::vector<std::string> prompts;
+  std::vector<Prompt> prompts;
   prompts.reserve(count);
   for (const StringOrdinal ordinal : PromptSample(length.string_count, count, seed)) {
-    prompts.push_back(reader.catalog().String(length.first_string_id + ordinal).text);
+    prompts.push_back(reader.PromptOf(length.first_string_id + ordinal));
   }
   return prompts;
 }

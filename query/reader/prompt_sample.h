@@ -2,7 +2,6 @@
 #define ACTKIN_QUERY_READER_PROMPT_SAMPLE_H_
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "query/reader/index_reader.h"
@@ -18,9 +17,8 @@ inline constexpr std::uint64_t kDefaultSampleSeed = 1337;
 std::vector<StringOrdinal> PromptSample(std::uint64_t population, std::uint64_t count,
                                         std::uint64_t seed = kDefaultSampleSeed);
 
-// The same of the corpus's strings of L tokens, as texts.
-std::vector<std::string> SamplePrompts(IndexReader& reader, std::uint64_t count,
-                                       std::uint64_t seed = kDefaultSampleSeed);
+// The same of the corpus's strings of L tokens.
+std::vector<Prompt> SamplePrompts(IndexReader& reader, std::uint64_t count, std::uint64_t seed = kDefaultSampleSeed);
 
 }  // namespace actkin
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "query/reader/prompt_input.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/machine/given_input.h"
@@ -37,7 +38,7 @@ nlohmann::json ParseArray(const std::string& text, const std::string& input) {
 void Complete(IndexReader& reader, PromptSet& set) {
   set.row.length = static_cast<int>(set.prompts.front().tokens.size());
   set.row.prompt_count = set.prompts.size();
-  set.row.sha256 = PromptsSha256(PromptRows(set));
+  set.row.sha256 = PromptsSha256(PromptRows(set), reader.catalog().Tokenizer());
   const auto found = ExperimentCatalog(reader.catalog()).FindPromptSet(set.row.name);
   if (!found) return;
   if (found->sha256 != set.row.sha256 || found->imported) {
@@ -53,8 +54,7 @@ PromptSet SamplePromptSet(IndexReader& reader, std::uint64_t count, std::uint64_
   PromptSet set;
   set.row.name = fmt::format("sample-{}-seed-{}", count, seed);
   set.row.seed = seed;
-  set.prompts.reserve(count);
-  for (const std::string& text : SamplePrompts(reader, count, seed)) set.prompts.push_back(reader.Encode(text));
+  set.prompts = SamplePrompts(reader, count, seed);
   Complete(reader, set);
   return set;
 }
@@ -65,19 +65,18 @@ UnknownPrompts ParseUnknownPrompts(const std::string& text) {
   FailUsage("--unknown {}: expected error or skip", Quote(text));
 }
 
-std::vector<BatchPrompt> EncodePrompts(IndexReader& reader, const std::vector<std::string>& texts,
+std::vector<BatchPrompt> EncodePrompts(IndexReader& reader, const std::vector<PromptInput>& inputs,
                                        UnknownPrompts unknown) {
   const std::optional<ModelRow> model = reader.catalog().Model();
   std::vector<BatchPrompt> batch;
   std::size_t refused = 0;
   std::optional<Error> first_error;
-  for (const std::string& text : texts) {
-    BatchPrompt& one = batch.emplace_back();
-    one.text = text;
+  for (const PromptInput& input : inputs) {
+    BatchPrompt& one = batch.emplace_back(BatchPrompt{input, std::nullopt, ""});
     try {
-      Prompt prompt = reader.Encode(text);
+      Prompt prompt = reader.Encode(input);
       if (model && !prompt.string_id && prompt.tokens.size() > static_cast<std::size_t>(model->shape.context)) {
-        FailUsage("prompt {} has {} tokens: the model takes at most {}", Quote(text), prompt.tokens.size(),
+        FailUsage("prompt {} has {} tokens: the model takes at most {}", Describe(input), prompt.tokens.size(),
                   model->shape.context);
       }
       one.prompt = std::move(prompt);
@@ -87,18 +86,18 @@ std::vector<BatchPrompt> EncodePrompts(IndexReader& reader, const std::vector<st
     }
   }
   if (refused == 0 || unknown == UnknownPrompts::kSkip) return batch;
-  if (texts.size() == 1) throw *first_error;
+  if (inputs.size() == 1) throw *first_error;
   throw Error(fmt::format("{} ({} of {} prompts cannot be asked: --unknown skip answers the others)",
-                          first_error->what(), refused, texts.size()),
+                          first_error->what(), refused, inputs.size()),
               first_error->kind());
 }
 
-PromptSet ListedPromptSet(IndexReader& reader, const std::vector<std::string>& texts, const std::string& file,
+PromptSet ListedPromptSet(IndexReader& reader, const std::vector<PromptInput>& inputs, const std::string& file,
                           UnknownPrompts unknown) {
   const std::string input = InputName(file);
   PromptSet set;
   try {
-    for (BatchPrompt& one : EncodePrompts(reader, texts, unknown)) {
+    for (BatchPrompt& one : EncodePrompts(reader, inputs, unknown)) {
       if (one.prompt) {
         set.prompts.push_back(std::move(*one.prompt));
       } else {
@@ -108,7 +107,7 @@ PromptSet ListedPromptSet(IndexReader& reader, const std::vector<std::string>& t
   } catch (const Error& error) {
     FailUsage("{}: {}", input, error.what());
   }
-  if (set.prompts.empty()) FailUsage("{}: no prompts{}", input, texts.empty() ? "" : " that can be asked");
+  if (set.prompts.empty()) FailUsage("{}: no prompts{}", input, inputs.empty() ? "" : " that can be asked");
   const std::size_t expected = set.prompts.front().tokens.size();
   for (const Prompt& prompt : set.prompts) {
     if (prompt.tokens.size() == expected) continue;
@@ -116,7 +115,7 @@ PromptSet ListedPromptSet(IndexReader& reader, const std::vector<std::string>& t
               prompt.tokens.size(), expected);
   }
   const std::string stem = IsStandardInput(file) ? "stdin" : ValidUtf8(std::filesystem::path(file).stem().string());
-  set.row.name = fmt::format("{}-{}", stem, PromptsSha256(PromptRows(set)).substr(0, 12));
+  set.row.name = fmt::format("{}-{}", stem, PromptsSha256(PromptRows(set), reader.catalog().Tokenizer()).substr(0, 12));
   Complete(reader, set);
   return set;
 }
@@ -125,7 +124,8 @@ PromptSet LoadPromptSet(IndexReader& reader, const PromptSetRow& row) {
   PromptSet set;
   set.row = row;
   for (const PromptRow& prompt : ExperimentCatalog(reader.catalog()).Prompts(row.prompt_set_id)) {
-    set.prompts.push_back(reader.Encode(prompt.text));
+    set.prompts.push_back(reader.Encode(prompt.tokens));
+    set.prompts.back().text = prompt.text;
     if (set.prompts.back().tokens.size() != static_cast<std::size_t>(row.length)) {
       FailDamaged("prompt set {}: damaged: prompt {} has {} tokens, expected {}", Quote(row.name), Quote(prompt.text),
                   set.prompts.back().tokens.size(), row.length);
@@ -150,24 +150,29 @@ PromptSetRow RequirePromptSet(IndexReader& reader, const std::string& name) {
             more > 0 ? fmt::format(" and {} more", more) : "");
 }
 
-std::vector<std::string> ReadPrompts(const std::filesystem::path& file) {
+std::vector<PromptInput> ReadPrompts(const std::filesystem::path& file) {
   std::string text = ReadInput(file);
   const std::string input = InputName(file);
   if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   const char begins_with = first == std::string::npos ? '\0' : text[first];
-  std::vector<std::string> prompts;
+  std::vector<PromptInput> prompts;
   if (begins_with == '[') {
     for (const auto& prompt : ParseArray(text, input)) {
-      if (!prompt.is_string()) FailUsage("{}: expected strings, found {}", input, prompt.dump());
-      prompts.push_back(prompt.get<std::string>());
+      if (prompt.is_string()) {
+        prompts.emplace_back(prompt.get<std::string>());
+      } else if (prompt.is_array()) {
+        prompts.emplace_back(ParseTokenIds(prompt.dump(), fmt::format("{}: prompt", input)));
+      } else {
+        FailUsage("{}: expected strings, or arrays of token ids, found {}", input, prompt.dump());
+      }
     }
   } else {
     if (begins_with == '{' && nlohmann::json::accept(text)) {
       FailUsage("{}: a JSON object: expected a JSON array of strings, or one prompt a line", input);
     }
     std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) prompts.push_back(line);
+    for (std::string line; std::getline(lines, line);) prompts.emplace_back(line);
   }
   if (prompts.empty()) FailUsage("{}: no prompts: expected a JSON array of strings, or one prompt a line", input);
   return prompts;
@@ -176,7 +181,7 @@ std::vector<std::string> ReadPrompts(const std::filesystem::path& file) {
 std::vector<PromptRow> PromptRows(const PromptSet& set) {
   std::vector<PromptRow> rows;
   rows.reserve(set.prompts.size());
-  for (const Prompt& prompt : set.prompts) rows.push_back({prompt.text, prompt.string_id});
+  for (const Prompt& prompt : set.prompts) rows.push_back({prompt.text, prompt.string_id, prompt.tokens});
   return rows;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "query/sqlite/prompt_argument.h"
 #include "query/sqlite/table_function.h"
 #include "query/sqlite/token_rows.h"
 
@@ -18,7 +19,7 @@ constexpr sqlite3_int64 kTypicalVocabulary = 64;
 constexpr std::array kColumns{"rank INTEGER", "token TEXT", "token_id INTEGER", "probability REAL"};
 enum Argument { kPrompt, kCatalog };
 constexpr std::array<TableArgument, 2> kArguments{{
-    {"prompt", ArgumentType::kText, "'my most gr'", true},
+    {"prompt", ArgumentType::kPrompt, "'my most gr'", true},
     {"catalog", ArgumentType::kText, "'main'"},
 }};
 constexpr TableSpecification kSpecification{"actkin_model", kColumns, kArguments, 1,
@@ -37,7 +38,7 @@ class ModelTable : public TableFunction {
     const CatalogSnapshot snapshot = catalogs.Open(call.Text(kCatalog, "main"));
     IndexReader& reader = snapshot.reader();
     const std::vector<float> probabilities =
-        reader.Forward().NextTokenProbabilities(reader.Encode(call.Text(kPrompt)).tokens);
+        reader.Forward().NextTokenProbabilities(ReadPrompt(call, kPrompt, reader).tokens);
     std::vector<TokenId> tokens(probabilities.size());
     std::iota(tokens.begin(), tokens.end(), TokenId{0});
     std::ranges::stable_sort(tokens, std::ranges::greater(), [&](TokenId token) { return probabilities[token]; });

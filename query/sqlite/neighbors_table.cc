@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "query/exact/ranking.h"
+#include "query/sqlite/prompt_argument.h"
 #include "query/sqlite/sql_value.h"
 #include "query/sqlite/table_function.h"
 #include "schema/error.h"
@@ -42,7 +43,7 @@ constexpr std::array<TableArgument, 12> Arguments(TableArgument asked) {
           {"high", kReal, "1.5"},
           {"catalog", kText, "'main'"}};
 }
-constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kText, "'my most gr'", true});
+constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kPrompt, "'my most gr'", true});
 constexpr auto kVectorArguments = Arguments({"vector", ArgumentType::kBlob, "?", true});
 constexpr TableSpecification kOfPrompt{"actkin_neighbors", kColumns, kPromptArguments, 1,
                                        "actkin_neighbors('a prompt', 'ffwd', 5, 9) with a prompt of yours"};
@@ -310,7 +311,7 @@ class NeighborsTable : public TableFunction {
       asked.vector = ReadVector(call.Blob(kAsked), "vector");
       asked.site = reader.ResolveSite(query, asked.vector);
     } else {
-      asked.prompt = reader.Encode(call.Text(kAsked));
+      asked.prompt = ReadPrompt(call, kAsked, reader);
       asked.site = reader.ResolveSite(query, asked.prompt->tokens.size());
     }
     return asked;

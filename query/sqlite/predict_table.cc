@@ -9,6 +9,7 @@
 #include "query/predict/prediction.h"
 #include "query/predict/saved_schemes.h"
 #include "query/predict/token_totals.h"
+#include "query/sqlite/prompt_argument.h"
 #include "query/sqlite/table_function.h"
 #include "query/sqlite/token_rows.h"
 #include "schema/error.h"
@@ -24,7 +25,7 @@ constexpr sqlite3_int64 kTypicalVocabulary = 64;
 constexpr std::array kColumns{"rank INTEGER", "token TEXT", "token_id INTEGER", "probability REAL"};
 enum Argument { kPrompt, kScheme, kTI, kK, kMetric, kMerge, kCatalog };
 constexpr std::array<TableArgument, 7> kArguments{{
-    {"prompt", ArgumentType::kText, "'my most gr'", true},
+    {"prompt", ArgumentType::kPrompt, "'my most gr'", true},
     {"scheme", ArgumentType::kText, "'progressive_ffwd_weight'"},
     {"t_i", ArgumentType::kAny, "'7,8,9'"},
     {"k", ArgumentType::kInteger, "10"},
@@ -58,7 +59,7 @@ class PredictTable : public TableFunction {
     IndexReader& reader = snapshot.reader();
     if (call.Fixed(kTI)) request.t_is = ReadTIs(call);
     const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    const Prediction prediction = PredictByScheme(reader, call.Text(kPrompt), scheme, request, threads);
+    const Prediction prediction = PredictByScheme(reader, ReadPrompt(call, kPrompt, reader), scheme, request, threads);
     SetDefaults(prediction, call);
     const std::vector<double>& probabilities = prediction.probabilities;
     return std::make_unique<TokenRows>(ByProbability(reader.vocabulary(), probabilities, probabilities.size()));

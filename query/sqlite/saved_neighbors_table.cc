@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "query/predict/saved_neighbor_lists.h"
@@ -36,7 +38,7 @@ constexpr std::array<TableArgument, 10> kArguments{{
     {"k", ArgumentType::kInteger, "10"},
     {"low", ArgumentType::kReal, "0.5"},
     {"high", ArgumentType::kReal, "1.5"},
-    {"prompt", ArgumentType::kText, "'my most gr'", true},
+    {"prompt", ArgumentType::kPrompt, "'my most gr'", true},
     {"catalog", ArgumentType::kText, "'main'"},
 }};
 constexpr TableSpecification kSpecification{
@@ -45,27 +47,27 @@ constexpr TableSpecification kSpecification{
 
 class SavedNeighborRows : public TableRows {
  public:
-  // prompts: [begin, end).
-  SavedNeighborRows(SavedNeighborLists lists, Metric metric, StringId first_string_id, std::uint64_t begin,
-                    std::uint64_t end)
-      : lists_(std::move(lists)), metric_(metric), first_string_id_(first_string_id), prompt_(begin), end_(end) {
-    if (prompt_ < end_) neighbors_ = lists_.Of(prompt_);
+  // prompts: ascending.
+  SavedNeighborRows(SavedNeighborLists lists, Metric metric, StringId first_string_id,
+                    std::vector<std::uint64_t> prompts)
+      : lists_(std::move(lists)), metric_(metric), first_string_id_(first_string_id), prompts_(std::move(prompts)) {
+    if (!prompts_.empty()) neighbors_ = lists_.Of(prompts_.front());
   }
 
   bool Next() override {
     ++rank_;
-    while (prompt_ < end_ && rank_ > neighbors_.size()) {
+    while (place_ < prompts_.size() && rank_ > neighbors_.size()) {
       rank_ = 1;
-      neighbors_ = ++prompt_ < end_ ? lists_.Of(prompt_) : std::span<const SavedNeighbor>();
+      neighbors_ = ++place_ < prompts_.size() ? lists_.Of(prompts_[place_]) : std::span<const SavedNeighbor>();
     }
-    return prompt_ < end_;
+    return place_ < prompts_.size();
   }
 
   void Column(sqlite3_context* context, int column) const override {
     const SavedNeighbor& neighbor = neighbors_[rank_ - 1];
     switch (column) {
       case kPromptNumber:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(prompt_));
+        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(prompts_[place_]));
       case kRank:
         return sqlite3_result_int64(context, static_cast<sqlite3_int64>(rank_));
       case kStringId:
@@ -80,15 +82,15 @@ class SavedNeighborRows : public TableRows {
     }
   }
 
-  std::uint64_t Identity() const override { return prompt_ << 32 | rank_; }
+  std::uint64_t Identity() const override { return prompts_[place_] << 32 | rank_; }
 
  private:
   SavedNeighborLists lists_;
   Metric metric_;
   StringId first_string_id_;
-  // The prompt of the row, its neighbors, and the row's rank among them; 0 before the first row.
-  std::uint64_t prompt_;
-  std::uint64_t end_;
+  std::vector<std::uint64_t> prompts_;
+  // Which of them the row is of, its neighbors, and the row's rank among them; 0 before the first row.
+  std::size_t place_ = 0;
   std::span<const SavedNeighbor> neighbors_;
   std::uint64_t rank_ = 0;
 };
@@ -139,27 +141,34 @@ class SavedNeighborsTable : public TableFunction {
                 "prompt set {} has no saved neighbors in {}, {}{}: the table saved_neighbors lists what there is",
                 Quote(set.name), Describe(site), Name(metric), k > 0 ? fmt::format(", k {}", k) : "");
     }
-    const auto [begin, end] = Prompts(call, experiments, set.prompt_set_id, lists->prompts());
-    return std::make_unique<SavedNeighborRows>(*lists, metric, reader.FirstStringId(site.t_i + 1), begin, end);
+    return std::make_unique<SavedNeighborRows>(*lists, metric, reader.FirstStringId(site.t_i + 1),
+                                               Prompts(call, reader, set.prompt_set_id, lists->prompts()));
   }
 
  private:
-  // The prompts [first, second) that the call may have rows of.
-  static std::pair<std::uint64_t, std::uint64_t> Prompts(const TableCall& call, ExperimentCatalog& experiments,
-                                                         std::int64_t prompt_set_id, std::uint64_t count) {
-    std::uint64_t begin = 0;
-    std::uint64_t end = count;
-    const auto only = [&](std::optional<std::uint64_t> number) {
-      const bool inside = number && *number >= begin && *number < end;
-      begin = inside ? *number : end;
-      end = inside ? begin + 1 : end;
-    };
-    if (call.Fixed(kPrompt)) only(experiments.FindPrompt(prompt_set_id, call.Text(kPrompt)));
-    for (const PushedComparison& comparison : call.comparisons()) {
-      while (begin < end && !comparison.Holds(static_cast<double>(begin))) ++begin;
-      while (begin < end && !comparison.Holds(static_cast<double>(end - 1))) --end;
+  // The numbers of the prompts that the call may have rows of, ascending. `prompt` fixes a text, which several may have,
+  // or token ids.
+  static std::vector<std::uint64_t> Prompts(const TableCall& call, IndexReader& reader, std::int64_t prompt_set_id,
+                                            std::uint64_t count) {
+    std::vector<std::uint64_t> prompts;
+    if (call.Fixed(kPrompt)) {
+      ExperimentCatalog experiments(reader.catalog());
+      if (std::holds_alternative<SqlBlob>(call.Value(kPrompt))) {
+        const std::optional<std::uint64_t> number =
+            experiments.FindPrompt(prompt_set_id, reader.EncodeBytes(call.Blob(kPrompt)).tokens);
+        if (number) prompts.push_back(*number);
+      } else {
+        prompts = experiments.PromptsOfText(prompt_set_id, call.Text(kPrompt));
+      }
+      std::erase_if(prompts, [&](std::uint64_t number) { return number >= count; });
+    } else {
+      prompts.resize(count);
+      std::iota(prompts.begin(), prompts.end(), std::uint64_t{0});
     }
-    return {begin, end};
+    for (const PushedComparison& comparison : call.comparisons()) {
+      std::erase_if(prompts, [&](std::uint64_t number) { return !comparison.Holds(static_cast<double>(number)); });
+    }
+    return prompts;
   }
 
   // By prompt_number, then rank.

@@ -10,7 +10,7 @@ namespace actkin {
 // actkin_saved_neighbors(prompt_set, stream, block, t_i): the neighbors that were saved or imported for the prompts of
 // a set, read where they lie in the mapped file. Columns prompt_number (as in the table prompt), rank (from 1),
 // string_id and distance, by prompt and rank. Further arguments: metric; k (default: as many as are saved); low and
-// high (of lists that were searched within a band); prompt (the text of a single prompt); catalog.
+// high (of lists that were searched within a band); prompt (a text, or a BLOB of token ids); catalog.
 std::unique_ptr<const TableFunction> MakeSavedNeighborsTable();
 
 }  // namespace actkin

@@ -4,8 +4,10 @@
 #include <new>
 
 #include "query/exact/exact_distance.h"
+#include "query/reader/prompt_input.h"
 #include "query/sqlite/sql_value.h"
 #include "schema/error.h"
+#include "schema/token_bytes.h"
 
 namespace actkin {
 namespace {
@@ -52,6 +54,19 @@ void VectorFunction(sqlite3_context* context, int count, sqlite3_value** values)
   });
 }
 
+void IdsFunction(sqlite3_context* context, int count, sqlite3_value** values) {
+  Guard(context, [&] {
+    if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;  // as the prompt that it would be: none
+    const std::vector<TokenId> tokens = ParseTokenIds(TextValue(values[0], "ids"), "ids");
+    const std::string catalog = count > 1 ? TextValue(values[1], "catalog") : "main";
+    auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
+    const CatalogSnapshot snapshot = catalogs.Open(catalog);
+    const Prompt prompt = snapshot.reader().Encode(tokens);
+    const std::string bytes = TokenBytes(prompt.tokens, snapshot.reader().catalog().TokenWidth());
+    sqlite3_result_blob64(context, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  });
+}
+
 void DistanceFunction(sqlite3_context* context, int, sqlite3_value** values) {
   Guard(context, [&] {
     const std::vector<float> a = VectorValue(values[0], "a");
@@ -89,6 +104,9 @@ int RegisterScalarFunctions(sqlite3* connection, const std::shared_ptr<AttachedC
   };
   for (const int count : {3, 4}) {
     if (const int status = register_reading("actkin_vector", count, VectorFunction); status != SQLITE_OK) return status;
+  }
+  for (const int count : {1, 2}) {
+    if (const int status = register_reading("actkin_ids", count, IdsFunction); status != SQLITE_OK) return status;
   }
   if (const int status = register_reading("actkin_rows_read", 0, RowsReadFunction); status != SQLITE_OK) return status;
   const int status = sqlite3_create_function_v2(connection, "actkin_distance", 3, kPure, nullptr, DistanceFunction,

@@ -13,6 +13,8 @@ namespace actkin {
 //   actkin_vector(string_id, stream, block [, catalog])
 //       the string's own output at its last token (for embedding of all its positions) as a BLOB: from its site, or
 //       from the model
+//   actkin_ids(json [, catalog])
+//       token ids, '[12,7,9]', as the BLOB that a prompt may be: the column `tokens` of the string that they make
 //   actkin_distance(a, b, metric)   of two such BLOBs, smaller where closer
 //   actkin_rows_read()              how many rows' numbers the connection's exact searches have read
 //   actkin_version()

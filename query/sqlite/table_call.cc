@@ -27,6 +27,9 @@ SqlValue ReadValue(ArgumentType type, sqlite3_value* value, std::string_view nam
       return RealValue(value, name);
     case ArgumentType::kBlob:
       return SqlBlob{BlobValue(value, name)};
+    case ArgumentType::kPrompt:
+      if (sqlite3_value_type(value) == SQLITE_BLOB) return SqlBlob{BlobValue(value, name)};
+      return TextValue(value, name);
     case ArgumentType::kAny:
       break;
   }

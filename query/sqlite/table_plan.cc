@@ -43,7 +43,7 @@ char ColumnCode(int column) { return static_cast<char>(kFirstColumn + column); }
 }  // namespace
 
 std::string TableSpecification::Declaration() const {
-  static constexpr const char* kTypes[] = {" TEXT", " INTEGER", " REAL", "", ""};
+  static constexpr const char* kTypes[] = {" TEXT", " INTEGER", " REAL", "", "", " TEXT"};
   std::string text = std::string("CREATE TABLE ") + name + "(";
   for (const char* column : columns) text += std::string(column) + ", ";
   for (const TableArgument& argument : arguments) {

@@ -6,8 +6,9 @@
 
 namespace actkin {
 
-// Values are converted as a column of that type converts them; kAny takes them as they are.
-enum class ArgumentType { kText, kInteger, kReal, kBlob, kAny };
+// Values are converted as a column of that type converts them; kAny takes them as they are. kPrompt: a text, or a BLOB of
+// token ids (schema/token_bytes.h).
+enum class ArgumentType { kText, kInteger, kReal, kBlob, kAny, kPrompt };
 
 struct TableArgument {
   const char* name;

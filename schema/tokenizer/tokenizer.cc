@@ -4,6 +4,8 @@
 
 namespace actkin {
 
+std::string UnusedTokenText(TokenId token) { return "<unused " + std::to_string(token) + ">"; }
+
 std::string TokenText(std::string_view bytes) { return ValidUtf8(bytes); }
 
 std::string TokenText(const Tokenizer& tokenizer, std::span<const TokenId> tokens) {

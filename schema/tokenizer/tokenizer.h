@@ -31,6 +31,8 @@ class Tokenizer {
   virtual bool keeps_text() const = 0;
 };
 
+// What stands for an id that no token has, for people: "<unused 151669>".
+std::string UnusedTokenText(TokenId token);
 // The bytes of tokens as a text for people: UTF-8, in which bytes that are none are written \xNN.
 std::string TokenText(std::string_view bytes);
 // The same of several tokens, whose bytes may make whole characters together.

@@ -22,7 +22,8 @@
 #include "indexer/text/prefix_tree.h"
 #include "indexer/text/string_levels.h"
 #include "schema/error.h"
-#include "schema/vocabulary.h"
+#include "schema/text.h"
+#include "schema/tokenizer/character_tokenizer.h"
 #include "tools/benchmarks/forward_rate.h"
 
 namespace actkin {
@@ -63,9 +64,10 @@ void Measure(const Options& options) {
   const int length = options.numbers.at("--length");
   const int threads = options.numbers.at("--threads");
   const auto forest_strings = static_cast<std::uint64_t>(options.numbers.at("--strings"));
-  const Corpus corpus = ReadCorpus(options.corpus, length);
-  const Vocabulary vocabulary = Vocabulary::OfText(corpus.text);
-  const StringLevels strings(vocabulary.Encode(corpus.text, options.corpus), vocabulary.size(), length);
+  const Corpus corpus = ReadCorpus(options.corpus);
+  const CharacterTokenizer tokenizer(Vocabulary::OfText(CodePoints(corpus.text, options.corpus)));
+  const CorpusTokens tokens = Tokenize(corpus, tokenizer, length, options.corpus);
+  const StringLevels strings(tokens.tokens, tokenizer.size(), length);
   const PrefixTree tree(strings, length);
   const Checkpoint checkpoint = ReadCheckpoint(options.model);
   const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(checkpoint.state);

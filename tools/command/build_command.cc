@@ -19,6 +19,7 @@ struct Flags {
   std::string model;
   std::string out;
   std::string vocabulary_from;
+  std::string tokenizer;
   int length = kDefaultStringLength;
   std::string t_i = "-1";
   std::string blocks;
@@ -43,6 +44,7 @@ void Run(const Flags& flags, bool length_given) {
   options.out = flags.out;
   if (!flags.model.empty()) options.model = flags.model;
   if (!flags.vocabulary_from.empty()) options.vocabulary_from = flags.vocabulary_from;
+  if (!flags.tokenizer.empty()) options.tokenizer = flags.tokenizer;
   if (length_given) options.string_length = flags.length;
   options.t_is = ParseNumberList(flags.t_i, "--t-i");
   if (!flags.blocks.empty()) options.blocks = ParseNumberList(flags.blocks, "--blocks");
@@ -90,6 +92,8 @@ void AddBuildCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--vocabulary-from", flags->vocabulary_from,
                       "The text that the model was trained on, when the checkpoint does not say and CORPUS is another");
+  command->add_option("--tokenizer", flags->tokenizer,
+                      "A tokenizer.json, whose tokens CORPUS is cut into (default: a token is a character)");
   command->add_flag("--repair", flags->repair,
                     "Check every byte of what is there, and make damaged files again (always: missing and cut ones)");
   AddThreadsOption(*command, flags->threads);

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "actkin/error.h"
@@ -28,6 +29,20 @@
 namespace actkin {
 
 class IndexReader;
+
+// A prompt, or a string of the corpus: a text, which the directory's tokenizer cuts, or the ids of its tokens.
+//
+//   index.Neighbors(std::vector<std::uint32_t>{12, 7, 9})
+struct PromptInput {
+  PromptInput(std::string_view prompt) : text(prompt) {}        // NOLINT(google-explicit-constructor)
+  PromptInput(const std::string& prompt) : text(prompt) {}      // NOLINT(google-explicit-constructor)
+  PromptInput(const char* prompt) : text(prompt) {}             // NOLINT(google-explicit-constructor)
+  PromptInput(std::vector<std::uint32_t> token_ids)             // NOLINT(google-explicit-constructor)
+      : ids(std::move(token_ids)) {}
+
+  std::string text;
+  std::optional<std::vector<std::uint32_t>> ids;  // where there are any, the text is not read
+};
 
 // What is asked of every prompt of one call: {.stream = "proj", .k = 100}, what is not named keeps its default.
 struct Query {
@@ -49,7 +64,7 @@ struct Query {
 
 // What followed a string somewhere in the corpus.
 struct NextToken {
-  std::string token;
+  std::string token;  // for people: bytes that are not UTF-8 are \xNN; two tokens may have the same text
   std::uint32_t token_id = 0;  // from 0
   std::uint64_t count = 0;     // how often; at least 1
 };
@@ -58,7 +73,7 @@ struct NextToken {
 struct Neighbor {
   std::uint64_t rank = 0;       // from 1; equal distances by string_id
   std::uint64_t string_id = 0;  // from 1, as in SQL
-  std::string text;
+  std::string text;             // for people; two strings may have the same
   double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity
   std::optional<double> similarity;    // larger where closer: cosine, -1 to 1. None for l2
   std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them
@@ -84,7 +99,7 @@ struct PredictionQuery {
 };
 
 struct TokenProbability {
-  std::string token;
+  std::string token;  // for people: bytes that are not UTF-8 are \xNN
   std::uint32_t token_id = 0;
   double probability = 0;  // adds up to 1 over a distribution; below 0 where a scheme has negative weights
 };
@@ -120,7 +135,7 @@ struct IndexInfo {
   std::uint64_t tokens = 0;   // in the corpus
   std::uint64_t strings = 0;  // unique ones of 1 to string_length tokens
   int string_length = 0;      // L
-  std::uint64_t vocabulary_size = 0;
+  std::uint64_t vocabulary_size = 0;  // token ids, those that the model alone knows included
   std::optional<ModelInfo> model;  // none: strings and next-token counts only
   std::vector<SiteInfo> sites;     // by stream, block, t_i
 };
@@ -158,11 +173,12 @@ class Index {
 
   // The neighbors of a prompt: of its own output at its last token, whatever its length; for embedding of all its
   // positions, compared with strings as long as itself. Throws Error: kInvalidArgument where the prompt is empty,
-  // longer than the model's context, or of a character outside the vocabulary, or the query makes no sense; kNotFound
+  // longer than the model's context, or of what is no token, or the query makes no sense; kNotFound
   // where the site or the index is not built.
-  NeighborList Neighbors(std::string_view prompt, const Query& query = {});
+  NeighborList Neighbors(const PromptInput& prompt, const Query& query = {});
   // The same for many, those of one site in one search: an answer each, in their order.
   std::vector<NeighborList> NeighborsOfPrompts(std::span<const std::string> prompts, const Query& query = {});
+  std::vector<NeighborList> NeighborsOfPrompts(std::span<const PromptInput> prompts, const Query& query = {});
   // Of a string of the corpus: as of the prompt that it is. Throws Error kNotFound where there is no such string.
   NeighborList NeighborsOfString(std::uint64_t string_id, const Query& query = {});
   // Of a vector of the site's dimension, finite numbers, as the model would put it out.
@@ -170,15 +186,15 @@ class Index {
 
   // What follows a string of 1 to L tokens in the corpus: by count, the largest first, equal ones by token id. Empty
   // where the corpus has no such string, or nothing but its end follows. Throws Error kUnsupported where it is longer.
-  std::vector<NextToken> NextTokens(std::string_view string);
+  std::vector<NextToken> NextTokens(const PromptInput& string);
   // Throws Error kNotFound where there is no such string.
   std::vector<NextToken> NextTokensOfString(std::uint64_t string_id);
 
   // By what follows the neighbors of a prompt. Throws Error kNotFound where there is no such scheme, or a site that it
   // needs is not built.
-  Distribution Predict(std::string_view prompt, const PredictionQuery& query = {});
+  Distribution Predict(const PromptInput& prompt, const PredictionQuery& query = {});
   // By the model itself. Throws Error kNotFound where the directory has no model.
-  Distribution Model(std::string_view prompt);
+  Distribution Model(const PromptInput& prompt);
 
   // Copies rows of a site, unrotated and as float32: out gets string_ids.size() x SiteInfo::dimension numbers,
   // row-major, in the order of string_ids, and must have exactly that size. block and t_i as in Query; block is not
