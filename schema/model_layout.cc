@@ -29,7 +29,7 @@ std::string HeadTensor(std::int64_t block, std::int64_t head, const char* which)
   return fmt::format("blocks.{}.sa.heads.{}.{}.weight", block, head, which);
 }
 
-std::string BlockTensor(std::int64_t block, const char* rest) { return fmt::format("blocks.{}.{}", block, rest); }
+std::string StudyTensor(std::int64_t block, const char* rest) { return fmt::format("blocks.{}.{}", block, rest); }
 
 bool IsIgnoredTensor(const std::string& name) { return name.starts_with("blocks.") && name.ends_with(".tril"); }
 
@@ -48,14 +48,14 @@ TensorShapes ExpectedTensors(const ModelShape& shape) {
       }
     }
     for (const char* norm : {"ln1.weight", "ln1.bias", "ln2.weight", "ln2.bias"}) {
-      expected[BlockTensor(block, norm)] = {shape.embed};
+      expected[StudyTensor(block, norm)] = {shape.embed};
     }
-    expected[BlockTensor(block, "sa.proj.weight")] = {shape.embed, attention_width};
-    expected[BlockTensor(block, "sa.proj.bias")] = {shape.embed};
-    expected[BlockTensor(block, "ffwd.net.0.weight")] = {shape.hidden, shape.embed};
-    expected[BlockTensor(block, "ffwd.net.0.bias")] = {shape.hidden};
-    expected[BlockTensor(block, "ffwd.net.2.weight")] = {shape.embed, shape.hidden};
-    expected[BlockTensor(block, "ffwd.net.2.bias")] = {shape.embed};
+    expected[StudyTensor(block, "sa.proj.weight")] = {shape.embed, attention_width};
+    expected[StudyTensor(block, "sa.proj.bias")] = {shape.embed};
+    expected[StudyTensor(block, "ffwd.net.0.weight")] = {shape.hidden, shape.embed};
+    expected[StudyTensor(block, "ffwd.net.0.bias")] = {shape.hidden};
+    expected[StudyTensor(block, "ffwd.net.2.weight")] = {shape.embed, shape.hidden};
+    expected[StudyTensor(block, "ffwd.net.2.bias")] = {shape.embed};
   }
   return expected;
 }
@@ -67,12 +67,12 @@ ModelShape InferModelShape(const TensorShapes& tensors, const std::string& file)
   shape.embed = tokens[1];
   shape.context = Find(tensors, "position_embedding_table.weight", 2, file)[0];
   // Blocks and heads are counted by the tensor each must have; a gap in the numbering surfaces below as a surplus.
-  while (tensors.contains(BlockTensor(shape.blocks, "ln1.weight"))) ++shape.blocks;
-  if (shape.blocks == 0) Fail("{}: tensor {} is missing", file, BlockTensor(0, "ln1.weight"));
+  while (tensors.contains(StudyTensor(shape.blocks, "ln1.weight"))) ++shape.blocks;
+  if (shape.blocks == 0) Fail("{}: tensor {} is missing", file, StudyTensor(0, "ln1.weight"));
   while (tensors.contains(HeadTensor(0, shape.heads, "key"))) ++shape.heads;
   if (shape.heads == 0) Fail("{}: tensor {} is missing", file, HeadTensor(0, 0, "key"));
   shape.head_size = Find(tensors, HeadTensor(0, 0, "key"), 2, file)[0];
-  shape.hidden = Find(tensors, BlockTensor(0, "ffwd.net.0.weight"), 2, file)[0];
+  shape.hidden = Find(tensors, StudyTensor(0, "ffwd.net.0.weight"), 2, file)[0];
 
   const TensorShapes expected = ExpectedTensors(shape);
   for (const auto& [name, wanted] : expected) {

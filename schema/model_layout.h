@@ -2,35 +2,22 @@
 #define ACTKIN_SCHEMA_MODEL_LAYOUT_H_
 
 #include <cstdint>
-#include <map>
 #include <string>
-#include <vector>
+
+#include "schema/model_description.h"
 
 namespace actkin {
 
-// The sizes of the transformer, all read off the checkpoint. Per block x += proj(attention(ln1(x))) and
-// x += ffwd(ln2(x)); attention is causal with heads of head_size, key/query/value without bias, scale
-// 1/sqrt(head_size); ffwd is Linear(embed, hidden), ReLU, Linear(hidden, embed); LayerNorm eps 1e-5; then ln_f and
-// lm_head with bias.
-struct ModelShape {
-  std::int64_t vocabulary_size = 0;
-  std::int64_t context = 0;  // positions
-  std::int64_t embed = 0;
-  std::int64_t blocks = 0;
-  std::int64_t heads = 0;
-  std::int64_t head_size = 0;
-  std::int64_t hidden = 0;  // width of the feed-forward network
-
-  friend bool operator==(const ModelShape&, const ModelShape&) = default;
-};
+// The study's architecture, which is the one that is trained here: its sizes are all read off the state dict. Per block
+// x += proj(attention(ln1(x))) and x += ffwd(ln2(x)); attention is causal with heads of head_size, key/query/value
+// without bias, scale 1/sqrt(head_size); ffwd is Linear(embed, hidden), ReLU, Linear(hidden, embed); LayerNorm eps 1e-5;
+// then ln_f and lm_head with bias.
 
 inline constexpr float kLayerNormEpsilon = 1e-5F;
 
-using TensorShapes = std::map<std::string, std::vector<std::int64_t>>;
-
 // Names of the state dict. Weights of a linear layer are (output x input), row-major, as PyTorch stores them.
 std::string HeadTensor(std::int64_t block, std::int64_t head, const char* which);  // which: "key", "query", "value"
-std::string BlockTensor(std::int64_t block, const char* rest);  // rest: "sa.proj.weight", "ln1.bias", ...
+std::string StudyTensor(std::int64_t block, const char* rest);  // rest: "sa.proj.weight", "ln1.bias", ...
 
 // Tensors that a state dict may hold and nobody reads: the causal masks `.tril`.
 bool IsIgnoredTensor(const std::string& name);

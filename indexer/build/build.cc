@@ -6,7 +6,9 @@
 #include <system_error>
 #include <utility>
 
+#include "indexer/build/build_inputs.h"
 #include "indexer/build/capture.h"
+#include "indexer/build/existing_directory.h"
 #include "indexer/build/repair.h"
 #include "indexer/build/site_files.h"
 #include "indexer/build/sketch_encoder.h"
@@ -34,46 +36,6 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// What the directory already holds.
-struct Existing {
-  std::optional<CorpusRow> corpus;  // none: there is no catalog
-  std::optional<ModelRow> model;
-  std::optional<TokenizerRow> tokenizer;
-  std::vector<TokenRow> tokens;
-  std::vector<Site> sites;
-  std::set<int> row_orders;  // t_is
-};
-
-Existing ReadExisting(const IndexDirectory& directory) {
-  Existing existing;
-  if (!std::filesystem::exists(directory.Catalog())) return existing;
-  const auto connection = OpenCatalog(directory);
-  Catalog catalog(connection->handle());
-  existing.corpus = catalog.Corpus();
-  existing.model = catalog.Model();
-  existing.tokenizer = catalog.Tokenizer();
-  existing.tokens = catalog.Tokens();
-  for (const SiteRow& row : catalog.Sites()) existing.sites.push_back(row.site);
-  for (int t_i = 0; t_i < existing.corpus->string_length; ++t_i) {
-    if (catalog.RowOrder(t_i)) existing.row_orders.insert(t_i);
-  }
-  return existing;
-}
-
-// A folder that is not an index directory, and not empty, is somebody else's.
-void RefuseForeignFolder(const IndexDirectory& directory) {
-  const std::filesystem::path& path = directory.path();
-  if (!std::filesystem::exists(path)) return;
-  if (!std::filesystem::is_directory(path)) {
-    Fail("{}: expected an index directory, this is a file: give --out a new name", path.string());
-  }
-  if (std::filesystem::exists(directory.Catalog()) || std::filesystem::exists(directory.Lock())) return;
-  if (!std::filesystem::is_empty(path)) {
-    Fail("{}: a folder with other things in it: give --out a new name, such as {}.actkin", path.string(),
-         (path / path.filename()).string());
-  }
-}
-
 std::string Gigabytes(std::uint64_t bytes) {
   return bytes < 100'000'000 ? fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6)
                              : fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
@@ -87,25 +49,26 @@ class Builder {
   BuildSummary Run() {
     const Clock::time_point start = Clock::now();
     RefuseForeignFolder(directory_);
-    Existing existing = ReadExisting(directory_);
-    ReadInputs(existing);
-    PlanSites();
+    ExistingDirectory existing = ReadExisting(directory_);
+    inputs_ = ReadBuildInputs(options_, directory_, existing, progress_);
+    plan_ = PlanSites(options_, inputs_);
     directory_.Create();
     const BuildLock lock(directory_);
     existing = ReadExisting(directory_);  // as it is now that nobody else can change it
-    CheckSame(existing);
+    RequireSameInputs(inputs_, options_, directory_, existing);
     if (existing.corpus) FindDamage(existing);
-    strings_ = std::make_unique<StringLevels>(tokens_.tokens, tokenizer_.tokenizer->size(), string_length_);
-    summary_.strings = strings_->FirstStringId(string_length_ + 1) - 1;
-    const std::filesystem::path capture = checkpoint_ ? directory_.Capture(Plan().fingerprint) : "";
+    strings_ = std::make_unique<StringLevels>(inputs_.tokens.tokens, inputs_.tokenizer.tokenizer->size(),
+                                              inputs_.string_length);
+    summary_.strings = strings_->FirstStringId(inputs_.string_length + 1) - 1;
+    const std::filesystem::path capture = inputs_.checkpoint ? directory_.Capture(Plan().fingerprint) : "";
     DropPresentSites(existing);
     // Of a build that was killed when its sites were registered.
-    if (!capture.empty() && captured_sites_.empty()) std::filesystem::remove_all(capture);
+    if (!capture.empty() && plan_.captured.empty()) std::filesystem::remove_all(capture);
     CheckDisk(existing);
     if (!existing.corpus) MakeCatalog();
-    if (checkpoint_ && !existing.model) AddModel();
+    if (inputs_.checkpoint && !existing.model) AddModel();
     if (existing.corpus) RepairDamage();
-    if (checkpoint_) AddSites(existing);
+    if (inputs_.checkpoint) AddSites(existing);
     AddSketches();
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
@@ -113,126 +76,17 @@ class Builder {
   }
 
  private:
-  // Everything that can be refused before anything is written.
-  void ReadInputs(const Existing& existing) {
-    string_length_ =
-        options_.string_length.value_or(existing.corpus ? existing.corpus->string_length : kDefaultStringLength);
-    if (string_length_ < 1 || string_length_ > 1000) {
-      FailUsage("--length {}: expected a number of tokens from 1 to 1000", string_length_);
-    }
-    corpus_ = ReadCorpus(options_.corpus);
-    if (options_.model) {
-      checkpoint_ = ReadCheckpoint(*options_.model);
-      if (!checkpoint_->wrapper.empty()) {
-        progress_.Note(fmt::format("{}: its tensors are named {}NAME: read without {}", options_.model->string(),
-                                   QuoteIfEscaped(checkpoint_->wrapper), QuoteIfEscaped(checkpoint_->wrapper)));
-      }
-    } else if (existing.model) {
-      checkpoint_ = ReadCheckpoint(directory_.Resolve(existing.model->file));
-    }
-    const std::string input = InputName(options_.corpus);
-    tokenizer_ = ChooseTokenizer({options_.tokenizer, options_.vocabulary_from, ModelOfTokens()}, corpus_, input,
-                                 directory_, existing.tokenizer);
-    tokens_ = Tokenize(corpus_, *tokenizer_.tokenizer, string_length_, input);
-    if (!tokens_.same_text) {
-      progress_.Note(fmt::format("{}: the tokenizer's normalizer changes it: strings show what their tokens stand for",
-                                 input));
-    }
-    if (checkpoint_) model_bytes_ = SerializeCheckpoint(*checkpoint_, tokenizer_.characters);
-    CheckSame(existing);
-  }
-
-  std::optional<TokenizedModel> ModelOfTokens() const {
-    if (!checkpoint_) return std::nullopt;
-    return TokenizedModel{options_.model ? options_.model->string() : IndexDirectory::Model(),
-                          static_cast<std::uint64_t>(checkpoint_->shape.vocabulary_size), checkpoint_->vocabulary};
-  }
-
-  // Refuses another corpus, length, model or vocabulary than the directory was made with.
-  void CheckSame(const Existing& existing) const {
-    const std::string out = directory_.path().string();
-    if (!existing.corpus) return;
-    if (existing.corpus->sha256 != corpus_.sha256) {
-      Fail("{}: made from another corpus ({}, sha256 {}...): give --out a new name for {}", out,
-           Quote(existing.corpus->name), existing.corpus->sha256.substr(0, 12), InputName(options_.corpus));
-    }
-    if (existing.corpus->string_length != string_length_) {
-      Fail("{}: made with --length {}: give --out a new name for --length {}", out, existing.corpus->string_length,
-           string_length_);
-    }
-    if (existing.model && existing.model->sha256 != Sha256(model_bytes_)) {
-      if (!options_.model) {
-        Fail(
-            "{}: damaged: its SHA-256 is not the catalog's: name the checkpoint that the directory was made with by "
-            "--model, and the copy is made again",
-            directory_.Resolve(existing.model->file).string());
-      }
-      Fail("{}: made with another checkpoint: give --out a new name for {}", out, options_.model->string());
-    }
-    RequireSameTokenizer(tokenizer_, directory_, *existing.tokenizer, existing.tokens);
-  }
-
-  int Position(int t_i) const {
-    const int position = t_i < 0 ? string_length_ + t_i : t_i;
-    if (position < 0 || position >= string_length_) {
-      FailUsage("--t-i {}: strings have {} tokens, so t_i goes from 0 to {}", t_i, string_length_, string_length_ - 1);
-    }
-    if (position >= checkpoint_->shape.context) {
-      const int context = checkpoint_->shape.context;
-      FailUsage(
-          "--t-i {} of strings of {} tokens: the model's context has {} positions: give --length {}, or --t-i from 0 "
-          "to {}",
-          t_i, string_length_, context, context, context - 1);
-    }
-    return position;
-  }
-
-  int CheckBlock(int block) const {
-    const auto blocks = checkpoint_->shape.blocks;
-    const std::int64_t number = block < 0 ? blocks + block : block;
-    if (number < 0 || number >= blocks) FailUsage("--blocks {}: the model has blocks 0-{}", block, blocks - 1);
-    return static_cast<int>(number);
-  }
-
-  void PlanSites() {
-    if (!checkpoint_) return;
-    std::set<int> t_is;
-    std::set<int> blocks;
-    if (!options_.sites.empty()) {
-      for (const Site& site : options_.sites)
-        captured_sites_.push_back({site.stream, CheckBlock(site.block), Position(site.t_i)});
-      return;
-    }
-    for (const int t_i : options_.t_is) t_is.insert(Position(t_i));
-    if (options_.blocks) {
-      for (const int block : *options_.blocks) blocks.insert(CheckBlock(block));
-    } else {
-      for (int block = 0; block < checkpoint_->shape.blocks; ++block) blocks.insert(block);
-    }
-    for (const Stream stream : options_.streams) {
-      if (stream == Stream::kEmbedding) {
-        // All of them together are smaller than one site of the others.
-        const int positions = static_cast<int>(std::min<std::int64_t>(string_length_, checkpoint_->shape.context));
-        for (int t_i = 0; t_i < positions; ++t_i) embedding_sites_.push_back({stream, 0, t_i});
-        continue;
-      }
-      for (const int block : blocks) {
-        for (const int t_i : t_is) captured_sites_.push_back({stream, block, t_i});
-      }
-    }
-  }
-
-  void FindDamage(const Existing& existing) {
+  void FindDamage(const ExistingDirectory& existing) {
     const VerifyDepth depth = options_.repair ? VerifyDepth::kEveryByte : VerifyDepth::kHeaders;
     damaged_ = FindDamagedFiles(directory_, depth, progress_);
     // Small, and read anyway.
-    if (existing.model && checkpoint_ && !damaged_.contains(existing.model->file) &&
-        ReadFile(directory_.Resolve(existing.model->file)) != model_bytes_) {
+    if (existing.model && inputs_.checkpoint && !damaged_.contains(existing.model->file) &&
+        Sha256(MappedFile(directory_.Resolve(existing.model->file)).bytes()) != inputs_.model_sha256) {
       progress_.Note(fmt::format("damaged: {}", existing.model->file));
       damaged_.insert(existing.model->file);
     }
     if (existing.tokenizer->file && !damaged_.contains(existing.tokenizer->file->file) &&
-        ReadFile(directory_.Resolve(existing.tokenizer->file->file)) != tokenizer_.json) {
+        ReadFile(directory_.Resolve(existing.tokenizer->file->file)) != inputs_.tokenizer.json) {
       progress_.Note(fmt::format("damaged: {}", existing.tokenizer->file->file));
       damaged_.insert(existing.tokenizer->file->file);
     }
@@ -240,32 +94,30 @@ class Builder {
   }
 
   void RepairDamage() {
-    const RepairSource source{*strings_, checkpoint_ ? &*checkpoint_ : nullptr, model_bytes_, tokenizer_.json,
-                              Fingerprint()};
-    Repair(directory_, damaged_, source, {options_.threads, options_.checkpoint_seconds, 0}, progress_);
+    Repair(directory_, damaged_, {inputs_, *strings_}, {options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning}, progress_);
   }
 
-  void DropPresentSites(const Existing& existing) {
+  void DropPresentSites(const ExistingDirectory& existing) {
     const auto present = [&](const Site& site) {
       return std::ranges::find(existing.sites, site) != existing.sites.end();
     };
-    const std::size_t planned = embedding_sites_.size() + captured_sites_.size();
-    std::erase_if(embedding_sites_, present);
-    std::erase_if(captured_sites_, present);
-    summary_.sites_before = planned - embedding_sites_.size() - captured_sites_.size();
+    const std::size_t planned = plan_.embedding.size() + plan_.captured.size();
+    std::erase_if(plan_.embedding, present);
+    std::erase_if(plan_.captured, present);
+    summary_.sites_before = planned - plan_.embedding.size() - plan_.captured.size();
   }
 
   std::uint64_t SiteBytes() const {
     std::uint64_t bytes = 0;
-    if (!checkpoint_) return bytes;
-    const auto embed = static_cast<std::uint64_t>(checkpoint_->shape.embed);
-    const auto vocabulary = static_cast<std::uint64_t>(checkpoint_->shape.vocabulary_size);
-    for (const Site& site : captured_sites_) {
+    if (!inputs_.checkpoint) return bytes;
+    const auto embed = static_cast<std::uint64_t>(inputs_.shape().embed);
+    const auto vocabulary = static_cast<std::uint64_t>(inputs_.shape().vocabulary_size);
+    for (const Site& site : plan_.captured) {
       const std::uint64_t rows = strings_->RowCount(site.t_i + 1);
       bytes += rows * embed * ElementBytes(options_.element);
       if (rows >= kFewestRowsWithSketches) bytes += SketchFileWriter::FileBytes(embed, rows);
     }
-    for (const Site& site : embedding_sites_) {
+    for (const Site& site : plan_.embedding) {
       const auto length = static_cast<std::uint64_t>(site.t_i) + 1;
       bytes += strings_->RowCount(site.t_i + 1) * length * (vocabulary <= 256 ? 1 : 2);
       bytes += (vocabulary + length) * embed * sizeof(float);
@@ -273,17 +125,17 @@ class Builder {
     return bytes;
   }
 
-  void CheckDisk(const Existing& existing) {
+  void CheckDisk(const ExistingDirectory& existing) {
     std::uint64_t needed = SiteBytes();
     std::uint64_t already = 0;
-    if (checkpoint_ && !captured_sites_.empty()) {
+    if (inputs_.checkpoint && !plan_.captured.empty()) {
       const std::filesystem::path folder = directory_.Capture(Plan().fingerprint);
       if (std::filesystem::exists(folder)) {
         for (const auto& file : std::filesystem::directory_iterator(folder)) already += AllocatedBytes(file.path());
       }
     }
-    if (!existing.corpus) needed += EstimateCatalogBytes(corpus_, tokens_, tokenizer_.tokenizer->size(), *strings_);
-    if (checkpoint_ && !existing.model) needed += model_bytes_.size();
+    if (!existing.corpus) needed += EstimateCatalogBytes(inputs_.corpus, inputs_.tokens, inputs_.tokenizer.tokenizer->size(), *strings_);
+    if (inputs_.checkpoint && !existing.model) needed += inputs_.model_bytes;
     if (needed == 0) return;
     const std::uint64_t free = FreeDiskBytes(directory_.path());
     const std::uint64_t remaining = needed - std::min(already, needed);
@@ -298,24 +150,20 @@ class Builder {
 
   void MakeCatalog() {
     const std::filesystem::path partial = directory_.Partial() / directory_.Catalog().filename();
-    if (!tokenizer_.json.empty()) MakeTokenizerCopy(directory_, tokenizer_.json);
-    WriteCatalog(partial, corpus_, tokens_, *tokenizer_.tokenizer, tokenizer_.row(), *strings_, progress_);
+    if (!inputs_.tokenizer.json.empty()) MakeTokenizerCopy(directory_, inputs_.tokenizer.json);
+    WriteCatalog(partial, inputs_.corpus, inputs_.tokens, *inputs_.tokenizer.tokenizer, inputs_.tokenizer.row(), *strings_, progress_);
     RenameDurably(partial, directory_.Catalog());
   }
 
   void AddModel() {
-    const FileRow file = MakeModelCopy(directory_, model_bytes_);
-    CatalogWriter(directory_).SetModel({file.file, file.checksum, checkpoint_->shape, std::nullopt});
-  }
-
-  std::string Fingerprint() const {
-    return fmt::format("1 {} {} {}", corpus_.sha256, Sha256(model_bytes_), string_length_);
+    const FileRow file = MakeModelCopy(directory_, inputs_.model(), inputs_.model_metadata);
+    CatalogWriter(directory_).SetModel({file.file, file.checksum, inputs_.shape(), inputs_.beginning});
   }
 
   CapturePlan Plan() const {
-    CapturePlan plan{captured_sites_, {}, options_.element, static_cast<std::uint64_t>(checkpoint_->shape.embed), {}};
-    std::string text = fmt::format("{} {}", Fingerprint(), Name(options_.element));
-    for (const Site& site : captured_sites_) text += "\n" + Describe(site);
+    CapturePlan plan{plan_.captured, {}, options_.element, static_cast<std::uint64_t>(inputs_.shape().embed), {}};
+    std::string text = fmt::format("{} {}", inputs_.Fingerprint(), Name(options_.element));
+    for (const Site& site : plan_.captured) text += "\n" + Describe(site);
     plan.fingerprint = Sha256(text).substr(0, 12);
     return plan;
   }
@@ -335,11 +183,11 @@ class Builder {
     return row;
   }
 
-  void AddSites(const Existing& existing) {
-    if (embedding_sites_.empty() && captured_sites_.empty()) return;
+  void AddSites(const ExistingDirectory& existing) {
+    if (plan_.embedding.empty() && plan_.captured.empty()) return;
     int depth = 0;
     std::set<int> t_is;
-    for (const auto* sites : {&embedding_sites_, &captured_sites_}) {
+    for (const auto* sites : {&plan_.embedding, &plan_.captured}) {
       for (const Site& site : *sites) t_is.insert(site.t_i);
     }
     depth = *t_is.rbegin() + 1;
@@ -349,7 +197,7 @@ class Builder {
     std::vector<std::pair<LengthRow, FileRow>> row_orders;
     std::vector<CapturedFile> captured;
     double capture_seconds = 0;
-    if (!captured_sites_.empty()) {
+    if (!plan_.captured.empty()) {
       const Clock::time_point start = Clock::now();
       captured = RunCapture(tree);
       capture_seconds = SecondsSince(start);
@@ -357,16 +205,16 @@ class Builder {
     for (const int t_i : t_is) {
       if (!existing.row_orders.contains(t_i)) row_orders.emplace_back(Length(t_i), MakeRowOrder(directory_, tree, t_i));
     }
-    if (!embedding_sites_.empty()) {
-      progress_.Begin("embeddings", embedding_sites_.size(), "sites");
-      for (std::size_t i = 0; i < embedding_sites_.size(); ++i) {
-        sites.push_back(MakeEmbeddingSite(tree, embedding_sites_[i]));
+    if (!plan_.embedding.empty()) {
+      progress_.Begin("embeddings", plan_.embedding.size(), "sites");
+      for (std::size_t i = 0; i < plan_.embedding.size(); ++i) {
+        sites.push_back(MakeEmbeddingSite(tree, plan_.embedding[i]));
         progress_.Advance(i + 1, 0);
       }
       progress_.End();
     }
     for (const CapturedFile& file : captured) {
-      NewSite row = NewSiteRow(file.site, static_cast<std::uint64_t>(checkpoint_->shape.embed));
+      NewSite row = NewSiteRow(file.site, static_cast<std::uint64_t>(inputs_.shape().embed));
       const FileRow published =
           PublishFile(directory_, file.path, IndexDirectory::Vectors(file.site), file.header_checksum);
       row.vector_files.push_back({{0, file.row_count}, published});
@@ -382,9 +230,9 @@ class Builder {
 
   std::vector<CapturedFile> RunCapture(const PrefixTree& tree) {
     const CapturePlan plan = Plan();
-    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(checkpoint_->state);
-    const CaptureOptions capture{options_.threads, options_.checkpoint_seconds, 0};
-    const int capture_depth = std::ranges::max(captured_sites_, {}, &Site::t_i).t_i + 1;
+    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(inputs_.model());
+    const CaptureOptions capture{options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning};
+    const int capture_depth = std::ranges::max(plan_.captured, {}, &Site::t_i).t_i + 1;
     if (capture_depth == tree.depth()) return Capture(plan, tree, *model, directory_, capture, progress_);
     return Capture(plan, PrefixTree(*strings_, capture_depth), *model, directory_, capture, progress_);
   }
@@ -443,9 +291,9 @@ class Builder {
 
   NewSite MakeEmbeddingSite(const PrefixTree& tree, const Site& site) {
     const Clock::time_point start = Clock::now();
-    const FileRow file = MakeCodes(directory_, tree, site.t_i, checkpoint_->state);
+    const FileRow file = MakeCodes(directory_, tree, site.t_i, inputs_.model(), inputs_.beginning);
     NewSite row = NewSiteRow(
-        site, (static_cast<std::uint64_t>(site.t_i) + 1) * static_cast<std::uint64_t>(checkpoint_->shape.embed));
+        site, (static_cast<std::uint64_t>(site.t_i) + 1) * static_cast<std::uint64_t>(inputs_.shape().embed));
     row.indices.push_back({kExactIndexName, std::nullopt, file, SecondsSince(start)});
     return row;
   }
@@ -460,15 +308,9 @@ class Builder {
   const BuildOptions& options_;
   ProgressListener& progress_;
   const IndexDirectory directory_;
-  int string_length_ = 0;
-  Corpus corpus_;
-  std::optional<Checkpoint> checkpoint_;
-  ChosenTokenizer tokenizer_;
-  CorpusTokens tokens_;
-  std::string model_bytes_;  // of the directory's copy
+  BuildInputs inputs_;
+  SitePlan plan_;  // of what is not there yet
   std::unique_ptr<StringLevels> strings_;
-  std::vector<Site> embedding_sites_;
-  std::vector<Site> captured_sites_;
   std::set<std::string> damaged_;  // files that the catalog names
   BuildSummary summary_;
 };

@@ -29,8 +29,9 @@ constexpr std::size_t kMaximumWorkers = 6;
 // Leaves of a batch: as many as keep one worker's activations within kWorkerBytes were no prefix shared, so that memory
 // stays bounded whatever the model. A power of two, at most 4,096: more leaves share more prefixes, but leave the
 // cache.
-std::uint64_t BatchRows(const ModelShape& shape, int depth) {
-  const auto floats = static_cast<std::uint64_t>(6 * shape.embed + 4 * shape.heads * shape.head_size);
+std::uint64_t BatchRows(const ModelDescription& model, int depth) {
+  // Of each prefix: residual, proj, ffwd, a copy on the way out, and queries, keys and values.
+  const auto floats = static_cast<std::uint64_t>(6 * model.shape.embed + model.qkv_size() + model.attention_size());
   const std::uint64_t bytes = 4 * floats * static_cast<std::uint64_t>(depth);
   return std::clamp<std::uint64_t>(std::bit_floor(kWorkerBytes / bytes), 16, 4096);
 }
@@ -75,13 +76,17 @@ class CaptureRun {
         directory_(directory),
         folder_(directory.Capture(plan.fingerprint)),
         leaf_count_(tree.row_count(tree.depth() - 1)),
-        batch_rows_(options.batch_rows != 0 ? options.batch_rows : BatchRows(model.shape(), tree.depth())) {
+        batch_rows_(options.batch_rows != 0 ? options.batch_rows : BatchRows(model.description(), tree.depth())) {
     for (std::size_t i = 0; i < plan.sites.size(); ++i) site_index_[plan.sites[i]] = i;
     computed_ = plan.sites;
     for (const Site& site : plan.computed) {
       if (!site_index_.contains(site)) computed_.push_back(site);
     }
     std::ranges::sort(computed_);
+    // The beginning is the forest's first level: strings' tokens come one level later.
+    if (options_.beginning) {
+      for (Site& site : computed_) ++site.t_i;
+    }
   }
 
   std::vector<CapturedFile> Run() {
@@ -192,9 +197,11 @@ class CaptureRun {
 
   void RunBatch(PrefixForward& forward, std::size_t batch) {
     const std::uint64_t begin = batch * batch_rows_;
-    const PrefixTree::Slice slice = tree_.Take({begin, std::min(begin + batch_rows_, leaf_count_)});
+    PrefixTree::Slice slice = tree_.Take({begin, std::min(begin + batch_rows_, leaf_count_)});
+    if (options_.beginning) PutBefore(*options_.beginning, slice.forest);
     std::vector<std::uint64_t> shares(plan_.sites.size(), 0);
-    forward.Run(slice.forest, computed_, [&](const Site& site, std::span<const float> values) {
+    forward.Run(slice.forest, computed_, [&](const Site& computed, std::span<const float> values) {
+      const Site site{computed.stream, computed.block, computed.t_i - (options_.beginning ? 1 : 0)};
       const auto kept = site_index_.find(site);
       if (kept == site_index_.end()) return;
       const auto t = static_cast<std::size_t>(site.t_i);
@@ -208,6 +215,12 @@ class CaptureRun {
     for (std::size_t i = 0; i < shares.size(); ++i) writers_[i]->AddChecksum(shares[i]);
     state_.done[batch] = true;
     changed_.notify_all();
+  }
+
+  // One node, of which all roots become children.
+  static void PutBefore(TokenId token, PrefixForest& forest) {
+    forest.levels.front().parents.assign(forest.levels.front().tokens.size(), 0);
+    forest.levels.insert(forest.levels.begin(), PrefixForest::Level{{token}, {0}});
   }
 
   // What was done before the flush is on the medium after it; only then does the progress file say so.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,7 +15,7 @@
 
 namespace actkin {
 
-// What a capture makes: the rows of these proj and ffwd sites.
+// What a capture makes: the rows of these sites, of proj, ffwd and residual.
 struct CapturePlan {
   std::vector<Site> sites;
   // Sites that are computed beside them, and not kept: which outputs are computed together decides their last digits.
@@ -30,6 +31,7 @@ struct CaptureOptions {
   // How often progress is made safe on disk; 0 after every batch.
   double checkpoint_seconds = 10;
   std::uint64_t batch_rows = 0;  // leaves of a batch; 0: by the model's sizes (tests set it)
+  std::optional<TokenId> beginning = {};  // stands before every string, and has no row
 };
 
 // A finished vector file, still under partial/.

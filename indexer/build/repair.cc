@@ -91,11 +91,11 @@ class Repairer {
       : directory_(directory), source_(source), capture_(capture), progress_(progress) {}
 
   void Run(const Damage& damage) {
-    if (damage.model) MakeModelCopy(directory_, source_.model_bytes);
-    if (damage.tokenizer) MakeTokenizerCopy(directory_, source_.tokenizer_json);
+    if (damage.model) MakeModelCopy(directory_, Model(), source_.inputs.model_metadata);
+    if (damage.tokenizer) MakeTokenizerCopy(directory_, source_.inputs.tokenizer.json);
     for (const auto& [t_i, row] : damage.row_orders) Replace(row, MakeRowOrder(directory_, Tree(t_i), t_i));
     for (const auto& [site, row] : damage.embeddings) {
-      Replace(row, MakeCodes(directory_, Tree(site.site.t_i), site.site.t_i, Model().state));
+      Replace(row, MakeCodes(directory_, Tree(site.site.t_i), site.site.t_i, Model(), source_.inputs.beginning));
     }
     RemoveUnfinished("");
     for (const auto& [site, row] : damage.rows) RepairRows(damage, site, row);
@@ -119,9 +119,9 @@ class Repairer {
     return *tree_;
   }
 
-  const Checkpoint& Model() const {
-    if (source_.checkpoint == nullptr) Fail("{}: has no model to repair its sites with", directory_.path().string());
-    return *source_.checkpoint;
+  const ModelTensors& Model() const {
+    if (!source_.inputs.checkpoint) Fail("{}: has no model to repair its sites with", directory_.path().string());
+    return source_.inputs.model();
   }
 
   void Replace(const FileRow& before, const FileRow& now) {
@@ -160,12 +160,12 @@ class Repairer {
 
   FileRow CaptureRows(const SiteRow& site, const std::vector<Site>& computed) {
     CapturePlan plan{{site.site}, computed, site.element, site.dimension, ""};
-    std::string text = fmt::format("{}\n{}\n{}", source_.fingerprint, Name(site.element), Describe(site.site));
+    std::string text = fmt::format("{}\n{}\n{}", source_.inputs.Fingerprint(), Name(site.element), Describe(site.site));
     for (const Site& other : computed) text += "\n" + Describe(other);
     plan.fingerprint = kUnfinished + Sha256(text).substr(0, 12);
     RemoveUnfinished(plan.fingerprint);
     const PrefixTree tree(source_.strings, std::ranges::max(computed, {}, &Site::t_i).t_i + 1);
-    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(Model().state);
+    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(Model());
     const CapturedFile file = Capture(plan, tree, *model, directory_, capture_, progress_).front();
     return PublishFile(directory_, file.path, IndexDirectory::Vectors(site.site), file.header_checksum);
   }

@@ -4,8 +4,8 @@
 #include <set>
 #include <string>
 
+#include "indexer/build/build_inputs.h"
 #include "indexer/build/capture.h"
-#include "indexer/model/checkpoint.h"
 #include "indexer/text/string_levels.h"
 #include "schema/progress.h"
 #include "storage/catalog/index_directory.h"
@@ -15,11 +15,8 @@ namespace actkin {
 
 // What an index directory was made from.
 struct RepairSource {
+  const BuildInputs& inputs;
   const StringLevels& strings;
-  const Checkpoint* checkpoint = nullptr;  // none: without a model
-  const std::string& model_bytes;          // of the directory's copy
-  const std::string& tokenizer_json;       // the same
-  const std::string& fingerprint;          // of corpus, model and string length
 };
 
 // The files, by their names in the catalog, that are missing or not as the catalog says. progress is told each as a

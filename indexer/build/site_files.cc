@@ -1,10 +1,12 @@
 #include "indexer/build/site_files.h"
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
 #include "schema/error.h"
 #include "storage/formats/code_file.h"
+#include "storage/formats/model_file.h"
 #include "storage/formats/row_order_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/sha256.h"
@@ -34,29 +36,44 @@ FileRow MakeRowOrder(const IndexDirectory& directory, const PrefixTree& tree, in
   return PublishFile(directory, partial, name, checksum);
 }
 
-FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t_i, const StateDict& model) {
-  const Tensor& tokens = model.tensors.at("token_embedding_table.weight");
-  const auto embed = static_cast<std::uint64_t>(tokens.shape.at(1));
+FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t_i, const ModelTensors& model,
+                  std::optional<TokenId> beginning) {
+  const auto embed = static_cast<std::uint64_t>(model.description().shape.embed);
   const std::uint64_t positions = static_cast<std::uint64_t>(t_i) + 1;
-  const std::vector<float>& position_table = model.tensors.at("position_embedding_table.weight").values;
+  const std::vector<float> tokens = model.ReadFloats("token_embedding.weight");
+  // Where positions are not in a table, and turn heads instead, they add nothing here.
+  std::vector<float> places(positions * embed, 0);
+  if (model.description().has_position_table()) {
+    const std::vector<float> table = model.ReadFloats("position_embedding.weight");
+    std::copy_n(table.begin() + (beginning ? static_cast<std::ptrdiff_t>(embed) : 0), places.size(), places.begin());
+  }
   const std::string name = IndexDirectory::Codes(t_i);
   const std::filesystem::path partial = PartialOf(directory, name);
   const std::uint64_t checksum =
-      WriteCodeFile(partial, embed, tokens.values, std::span(position_table).first(positions * embed),
-                    tree.RowTokens(t_i), {0, tree.row_count(t_i)});
+      WriteCodeFile(partial, embed, tokens, places, tree.RowTokens(t_i), {0, tree.row_count(t_i)});
   if (CodeFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
   return PublishFile(directory, partial, name, checksum);
 }
 
-FileRow MakeModelCopy(const IndexDirectory& directory, const std::string& bytes) {
+FileRow MakeModelCopy(const IndexDirectory& directory, const ModelTensors& model,
+                      const std::map<std::string, std::string>& metadata) {
   const std::filesystem::path partial = PartialOf(directory, IndexDirectory::Model());
+  std::uint64_t bytes = 0;
+  Sha256Stream sha256;
   {
     OutputFile file(partial, OutputFile::Mode::kCreate);
-    file.WriteAt(0, bytes);
+    SerializeModel(model, metadata, [&](std::span<const std::byte> piece) {
+      file.WriteAt(bytes, piece.data(), piece.size());
+      sha256.Add(piece);
+      bytes += piece.size();
+    });
     file.Flush();
   }
+  if (ModelFile(partial).description() != model.description()) {
+    Fail("{}: did not read back as written", partial.string());
+  }
   RenameDurably(partial, directory.path() / IndexDirectory::Model());
-  return {IndexDirectory::Model(), bytes.size(), Sha256(bytes)};
+  return {IndexDirectory::Model(), bytes, sha256.Finish()};
 }
 
 }  // namespace actkin

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "indexer/text/prefix_tree.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
-#include "storage/formats/safetensors.h"
+#include "storage/formats/model_tensors.h"
 
 namespace actkin {
 
@@ -18,9 +20,11 @@ namespace actkin {
 // Which string each row at a t_i belongs to. REQUIRES: t_i < tree.depth().
 FileRow MakeRowOrder(const IndexDirectory& directory, const PrefixTree& tree, int t_i);
 // The embedding site at a t_i.
-FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t_i, const StateDict& model);
-// The copy of the checkpoint; the row's checksum is its SHA-256.
-FileRow MakeModelCopy(const IndexDirectory& directory, const std::string& bytes);
+FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t_i, const ModelTensors& model,
+                  std::optional<TokenId> beginning);
+// The copy of the model (SerializeModel); the row's checksum is its SHA-256.
+FileRow MakeModelCopy(const IndexDirectory& directory, const ModelTensors& model,
+                      const std::map<std::string, std::string>& metadata);
 
 // Moves a finished file from partial/ to where the catalog will name it.
 FileRow PublishFile(const IndexDirectory& directory, const std::filesystem::path& partial, const std::string& name,

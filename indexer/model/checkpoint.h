@@ -2,35 +2,43 @@
 #define ACTKIN_INDEXER_MODEL_CHECKPOINT_H_
 
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
-#include "schema/model_layout.h"
 #include "schema/vocabulary.h"
-#include "storage/formats/safetensors.h"
+#include "storage/formats/model_tensors.h"
 
 namespace actkin {
 
-// A model as it was read from a file.
+// A model as a user has it.
 struct Checkpoint {
-  StateDict state;      // without metadata
+  std::unique_ptr<const ModelTensors> model;
   std::string wrapper;  // what stood before every name in the file, such as "module.": left out
-  ModelShape shape;
-  std::optional<Vocabulary> vocabulary;  // where the file says
+  std::optional<Vocabulary> vocabulary;  // where the file says, or a meta.pkl beside it
+  // Of a Hugging Face folder.
+  std::optional<std::filesystem::path> tokenizer;  // its tokenizer.json
+  std::optional<std::string> tokenizer_config;     // what its tokenizer_config.json holds
+  std::optional<std::string> config;               // what its config.json holds
 };
 
 // The key of the vocabulary in the metadata of a .safetensors file.
 inline constexpr char kVocabularyKey[] = "vocabulary";
 
-// Reads a .safetensors file, or (through LibTorch) a .pt file that torch.save(model.state_dict()) wrote, also under the
-// names that wrappers give or beside what training scripts save (schema/wrapped_names.h); which of the two it is, its
-// first bytes say. Throws Error naming `path` and the tensor that is missing, surplus, misshapen or not
-// finite.
+// Reads
+// - a Hugging Face folder (config.json, model.safetensors or the shards of model.safetensors.index.json), or one of its
+//   files;
+// - the study's state dict in a .safetensors file, or (through LibTorch) in a .pt file that torch.save wrote, also under
+//   the names that wrappers give or beside what training scripts save (schema/wrapped_names.h);
+// - nanoGPT's ckpt.pt, with the meta.pkl beside it;
+// - the copy that an index directory keeps.
+// Which it is, the first bytes and the tensors' names say. Weights stay in the files until they are read. Throws Error
+// naming the file and the tensor or field that is missing, surplus, misshapen, not understood or not finite.
 Checkpoint ReadCheckpoint(const std::filesystem::path& path);
 
-// The bytes of the copy that an index directory keeps: the same for the same weights and vocabulary, whatever file they
-// came from. vocabulary: where tokens are characters.
-std::string SerializeCheckpoint(const Checkpoint& checkpoint, const std::optional<Vocabulary>& vocabulary);
+// What the copy's metadata holds beside the description, for a model whose tokens are characters.
+std::map<std::string, std::string> VocabularyMetadata(const Vocabulary& vocabulary);
 
 }  // namespace actkin
 

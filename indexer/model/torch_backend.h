@@ -4,13 +4,16 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "indexer/model/row_algebra.h"
 #include "schema/model_layout.h"
 #include "schema/site.h"
+#include "storage/formats/model_tensors.h"
 #include "storage/formats/safetensors.h"
 
 namespace actkin {
@@ -32,7 +35,8 @@ struct PrefixForest {
 };
 
 // What a forward pass puts out for one site over one forest: values is nodes of level t_i x embed, row-major, valid
-// only during the call. Called once for every site asked for, block by block, proj before ffwd, within a block by t_i.
+// only during the call. Called once for every site asked for, block by block, proj before ffwd before residual, within
+// a block by t_i.
 using SiteOutput = std::function<void(const Site& site, std::span<const float> values)>;
 
 // The prefix-shared forward pass: computes every prefix of a forest once, sharing keys and values along its paths.
@@ -41,8 +45,8 @@ class PrefixForward {
  public:
   virtual ~PrefixForward() = default;
 
-  // sites: of streams proj and ffwd, with t_i below the number of levels. REQUIRES: tokens are below the vocabulary
-  // size, levels at most the context.
+  // sites: of streams proj, ffwd and residual, with t_i below the number of levels; t_i is the level of the forest.
+  // REQUIRES: tokens are below the vocabulary size, levels at most the longest sequence of the model.
   virtual void Run(const PrefixForest& forest, std::span<const Site> sites, const SiteOutput& output) = 0;
 };
 
@@ -51,16 +55,8 @@ class Transformer {
  public:
   virtual ~Transformer() = default;
 
-  virtual const ModelShape& shape() const = 0;
+  virtual const ModelDescription& description() const = 0;
   virtual std::unique_ptr<PrefixForward> NewPrefixForward() const = 0;
-
-  // The plain batched forward pass, the reference for every other. tokens: count x length, row-major.
-  struct Activations {
-    std::vector<float> logits;             // count x length x vocabulary
-    std::vector<std::vector<float>> proj;  // a block: count x length x embed
-    std::vector<std::vector<float>> ffwd;  // a block: count x length x embed
-  };
-  virtual Activations Forward(std::span<const TokenId> tokens, std::int64_t length) const = 0;
 };
 
 // Everything that training changes: with it a run continues as if it had never stopped.
@@ -134,18 +130,28 @@ class WeightLearner {
   virtual WeightLearnerState State() const = 0;
 };
 
+// What torch.save wrote.
+struct PtCheckpoint {
+  StateDict state;  // names of a nested state dict after its key and a dot
+  std::map<std::string, std::int64_t> model_arguments;  // of nanoGPT: the whole numbers and truth values
+};
+
 // Everything that needs LibTorch, behind one interface, in a shared library of its own that is loaded on demand:
 // loading it takes about a second, and asking never needs it.
 class TorchBackend {
  public:
   virtual ~TorchBackend() = default;
 
-  // Reads what torch.save(model.state_dict()) wrote. Throws Error naming `path`. Tensors that IsIgnoredTensor are left
-  // out. Only tensors, strings, numbers and ordered dictionaries are understood; nothing in the file is executed.
-  virtual StateDict ReadPt(const std::filesystem::path& path) const = 0;
+  // Reads what torch.save(model.state_dict()) wrote, alone or beside what training scripts save: all tensors as float32,
+  // except those whose name is_ignored. Throws Error naming `path`. Only tensors, strings, numbers and dictionaries are
+  // understood; nothing in the file is executed.
+  virtual PtCheckpoint ReadPt(const std::filesystem::path& path,
+                              const std::function<bool(const std::string&)>& is_ignored) const = 0;
+  // The token texts of nanoGPT's meta.pkl, by id. Likewise.
+  virtual std::vector<std::string> ReadVocabularyPickle(const std::filesystem::path& path) const = 0;
 
-  // REQUIRES: `state` passes InferModelShape.
-  virtual std::unique_ptr<Transformer> NewTransformer(const StateDict& state) const = 0;
+  // Copies the weights, as float32.
+  virtual std::unique_ptr<Transformer> NewTransformer(const ModelTensors& model) const = 0;
 
   virtual const RowAlgebra& row_algebra() const = 0;
 

@@ -5,10 +5,9 @@
 
 #include "indexer/model/torch_backend.h"
 #include "indexer/torch/blas_row_algebra.h"
-#include "indexer/torch/model_weights.h"
+#include "indexer/torch/canonical_weights.h"
 #include "indexer/torch/prefix_forward.h"
 #include "indexer/torch/pt_reader.h"
-#include "indexer/torch/reference_forward.h"
 #include "indexer/torch/torch_error.h"
 #include "indexer/torch/trainer.h"
 #include "indexer/torch/weight_learner.h"
@@ -21,16 +20,13 @@ namespace {
 
 class TorchTransformer : public Transformer {
  public:
-  explicit TorchTransformer(const StateDict& state) : weights_(std::make_shared<const ModelWeights>(state)) {}
+  explicit TorchTransformer(const ModelTensors& model) : weights_(std::make_shared<const CanonicalWeights>(model)) {}
 
-  const ModelShape& shape() const override { return weights_->shape; }
+  const ModelDescription& description() const override { return weights_->description; }
   std::unique_ptr<PrefixForward> NewPrefixForward() const override { return MakePrefixForward(weights_); }
-  Activations Forward(std::span<const TokenId> tokens, std::int64_t length) const override {
-    return WithOneLineErrors("the forward pass", [&] { return ReferenceForward(*weights_, tokens, length); });
-  }
 
  private:
-  std::shared_ptr<const ModelWeights> weights_;
+  std::shared_ptr<const CanonicalWeights> weights_;
 };
 
 class Backend : public TorchBackend {
@@ -42,9 +38,15 @@ class Backend : public TorchBackend {
     openblas_set_num_threads(1);
   }
 
-  StateDict ReadPt(const std::filesystem::path& path) const override { return ReadPtFile(path); }
-  std::unique_ptr<Transformer> NewTransformer(const StateDict& state) const override {
-    return WithOneLineErrors("the model", [&] { return std::make_unique<TorchTransformer>(state); });
+  PtCheckpoint ReadPt(const std::filesystem::path& path,
+                      const std::function<bool(const std::string&)>& is_ignored) const override {
+    return ReadPtFile(path, is_ignored);
+  }
+  std::vector<std::string> ReadVocabularyPickle(const std::filesystem::path& path) const override {
+    return ReadVocabularyPickleFile(path);
+  }
+  std::unique_ptr<Transformer> NewTransformer(const ModelTensors& model) const override {
+    return WithOneLineErrors("the model", [&] { return std::make_unique<TorchTransformer>(model); });
   }
   std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const override {
     return WithOneLineErrors("the training", [&] { return MakeTrainer(options, state); });

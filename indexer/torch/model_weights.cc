@@ -26,12 +26,12 @@ ModelWeights::ModelWeights(const StateDict& state) : shape(InferModelShape(state
     for (const char* which : {"query", "key", "value"}) {
       for (std::int64_t head = 0; head < shape.heads; ++head) heads.push_back(tensor(HeadTensor(block, head, which)));
     }
-    blocks.push_back({.ln1 = layer(BlockTensor(block, "ln1")),
+    blocks.push_back({.ln1 = layer(StudyTensor(block, "ln1")),
                       .qkv = at::cat(heads),
-                      .proj = layer(BlockTensor(block, "sa.proj")),
-                      .ln2 = layer(BlockTensor(block, "ln2")),
-                      .ffwd_in = layer(BlockTensor(block, "ffwd.net.0")),
-                      .ffwd_out = layer(BlockTensor(block, "ffwd.net.2"))});
+                      .proj = layer(StudyTensor(block, "sa.proj")),
+                      .ln2 = layer(StudyTensor(block, "ln2")),
+                      .ffwd_in = layer(StudyTensor(block, "ffwd.net.0")),
+                      .ffwd_out = layer(StudyTensor(block, "ffwd.net.2"))});
   }
   ln_f = layer("ln_f");
   lm_head = layer("lm_head");

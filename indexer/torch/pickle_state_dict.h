@@ -8,35 +8,25 @@
 #include <string>
 #include <vector>
 
+#include "indexer/torch/pickle_values.h"
+
 namespace actkin {
-
-// Where the numbers of one tensor of a checkpoint lie: strided, in a storage (a record of the archive). Offset, shape
-// and strides count numbers, not bytes; every element they address is below storage_count.
-struct PickledTensor {
-  std::string storage_key;   // the record's name under data/
-  std::string storage_type;  // "FloatStorage", "HalfStorage", ...
-  std::uint64_t storage_count = 0;
-  std::uint64_t offset = 0;
-  std::vector<std::int64_t> shape;
-  std::vector<std::int64_t> strides;
-
-  // Numbers in the tensor: more than storage_count where a stride of 0 repeats some.
-  std::uint64_t Count() const;
-
-  friend bool operator==(const PickledTensor&, const PickledTensor&) = default;
-};
 
 struct PickledStateDict {
   std::map<std::string, PickledTensor> tensors;  // names of a nested state dict after its key and a dot
-  std::size_t bytes = 0;                         // length of the pickle; what follows it was not looked at
+  // The whole numbers and truth values of the dictionary `model_args` beside a nested state dict, as nanoGPT saves it.
+  std::map<std::string, std::int64_t> model_arguments;
+  std::size_t bytes = 0;  // length of the pickle; what follows it was not looked at
 };
 
-// Interprets the pickle that torch.save(model.state_dict()) writes (protocols 2 to 5), a dictionary of names to
-// tensors, or one that holds such a dictionary under a key that IsStateDictKey, beside anything. Nothing is ever
-// executed or imported: what any other class or function would make is an object that nobody looks into, and an Error
-// where a tensor is expected. `bytes` is untrusted: time and memory are linear in it, nothing recurses. Throws Error,
-// one line that begins with `file`. Any thread.
+// Reads the pickle that torch.save(model.state_dict()) writes, a dictionary of names to tensors, or one that holds such
+// a dictionary under a key that IsStateDictKey, beside anything. What is no tensor is an Error where one is expected.
+// `bytes` is untrusted (pickle_machine.h). Throws Error, one line that begins with `file`. Any thread.
 PickledStateDict ParsePickle(std::span<const std::byte> bytes, const std::string& file);
+
+// Reads the pickle that nanoGPT's prepare.py leaves as meta.pkl: a dictionary whose `itos` maps every token id from 0
+// to its text. Likewise.
+std::vector<std::string> ParseVocabularyPickle(std::span<const std::byte> bytes, const std::string& file);
 
 }  // namespace actkin
 

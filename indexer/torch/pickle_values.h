@@ -4,7 +4,30 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+namespace actkin {
+
+// Where the numbers of one tensor of a checkpoint lie: strided, in a storage (a record of the archive). Offset, shape
+// and strides count numbers, not bytes; every element they address is below storage_count.
+struct PickledTensor {
+  std::string storage_key;   // the record's name under data/
+  std::string storage_type;  // "FloatStorage", "HalfStorage", ...
+  std::uint64_t storage_count = 0;
+  std::uint64_t offset = 0;
+  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> strides;
+
+  // Numbers in the tensor: more than storage_count where a stride of 0 repeats some.
+  std::uint64_t Count() const;
+
+  friend bool operator==(const PickledTensor&, const PickledTensor&) = default;
+};
+
+}  // namespace actkin
 
 // What a pickle is made of: its opcodes, the globals that a state dict names, and the values that they make.
 namespace actkin::pickle {
@@ -132,6 +155,21 @@ struct Storage {
   std::string_view type;
   std::string_view key;
   std::uint64_t count = 0;
+};
+
+// All that a pickle made. Texts lie in its bytes.
+struct PickleGraph {
+  using Dict = std::vector<std::pair<Value, Value>>;  // in the order of the file; a key may stand there twice
+
+  Value root;
+  std::size_t bytes = 0;  // length of the pickle
+  std::vector<std::vector<Value>> tuples;
+  std::vector<Dict> dicts;
+  std::vector<Foreign> foreign;
+  std::vector<PickledTensor> tensors;
+
+  // "a list", "an object of argparse.Namespace"
+  std::string DescribeValue(const Value& value) const;
 };
 
 }  // namespace actkin::pickle

@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -43,21 +44,53 @@ void Product(const at::Tensor& rows, const at::Tensor& weight, at::Tensor out) {
 
 const float* Data(const at::Tensor& tensor) { return tensor.data_ptr<float>(); }
 
+const float* DataOrNull(const at::Tensor& tensor) { return tensor.defined() ? Data(tensor) : nullptr; }
+
+std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
+
+// How far heads turn at each position that was asked for: pairs numbers a position.
+class RotaryTable {
+ public:
+  explicit RotaryTable(const Rotary& rotary) : frequencies_(RotaryFrequencies(rotary)) {}
+
+  std::size_t pairs() const { return frequencies_.size(); }
+  void Reserve(std::size_t positions) {
+    for (std::size_t position = cosines_.size(); position < positions; ++position) {
+      std::vector<float>& cosines = cosines_.emplace_back();
+      std::vector<float>& sines = sines_.emplace_back();
+      for (const double frequency : frequencies_) {
+        cosines.push_back(static_cast<float>(std::cos(static_cast<double>(position) * frequency)));
+        sines.push_back(static_cast<float>(std::sin(static_cast<double>(position) * frequency)));
+      }
+    }
+  }
+  const float* Cosines(std::size_t position) const { return cosines_[position].data(); }
+  const float* Sines(std::size_t position) const { return sines_[position].data(); }
+
+ private:
+  std::vector<double> frequencies_;
+  std::vector<std::vector<float>> cosines_;
+  std::vector<std::vector<float>> sines_;
+};
+
 // The nodes of a forest lie level after level: a node's number is that of its level's first node plus its place there.
 class ForestPass : public PrefixForward {
  public:
-  explicit ForestPass(std::shared_ptr<const ModelWeights> weights)
+  explicit ForestPass(std::shared_ptr<const CanonicalWeights> weights)
       : weights_(std::move(weights)),
-        shape_(weights_->shape),
-        attention_{.heads = static_cast<std::size_t>(shape_.heads),
-                   .head_size = static_cast<std::size_t>(shape_.head_size)},
+        model_(weights_->description),
+        shape_(model_.shape),
+        attention_{.heads = Size(shape_.heads),
+                   .key_value_heads = Size(model_.key_value_heads),
+                   .head_size = Size(shape_.head_size)},
+        rotary_(model_.rotary),
         residual_(shape_.embed),
-        qkv_(static_cast<std::int64_t>(attention_.stride())),
+        qkv_(model_.qkv_size()),
         proj_(shape_.embed),
         ffwd_(shape_.embed),
         normed_(shape_.embed),
-        attended_(static_cast<std::int64_t>(attention_.width())),
-        hidden_(shape_.hidden),
+        attended_(model_.attention_size()),
+        hidden_((model_.gated ? 2 : 1) * shape_.hidden),
         unasked_(shape_.embed) {}
 
   void Run(const PrefixForest& forest, std::span<const Site> sites, const SiteOutput& output) override {
@@ -72,10 +105,9 @@ class ForestPass : public PrefixForward {
     for (std::size_t block = 0; block < plan.blocks(); ++block) {
       WithOneLineErrors("the forward pass", [&] { RunBlock(plan, block); });
       for (const Site& site : plan.sites(block)) {
-        const RowBuffer& rows = site.stream == Stream::kProj ? proj_ : ffwd_;
         const std::int64_t begin = LevelBegin(site.t_i);
         const std::int64_t count = LevelBegin(site.t_i + 1) - begin;
-        output(site, {rows.Row(begin), static_cast<std::size_t>(count * shape_.embed)});
+        output(site, {RowsOf(site.stream).Row(begin), Size(count * shape_.embed)});
       }
     }
   }
@@ -93,7 +125,7 @@ class ForestPass : public PrefixForward {
   void Check(const PrefixForest& forest, std::span<const Site> sites) const {
     for (const Site& site : sites) {
       if (site.stream == Stream::kEmbedding || site.block < 0 || site.block >= shape_.blocks || site.t_i < 0 ||
-          static_cast<std::size_t>(site.t_i) >= forest.levels.size() || site.t_i >= shape_.context) {
+          static_cast<std::size_t>(site.t_i) >= forest.levels.size() || site.t_i >= model_.longest_sequence()) {
         Fail("{} does not come out of a model of {} blocks over {} levels", Describe(site), shape_.blocks,
              forest.levels.size());
       }
@@ -110,6 +142,11 @@ class ForestPass : public PrefixForward {
         Fail("level {} has a node without a parent", t);
       }
     }
+  }
+
+  const RowBuffer& RowsOf(Stream stream) const {
+    if (stream == Stream::kResidual) return residual_;
+    return stream == Stream::kProj ? proj_ : ffwd_;
   }
 
   std::int64_t LevelBegin(int level) const { return level_begins_[static_cast<std::size_t>(level)]; }
@@ -147,16 +184,22 @@ class ForestPass : public PrefixForward {
     attended_.Reserve(kTileRows);
     hidden_.Reserve(kTileRows);
     unasked_.Reserve(kTileRows);
+    rotary_.Reserve(levels);
   }
 
-  // Token embedding + position embedding.
+  // Token embedding, and position embedding where there is a table of them.
   void Embed(const PrefixForest& forest) {
+    const float* positions = DataOrNull(weights_->positions);
     for (std::size_t t = 0; t + 1 < level_begins_.size(); ++t) {
-      const float* position = Data(weights_->positions) + static_cast<std::int64_t>(t) * shape_.embed;
       float* row = residual_.Row(level_begins_[t]);
       for (const TokenId token : forest.levels[t].tokens) {
         const float* embedding = Data(weights_->tokens) + token * shape_.embed;
-        row = std::transform(embedding, embedding + shape_.embed, position, row, std::plus<float>());
+        if (positions == nullptr) {
+          row = std::copy_n(embedding, shape_.embed, row);
+        } else {
+          const float* position = positions + static_cast<std::int64_t>(t) * shape_.embed;
+          row = std::transform(embedding, embedding + shape_.embed, position, row, std::plus<float>());
+        }
       }
     }
   }
@@ -175,57 +218,106 @@ class ForestPass : public PrefixForward {
     }
   }
 
-  void RunTile(const BlockWeights& block, const PrefixPlan::Segment& segment, const Tile& tile) {
-    Normalize(block.ln1, tile);
+  void RunTile(const CanonicalWeights::Block& block, const PrefixPlan::Segment& segment, const Tile& tile) {
+    Normalize(block.attention_norm, tile);
     const at::Tensor normed = normed_.Rows(0, tile.count());
-    if (!segment.work.proj) {
-      const auto width = static_cast<std::int64_t>(attention_.width());
-      Product(normed, block.qkv.narrow(0, width, 2 * width),
-              qkv_.Rows(tile.begin, tile.count()).narrow(1, width, 2 * width));
-      return;
-    }
-    Product(normed, block.qkv, qkv_.Rows(tile.begin, tile.count()));
+    // Where nobody asks for the projection, keys and values are enough.
+    const std::int64_t first = segment.work.proj ? 0 : model_.attention_size();
+    Product(normed, block.qkv.weight.narrow(0, first, model_.qkv_size() - first),
+            qkv_.Rows(tile.begin, tile.count()).narrow(1, first, model_.qkv_size() - first));
+    FinishQkv(block, segment, tile, Size(first));
+    if (!segment.work.proj) return;
+
     Attend(segment, tile);
+    // A parallel network reads what the block was given.
+    if (model_.parallel && segment.work.ffwd) Normalize(block.ffwd_norm, tile);
     AddToResidual(attended_.Rows(0, tile.count()), block.proj, segment.work.keep_proj ? &proj_ : nullptr, tile);
     if (!segment.work.ffwd) return;
-
-    Normalize(block.ln2, tile);
-    const at::Tensor hidden = hidden_.Rows(0, tile.count());
-    Product(normed, block.ffwd_in.weight, hidden);
-    AddBiasRelu(hidden_.Row(0), static_cast<std::size_t>(tile.count()), static_cast<std::size_t>(shape_.hidden),
-                Data(block.ffwd_in.bias));
-    AddToResidual(hidden, block.ffwd_out, segment.work.keep_ffwd ? &ffwd_ : nullptr, tile);
+    if (!model_.parallel) Normalize(block.ffwd_norm, tile);
+    Product(normed, block.ffwd_in.weight, hidden_.Rows(0, tile.count()));
+    const std::size_t width = Size(shape_.hidden);
+    (model_.gated ? ActivateGated : Activate)(hidden_.Row(0), Size(tile.count()), width, model_.activation,
+                                              DataOrNull(block.ffwd_in.bias));
+    AddToResidual(hidden_.Rows(0, tile.count()).narrow(1, 0, shape_.hidden), block.ffwd_out,
+                  segment.work.keep_ffwd ? &ffwd_ : nullptr, tile);
   }
 
-  void Normalize(const LayerWeights& norm, const Tile& tile) {
-    LayerNormRows(residual_.Row(tile.begin), static_cast<std::size_t>(tile.count()),
-                  static_cast<std::size_t>(shape_.embed), Data(norm.weight), Data(norm.bias), normed_.Row(0));
+  // Bias, norms and turning of queries, keys and values, from column `first` on.
+  void FinishQkv(const CanonicalWeights::Block& block, const PrefixPlan::Segment& segment, const Tile& tile,
+                 std::size_t first) {
+    const std::size_t stride = attention_.stride();
+    if (block.qkv.bias.defined()) {
+      AddBias(qkv_.Row(tile.begin) + first, Size(tile.count()), stride - first, stride, Data(block.qkv.bias) + first);
+    }
+    struct Heads {
+      std::size_t column;
+      std::size_t count;
+      const at::Tensor& norm;
+    };
+    const Heads queries{0, attention_.heads, block.query_norm.weight};
+    const Heads keys{attention_.width(), attention_.key_value_heads, block.key_norm.weight};
+    ForLevels(segment, tile, [&](std::size_t level, std::int64_t begin, std::int64_t end) {
+      for (const Heads& heads : {queries, keys}) {
+        if (heads.column < first) continue;
+        float* rows = qkv_.Row(begin) + heads.column;
+        for (std::size_t head = 0; head < heads.count && model_.query_key_norm; ++head) {
+          float* numbers = rows + head * attention_.head_size;
+          RmsNormRows(numbers, Size(end - begin), attention_.head_size, stride, Epsilon(), Data(heads.norm), numbers);
+        }
+        if (rotary_.pairs() == 0) continue;
+        TurnHeads(rows, Size(end - begin), stride, heads.count, attention_.head_size, rotary_.pairs(),
+                  rotary_.Cosines(level), rotary_.Sines(level));
+      }
+    });
+  }
+
+  // run(level, begin, end) with the tile's nodes at each level.
+  template <typename Action>
+  void ForLevels(const PrefixPlan::Segment& segment, const Tile& tile, const Action& run) const {
+    for (std::size_t level = segment.begin; level < segment.end; ++level) {
+      const std::int64_t begin = std::max(tile.begin, level_begins_[level]);
+      const std::int64_t end = std::min(tile.end, level_begins_[level + 1]);
+      if (begin < end) run(level, begin, end);
+    }
+  }
+
+  float Epsilon() const { return static_cast<float>(model_.norm_epsilon); }
+
+  void Normalize(const CanonicalWeights::Layer& norm, const Tile& tile) {
+    const std::size_t embed = Size(shape_.embed);
+    const float* rows = residual_.Row(tile.begin);
+    if (model_.norm == Norm::kRms) {
+      RmsNormRows(rows, Size(tile.count()), embed, embed, Epsilon(), Data(norm.weight), normed_.Row(0));
+    } else {
+      LayerNormRows(rows, Size(tile.count()), embed, Epsilon(), Data(norm.weight), DataOrNull(norm.bias),
+                    normed_.Row(0));
+    }
   }
 
   // The part of the tile at each level has paths of one length.
   void Attend(const PrefixPlan::Segment& segment, const Tile& tile) {
-    for (std::size_t level = segment.begin; level < segment.end; ++level) {
-      const std::int64_t begin = std::max(tile.begin, level_begins_[level]);
-      const std::int64_t end = std::min(tile.end, level_begins_[level + 1]);
-      if (begin >= end) continue;
+    ForLevels(segment, tile, [&](std::size_t level, std::int64_t begin, std::int64_t end) {
       const auto positions = static_cast<std::int64_t>(level + 1);
       AttendPaths(qkv_.Row(0), attention_, paths_[level].data() + (begin - level_begins_[level]) * positions, level + 1,
-                  static_cast<std::size_t>(end - begin), attended_.Row(begin - tile.begin));
-    }
+                  Size(end - begin), attended_.Row(begin - tile.begin));
+    });
   }
 
   // The layer's output for the tile's rows goes to `kept`, when that is not null, and onto the residual.
-  void AddToResidual(const at::Tensor& rows, const LayerWeights& layer, const RowBuffer* kept, const Tile& tile) {
+  void AddToResidual(const at::Tensor& rows, const CanonicalWeights::Layer& layer, const RowBuffer* kept,
+                     const Tile& tile) {
     const RowBuffer& to = kept != nullptr ? *kept : unasked_;
     const std::int64_t first = kept != nullptr ? tile.begin : 0;
     Product(rows, layer.weight, to.Rows(first, tile.count()));
-    AddBiasToResidual(to.Row(first), static_cast<std::size_t>(tile.count()), static_cast<std::size_t>(shape_.embed),
-                      Data(layer.bias), residual_.Row(tile.begin));
+    actkin::AddToResidual(to.Row(first), Size(tile.count()), Size(shape_.embed), DataOrNull(layer.bias),
+                          residual_.Row(tile.begin));
   }
 
-  const std::shared_ptr<const ModelWeights> weights_;
+  const std::shared_ptr<const CanonicalWeights> weights_;
+  const ModelDescription& model_;
   const ModelShape& shape_;
   const AttentionShape attention_;
+  RotaryTable rotary_;
   std::vector<std::int64_t> level_begins_;         // one more than there are levels
   std::vector<std::vector<std::uint32_t>> paths_;  // by level: nodes x (level + 1), the nodes from root to node
 
@@ -243,7 +335,7 @@ class ForestPass : public PrefixForward {
 
 }  // namespace
 
-std::unique_ptr<PrefixForward> MakePrefixForward(std::shared_ptr<const ModelWeights> weights) {
+std::unique_ptr<PrefixForward> MakePrefixForward(std::shared_ptr<const CanonicalWeights> weights) {
   return std::make_unique<ForestPass>(std::move(weights));
 }
 

@@ -4,12 +4,12 @@
 #include <memory>
 
 #include "indexer/model/torch_backend.h"
-#include "indexer/torch/model_weights.h"
+#include "indexer/torch/canonical_weights.h"
 
 namespace actkin {
 
 // The prefix-shared forward pass of a model.
-std::unique_ptr<PrefixForward> MakePrefixForward(std::shared_ptr<const ModelWeights> weights);
+std::unique_ptr<PrefixForward> MakePrefixForward(std::shared_ptr<const CanonicalWeights> weights);
 
 }  // namespace actkin
 

@@ -26,8 +26,9 @@ PrefixPlan::PrefixPlan(std::span<const Site> sites) {
       if (works.size() <= level) works.resize(level + 1);
       Work& work = works[level];
       work.proj = true;
-      work.ffwd |= site.stream == Stream::kFfwd;
-      (site.stream == Stream::kFfwd ? work.keep_ffwd : work.keep_proj) = true;
+      work.ffwd |= site.stream != Stream::kProj;
+      work.keep_proj |= site.stream == Stream::kProj;
+      work.keep_ffwd |= site.stream == Stream::kFfwd;
     }
     for (std::size_t level = 0; level < works.size(); ++level) {
       std::vector<Segment>& segments = segments_[block];

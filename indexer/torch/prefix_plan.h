@@ -19,7 +19,7 @@ class PrefixPlan {
     bool proj = false;       // queries, attention and its projection
     bool ffwd = false;       // the feed-forward network; implies proj
     bool keep_proj = false;  // the projection is asked for
-    bool keep_ffwd = false;  // the network's output is asked for
+    bool keep_ffwd = false;  // the network's output is asked for; the residual is kept anyhow
 
     friend bool operator==(const Work&, const Work&) = default;
   };
@@ -31,7 +31,7 @@ class PrefixPlan {
     Work work;
   };
 
-  // REQUIRES: sites are of streams proj and ffwd.
+  // REQUIRES: sites are of streams proj, ffwd and residual.
   explicit PrefixPlan(std::span<const Site> sites);
 
   // Blocks beyond these are not needed.
@@ -40,7 +40,7 @@ class PrefixPlan {
   std::size_t levels(std::size_t block) const { return segments_[block].back().end; }
   // They cover all levels of the block, in order.
   const std::vector<Segment>& segments(std::size_t block) const { return segments_[block]; }
-  // The sites of a block: proj before ffwd, then by t_i; each once.
+  // The sites of a block: proj before ffwd before residual, then by t_i; each once.
   const std::vector<Site>& sites(std::size_t block) const { return sites_[block]; }
 
  private:

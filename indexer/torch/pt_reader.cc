@@ -2,13 +2,14 @@
 
 #include <map>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "indexer/torch/pickle_state_dict.h"
 #include "indexer/torch/pt_archive.h"
 #include "schema/error.h"
-#include "schema/model_layout.h"
-#include "schema/wrapped_names.h"
+#include "storage/formats/safetensors.h"
+#include "storage/machine/file.h"
 
 namespace actkin {
 namespace {
@@ -58,21 +59,18 @@ class PtReader {
  public:
   explicit PtReader(const std::filesystem::path& path) : file_(path.string()), archive_(path) {}
 
-  StateDict Read() {
+  PtCheckpoint Read(const std::function<bool(const std::string&)>& is_ignored) {
     CheckByteOrder();
     PickledStateDict pickled = ParsePickle(archive_.From("data.pkl"), file_);
     archive_.Read("data.pkl", pickled.bytes);
-    std::vector<std::string> names;
-    for (const auto& [name, tensor] : pickled.tensors) names.push_back(name);
-    StateDict state;
-    state.wrapper = WrapperPrefix(names);
-    const auto bare = [&](const std::string& name) { return name.substr(state.wrapper.size()); };
-    std::erase_if(pickled.tensors, [&](const auto& item) { return IsIgnoredTensor(bare(item.first)); });
+    std::erase_if(pickled.tensors, [&](const auto& item) { return is_ignored(item.first); });
     FindStorages(pickled);
+    PtCheckpoint checkpoint;
+    checkpoint.model_arguments = std::move(pickled.model_arguments);
     for (const auto& [name, tensor] : pickled.tensors) {
-      state.tensors[bare(name)] = {.shape = tensor.shape, .values = ValuesOf(name, tensor)};
+      checkpoint.state.tensors[name] = {.shape = tensor.shape, .values = ValuesOf(name, tensor)};
     }
-    return state;
+    return checkpoint;
   }
 
  private:
@@ -138,6 +136,13 @@ class PtReader {
 
 }  // namespace
 
-StateDict ReadPtFile(const std::filesystem::path& path) { return PtReader(path).Read(); }
+PtCheckpoint ReadPtFile(const std::filesystem::path& path, const std::function<bool(const std::string&)>& is_ignored) {
+  return PtReader(path).Read(is_ignored);
+}
+
+std::vector<std::string> ReadVocabularyPickleFile(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return ParseVocabularyPickle(file.bytes(), path.string());
+}
 
 }  // namespace actkin

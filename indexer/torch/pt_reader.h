@@ -2,15 +2,17 @@
 #define ACTKIN_INDEXER_TORCH_PT_READER_H_
 
 #include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
 
-#include "storage/formats/safetensors.h"
+#include "indexer/model/torch_backend.h"
 
 namespace actkin {
 
-// Reads what torch.save(model.state_dict()) wrote: all tensors as float32, except those that IsIgnoredTensor, under
-// their names less what wrappers put before them. Throws Error, one line that names `path`. The memory it takes is
-// bounded by the file's size. Any thread.
-StateDict ReadPtFile(const std::filesystem::path& path);
+// Reads what torch.save wrote, as TorchBackend::ReadPt says. The memory it takes is bounded by the file's size.
+PtCheckpoint ReadPtFile(const std::filesystem::path& path, const std::function<bool(const std::string&)>& is_ignored);
+std::vector<std::string> ReadVocabularyPickleFile(const std::filesystem::path& path);
 
 }  // namespace actkin
 

@@ -53,11 +53,11 @@ StateDict StateOf(const ModelWeights& weights) {
         state.tensors[HeadTensor(b, head, which)] = Copied(block.qkv.narrow(0, row, shape.head_size));
       }
     }
-    layer(BlockTensor(b, "ln1"), block.ln1);
-    layer(BlockTensor(b, "sa.proj"), block.proj);
-    layer(BlockTensor(b, "ln2"), block.ln2);
-    layer(BlockTensor(b, "ffwd.net.0"), block.ffwd_in);
-    layer(BlockTensor(b, "ffwd.net.2"), block.ffwd_out);
+    layer(StudyTensor(b, "ln1"), block.ln1);
+    layer(StudyTensor(b, "sa.proj"), block.proj);
+    layer(StudyTensor(b, "ln2"), block.ln2);
+    layer(StudyTensor(b, "ffwd.net.0"), block.ffwd_in);
+    layer(StudyTensor(b, "ffwd.net.2"), block.ffwd_out);
   }
   layer("ln_f", weights.ln_f);
   layer("lm_head", weights.lm_head);

@@ -1,5 +1,7 @@
 #include "query/kernels/row_kernels.h"
 
+#include <cstring>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "query/kernels/row_kernels.cc"
 #include <hwy/foreach_target.h>
@@ -132,21 +134,76 @@ void SquaredNorms16(const std::uint16_t* rows, std::size_t row_count, std::size_
   Norms(rows, row_count, dimension, out);
 }
 
+// One output of all inputs.
+HWY_INLINE void LinearOutput(const float* weight, float start, std::size_t width, const float* inputs,
+                             std::size_t input_count, float* out, std::size_t stride) {
+  std::size_t input = 0;
+  for (; input + 4 <= input_count; input += 4) {
+    float* to = out + input * stride;
+    FourSums<Product>(weight, inputs + input * width, width, width, to, stride);
+    for (std::size_t i = 0; i < 4; ++i) to[i * stride] += start;
+  }
+  for (; input < input_count; ++input) {
+    out[input * stride] = OneSum<Product>(weight, inputs + input * width, width) + start;
+  }
+}
+
 void LinearLayer(const float* weights, std::size_t outputs, std::size_t width, const float* bias, const float* inputs,
                  std::size_t input_count, float* out, std::size_t stride) {
   for (std::size_t output = 0; output < outputs; ++output) {
-    const float* weight = weights + output * width;
-    const float start = bias == nullptr ? 0.0F : bias[output];
-    std::size_t input = 0;
-    for (; input + 4 <= input_count; input += 4) {
-      float* to = out + input * stride + output;
-      FourSums<Product>(weight, inputs + input * width, width, width, to, stride);
-      for (std::size_t i = 0; i < 4; ++i) to[i * stride] += start;
-    }
-    for (; input < input_count; ++input) {
-      out[input * stride + output] = OneSum<Product>(weight, inputs + input * width, width) + start;
-    }
+    LinearOutput(weights + output * width, bias == nullptr ? 0.0F : bias[output], width, inputs, input_count,
+                 out + output, stride);
   }
+}
+
+void WidenFloat16Numbers(const std::uint16_t* numbers, std::size_t count, float* out) {
+  const Floats d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(LoadFloats(d, numbers + i), d, out + i);
+  HWY_ALIGN float last[HWY_MAX_BYTES / sizeof(float)];
+  if (i == count) return;
+  hn::Store(LoadFloatsTail(d, numbers + i, count - i), d, last);
+  for (std::size_t rest = 0; i + rest < count; ++rest) out[i + rest] = last[rest];
+}
+
+void WidenBfloat16Numbers(const std::uint16_t* numbers, std::size_t count, float* out) {
+  const Floats d;
+  const hn::RebindToUnsigned<Floats> d32;
+  const hn::Rebind<std::uint16_t, Floats> d16;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, numbers + i)));
+    hn::StoreU(hn::BitCast(d, bits), d, out + i);
+  }
+  for (; i < count; ++i) {
+    const std::uint32_t bits = std::uint32_t{numbers[i]} << 16;
+    std::memcpy(out + i, &bits, sizeof(bits));
+  }
+}
+
+// A row of weights is widened once for all inputs.
+template <typename Widen>
+HWY_INLINE void LinearOfHalves(const std::uint16_t* weights, std::size_t outputs, std::size_t width, const float* bias,
+                               const float* inputs, std::size_t input_count, float* out, std::size_t stride,
+                               const Widen& widen) {
+  std::vector<float> weight(width);
+  for (std::size_t output = 0; output < outputs; ++output) {
+    widen(weights + output * width, width, weight.data());
+    LinearOutput(weight.data(), bias == nullptr ? 0.0F : bias[output], width, inputs, input_count, out + output,
+                 stride);
+  }
+}
+
+void LinearLayerFloat16(const std::uint16_t* weights, std::size_t outputs, std::size_t width, const float* bias,
+                        const float* inputs, std::size_t input_count, float* out, std::size_t stride) {
+  LinearOfHalves(weights, outputs, width, bias, inputs, input_count, out, stride, WidenFloat16Numbers);
+}
+
+void LinearLayerBfloat16(const std::uint16_t* weights, std::size_t outputs, std::size_t width, const float* bias,
+                         const float* inputs, std::size_t input_count, float* out, std::size_t stride) {
+  LinearOfHalves(weights, outputs, width, bias, inputs, input_count, out, stride, WidenBfloat16Numbers);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -163,6 +220,10 @@ HWY_EXPORT(DotProducts16);
 HWY_EXPORT(SquaredNorms32);
 HWY_EXPORT(SquaredNorms16);
 HWY_EXPORT(LinearLayer);
+HWY_EXPORT(LinearLayerFloat16);
+HWY_EXPORT(LinearLayerBfloat16);
+HWY_EXPORT(WidenFloat16Numbers);
+HWY_EXPORT(WidenBfloat16Numbers);
 
 void SquaredDistances(const float* rows, std::size_t row_count, std::size_t dimension, const float* queries,
                       std::size_t query_count, float* out) {
@@ -195,6 +256,24 @@ void SquaredNorms(const std::uint16_t* rows, std::size_t row_count, std::size_t 
 void Linear(const float* weights, std::size_t outputs, std::size_t width, const float* bias, const float* inputs,
             std::size_t input_count, float* out, std::size_t stride) {
   HWY_DYNAMIC_DISPATCH(LinearLayer)(weights, outputs, width, bias, inputs, input_count, out, stride);
+}
+
+void LinearFloat16(const std::uint16_t* weights, std::size_t outputs, std::size_t width, const float* bias,
+                   const float* inputs, std::size_t input_count, float* out, std::size_t stride) {
+  HWY_DYNAMIC_DISPATCH(LinearLayerFloat16)(weights, outputs, width, bias, inputs, input_count, out, stride);
+}
+
+void LinearBfloat16(const std::uint16_t* weights, std::size_t outputs, std::size_t width, const float* bias,
+                    const float* inputs, std::size_t input_count, float* out, std::size_t stride) {
+  HWY_DYNAMIC_DISPATCH(LinearLayerBfloat16)(weights, outputs, width, bias, inputs, input_count, out, stride);
+}
+
+void WidenFloat16(const std::uint16_t* numbers, std::size_t count, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenFloat16Numbers)(numbers, count, out);
+}
+
+void WidenBfloat16(const std::uint16_t* numbers, std::size_t count, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenBfloat16Numbers)(numbers, count, out);
 }
 
 std::vector<std::int64_t> KernelTargets() { return hwy::SupportedAndGeneratedTargets(); }

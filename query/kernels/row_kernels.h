@@ -36,6 +36,16 @@ void SquaredNorms(const std::uint16_t* rows, std::size_t row_count, std::size_t 
 void Linear(const float* weights, std::size_t outputs, std::size_t width, const float* bias, const float* inputs,
             std::size_t input_count, float* out, std::size_t stride);
 
+// The same of weights of two bytes a number: float16, or bfloat16 (the upper half of a float32). Computed in float32.
+void LinearFloat16(const std::uint16_t* weights, std::size_t outputs, std::size_t width, const float* bias,
+                   const float* inputs, std::size_t input_count, float* out, std::size_t stride);
+void LinearBfloat16(const std::uint16_t* weights, std::size_t outputs, std::size_t width, const float* bias,
+                    const float* inputs, std::size_t input_count, float* out, std::size_t stride);
+
+// out: count numbers.
+void WidenFloat16(const std::uint16_t* numbers, std::size_t count, float* out);
+void WidenBfloat16(const std::uint16_t* numbers, std::size_t count, float* out);
+
 // The instruction sets that this processor can run, widest first; the first is the one in use unless a test chose
 // others.
 std::vector<std::int64_t> KernelTargets();

@@ -193,7 +193,7 @@ const PromptForward& IndexReader::Forward() {
       FailUsage(ErrorCode::kNotFound, "{}: made without a model: add one with 'actkin build CORPUS --model M --out {}'",
                 directory_.path().string(), ShellQuote(directory_.path().string()));
     }
-    auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file));
+    auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file), model->bos_token_id);
     const ModelShape& shape = forward->shape();
     if (shape.vocabulary_size != model->shape.vocabulary_size ||
         shape.vocabulary_size < static_cast<std::int64_t>(vocabulary_->tokenizer_size()) || shape.embed != model->shape.embed ||
@@ -306,8 +306,7 @@ std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& si
     activations_ = forward.Run(prompt.tokens);
     activated_tokens_ = prompt.tokens;
   }
-  const auto& outputs = site.stream == Stream::kProj ? activations_.proj : activations_.ffwd;
-  const std::vector<float>& output = outputs.at(static_cast<std::size_t>(site.block));
+  const std::vector<float>& output = activations_.Of(site.stream).at(static_cast<std::size_t>(site.block));
   const auto embed = static_cast<std::size_t>(forward.shape().embed);
   return {output.end() - static_cast<std::ptrdiff_t>(embed), output.end()};
 }

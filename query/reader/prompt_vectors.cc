@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "schema/error.h"
 #include "storage/machine/row_workers.h"
@@ -26,18 +27,17 @@ std::vector<float> PromptVectors::Of(const Site& site, RowRange prompts, IndexRe
   const bool rows =
       CopyRows(reader_, site, prompts, vectors, missing) || CopyRows(other, site, prompts, vectors, missing);
   if (rows && std::ranges::find(missing, true) == missing.end()) return vectors;
-  RunForward();
   const ModelShape& shape = reader_.Forward().shape();
-  const auto embed = static_cast<std::size_t>(shape.embed);
-  const auto blocks = static_cast<std::size_t>(shape.blocks);
-  if (site.block < 0 || static_cast<std::size_t>(site.block) >= blocks) {
-    FailUsage("block {}: the model has blocks 0-{}", site.block, blocks - 1);
+  if (site.block < 0 || site.block >= shape.blocks) {
+    FailUsage("block {}: the model has blocks 0-{}", site.block, shape.blocks - 1);
   }
-  const std::size_t place = static_cast<std::size_t>(site.block) + (site.stream == Stream::kFfwd ? blocks : 0);
+  RunForward({site.stream, site.block, 0});
+  const auto embed = static_cast<std::size_t>(shape.embed);
+  const std::size_t place = outputs_of_.at({site.stream, site.block, 0});
   vectors.resize(prompts.size() * embed);
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     if (rows && !missing[i]) continue;
-    const float* output = outputs_.data() + ((prompts.begin + i) * 2 * blocks + place) * embed;
+    const float* output = outputs_.data() + ((prompts.begin + i) * outputs_of_.size() + place) * embed;
     std::copy_n(output, embed, vectors.begin() + static_cast<std::ptrdiff_t>(i * embed));
   }
   return vectors;
@@ -66,12 +66,19 @@ bool PromptVectors::CopyRows(IndexReader& reader, const Site& site, RowRange pro
   return true;
 }
 
-void PromptVectors::RunForward() {
-  if (!outputs_.empty()) return;
+// Together with the one asked for come those that are built, which will be asked for next: a model may have more blocks
+// than memory has room for.
+void PromptVectors::RunForward(const Site& wanted) {
+  if (outputs_of_.contains(wanted)) return;
+  std::map<Site, std::size_t> kept{{wanted, 0}};
+  for (const SiteRow& row : reader_.catalog().Sites()) {
+    if (row.site.stream != Stream::kEmbedding) kept[{row.site.stream, row.site.block, 0}] = 0;
+  }
+  std::size_t next = 0;
+  for (auto& [site, place] : kept) place = next++;
   const PromptForward& forward = reader_.Forward();
   const auto embed = static_cast<std::size_t>(forward.shape().embed);
-  const auto outputs = 2 * static_cast<std::size_t>(forward.shape().blocks);
-  std::vector<float> all(prompts_.size() * outputs * embed);
+  std::vector<float> all(prompts_.size() * kept.size() * embed);
   progress_.Begin("forward pass", prompts_.size(), "prompts");
   std::mutex heard;
   std::uint64_t done = 0;
@@ -79,11 +86,10 @@ void PromptVectors::RunForward() {
   ForEachPiece(everything, kPiece, UsefulThreads(everything, kPiece, threads_), [&](int, RowRange piece) {
     for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
       const PromptForward::Activations activations = forward.Run(prompts_[i].tokens);
-      float* out = all.data() + i * outputs * embed;
-      for (const auto* stream : {&activations.proj, &activations.ffwd}) {
-        for (const std::vector<float>& output : *stream) {
-          out = std::copy_n(output.end() - static_cast<std::ptrdiff_t>(embed), embed, out);
-        }
+      float* out = all.data() + i * kept.size() * embed;
+      for (const auto& [site, place] : kept) {
+        const std::vector<float>& output = activations.Of(site.stream).at(static_cast<std::size_t>(site.block));
+        std::copy_n(output.end() - static_cast<std::ptrdiff_t>(embed), embed, out + place * embed);
       }
     }
     const std::lock_guard lock(heard);
@@ -92,6 +98,7 @@ void PromptVectors::RunForward() {
   });
   progress_.End();
   outputs_ = std::move(all);
+  outputs_of_ = std::move(kept);
 }
 
 }  // namespace actkin

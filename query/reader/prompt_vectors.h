@@ -2,6 +2,7 @@
 #define ACTKIN_QUERY_READER_PROMPT_VECTORS_H_
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -12,8 +13,8 @@
 namespace actkin {
 
 // The vectors that many prompts of one length are compared by, the same that IndexReader::QueryVector gives for each.
-// Prompts without a row of their own go through the forward pass together, once for all blocks: 8 x blocks x embed
-// bytes each stay in memory. One thread (it works in threads of its own).
+// Prompts without a row of their own go through the forward pass together, once for all streams and blocks that are
+// built: 4 x embed bytes of each stay in memory. One thread (it works in threads of its own).
 class PromptVectors {
  public:
   // All outlive this object.
@@ -29,13 +30,14 @@ class PromptVectors {
   // From the prompts' own rows; false where their site is not built.
   bool CopyRows(IndexReader& reader, const Site& site, RowRange prompts, std::vector<float>& vectors,
                 std::vector<bool>& missing);
-  void RunForward();
+  void RunForward(const Site& wanted);
 
   IndexReader& reader_;
   std::span<const Prompt> prompts_;
   const int threads_;
   ProgressListener& progress_;
-  std::vector<float> outputs_;  // prompts x (2 x blocks) x embed: proj of all blocks, then ffwd; empty: not run yet
+  std::map<Site, std::size_t> outputs_of_;  // stream and block, to their place; empty: not run yet
+  std::vector<float> outputs_;              // prompts x places x embed
 };
 
 }  // namespace actkin

@@ -16,7 +16,7 @@
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"
 #include "storage/formats/row_order_file.h"
-#include "storage/formats/safetensors.h"
+#include "storage/formats/model_file.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 #include "storage/machine/file.h"
@@ -214,7 +214,7 @@ class Verifier {
     if (every_byte_ && Sha256(bytes.bytes()) != row.sha256) {
       Fail("{}: damaged: its SHA-256 is not the catalog's", path.string());
     }
-    const ModelShape shape = InferModelShape(SafetensorsFile(path).Shapes(), path.string());
+    const ModelShape shape = ModelFile(path).description().shape;
     const bool same = shape.vocabulary_size == row.shape.vocabulary_size && shape.blocks == row.shape.blocks &&
                       shape.heads == row.shape.heads && shape.embed == row.shape.embed &&
                       shape.context == row.shape.context &&

@@ -171,14 +171,16 @@ std::span<const float> SafetensorsFile::Values(const std::string& name) const {
   return {reinterpret_cast<const float*>(bytes), entry.bytes / sizeof(float)};
 }
 
-StateDict SafetensorsFile::Read(const std::string& wrapper) const {
+SafetensorsFile::Bytes SafetensorsFile::Raw(const std::string& name) const {
+  const Entry& entry = Find(name);
+  return {entry.type, entry.shape, file_.bytes().subspan(entry.offset, entry.bytes)};
+}
+
+StateDict SafetensorsFile::Read() const {
   StateDict state;
   state.metadata = metadata_;
-  state.wrapper = wrapper;
   for (const auto& [name, entry] : entries_) {
-    const std::string bare = name.substr(wrapper.size());
-    if (IsIgnoredTensor(bare)) continue;
-    Tensor& tensor = state.tensors[bare];
+    Tensor& tensor = state.tensors[name];
     tensor.shape = entry.shape;
     tensor.values.resize(entry.bytes / TypeBytes(entry.type));
     ConvertToFloat(entry.type, file_.bytes().data() + entry.offset, tensor.values.size(), tensor.values.data(),
@@ -187,22 +189,32 @@ StateDict SafetensorsFile::Read(const std::string& wrapper) const {
   return state;
 }
 
-std::string SerializeSafetensors(const StateDict& state) {
+std::string SafetensorsHeader(std::span<const SafetensorsHeaderEntry> entries,
+                              const std::map<std::string, std::string>& metadata) {
   json header = json::object();  // keys in order
-  if (!state.metadata.empty()) header["__metadata__"] = state.metadata;
-  std::uint64_t data_bytes = 0;
-  for (const auto& [name, tensor] : state.tensors) {
-    const std::uint64_t end = data_bytes + tensor.values.size() * sizeof(float);
-    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {data_bytes, end}}};
-    data_bytes = end;
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t begin = 0;
+  for (const SafetensorsHeaderEntry& entry : entries) {
+    const std::uint64_t end = begin + entry.bytes;
+    header[entry.name] = {{"dtype", entry.type}, {"shape", entry.shape}, {"data_offsets", {begin, end}}};
+    begin = end;
   }
   std::string text = header.dump();
   // The format allows spaces after the header: they put the tensors at an aligned offset.
   text.resize((text.size() + 8 + kAlignment - 1) / kAlignment * kAlignment - 8, ' ');
   const std::uint64_t header_bytes = text.size();
-  std::string bytes(reinterpret_cast<const char*>(&header_bytes), sizeof(header_bytes));
-  bytes.reserve(bytes.size() + text.size() + data_bytes);
-  bytes += text;
+  return std::string(reinterpret_cast<const char*>(&header_bytes), sizeof(header_bytes)) + text;
+}
+
+std::string SerializeSafetensors(const StateDict& state) {
+  std::vector<SafetensorsHeaderEntry> entries;
+  std::uint64_t data_bytes = 0;
+  for (const auto& [name, tensor] : state.tensors) {
+    entries.push_back({name, "F32", tensor.shape, tensor.values.size() * sizeof(float)});
+    data_bytes += entries.back().bytes;
+  }
+  std::string bytes = SafetensorsHeader(entries, state.metadata);
+  bytes.reserve(bytes.size() + data_bytes);
   for (const auto& [name, tensor] : state.tensors) {
     bytes.append(reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float));
   }

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "schema/model_layout.h"
+#include "schema/model_description.h"
 #include "storage/machine/file.h"
 
 namespace actkin {
@@ -22,7 +22,6 @@ struct Tensor {
 struct StateDict {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::string> metadata;
-  std::string wrapper;  // what stood before every name in the file, and is left out (schema/wrapped_names.h)
 
   TensorShapes Shapes() const;
 };
@@ -36,15 +35,23 @@ class SafetensorsFile {
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   TensorShapes Shapes() const;
+  bool Has(const std::string& name) const { return entries_.contains(name); }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
   // The values of a float32 tensor, where they lie in the mapping. REQUIRES: `name` is among Shapes(). Throws Error
   // when the tensor is of another type, or lies unaligned.
   std::span<const float> Values(const std::string& name) const;
 
-  // All tensors as float32 (from F64, F32, F16 or BF16), except those that IsIgnoredTensor, under their names less
-  // `wrapper`. REQUIRES: every name begins with it.
-  StateDict Read(const std::string& wrapper = "") const;
+  // A tensor where it lies, perhaps unaligned. `name` must be among Shapes(): an Error otherwise.
+  struct Bytes {
+    std::string type;  // "F32", "F16", "I64", ...
+    std::vector<std::int64_t> shape;
+    std::span<const std::byte> bytes;
+  };
+  Bytes Raw(const std::string& name) const;
+
+  // All tensors as float32 (from F64, F32, F16 or BF16).
+  StateDict Read() const;
 
  private:
   struct Entry {
@@ -61,6 +68,17 @@ class SafetensorsFile {
   std::map<std::string, Entry> entries_;
   std::map<std::string, std::string> metadata_;
 };
+
+// What stands before the tensors' bytes, its length included; they follow each other in this order, from an offset that
+// is a multiple of 64.
+struct SafetensorsHeaderEntry {
+  std::string name;
+  std::string type;
+  std::vector<std::int64_t> shape;
+  std::uint64_t bytes = 0;
+};
+std::string SafetensorsHeader(std::span<const SafetensorsHeaderEntry> entries,
+                              const std::map<std::string, std::string>& metadata);
 
 // The same state dict always gives the same bytes: tensors in the order of their names, float32, aligned to 64 bytes.
 std::string SerializeSafetensors(const StateDict& state);

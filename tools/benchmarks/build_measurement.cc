@@ -44,7 +44,7 @@ BenchRow MeasureBuild(IndexReader& reader, int t_i, const Task& task, int thread
   const std::optional<ModelRow> model_row = reader.catalog().Model();
   if (!model_row) Fail("the index was made without a model");
   const Checkpoint checkpoint = ReadCheckpoint(reader.directory().Resolve(model_row->file));
-  const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(checkpoint.state);
+  const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(*checkpoint.model);
 
   const std::uint64_t row_count = reader.OpenRowOrder(t_i)->row_count();
   const std::uint64_t forest_strings = std::min(kForestStrings, row_count);
@@ -62,7 +62,7 @@ BenchRow MeasureBuild(IndexReader& reader, int t_i, const Task& task, int thread
 
   const ForwardRate rate = MeasureForwardRate(
       *model, sites, [&](std::uint64_t number) { return forests[number * 7 % kForests]; }, threads, seconds);
-  const double gflop = 1000 * FlopsOfPrefix(checkpoint.shape) * 1e-9;
+  const double gflop = 1000 * FlopsOfPrefix(checkpoint.model->description()) * 1e-9;
   BenchRow row;
   row.name = task.name;
   row.peer = task.peer;

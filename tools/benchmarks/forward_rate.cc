@@ -57,16 +57,18 @@ Speed Speed::Max(const Speed& other) const {
   return {std::max(by_clock, other.by_clock), std::max(by_processor_time, other.by_processor_time)};
 }
 
-double FlopsOfPrefix(const ModelShape& shape) {
-  const auto embed = static_cast<double>(shape.embed);
-  const auto width = static_cast<double>(shape.heads * shape.head_size);
-  return 2.0 * static_cast<double>(shape.blocks) * (4 * width * embed + 2 * embed * static_cast<double>(shape.hidden));
+double FlopsOfPrefix(const ModelDescription& model) {
+  const auto embed = static_cast<double>(model.shape.embed);
+  const auto attention = static_cast<double>(model.qkv_size() + model.attention_size());
+  const double matrices = model.gated ? 3 : 2;
+  return 2.0 * static_cast<double>(model.shape.blocks) *
+         (attention * embed + matrices * embed * static_cast<double>(model.shape.hidden));
 }
 
-Speed MatrixProductSpeed(const ModelShape& shape, int threads, double seconds) {
+Speed MatrixProductSpeed(const ModelDescription& model, int threads, double seconds) {
   openblas_set_num_threads(1);
-  const int embed = static_cast<int>(shape.embed);
-  const int hidden = static_cast<int>(shape.hidden);
+  const int embed = static_cast<int>(model.shape.embed);
+  const int hidden = static_cast<int>(model.shape.hidden);
   return ProductSpeed(threads, 512, hidden, embed, seconds / 2)
       .Max(ProductSpeed(threads, 512, embed, hidden, seconds / 2));
 }
@@ -76,7 +78,7 @@ ForwardRate MeasureForwardRate(const Transformer& model, std::span<const Site> s
                                double seconds) {
   const double product_seconds = std::min(3.0, seconds);
   ForwardRate rate;
-  rate.peak = MatrixProductSpeed(model.shape(), threads, product_seconds);
+  rate.peak = MatrixProductSpeed(model.description(), threads, product_seconds);
   std::atomic<std::uint64_t> next = 0;
   std::atomic<std::uint64_t> prefixes = 0;
   std::atomic<std::uint64_t> strings = 0;
@@ -102,10 +104,10 @@ ForwardRate MeasureForwardRate(const Transformer& model, std::span<const Site> s
   rate.seconds = SecondsSince(begin);
   const double processor_seconds = ProcessorSeconds() - processor_begin;
   if (!finite) Fail("the model puts out numbers that are not finite");
-  rate.peak = rate.peak.Max(MatrixProductSpeed(model.shape(), threads, product_seconds));
+  rate.peak = rate.peak.Max(MatrixProductSpeed(model.description(), threads, product_seconds));
   rate.prefixes = prefixes;
   rate.strings = strings;
-  rate.forward = SpeedOf(static_cast<double>(rate.prefixes) * FlopsOfPrefix(model.shape()) * 1e-9, rate.seconds,
+  rate.forward = SpeedOf(static_cast<double>(rate.prefixes) * FlopsOfPrefix(model.description()) * 1e-9, rate.seconds,
                          processor_seconds, threads);
   return rate;
 }

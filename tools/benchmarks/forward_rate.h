@@ -6,7 +6,7 @@
 #include <span>
 
 #include "indexer/model/torch_backend.h"
-#include "schema/model_layout.h"
+#include "schema/model_description.h"
 #include "schema/site.h"
 
 namespace actkin {
@@ -20,15 +20,16 @@ struct Speed {
 };
 
 // What the linear layers of one prefix cost. Per block, 2 FLOP a weight: key, query and value of all heads and the
-// projection are 4 * (heads * head_size) * embed, the feed-forward network 2 * embed * hidden. Attention, norms and
+// projection are (queries, keys, values + heads * head_size) * embed, the feed-forward network 2 * embed * hidden, or 3
+// where it is gated. Attention, norms and
 // everything else are not counted, nor is the last layer of the model, which the capture does not compute. All blocks
 // count in full for every prefix, although the last one makes only keys and values where no site is asked for: with the
 // sites of one t_i the work is about a tenth less than what is counted.
-double FlopsOfPrefix(const ModelShape& shape);
+double FlopsOfPrefix(const ModelDescription& model);
 
 // What single-threaded sgemm reaches at the sizes of the model's feed-forward network, so many callers at once: the
 // best of both of its layers.
-Speed MatrixProductSpeed(const ModelShape& shape, int threads, double seconds);
+Speed MatrixProductSpeed(const ModelDescription& model, int threads, double seconds);
 
 struct ForwardRate {
   double seconds = 0;

@@ -70,10 +70,10 @@ void Measure(const Options& options) {
   const StringLevels strings(tokens.tokens, tokenizer.size(), length);
   const PrefixTree tree(strings, length);
   const Checkpoint checkpoint = ReadCheckpoint(options.model);
-  const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(checkpoint.state);
+  const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(*checkpoint.model);
 
   std::vector<Site> sites;
-  for (int block = 0; block < checkpoint.shape.blocks; ++block) {
+  for (int block = 0; block < checkpoint.model->description().shape.blocks; ++block) {
     for (const Stream stream : {Stream::kProj, Stream::kFfwd}) sites.push_back({stream, block, length - 1});
   }
   // Every part of the corpus has its turn: forests are taken in a fixed order that jumps about.
