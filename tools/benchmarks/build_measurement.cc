@@ -24,9 +24,8 @@ PrefixForest ForestOf(IndexReader& reader, int t_i, RowRange rows) {
   forest.levels.resize(static_cast<std::size_t>(t_i) + 1);
   std::vector<TokenId> last;
   for (std::uint64_t row = rows.begin; row < rows.end; ++row) {
-    const std::string text =
-        reader.catalog().String(first_string_id + order->Ordinal(static_cast<RowNumber>(row))).text;
-    const std::vector<TokenId> tokens = reader.vocabulary().Encode(text, "string");
+    const std::vector<TokenId> tokens =
+        reader.catalog().String(first_string_id + order->Ordinal(static_cast<RowNumber>(row))).tokens;
     const auto common = static_cast<std::size_t>(std::ranges::mismatch(tokens, last).in1 - tokens.begin());
     for (std::size_t t = common; t < tokens.size(); ++t) {
       const std::size_t parents = t == 0 ? 1 : forest.levels[t - 1].tokens.size();

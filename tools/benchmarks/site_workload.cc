@@ -18,12 +18,6 @@ constexpr std::uint64_t kOutsideSeed = 7331;
 constexpr std::uint64_t kPieceRows = 1024;
 constexpr std::size_t kCodebookEntries = 256;
 
-// The first `characters` code points, and the others.
-std::pair<std::string, std::string> Cut(const std::string& text, std::size_t characters) {
-  const std::u32string points = CodePoints(text, "string");
-  return {Utf8(points.substr(0, characters)), Utf8(points.substr(characters))};
-}
-
 }  // namespace
 
 std::span<const float> Queries::At(std::size_t first, std::size_t size) const {
@@ -43,8 +37,8 @@ SiteWorkload::SiteWorkload(IndexReader& reader, const Site& site, std::uint64_t 
   first_string_id_ = reader.catalog().FindSite(site)->first_string_id;
 }
 
-std::string SiteWorkload::Text(RowNumber row) {
-  return reader_.catalog().String(first_string_id_ + order_->Ordinal(row)).text;
+StringRow SiteWorkload::String(RowNumber row) {
+  return reader_.catalog().String(first_string_id_ + order_->Ordinal(row));
 }
 
 Queries SiteWorkload::InCorpus(std::size_t count) {
@@ -55,7 +49,7 @@ Queries SiteWorkload::InCorpus(std::size_t count) {
     const std::uint32_t number = sample[i % sample.size()];
     const RowNumber row = whole() ? order_->Row(number) : number;
     const std::vector<float> vector = index_->Vector(row);
-    queries.prompts.push_back(Text(row));
+    queries.prompts.push_back(String(row).text);
     queries.vectors.insert(queries.vectors.end(), vector.begin(), vector.end());
   }
   return queries;
@@ -65,15 +59,18 @@ Queries SiteWorkload::OutsideCorpus(std::size_t count) {
   Queries queries;
   queries.dimension = dimension();
   const int length = site_.t_i + 1;
-  const auto half = static_cast<std::size_t>(length) / 2;
-  std::set<std::string> seen;
+  const std::ptrdiff_t half = length / 2;
+  std::set<std::vector<TokenId>> seen;
   for (std::uint64_t i = 0; queries.count() < count && i < 20 * count; ++i) {
     const auto a = static_cast<RowNumber>(MixedBits(kOutsideSeed + 2 * i) % row_count_);
     const auto b = static_cast<RowNumber>(MixedBits(kOutsideSeed + 2 * i + 1) % row_count_);
-    const std::string text = Cut(Text(a), half).first + Cut(Text(b), half).second;
-    if (reader_.catalog().FindString(text, length) || !seen.insert(text).second) continue;
-    const std::vector<float> vector = reader_.QueryVector(reader_.Encode(text), site_);
-    queries.prompts.push_back(text);
+    std::vector<TokenId> tokens = String(a).tokens;
+    const std::vector<TokenId> other = String(b).tokens;
+    std::ranges::copy(other.begin() + half, other.end(), tokens.begin() + half);
+    if (reader_.catalog().FindString(tokens) || !seen.insert(tokens).second) continue;
+    const Prompt prompt = reader_.Encode(tokens);
+    const std::vector<float> vector = reader_.QueryVector(prompt, site_);
+    queries.prompts.push_back(prompt.text);
     queries.vectors.insert(queries.vectors.end(), vector.begin(), vector.end());
   }
   return queries;
@@ -114,7 +111,7 @@ void SiteWorkload::LoadCodes(PeerRows& rows) {
   if (codes_.empty()) {
     codes_.reserve(row_count_ * positions);
     for (std::uint64_t row = 0; row < row_count_; ++row) {
-      for (const TokenId token : reader_.vocabulary().Encode(Text(static_cast<RowNumber>(row)), "string")) {
+      for (const TokenId token : String(static_cast<RowNumber>(row)).tokens) {
         codes_.push_back(static_cast<std::uint8_t>(token));
       }
     }

@@ -60,7 +60,7 @@ class SiteWorkload {
   void Release();
 
  private:
-  std::string Text(RowNumber row);
+  StringRow String(RowNumber row);
 
   IndexReader& reader_;
   Site site_;

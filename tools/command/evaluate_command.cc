@@ -15,6 +15,7 @@
 #include "tools/command/commands.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/stream_sites.h"
+#include "tools/command/prompt_flags.h"
 #include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/svg_chart.h"
@@ -357,7 +358,7 @@ void Run(const CLI::App& command, const Flags& flags) {
                    {"compared_with", Name(reference)},
                    {"runs", std::move(runs)}};
   for (const BatchPrompt& skipped : experiment.set().skipped) {
-    json["skipped"].push_back({{"prompt", skipped.text}, {"error", skipped.error}});
+    json["skipped"].push_back({{"prompt", JsonPrompt(skipped.input)}, {"error", skipped.error}});
   }
   PrintJson(std::move(json));
 }

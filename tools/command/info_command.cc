@@ -25,6 +25,8 @@ struct SiteInfo {
 
 struct DirectoryInfo {
   CorpusRow corpus;
+  TokenizerRow tokenizer;
+  std::size_t tokens = 0;  // of the tokenizer
   std::optional<ModelRow> model;
   std::vector<LengthRow> lengths;
   std::vector<SiteInfo> sites;
@@ -76,6 +78,8 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   Catalog catalog(connection->handle());
   DirectoryInfo info;
   info.corpus = catalog.Corpus();
+  info.tokenizer = catalog.Tokenizer();
+  info.tokens = catalog.TokenCount();
   info.model = catalog.Model();
   info.lengths = catalog.Lengths();
   for (const SiteRow& row : catalog.Sites()) {
@@ -103,6 +107,12 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
   std::string text = fmt::format("{}  {}\n", Printable(path), HumanBytes(info.total_bytes));
   text += fmt::format("corpus   {}, {} characters, sha256 {}\n", Printable(info.corpus.name),
                       Grouped(info.corpus.characters), info.corpus.sha256.substr(0, 12));
+  if (info.tokenizer.file) {
+    text += fmt::format("tokens   {} in the corpus, {} in {}\n", Grouped(info.corpus.token_count), Grouped(info.tokens),
+                        Printable(info.tokenizer.file->file));
+  } else {
+    text += fmt::format("tokens   {} characters\n", Grouped(info.tokens));
+  }
   text += fmt::format("strings  {} of 1 to {} tokens, {} of them of {}\n", Grouped(strings), info.corpus.string_length,
                       Grouped(info.lengths.back().string_count), info.corpus.string_length);
   if (info.model) {
@@ -112,6 +122,9 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
                     shape.heads, shape.embed, shape.vocabulary_size, shape.context, info.model->sha256.substr(0, 12));
   } else {
     text += "model    none: strings and next-token counts only\n";
+  }
+  if (info.model && info.model->bos_token_id) {
+    text += fmt::format("begins   token {} stands before every string and prompt\n", *info.model->bos_token_id);
   }
   text += fmt::format("catalog  {}\n", HumanBytes(info.catalog_bytes));
 
@@ -160,14 +173,20 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                     {{"name", info.corpus.name},
                      {"sha256", info.corpus.sha256},
                      {"characters", info.corpus.characters},
-                     {"string_length", info.corpus.string_length}}},
+                     {"string_length", info.corpus.string_length},
+                     {"tokens", info.corpus.token_count}}},
+                   {"tokenizer",
+                    {{"kind", info.tokenizer.file ? kBpeKind : kCharactersKind},
+                     {"file", info.tokenizer.file ? OrderedJson(info.tokenizer.file->file) : OrderedJson(nullptr)},
+                     {"tokens", info.tokens}}},
                    {"model", nullptr}};
   if (info.model) {
     const ModelShape& shape = info.model->shape;
     json["model"] = {
         {"file", info.model->file}, {"sha256", info.model->sha256}, {"vocabulary_size", shape.vocabulary_size},
         {"blocks", shape.blocks},   {"heads", shape.heads},         {"embed", shape.embed},
-        {"context", shape.context}};
+        {"context", shape.context},
+        {"bos_token_id", info.model->bos_token_id ? OrderedJson(*info.model->bos_token_id) : OrderedJson(nullptr)}};
   }
   json["lengths"] = OrderedJson::array();
   for (const LengthRow& length : info.lengths) {

@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <csignal>
@@ -13,12 +15,14 @@
 #include "query/predict/term_neighbors.h"
 #include "query/predict/token_totals.h"
 #include "query/reader/index_reader.h"
+#include "query/reader/prompt_input.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/experiment_writer.h"
 #include "storage/machine/sha256.h"
 #include "tools/command/commands.h"
+#include "tools/command/prompt_flags.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/stop_signals.h"
 #include "tools/command/study_flags.h"
@@ -38,6 +42,7 @@ constexpr double kPromptLearningRate = 3e-3;
 struct Flags {
   std::string directory;
   std::string prompt;
+  std::string ids;  // of the prompt, instead of its text
   PromptFlags prompts;
   PoolFlags pool;
   NewSchemeFlags scheme{.name = "learned"};
@@ -137,7 +142,8 @@ OrderedJson JsonSummary(const LearnSummary& summary, const Scheme& scheme) {
 }
 
 void CheckFlags(const CLI::App& command, const Flags& flags) {
-  const bool one = command.count("--prompt") > 0;
+  const bool one = command.count("--prompt") + command.count("--ids") > 0;
+  if (command.count("--prompt") > 0 && command.count("--ids") > 0) FailUsage("--prompt and --ids: give one of them");
   if (one && (command.count("--sample") > 0 || command.count("--prompts") > 0)) {
     FailUsage("--prompt, --sample and --prompts: give one of them");
   }
@@ -150,7 +156,7 @@ void CheckFlags(const CLI::App& command, const Flags& flags) {
 
 void Run(const CLI::App& command, Flags& flags) {
   CheckFlags(command, flags);
-  const bool one = command.count("--prompt") > 0;
+  const bool one = command.count("--prompt") + command.count("--ids") > 0;
   LearnOptions options;
   options.plan = flags.plan;
   IndexReader reader(GivenDirectory(flags.directory));
@@ -163,12 +169,15 @@ void Run(const CLI::App& command, Flags& flags) {
   std::optional<BuildLock> lock;
   std::optional<Experiment> experiment;
   if (one) {
-    const Prompt prompt = reader.Encode(flags.escapes ? Unescape(flags.prompt) : flags.prompt);
+    const Prompt prompt = command.count("--ids") > 0
+                              ? reader.Encode(ParseTokenIds(flags.ids, "--ids"))
+                              : reader.Encode(flags.escapes ? Unescape(flags.prompt) : flags.prompt);
     data = OnePromptData(reader, prompt, request, blocks, flags);
     text = [prompt](std::uint64_t) { return prompt.text; };
     prompts = {prompt};
     options.plan.batch = options.plan.report_batches = options.plan.training_prompts = 1;
-    options.plan.data = DescribeData(reader, prompt.text, request);
+    options.plan.data = DescribeData(
+        reader, flags.ids.empty() ? prompt.text : fmt::format("{}", fmt::join(prompt.tokens, ",")), request);
     lock.emplace(reader.directory());
   } else {
     flags.prompts.prompt_set = flags.pool.prompt_set;
@@ -227,6 +236,7 @@ void AddLearnCommand(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("--prompt", flags->prompt, "Learn from this prompt alone, instead of a sample");
+  command->add_option("--ids", flags->ids, kIdsHelp);
   AddNewSchemeOptions(*command, flags->scheme, "to learn from");
   AddPoolOptions(*command, flags->pool);
   AddPromptOptions(*command, flags->prompts, SampleSeed::kNoOption);
@@ -255,7 +265,7 @@ void AddLearnCommand(CLI::App& app) {
       "  actkin evaluate gpl.actkin --sample 200 --scheme learned --half second");
   command->callback([command, flags, rate] {
     if (rate->count() == 0) {
-      flags->plan.learning_rate = command->count("--prompt") > 0 ? kPromptLearningRate : kSampleLearningRate;
+      flags->plan.learning_rate = command->count("--prompt") + command->count("--ids") > 0 ? kPromptLearningRate : kSampleLearningRate;
     }
     Run(*command, *flags);
   });

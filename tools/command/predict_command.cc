@@ -11,6 +11,7 @@
 #include "schema/text.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
+#include "tools/command/prompt_flags.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
@@ -29,12 +30,11 @@ constexpr int kBarWidth = 20;
 
 struct Flags {
   std::string directory;
-  std::string prompt;
+  OnePromptFlags prompt;
   std::vector<std::string> schemes;
   PoolFlags pool;
   std::string plot;
   int threads = 1;
-  bool escapes = false;
   bool json = false;
 };
 
@@ -209,7 +209,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
   ProgressBar progress;
   Answer answer;
-  answer.prompt = reader.Encode(flags.escapes ? Unescape(flags.prompt) : flags.prompt);
+  answer.prompt = reader.Encode(ReadOnePrompt(command, flags.prompt));
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   // prompt_only alone needs neither a model nor a site.
   const bool neighbors =
@@ -235,12 +235,10 @@ void AddPredictCommand(CLI::App& app) {
       app.add_subcommand("predict", "The next token by what follows a prompt's neighbors, beside the model's own");
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
-  command->add_option("PROMPT", flags->prompt, "The prompt, taken literally; after -- when it begins with a dash")
-      ->required();
+  AddOnePromptOptions(*command, flags->prompt);
   AddSchemeOption(*command, flags->schemes);
   AddPoolOptions(*command, flags->pool);
   command->add_option("--plot", flags->plot, "Draw the distributions side by side, as SVG");
-  command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in the prompt");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(

@@ -5,10 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "query/reader/index_reader.h"
+#include "query/reader/prompt_input.h"
 #include "query/reader/prompt_set.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
+#include "tools/command/prompt_flags.h"
 #include "tools/command/site_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/table.h"
@@ -22,6 +24,7 @@ using OrderedJson = nlohmann::ordered_json;
 struct Flags {
   std::string directory;
   std::vector<std::string> prompts;
+  std::vector<std::string> ids;
   std::string prompts_file;
   std::string unknown = "error";
   SiteFlags sites;
@@ -76,7 +79,11 @@ OrderedJson JsonAnswer(const Prompt& prompt, const Neighbors& answer, const Neig
   OrderedJson rows = OrderedJson::array();
   for (const Neighbor& row : answer.rows) {
     OrderedJson next_tokens = OrderedJson::object();
-    for (const NextToken& next : row.next_tokens) next_tokens[next.token] = next.count;
+    for (const NextToken& next : row.next_tokens) {
+      // Two tokens may have the same text.
+      const bool taken = next_tokens.contains(next.token);
+      next_tokens[taken ? fmt::format("{} <{}>", next.token, next.token_id) : next.token] = next.count;
+    }
     rows.push_back({{"rank", row.rank},
                     {"string_id", row.string_id},
                     {"text", row.text},
@@ -122,24 +129,26 @@ NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   return query;
 }
 
-std::vector<std::string> ReadTexts(const Flags& flags) {
-  std::vector<std::string> texts = flags.prompts;
+std::vector<PromptInput> ReadInputs(const Flags& flags) {
+  std::vector<PromptInput> inputs(flags.prompts.begin(), flags.prompts.end());
   if (!flags.prompts_file.empty()) {
-    const std::vector<std::string> more = ReadPrompts(flags.prompts_file);
-    texts.insert(texts.end(), more.begin(), more.end());
+    const std::vector<PromptInput> more = ReadPrompts(flags.prompts_file);
+    inputs.insert(inputs.end(), more.begin(), more.end());
   }
-  if (texts.empty()) FailUsage("no prompt: give one, or a file with --prompts");
-  if (flags.escapes)
-    std::ranges::transform(texts, texts.begin(), [](const std::string& text) { return Unescape(text); });
-  return texts;
+  if (flags.escapes) {
+    for (PromptInput& input : inputs) input.text = Unescape(input.text);
+  }
+  for (const std::string& ids : flags.ids) inputs.emplace_back(ParseTokenIds(ids, "--ids"));
+  if (inputs.empty()) FailUsage("no prompt: give one, its token ids with --ids, or a file with --prompts");
+  return inputs;
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
   const std::vector<NeighborQuery> queries = ReadSites(flags.sites, ReadQuery(command, flags));
   const UnknownPrompts unknown = ParseUnknownPrompts(flags.unknown);
-  const std::vector<std::string> texts = ReadTexts(flags);
+  const std::vector<PromptInput> inputs = ReadInputs(flags);
   IndexReader reader(GivenDirectory(flags.directory));
-  const std::vector<BatchPrompt> batch = EncodePrompts(reader, texts, unknown);
+  const std::vector<BatchPrompt> batch = EncodePrompts(reader, inputs, unknown);
   std::vector<Prompt> prompts;
   for (const BatchPrompt& one : batch) {
     if (one.prompt) prompts.push_back(*one.prompt);
@@ -165,7 +174,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   std::size_t asked = 0;
   for (const BatchPrompt& one : batch) {
     if (!one.prompt) {
-      json.push_back({{"prompt", one.text}, {"error", one.error}});
+      json.push_back({{"prompt", JsonPrompt(one.input)}, {"error", one.error}});
       text += fmt::format("{}{}\n", text.empty() ? "" : "\n", one.error);
       continue;
     }
@@ -173,6 +182,7 @@ void Run(const CLI::App& command, const Flags& flags) {
       const Neighbors& answer = answers[i][asked];
       if (flags.json) {
         json.push_back(JsonAnswer(*one.prompt, answer, queries[i]));
+        if (one.input.ids) json.back()["ids"] = *one.input.ids;
       } else {
         text += (text.empty() ? "" : "\n") + HumanAnswer(*one.prompt, answer, queries[i]);
       }
@@ -194,7 +204,9 @@ void AddQueryCommand(CLI::App& app) {
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("PROMPT", flags->prompts, "Prompts, taken literally; after -- when one begins with a dash");
   command->add_option("--prompts", flags->prompts_file,
-                      "File of prompts: a JSON array of strings, or one a line; - is standard input");
+                      "File of prompts: a JSON array of strings or of arrays of token ids, or one a line; - is standard "
+                      "input");
+  command->add_option("--ids", flags->ids, kIdsHelp)->allow_extra_args(false);
   command
       ->add_option("--unknown", flags->unknown,
                    "What to do with prompts that cannot be asked, such as of a character outside the vocabulary: "

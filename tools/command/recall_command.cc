@@ -90,10 +90,7 @@ std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const R
   std::vector<SiteRecall> measured;
   for (const SiteRow& site : sites) measured.push_back({site, FindIndex(reader, site, options), {}});
   const std::uint64_t strings = reader.catalog().Lengths().back().string_count;
-  std::vector<Prompt> prompts;
-  for (const std::string& text : SamplePrompts(reader, std::min(flags.sample, strings), flags.seed)) {
-    prompts.push_back(reader.Encode(text));
-  }
+  const std::vector<Prompt> prompts = SamplePrompts(reader, std::min(flags.sample, strings), flags.seed);
   for (SiteRecall& one : measured) {
     std::vector<float> queries;
     for (const Prompt& prompt : prompts) {

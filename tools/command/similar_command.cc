@@ -12,6 +12,7 @@
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
+#include "tools/command/prompt_flags.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
@@ -25,12 +26,11 @@ using OrderedJson = nlohmann::ordered_json;
 
 struct Flags {
   std::string directory;
-  std::string prompt;
+  OnePromptFlags prompt;
   PoolFlags pool;
   std::string lengths;
   std::string scheme;
   int threads = 1;
-  bool escapes = false;
   bool json = false;
 };
 
@@ -52,7 +52,7 @@ struct Answer {
 Answer Find(const CLI::App& command, const Flags& flags, IndexReader& reader) {
   Answer answer;
   answer.blocks = BlocksOf(reader);
-  answer.prompt = reader.Encode(flags.escapes ? Unescape(flags.prompt) : flags.prompt);
+  answer.prompt = reader.Encode(ReadOnePrompt(command, flags.prompt));
   answer.request = ReadPoolRequest(command, flags.pool, reader, answer.blocks);
   std::optional<Scheme> scheme;
   if (!flags.scheme.empty()) {
@@ -284,8 +284,7 @@ void AddSimilarCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("similar", "Neighbors of a prompt in every block, side by side");
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
-  command->add_option("PROMPT", flags->prompt, "The prompt, taken literally; after -- when it begins with a dash")
-      ->required();
+  AddOnePromptOptions(*command, flags->prompt);
   AddPoolOptions(*command, flags->pool);
   command->add_option("--lengths", flags->lengths,
                       "Strings of these lengths beside each other instead of merged positions, such as 3,5,9");
@@ -293,7 +292,6 @@ void AddSimilarCommand(CLI::App& app) {
       "--scheme", flags->scheme,
       "Only the neighbors that this scheme weighs: saved, built-in or a file of your own (- is standard "
       "input). It brings its metric, bands and k where the flags do not say otherwise");
-  command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in the prompt");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(

@@ -53,8 +53,8 @@ void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed, co
   }
   command.add_option("--prompts", flags.file,
                      before +
-                         "Ask these instead: a JSON array of strings, or one a line, all of one length; - is standard "
-                         "input");
+                         "Ask these instead: a JSON array of strings or of arrays of token ids, or one a line, all of one "
+                         "length; - is standard input");
   command
       .add_option("--unknown", flags.unknown,
                   before +
