@@ -81,6 +81,13 @@ TEST(StringLevelsTest, EqualTheDefinitionOnRandomTexts) {
   }
 }
 
+// Ids of a vocabulary that no table could be made for.
+TEST(StringLevelsTest, LargeVocabulariesCostNothing) {
+  Tokens corpus;
+  for (int i = 0; i < 40; ++i) corpus.push_back((TokenId{1} << 31) - 1 - 100'000'003U * static_cast<TokenId>(i % 7 * i % 5));
+  Compare(corpus, std::size_t{1} << 31, 4);
+}
+
 TEST(StringLevelsTest, ATextAsLongAsItsStrings) { Compare({0, 1, 0, 2}, 3, 4); }
 
 TEST(StringLevelsTest, ATextOfOneTokenRepeated) { Compare(Tokens(50, 0), 1, 10); }

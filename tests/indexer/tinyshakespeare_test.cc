@@ -3,6 +3,8 @@
 
 #include "indexer/text/catalog_build.h"
 #include "query/reader/prompt_sample.h"
+#include "schema/text.h"
+#include "schema/tokenizer/character_tokenizer.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
 #include "storage/machine/sha256.h"
@@ -25,14 +27,15 @@ class TinyshakespeareTest : public testing::Test {
   static void SetUpTestSuite() {
     if (!std::filesystem::exists(SharedData("tinyshakespeare.txt"))) return;
     facts_ = SharedJson("golden/tinyshakespeare.json");
-    corpus_ = ReadCorpus(SharedData("tinyshakespeare.txt"), 10);
-    vocabulary_ = Vocabulary::OfText(corpus_.text);
-    strings_ = std::make_unique<StringLevels>(vocabulary_.Encode(corpus_.text, "corpus"), vocabulary_.size(), 10);
+    corpus_ = ReadCorpus(SharedData("tinyshakespeare.txt"));
+    const CharacterTokenizer tokenizer(Vocabulary::OfText(CodePoints(corpus_.text, "corpus")));
+    tokens_ = Tokenize(corpus_, tokenizer, 10, "corpus");
+    strings_ = std::make_unique<StringLevels>(tokens_.tokens, tokenizer.size(), 10);
     folder_ = std::make_unique<TemporaryFolder>();
     directory_ = std::make_unique<IndexDirectory>(*folder_ / "x.actkin");
     directory_->Create();
     Silent silent;
-    WriteCatalog(directory_->Catalog(), corpus_, vocabulary_, *strings_, silent);
+    WriteCatalog(directory_->Catalog(), corpus_, tokens_, tokenizer, {}, *strings_, silent);
     connection_ = OpenCatalog(*directory_);
     catalog_ = std::make_unique<Catalog>(connection_->handle());
   }
@@ -60,7 +63,7 @@ class TinyshakespeareTest : public testing::Test {
 
   static inline nlohmann::json facts_;
   static inline Corpus corpus_;
-  static inline Vocabulary vocabulary_;
+  static inline CorpusTokens tokens_;
   static inline std::unique_ptr<StringLevels> strings_;
   static inline std::unique_ptr<TemporaryFolder> folder_;
   static inline std::unique_ptr<IndexDirectory> directory_;
@@ -103,14 +106,15 @@ TEST_F(TinyshakespeareTest, NextTokenCounts) {
 
 TEST_F(TinyshakespeareTest, StringsWithoutANextTokenAreStrings) {
   for (const std::string prefix : facts_["strings_without_a_next_token"]) {
-    EXPECT_TRUE(catalog_->FindString(prefix, static_cast<int>(prefix.size()))) << prefix;
+    EXPECT_TRUE(!catalog_->StringsOfText(prefix, static_cast<int>(prefix.size())).empty()) << prefix;
     EXPECT_EQ(NextTokens(prefix), nlohmann::json::object()) << prefix;
   }
 }
 
 TEST_F(TinyshakespeareTest, ThePromptSample) {
   IndexReader reader(*directory_);
-  const std::vector<std::string> sample = SamplePrompts(reader, 20000);
+  std::vector<std::string> sample;
+  for (const Prompt& prompt : SamplePrompts(reader, 20000)) sample.push_back(prompt.text);
   for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(sample[i], facts_["sample_20000_seed_1337_first_10"][i]);
   for (const auto& [prompt, place] : facts_["sample_20000_index_of"].items()) {
     EXPECT_EQ(sample[place.get<std::size_t>()], prompt);
@@ -125,7 +129,7 @@ TEST_F(TinyshakespeareTest, TheCatalogIsSmall) {
   const std::uint64_t bytes = std::filesystem::file_size(directory_->Catalog());
   EXPECT_LT(bytes, 500'000'000U);
   // What a build announces is what it takes, within a tenth.
-  EXPECT_NEAR(static_cast<double>(EstimateCatalogBytes(*strings_)), static_cast<double>(bytes),
+  EXPECT_NEAR(static_cast<double>(EstimateCatalogBytes(corpus_, tokens_, 65, *strings_)), static_cast<double>(bytes),
               0.1 * static_cast<double>(bytes));
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "query/predict/scheme.h"
+#include "schema/token_bytes.h"
 #include "storage/catalog/catalog_writer.h"
 #include "tests/error_matchers.h"
 #include "tests/query/made_site.h"
@@ -33,9 +34,13 @@ NextTokenTable MakeNextTokens(const TemporaryFolder& folder, std::size_t strings
   const std::filesystem::path path = folder / "catalog.db";
   {
     NewCatalog catalog(path);
-    catalog.AddCorpus({"made.txt", "00", 1000, 1}, std::vector<std::string>{"a", "b", "c", "d", "e"});
+    catalog.AddCorpus({"made.txt", "00", 1000, 1, 1000}, std::vector<DocumentRow>{{0, "made.txt", 0, 1000}});
+    catalog.AddTokenizer({});
+    for (TokenId token = 0; token < kVocabulary; ++token) catalog.AddToken(token, "t", "t");
     catalog.AddLength({1, strings, strings, 1});
-    for (StringOrdinal i = 0; i < strings; ++i) catalog.AddString(1 + i, 1, fmt::format("string {}", i), 1);
+    for (StringOrdinal i = 0; i < strings; ++i) {
+      catalog.AddString(1 + i, 1, fmt::format("string {}", i), 1, TokenBytes(std::vector<TokenId>{i}, 4));
+    }
     for (StringOrdinal i = 0; i < strings; ++i) {
       for (const auto& [token, count] : Following(i)) catalog.AddNextToken(1 + i, token, count);
     }

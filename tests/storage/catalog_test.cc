@@ -1,6 +1,6 @@
 #include "storage/catalog/catalog.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "schema/catalog_sql.h"
 #include "storage/catalog/catalog_writer.h"
@@ -17,13 +17,16 @@ class CatalogTest : public testing::Test {
   CatalogTest() : directory_(folder_ / "x.actkin") {
     directory_.Create();
     NewCatalog catalog(directory_.Catalog());
-    catalog.AddCorpus({"abab.txt", "00", 4, 2}, std::vector<std::string>{"a", "b"});
+    catalog.AddCorpus({"abab.txt", "00", 4, 2, 4}, std::vector<DocumentRow>{{0, "abab.txt", 0, 4}});
+    catalog.AddTokenizer({});
+    catalog.AddToken(0, "a", "a");
+    catalog.AddToken(1, "b", "b");
     catalog.AddLength({1, 2, 2, 1});
     catalog.AddLength({2, 2, 2, 3});
-    catalog.AddString(1, 1, "a", 2);
-    catalog.AddString(2, 1, "b", 2);
-    catalog.AddString(3, 2, "ab", 2);
-    catalog.AddString(4, 2, "ba", 1);
+    catalog.AddString(1, 1, "a", 2, std::string(1, 0));
+    catalog.AddString(2, 1, "b", 2, "\x01");
+    catalog.AddString(3, 2, "ab", 2, std::string("\0\x01", 2));
+    catalog.AddString(4, 2, "ba", 1, std::string("\x01\0", 2));
     catalog.AddNextToken(1, 1, 2);
     catalog.AddNextToken(2, 0, 1);
     catalog.AddNextToken(3, 0, 1);
@@ -49,10 +52,17 @@ TEST_F(CatalogTest, StringsAndNextTokensReadBack) {
   Catalog catalog(connection->handle());
   EXPECT_EQ(catalog.Corpus().characters, 4U);
   EXPECT_THAT(catalog.TokenTexts(), testing::ElementsAre("a", "b"));
-  EXPECT_EQ(catalog.FindString("ab", 2)->string_id, 3U);
-  EXPECT_FALSE(catalog.FindString("bb", 2));
-  EXPECT_FALSE(catalog.FindString("ab", 1));
+  EXPECT_EQ(catalog.Token(1).bytes, "b");
+  EXPECT_EQ(catalog.TokenCount(), 2U);
+  EXPECT_EQ(catalog.FindString(std::vector<TokenId>{0, 1})->string_id, 3U);
+  EXPECT_FALSE(catalog.FindString(std::vector<TokenId>{1, 1}));
+  EXPECT_EQ(catalog.StringsOfText("ab", 2).size(), 1U);
+  EXPECT_TRUE(catalog.StringsOfText("ab", 1).empty());
   EXPECT_EQ(catalog.String(4).text, "ba");
+  EXPECT_THAT(catalog.String(4).tokens, testing::ElementsAre(1, 0));
+  EXPECT_FALSE(catalog.Tokenizer().file);
+  ASSERT_EQ(catalog.Documents().size(), 1U);
+  EXPECT_EQ(catalog.Documents()[0].token_count, 4U);
   ASSERT_EQ(catalog.NextTokens(1).size(), 1U);
   EXPECT_EQ(catalog.NextTokens(1)[0].token_id, 1U);
   EXPECT_EQ(catalog.NextTokens(1)[0].count, 2U);
@@ -77,9 +87,23 @@ TEST_F(CatalogTest, TextsAreFoundByTheIndex) {
   }
 }
 
+// By their tokens: two may have the same text.
 TEST_F(CatalogTest, StringsAreUnique) {
   SqliteConnection connection(directory_.Catalog(), SqliteConnection::Mode::kWrite);
-  EXPECT_THAT(ErrorOf([&] { connection.Execute("INSERT INTO string VALUES (9, 2, 'ab', 1)"); }), OneLineWith("UNIQUE"));
+  EXPECT_THAT(ErrorOf([&] { connection.Execute("INSERT INTO string VALUES (9, 2, 'x', 1, x'0001')"); }),
+              OneLineWith("UNIQUE"));
+  connection.Execute("INSERT INTO string VALUES (9, 2, 'ab', 1, x'0101')");
+  Catalog catalog(connection.handle());
+  EXPECT_EQ(catalog.StringsOfText("ab", 2).size(), 2U);
+}
+
+TEST_F(CatalogTest, StringsOfOtherTokensThanThereAreAreDamage) {
+  SqliteConnection connection(directory_.Catalog(), SqliteConnection::Mode::kWrite);
+  connection.Execute("DROP INDEX string_tokens");
+  for (const char* tokens : {"x''", "x'00'", "x'000102'", "x'0002'"}) {
+    connection.Execute(fmt::format("UPDATE string SET tokens = {} WHERE string_id = 3", tokens));
+    EXPECT_THAT(ErrorOf([&] { Catalog(connection.handle()).String(3); }), OneLineWith("damaged", "string 3")) << tokens;
+  }
 }
 
 TEST_F(CatalogTest, SitesReadBackAndTheJournalIsGoneAfterwards) {
@@ -164,7 +188,37 @@ TEST_F(CatalogTest, ANewerCatalogIsRefusedByItsVersion) {
   SqliteConnection connection(directory_.Catalog(), SqliteConnection::Mode::kWrite);
   connection.Execute(fmt::format("PRAGMA user_version = {}", kCatalogVersion + 1));
   EXPECT_THAT(ErrorOf([&] { Catalog{connection.handle()}; }),
-              OneLineWith(fmt::format("version {}", kCatalogVersion + 1), "newer actkin"));
+              OneLineWith(fmt::format("version {}", kCatalogVersion + 1), "written by a newer actkin"));
+}
+
+// There is nothing that reads or changes it; the line says how to have one that is read.
+TEST_F(CatalogTest, AnOlderCatalogIsRefusedWithTheCommandThatBuildsAnew) {
+  {
+    CatalogWriter writer(directory_);
+    writer.SetModel({"model.safetensors", "00", {2, 8, 4, 1, 1, 0, 0}});
+  }
+  SqliteConnection(directory_.Catalog(), SqliteConnection::Mode::kWrite).Execute("PRAGMA user_version = 2");
+  const auto older =
+      OneLineWith(directory_.Catalog().string(), "written by an older actkin", "version 2", "this program reads 3",
+                  "actkin build abab.txt --length 2 --model " + (directory_.path() / "model.safetensors").string());
+  EXPECT_THAT(ErrorOf([this] { Catalog{OpenCatalog(directory_)->handle()}; }), older);
+  EXPECT_THAT(ErrorOf([this] { CatalogWriter writer(directory_); }), older);
+  const auto connection = OpenCatalog(directory_);
+  EXPECT_EQ(connection->Value("PRAGMA user_version"), "2");
+}
+
+TEST_F(CatalogTest, ATableThatIsGoneIsNotWrittenOver) {
+  SqliteConnection(directory_.Catalog(), SqliteConnection::Mode::kWrite).Execute("DROP TABLE recall");
+  EXPECT_THAT(ErrorOf([this] { CatalogWriter(directory_).AddSites(std::vector<NewSite>{ProjSite(0)}, {}); }),
+              OneLineWith(directory_.Catalog().string(), "recall", "restore it"));
+}
+
+TEST_F(CatalogTest, AModelMayBeginWithAToken) {
+  CatalogWriter(directory_).SetModel({"model.safetensors", "00", {2, 8, 4, 1, 1, 0, 0}, 1});
+  const auto connection = OpenCatalog(directory_);
+  EXPECT_EQ(Catalog(connection->handle()).Model()->bos_token_id, 1U);
+  SqliteConnection(directory_.Catalog(), SqliteConnection::Mode::kWrite).Execute("UPDATE model SET bos_token_id = 2");
+  EXPECT_THAT(ErrorOf([&] { Catalog(connection->handle()).Model(); }), OneLineWith("damaged", "token 2"));
 }
 
 }  // namespace

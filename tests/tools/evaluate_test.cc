@@ -170,7 +170,7 @@ TEST_F(EvaluateTest, ImportedNeighborsNeedNoSite) {
     const LengthRow length = catalog.Lengths().back();
     for (StringOrdinal ordinal = 0; ordinal < 12; ++ordinal) {
       const StringRow row = catalog.String(length.first_string_id + ordinal);
-      prompts.push_back({row.text, row.string_id});
+      prompts.push_back({row.text, row.string_id, row.tokens});
       neighbors.push_back({{ordinal, 0.0F}});
     }
   }
@@ -185,7 +185,7 @@ TEST_F(EvaluateTest, ImportedNeighborsNeedNoSite) {
   PromptSetRow set;
   set.name = "theirs";
   set.length = 5;
-  set.sha256 = PromptsSha256(prompts);
+  set.sha256 = PromptsSha256(prompts, {});
   set.imported = true;
   ExperimentWriter(directory).AddPromptSet(set, prompts, saved);
   ExpectSound(index);
