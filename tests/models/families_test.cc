@@ -137,7 +137,7 @@ TEST_F(FamiliesTest, SlidingWindowsBoundTheSequence) {
 
 TEST_F(FamiliesTest, WrongCheckpointsAreOneLineWithFileAndTensor) {
   EXPECT_THAT(Error("llama", {{"num_hidden_layers", 9}}), OneLineWith("model.layers.", "is missing"));
-  EXPECT_THAT(Error("llama", {{"intermediate_size", 4000}}), OneLineWith("model.safetensors", "gate_proj", "shape"));
+  EXPECT_THAT(Error("llama", {{"intermediate_size", 4000}}), OneLineWith("model.safetensors", "mlp.", "shape"));
   EXPECT_THAT(Error("gpt2", {{"n_embd", nullptr}}), OneLineWith("config.json", "n_embd is missing"));
   EXPECT_THAT(Error("gpt2", {{"n_head", "four"}}), OneLineWith("n_head is \"four\"", "whole number"));
   EXPECT_THAT(Error("gpt2", {{"n_head", 7}}), OneLineWith("7 heads do not divide"));

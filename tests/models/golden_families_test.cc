@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "indexer/model/checkpoint.h"
+#include "schema/error.h"
 #include "storage/formats/safetensors.h"
 #include "tests/models/interpreters.h"
 #include "tests/shared_data.h"

@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "schema/error.h"
 #include "storage/formats/safetensors.h"
 #include "storage/machine/file.h"
 #include "storage/machine/float16.h"

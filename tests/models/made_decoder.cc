@@ -177,7 +177,9 @@ class TensorsInMemory : public ModelTensors {
 MadeDecoder MakeDecoder(const ModelDescription& description, const MadeBiases& biases, bool tied, unsigned seed) {
   Maker make(seed);
   const ModelShape& shape = description.shape;
-  MadeDecoder decoder{.description = description, .tied = tied};
+  MadeDecoder decoder;
+  decoder.description = description;
+  decoder.tied = tied;
   decoder.tokens = make.Numbers(Size(shape.vocabulary_size * shape.embed), 0, 0.5F);
   if (description.has_position_table()) {
     decoder.positions = make.Numbers(Size(shape.context * shape.embed), 0, 0.3F);
