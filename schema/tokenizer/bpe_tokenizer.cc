@@ -8,8 +8,8 @@
 
 #include "schema/error.h"
 #include "schema/text.h"
+#include "schema/tokenizer/piece_decoder.h"
 #include "schema/tokenizer/post_processor.h"
-#include "schema/tokenizer/token_bytes.h"
 
 namespace actkin {
 
@@ -104,13 +104,13 @@ void BpeTokenizer::ReadAddedTokens(const JsonPart& list) {
 }
 
 void BpeTokenizer::FillBytes(const JsonPart& decoder) {
-  const TokenBytes token_bytes(decoder, pre_tokenizer_.gives_bytes(), model_.byte_fallback());
+  const PieceDecoder piece_decoder(decoder, pre_tokenizer_.gives_bytes(), model_.byte_fallback());
   RegexSearch search;
   bytes_.resize(model_.size());
   for (std::size_t id = 0; id < bytes_.size(); ++id) {
     const std::string& piece = model_.Piece(static_cast<TokenId>(id));
     search.Grant(piece.size());
-    if (!piece.empty()) bytes_[id] = token_bytes.Of(piece, search);
+    if (!piece.empty()) bytes_[id] = piece_decoder.Of(piece, search);
   }
   for (const AddedToken& token : added_) {
     if (bytes_.size() <= token.id) bytes_.resize(std::size_t{token.id} + 1);

@@ -2,6 +2,7 @@
 
 #include <oniguruma.h>
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <new>
@@ -17,8 +18,10 @@ namespace {
 constexpr std::uint64_t kFreeSteps = 4096;
 constexpr std::uint64_t kGrantedSteps = 10'000'000;
 constexpr std::uint64_t kGrantedStepsPerByte = 100;
-// Of about 40 bytes: what an expression may remember on its way.
-constexpr unsigned kMostRemembered = 1U << 26;
+// What an expression may remember on its way, in places of about 40 bytes.
+constexpr std::uint64_t kRemembered = 1U << 16;
+constexpr std::uint64_t kRememberedPerByte = 32;
+constexpr std::uint64_t kMostRemembered = 1U << 30;
 
 std::mutex& CompilerLock() {
   static std::mutex lock;
@@ -37,7 +40,7 @@ std::size_t CharacterBytes(char lead) {
 RegexSearch::RegexSearch() : region_(onig_region_new()), parameters_(onig_new_match_param()) {
   if (region_ == nullptr || parameters_ == nullptr) throw std::bad_alloc();
   onig_initialize_match_param(parameters_);
-  onig_set_match_stack_limit_size_of_match_param(parameters_, kMostRemembered);
+  Grant(0);
 }
 
 RegexSearch::~RegexSearch() {
@@ -45,7 +48,11 @@ RegexSearch::~RegexSearch() {
   onig_free_match_param(parameters_);
 }
 
-void RegexSearch::Grant(std::size_t text_bytes) { steps_left_ = kGrantedSteps + kGrantedStepsPerByte * text_bytes; }
+void RegexSearch::Grant(std::size_t text_bytes) {
+  steps_left_ = kGrantedSteps + kGrantedStepsPerByte * text_bytes;
+  const std::uint64_t remembered = std::min(kRemembered + kRememberedPerByte * text_bytes, kMostRemembered);
+  onig_set_match_stack_limit_size_of_match_param(parameters_, static_cast<unsigned>(remembered));
+}
 
 void Regex::Free::operator()(re_pattern_buffer* compiled) const { onig_free(compiled); }
 

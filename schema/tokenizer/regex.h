@@ -21,7 +21,7 @@ class RegexSearch {
   RegexSearch(const RegexSearch&) = delete;
   RegexSearch& operator=(const RegexSearch&) = delete;
 
-  // Grants searches in a text of so many bytes a number of steps back that grows with its length, not its square.
+  // Grants searches in a text of so many bytes steps back and memory that grow with its length, not its square.
   void Grant(std::size_t text_bytes);
 
  private:

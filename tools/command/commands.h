@@ -23,6 +23,7 @@ void AddExportCommand(CLI::App& app);
 void AddImportCommand(CLI::App& app);
 void AddIndexCommand(CLI::App& app);
 void AddRecallCommand(CLI::App& app);
+void AddTokensCommand(CLI::App& app);
 
 // --threads, the same everywhere; by default all cores.
 void AddThreadsOption(CLI::App& command, int& threads);

@@ -111,6 +111,7 @@ int Main(int argc, char** argv) {
   AddExportCommand(app);
   AddImportCommand(app);
   AddRecallCommand(app);
+  AddTokensCommand(app);
   RequirePlainNumbers(app);
   try {
     LimitInstructions();

@@ -2,12 +2,12 @@
 
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <cwchar>
 
 #include "schema/error.h"
 #include "schema/text.h"
@@ -37,7 +37,8 @@ int TerminalWidth(int descriptor) {
 
 int DisplayWidth(std::string_view text) {
   int width = 0;
-  for (const char32_t point : CodePoints(text, "text")) width += std::max(0, ::wcwidth(static_cast<wchar_t>(point)));
+  for (const char32_t point : CodePoints(text, "text"))
+    width += utf8proc_charwidth(static_cast<utf8proc_int32_t>(point));
   return width;
 }
 

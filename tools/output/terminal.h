@@ -21,7 +21,7 @@ void Print(const std::string& text);
 void PrintError(std::string_view text);
 // Columns of the terminal that `descriptor` is; 80 where it is none.
 int TerminalWidth(int descriptor);
-// Columns that UTF-8 text takes on a terminal.
+// Cells that UTF-8 text takes on a terminal: two for a wide character, none for a mark that combines with another.
 int DisplayWidth(std::string_view text);
 
 // "1,115,394"

@@ -1,4 +1,4 @@
-#include "schema/tokenizer/token_bytes.h"
+#include "schema/tokenizer/piece_decoder.h"
 
 #include <charconv>
 #include <optional>
@@ -44,7 +44,7 @@ std::string Replaced(std::string_view piece, const Regex& regex, std::string_vie
 
 }  // namespace
 
-TokenBytes::TokenBytes(const JsonPart& part, bool gives_bytes, bool byte_fallback) {
+PieceDecoder::PieceDecoder(const JsonPart& part, bool gives_bytes, bool byte_fallback) {
   if (!part.is_null()) {
     ForEachInSequence(part, "decoders", [this](const JsonPart& step) { AddStep(step); });
   } else if (gives_bytes) {
@@ -54,7 +54,7 @@ TokenBytes::TokenBytes(const JsonPart& part, bool gives_bytes, bool byte_fallbac
   }
 }
 
-void TokenBytes::AddStep(const JsonPart& part) {
+void PieceDecoder::AddStep(const JsonPart& part) {
   const std::string& type = part.Type();
   if (type == "ByteLevel") {
     steps_.push_back({.kind = Kind::kByteLevel});
@@ -86,7 +86,7 @@ void TokenBytes::AddStep(const JsonPart& part) {
   }
 }
 
-std::string TokenBytes::Of(std::string_view piece, RegexSearch& search) const {
+std::string PieceDecoder::Of(std::string_view piece, RegexSearch& search) const {
   std::string bytes(piece);
   for (const Step& step : steps_) {
     switch (step.kind) {

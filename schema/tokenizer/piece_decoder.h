@@ -1,5 +1,5 @@
-#ifndef ACTKIN_SCHEMA_TOKENIZER_TOKEN_BYTES_H_
-#define ACTKIN_SCHEMA_TOKENIZER_TOKEN_BYTES_H_
+#ifndef ACTKIN_SCHEMA_TOKENIZER_PIECE_DECODER_H_
+#define ACTKIN_SCHEMA_TOKENIZER_PIECE_DECODER_H_
 
 #include <string>
 #include <string_view>
@@ -13,10 +13,10 @@ namespace actkin {
 // What bytes a vocabulary's pieces stand for, as the file's "decoder" has it: ByteLevel, Replace, ByteFallback, Strip,
 // Fuse, Metaspace, in a Sequence of any of them. What it does to a whole text, after Fuse or at its beginning, is no
 // token's, and left out.
-class TokenBytes {
+class PieceDecoder {
  public:
   // Null reads as what undoes the way into the vocabulary: gives_bytes, PreTokenizer's, and byte_fallback.
-  TokenBytes(const JsonPart& part, bool gives_bytes, bool byte_fallback);
+  PieceDecoder(const JsonPart& part, bool gives_bytes, bool byte_fallback);
 
   std::string Of(std::string_view piece, RegexSearch& search) const;
 
@@ -39,4 +39,4 @@ class TokenBytes {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_SCHEMA_TOKENIZER_TOKEN_BYTES_H_
+#endif  // ACTKIN_SCHEMA_TOKENIZER_PIECE_DECODER_H_
