@@ -1,6 +1,7 @@
 #include "schema/site.h"
 
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "schema/error.h"
@@ -61,6 +62,27 @@ Stream ParseStream(std::string_view text) {
   }
   return Parse(kStreams, "stream", text);
 }
+
+StreamName ParseStreamName(std::string_view text) {
+  constexpr std::string_view kBlocks = "blocks.";
+  if (!text.starts_with(kBlocks)) return {ParseStream(text)};
+  const std::string_view rest = text.substr(kBlocks.size());
+  int block = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), block);
+  if (error != std::errc() || block < 0 || end == rest.data() + rest.size() || *end != '.') {
+    FailUsage("stream {} is unknown: expected blocks.N and a stream, such as blocks.5.hook_mlp_out", Quote(text));
+  }
+  const Stream stream = ParseStream(rest.substr(static_cast<std::size_t>(end - rest.data()) + 1));
+  return {stream, stream == Stream::kEmbedding ? std::nullopt : std::optional(block)};
+}
+
+std::optional<int> BlockOf(const StreamName& name, std::optional<int> given) {
+  if (name.block && given && *name.block != *given) {
+    FailUsage("block {} is asked for, and the stream's name says block {}", *given, *name.block);
+  }
+  return name.block ? name.block : given;
+}
+
 Metric ParseMetric(std::string_view text) { return Parse(kMetrics, "metric", text); }
 Order ParseOrder(std::string_view text) { return Parse(kOrders, "order", text); }
 Merge ParseMerge(std::string_view text) { return Parse(kMerges, "merge", text); }

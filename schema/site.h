@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,6 +53,14 @@ std::string_view Name(Order order);
 std::string_view Name(Merge merge);
 std::string_view Name(Element element);
 Stream ParseStream(std::string_view text);
+// A stream by any of its names, perhaps with its block, as TransformerLens has it: "blocks.5.hook_mlp_out".
+struct StreamName {
+  Stream stream = Stream::kFfwd;
+  std::optional<int> block = {};
+};
+StreamName ParseStreamName(std::string_view text);
+// The block that a name has or that was given beside it. Throws Error (usage) where both are there and differ.
+std::optional<int> BlockOf(const StreamName& name, std::optional<int> given);
 Metric ParseMetric(std::string_view text);
 Order ParseOrder(std::string_view text);
 Merge ParseMerge(std::string_view text);

@@ -9,6 +9,7 @@
 
 #include "schema/progress.h"
 #include "schema/site.h"
+#include "schema/tokenizer/beginning_of_sequence.h"
 
 namespace actkin {
 
@@ -20,11 +21,13 @@ struct BuildOptions {
   std::optional<std::filesystem::path> model;            // without: strings and counts alone
   std::optional<std::filesystem::path> vocabulary_from;  // a text, for a checkpoint that does not carry its vocabulary
   std::optional<std::filesystem::path> tokenizer;        // a tokenizer.json; without: the directory's, else characters
+  std::optional<Beginning> beginning;     // whether a token stands before every string; without: the directory's, else auto
+  std::optional<std::string> bos_token;   // its text; without: as the model's files say
   std::optional<int> string_length;                      // L; without: the directory's, else kDefaultStringLength
   std::vector<int> t_is = {-1};                          // negative ones count from the end of L
   std::optional<std::vector<int>> blocks;                // negative ones count from the end; without: all of the model
   std::set<Stream> streams = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd};
-  std::vector<Site> sites;  // of proj and ffwd: these instead of what t_is, blocks and streams span
+  std::vector<Site> sites;  // of captured streams: these instead of what t_is, blocks and streams span
   Element element = Element::kFloat32;
   // Read every byte that is there, and make again what is damaged; without, what opening a file finds.
   bool repair = false;

@@ -34,6 +34,20 @@ std::optional<Checkpoint> ReadModel(const BuildOptions& options, const IndexDire
   return checkpoint;
 }
 
+// A directory goes on with what it was made with, unless another is asked for, which is refused later.
+std::optional<TokenId> ChooseBeginning(const BuildOptions& options, const ExistingDirectory& existing,
+                                       const BuildInputs& inputs) {
+  if (existing.model && !options.beginning && !options.bos_token) return existing.model->bos_token_id;
+  BeginningSources sources = inputs.checkpoint->beginning;
+  sources.token = options.bos_token;
+  const std::optional<TokenId> beginning = BeginningOfSequence(options.beginning.value_or(Beginning::kAuto),
+                                                               *inputs.tokenizer.tokenizer, sources);
+  if (beginning && *beginning >= static_cast<std::uint64_t>(inputs.shape().vocabulary_size)) {
+    Fail("token {} is to stand before every string, and the model has no row of embeddings for it", *beginning);
+  }
+  return beginning;
+}
+
 int CheckPosition(const BuildInputs& inputs, int t_i) {
   const int position = t_i < 0 ? inputs.string_length + t_i : t_i;
   if (position < 0 || position >= inputs.string_length) {
@@ -89,6 +103,7 @@ BuildInputs ReadBuildInputs(const BuildOptions& options, const IndexDirectory& d
         fmt::format("{}: the tokenizer's normalizer changes it: strings show what their tokens stand for", input));
   }
   if (inputs.checkpoint) {
+    inputs.beginning = ChooseBeginning(options, existing, inputs);
     if (inputs.tokenizer.characters) inputs.model_metadata = VocabularyMetadata(*inputs.tokenizer.characters);
     Sha256Stream sha256;
     SerializeModel(inputs.model(), inputs.model_metadata, [&](std::span<const std::byte> bytes) {

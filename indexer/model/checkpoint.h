@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "schema/tokenizer/beginning_of_sequence.h"
 #include "schema/vocabulary.h"
 #include "storage/formats/model_tensors.h"
 
@@ -19,8 +20,7 @@ struct Checkpoint {
   std::optional<Vocabulary> vocabulary;  // where the file says, or a meta.pkl beside it
   // Of a Hugging Face folder.
   std::optional<std::filesystem::path> tokenizer;  // its tokenizer.json
-  std::optional<std::string> tokenizer_config;     // what its tokenizer_config.json holds
-  std::optional<std::string> config;               // what its config.json holds
+  BeginningSources beginning;                      // what it says of the token that begins a sequence
 };
 
 // The key of the vocabulary in the metadata of a .safetensors file.

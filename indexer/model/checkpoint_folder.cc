@@ -69,26 +69,26 @@ SourceTensors ReadWeights(const std::filesystem::path& folder) {
   return sources;
 }
 
-std::optional<std::string> ReadIfThere(const std::filesystem::path& path) {
+std::optional<BeginningSources::File> ReadIfThere(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
-  return ReadFile(path);
+  return BeginningSources::File{ReadFile(path), path.string()};
 }
 
 }  // namespace
 
 Checkpoint ReadCheckpointFolder(const std::filesystem::path& folder) {
   Checkpoint checkpoint;
-  checkpoint.config = ReadIfThere(folder / "config.json");
-  if (!checkpoint.config) {
+  checkpoint.beginning.config = ReadIfThere(folder / "config.json");
+  if (!checkpoint.beginning.config) {
     Fail(ErrorCode::kNotFound,
          "{}: has no config.json: expected a Hugging Face folder (config.json, {}, tokenizer.json), or a checkpoint file",
          folder.string(), kWeights);
   }
-  const ModelConfig config = ParseConfig(*checkpoint.config, (folder / "config.json").string());
+  const ModelConfig config = ParseConfig(checkpoint.beginning.config->text, checkpoint.beginning.config->where);
   auto model = std::make_unique<const CanonicalModel>(ReadWeights(folder), config, folder.string());
   RequireFinite(*model, folder.string());
   checkpoint.model = std::move(model);
-  checkpoint.tokenizer_config = ReadIfThere(folder / "tokenizer_config.json");
+  checkpoint.beginning.tokenizer_config = ReadIfThere(folder / "tokenizer_config.json");
   if (std::filesystem::exists(folder / "tokenizer.json")) checkpoint.tokenizer = folder / "tokenizer.json";
   return checkpoint;
 }

@@ -40,8 +40,9 @@ int Threads(int threads) {
 
 NeighborQuery ReadQuery(const Query& asked) {
   NeighborQuery query;
-  query.stream = ParseStream(asked.stream);
-  query.block = asked.block;
+  const StreamName name = ParseStreamName(asked.stream);
+  query.stream = name.stream;
+  query.block = BlockOf(name, asked.block);
   query.t_i = asked.t_i;
   query.index_name = asked.index;
   query.next_tokens = asked.next_tokens;
@@ -223,8 +224,9 @@ void Index::Rows(std::string_view stream, int block, int t_i, std::span<const st
                  std::span<float> out) {
   OneErrorType([&] {
     NeighborQuery query;
-    query.stream = ParseStream(stream);
-    query.block = block;
+    const StreamName name = ParseStreamName(stream);
+    query.stream = name.stream;
+    query.block = BlockOf(name, block);
     query.t_i = t_i;
     reader().CopyRows(reader().ResolveSite(query, 0), string_ids, out);
   });

@@ -36,8 +36,9 @@ void VectorFunction(sqlite3_context* context, int count, sqlite3_value** values)
   Guard(context, [&] {
     const std::int64_t string_id = IntegerValue(values[0], "string_id");
     Site site;
-    site.stream = ParseStream(TextValue(values[1], "stream"));
-    const int block = SmallIntegerValue(values[2], "block");
+    const StreamName name = ParseStreamName(TextValue(values[1], "stream"));
+    site.stream = name.stream;
+    const int block = *BlockOf(name, SmallIntegerValue(values[2], "block"));
     site.block = site.stream == Stream::kEmbedding ? 0 : block;
     const std::string catalog = count > 3 ? TextValue(values[3], "catalog") : "main";
 

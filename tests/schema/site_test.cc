@@ -8,8 +8,10 @@ namespace actkin {
 namespace {
 
 TEST(SiteTest, EveryNameParsesBack) {
-  for (const Stream stream : {Stream::kEmbedding, Stream::kProj, Stream::kFfwd}) {
+  for (const Stream stream : {Stream::kEmbedding, Stream::kProj, Stream::kFfwd, Stream::kResidual}) {
     EXPECT_EQ(ParseStream(Name(stream)), stream);
+    EXPECT_EQ(ParseStream(TransformerLensName(stream)), stream);
+    EXPECT_EQ(ParseStream("hook_" + std::string(TransformerLensName(stream))), stream);
   }
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) EXPECT_EQ(ParseMetric(Name(metric)), metric);
   for (const Order order : {Order::kNearest, Order::kFarthest}) EXPECT_EQ(ParseOrder(Name(order)), order);
@@ -17,8 +19,22 @@ TEST(SiteTest, EveryNameParsesBack) {
 }
 
 TEST(SiteTest, AnUnknownNameIsRefusedWithTheKnownOnes) {
-  EXPECT_THAT(ErrorOf([] { ParseStream("fwd"); }), OneLineWith(R"("fwd")", "embedding, proj or ffwd"));
+  EXPECT_THAT(ErrorOf([] { ParseStream("fwd"); }), OneLineWith(R"("fwd")", "embedding, proj, ffwd or residual"));
   EXPECT_THAT(ErrorOf([] { ParseMetric("euclid"); }), OneLineWith(R"("euclid")", "l2 or cosine"));
+}
+
+TEST(SiteTest, ANameMayHaveItsBlock) {
+  EXPECT_EQ(ParseStreamName("blocks.5.hook_mlp_out").stream, Stream::kFfwd);
+  EXPECT_EQ(ParseStreamName("blocks.5.hook_mlp_out").block, 5);
+  EXPECT_EQ(ParseStreamName("blocks.12.hook_resid_post").stream, Stream::kResidual);
+  EXPECT_EQ(ParseStreamName("hook_embed").stream, Stream::kEmbedding);
+  EXPECT_EQ(ParseStreamName("proj").block, std::nullopt);
+  EXPECT_EQ(BlockOf({Stream::kProj, 5}, std::nullopt), 5);
+  EXPECT_EQ(BlockOf({Stream::kProj, std::nullopt}, 3), 3);
+  EXPECT_THAT(ErrorOf([] { BlockOf({Stream::kProj, 5}, 3); }), OneLineWith("block 3", "block 5"));
+  for (const char* wrong : {"blocks.", "blocks.x.hook_mlp_out", "blocks.5", "blocks.-1.proj", "blocks.5.hook_q"}) {
+    EXPECT_THAT(ErrorOf([&] { ParseStreamName(wrong); }), OneLineWith("unknown")) << wrong;
+  }
 }
 
 TEST(SiteTest, EmbeddingHasNoBlockInWords) {

@@ -20,6 +20,8 @@ struct Flags {
   std::string out;
   std::string vocabulary_from;
   std::string tokenizer;
+  std::string bos;
+  std::string bos_token;
   int length = kDefaultStringLength;
   std::string t_i = "-1";
   std::string blocks;
@@ -34,7 +36,7 @@ std::set<Stream> ParseStreams(const std::string& text) {
   std::set<Stream> streams;
   std::istringstream list(text);
   for (std::string name; std::getline(list, name, ',');) streams.insert(ParseStream(name));
-  if (streams.empty()) FailUsage("--streams: expected some of embedding, proj and ffwd");
+  if (streams.empty()) FailUsage("--streams: expected some of embedding, proj, ffwd and residual");
   return streams;
 }
 
@@ -45,6 +47,8 @@ void Run(const Flags& flags, bool length_given) {
   if (!flags.model.empty()) options.model = flags.model;
   if (!flags.vocabulary_from.empty()) options.vocabulary_from = flags.vocabulary_from;
   if (!flags.tokenizer.empty()) options.tokenizer = flags.tokenizer;
+  if (!flags.bos.empty()) options.beginning = ParseBeginning(flags.bos);
+  if (!flags.bos_token.empty()) options.bos_token = flags.bos_token;
   if (length_given) options.string_length = flags.length;
   options.t_is = ParseNumberList(flags.t_i, "--t-i");
   if (!flags.blocks.empty()) options.blocks = ParseNumberList(flags.blocks, "--blocks");
@@ -80,20 +84,26 @@ void AddBuildCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("build", "Builds an index directory; run again, it continues or adds sites");
   auto flags = std::make_shared<Flags>();
   command->add_option("CORPUS", flags->corpus, "The text, UTF-8; - is standard input")->required();
-  command->add_option("--model", flags->model, "Checkpoint, .pt or .safetensors; without it strings and counts alone");
+  command->add_option("--model", flags->model, "Hugging Face folder, or checkpoint (.pt or .safetensors); without it strings and counts "
+                                               "alone");
   command->add_option("--out", flags->out, "The index directory, NAME.actkin")->required();
   CLI::Option* length =
       command->add_option("--length", flags->length, "Tokens of the longest strings (L)")->capture_default_str();
   command->add_option("--t-i", flags->t_i, "Positions to index proj and ffwd at: 9, 7,8,9 or 0-9; -1 is the last")
       ->capture_default_str();
   command->add_option("--blocks", flags->blocks, "Blocks to index, such as 1,3 or 0-5; -1 is the last (default: all)");
-  command->add_option("--streams", flags->streams, "Which streams to index")->capture_default_str();
+  command->add_option("--streams", flags->streams, "Which streams to index: embedding, proj, ffwd, residual, or what TransformerLens "
+                                                   "calls them (attn_out, mlp_out, resid_post)")->capture_default_str();
   command->add_option("--rows", flags->rows, "float32, or float16: half the disk, 11 bits of precision")
       ->capture_default_str();
   command->add_option("--vocabulary-from", flags->vocabulary_from,
                       "The text that the model was trained on, when the checkpoint does not say and CORPUS is another");
   command->add_option("--tokenizer", flags->tokenizer,
                       "A tokenizer.json, whose tokens CORPUS is cut into (default: a token is a character)");
+  command->add_option("--bos", flags->bos,
+                      "auto, always or never: the token that begins a sequence before every string and prompt (default: "
+                      "auto, as the model's own files have it)");
+  command->add_option("--bos-token", flags->bos_token, "Its text, where the model's files do not say");
   command->add_flag("--repair", flags->repair,
                     "Check every byte of what is there, and make damaged files again (always: missing and cut ones)");
   AddThreadsOption(*command, flags->threads);

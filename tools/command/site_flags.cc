@@ -1,6 +1,7 @@
 #include "tools/command/site_flags.h"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 #include "schema/error.h"
@@ -31,26 +32,24 @@ void AddSiteOptions(CLI::App& command, SiteFlags& flags, const std::string& stre
 }
 
 std::vector<NeighborQuery> ReadSites(const SiteFlags& flags, const NeighborQuery& query) {
-  std::vector<Stream> streams;
-  std::istringstream list(flags.streams);
-  for (std::string name; std::getline(list, name, ',');) {
-    const Stream stream = ParseStream(name);
-    if (std::ranges::find(streams, stream) == streams.end()) streams.push_back(stream);
-  }
-  if (streams.empty()) ParseStream(flags.streams);
   std::vector<NeighborQuery> queries;
-  for (const Stream stream : streams) {
+  std::istringstream list(flags.streams);
+  std::set<std::string> seen;
+  for (std::string text; std::getline(list, text, ',');) {
+    if (!seen.insert(text).second) continue;
+    const StreamName name = ParseStreamName(text);
     // The embedding has no blocks.
-    const bool embedding = stream == Stream::kEmbedding;
+    const bool embedding = name.stream == Stream::kEmbedding;
     for (const std::optional<int> block : ReadNumbers(embedding ? "" : flags.blocks, "--block")) {
       for (const std::optional<int> t_i : ReadNumbers(flags.t_is, "--t-i")) {
         NeighborQuery& one = queries.emplace_back(query);
-        one.stream = stream;
-        one.block = block;
+        one.stream = name.stream;
+        one.block = BlockOf(name, block);
         one.t_i = t_i;
       }
     }
   }
+  if (queries.empty()) ParseStream(flags.streams);
   return queries;
 }
 
