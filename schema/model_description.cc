@@ -20,9 +20,8 @@ constexpr std::array<std::pair<Activation, std::string_view>, 4> kActivations{{{
                                                                                {Activation::kGelu, "gelu"},
                                                                                {Activation::kGeluTanh, "gelu_tanh"},
                                                                                {Activation::kSilu, "silu"}}};
-constexpr std::array<std::pair<RotaryScaling, std::string_view>, 3> kScalings{{{RotaryScaling::kNone, "none"},
-                                                                               {RotaryScaling::kLinear, "linear"},
-                                                                               {RotaryScaling::kLlama3, "llama3"}}};
+constexpr std::array<std::pair<RotaryScaling, std::string_view>, 3> kScalings{
+    {{RotaryScaling::kNone, "none"}, {RotaryScaling::kLinear, "linear"}, {RotaryScaling::kLlama3, "llama3"}}};
 
 template <typename Names, typename Value>
 std::string_view NameIn(const Names& names, Value value) {
@@ -62,7 +61,8 @@ std::string_view Name(Norm norm) { return NameIn(kNorms, norm); }
 std::vector<double> RotaryFrequencies(const Rotary& rotary) {
   std::vector<double> frequencies;
   for (std::int64_t i = 0; i < rotary.dimensions / 2; ++i) {
-    double frequency = std::pow(rotary.base, -2.0 * static_cast<double>(i) / static_cast<double>(rotary.frequency_dimensions));
+    double frequency =
+        std::pow(rotary.base, -2.0 * static_cast<double>(i) / static_cast<double>(rotary.frequency_dimensions));
     if (rotary.scaling == RotaryScaling::kLinear) frequency /= rotary.factor;
     if (rotary.scaling == RotaryScaling::kLlama3) frequency = Llama3Frequency(frequency, rotary);
     frequencies.push_back(frequency);

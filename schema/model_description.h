@@ -30,8 +30,8 @@ enum class RotaryScaling : std::uint8_t { kNone, kLinear, kLlama3 };
 // i + dimensions / 2.
 struct Rotary {
   std::int64_t dimensions = 0;  // of each head, from its first, that are turned; 0: no rotary positions
-  // Pair i turns by base^(-2 i / frequency_dimensions) a position: `dimensions`, or one less where a share of a head came
-  // out odd.
+  // Pair i turns by base^(-2 i / frequency_dimensions) a position: `dimensions`, or one less where a share of a head
+  // came out odd.
   std::int64_t frequency_dimensions = 0;
   double base = 10000;
   RotaryScaling scaling = RotaryScaling::kNone;

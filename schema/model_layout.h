@@ -10,8 +10,8 @@ namespace actkin {
 
 // The study's architecture, which is the one that is trained here: its sizes are all read off the state dict. Per block
 // x += proj(attention(ln1(x))) and x += ffwd(ln2(x)); attention is causal with heads of head_size, key/query/value
-// without bias, scale 1/sqrt(head_size); ffwd is Linear(embed, hidden), ReLU, Linear(hidden, embed); LayerNorm eps 1e-5;
-// then ln_f and lm_head with bias.
+// without bias, scale 1/sqrt(head_size); ffwd is Linear(embed, hidden), ReLU, Linear(hidden, embed); LayerNorm eps
+// 1e-5; then ln_f and lm_head with bias.
 
 inline constexpr float kLayerNormEpsilon = 1e-5F;
 

@@ -17,8 +17,8 @@ using StringOrdinal = std::uint32_t;
 using RowNumber = std::uint32_t;
 using TokenId = std::uint32_t;
 
-// embedding: what goes into block 0; proj, ffwd: what attention's projection and the feed-forward network put out, before
-// it is added; residual: the residual stream after the block.
+// embedding: what goes into block 0; proj, ffwd: what attention's projection and the feed-forward network put out,
+// before it is added; residual: the residual stream after the block.
 enum class Stream : std::uint8_t { kEmbedding, kProj, kFfwd, kResidual };
 enum class Metric : std::uint8_t { kL2, kCosine };
 enum class Order : std::uint8_t { kNearest, kFarthest };
@@ -46,7 +46,8 @@ struct RowRange {
 
 // The names used in tables, flags and messages. The parsers throw Error (usage) naming `text` and the words expected.
 std::string_view Name(Stream stream);
-// What TransformerLens calls it, without "hook_": "attn_out". ParseStream takes these names too, with "hook_" or without.
+// What TransformerLens calls it, without "hook_": "attn_out". ParseStream takes these names too, with "hook_" or
+// without.
 std::string_view TransformerLensName(Stream stream);
 std::string_view Name(Metric metric);
 std::string_view Name(Order order);

@@ -9,6 +9,7 @@
 #include "indexer/build/build_inputs.h"
 #include "indexer/build/capture.h"
 #include "indexer/build/existing_directory.h"
+#include "indexer/build/forecast.h"
 #include "indexer/build/repair.h"
 #include "indexer/build/site_files.h"
 #include "indexer/build/sketch_encoder.h"
@@ -61,7 +62,7 @@ class Builder {
                                               inputs_.string_length);
     summary_.strings = strings_->FirstStringId(inputs_.string_length + 1) - 1;
     const std::filesystem::path capture = inputs_.checkpoint ? directory_.Capture(Plan().fingerprint) : "";
-    DropPresentSites(existing);
+    summary_.sites_before = DropPresentSites(existing, plan_);
     // Of a build that was killed when its sites were registered.
     if (!capture.empty() && plan_.captured.empty()) std::filesystem::remove_all(capture);
     CheckDisk(existing);
@@ -94,39 +95,12 @@ class Builder {
   }
 
   void RepairDamage() {
-    Repair(directory_, damaged_, {inputs_, *strings_}, {options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning}, progress_);
-  }
-
-  void DropPresentSites(const ExistingDirectory& existing) {
-    const auto present = [&](const Site& site) {
-      return std::ranges::find(existing.sites, site) != existing.sites.end();
-    };
-    const std::size_t planned = plan_.embedding.size() + plan_.captured.size();
-    std::erase_if(plan_.embedding, present);
-    std::erase_if(plan_.captured, present);
-    summary_.sites_before = planned - plan_.embedding.size() - plan_.captured.size();
-  }
-
-  std::uint64_t SiteBytes() const {
-    std::uint64_t bytes = 0;
-    if (!inputs_.checkpoint) return bytes;
-    const auto embed = static_cast<std::uint64_t>(inputs_.shape().embed);
-    const auto vocabulary = static_cast<std::uint64_t>(inputs_.shape().vocabulary_size);
-    for (const Site& site : plan_.captured) {
-      const std::uint64_t rows = strings_->RowCount(site.t_i + 1);
-      bytes += rows * embed * ElementBytes(options_.element);
-      if (rows >= kFewestRowsWithSketches) bytes += SketchFileWriter::FileBytes(embed, rows);
-    }
-    for (const Site& site : plan_.embedding) {
-      const auto length = static_cast<std::uint64_t>(site.t_i) + 1;
-      bytes += strings_->RowCount(site.t_i + 1) * length * (vocabulary <= 256 ? 1 : 2);
-      bytes += (vocabulary + length) * embed * sizeof(float);
-    }
-    return bytes;
+    Repair(directory_, damaged_, {inputs_, *strings_},
+           {options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning}, progress_);
   }
 
   void CheckDisk(const ExistingDirectory& existing) {
-    std::uint64_t needed = SiteBytes();
+    const BuildForecast forecast = ForecastBytes(options_, inputs_, plan_, *strings_, existing);
     std::uint64_t already = 0;
     if (inputs_.checkpoint && !plan_.captured.empty()) {
       const std::filesystem::path folder = directory_.Capture(Plan().fingerprint);
@@ -134,24 +108,27 @@ class Builder {
         for (const auto& file : std::filesystem::directory_iterator(folder)) already += AllocatedBytes(file.path());
       }
     }
-    if (!existing.corpus) needed += EstimateCatalogBytes(inputs_.corpus, inputs_.tokens, inputs_.tokenizer.tokenizer->size(), *strings_);
-    if (inputs_.checkpoint && !existing.model) needed += inputs_.model_bytes;
+    const std::uint64_t needed = forecast.bytes();
     if (needed == 0) return;
-    const std::uint64_t free = FreeDiskBytes(directory_.path());
     const std::uint64_t remaining = needed - std::min(already, needed);
-    if (remaining > free) {
+    if (remaining > forecast.free_bytes) {
+      for (const SiteForecast& site : forecast.sites) {
+        progress_.Note(fmt::format("{} t_i {}, {} {} of {} rows: {}", Name(site.stream), site.t_i, site.blocks.size(),
+                                   site.blocks.size() == 1 ? "block" : "blocks", site.rows, Gigabytes(site.bytes)));
+      }
       Fail(ErrorCode::kOutOfSpace,
            "{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, or halve "
            "the rows with --rows float16",
-           directory_.path().string(), Gigabytes(remaining), Gigabytes(free));
+           directory_.path().string(), Gigabytes(remaining), Gigabytes(forecast.free_bytes));
     }
-    progress_.Note(fmt::format("needs {} on disk ({} free)", Gigabytes(needed), Gigabytes(free)));
+    progress_.Note(fmt::format("needs {} on disk ({} free)", Gigabytes(needed), Gigabytes(forecast.free_bytes)));
   }
 
   void MakeCatalog() {
     const std::filesystem::path partial = directory_.Partial() / directory_.Catalog().filename();
     if (!inputs_.tokenizer.json.empty()) MakeTokenizerCopy(directory_, inputs_.tokenizer.json);
-    WriteCatalog(partial, inputs_.corpus, inputs_.tokens, *inputs_.tokenizer.tokenizer, inputs_.tokenizer.row(), *strings_, progress_);
+    WriteCatalog(partial, inputs_.corpus, inputs_.tokens, *inputs_.tokenizer.tokenizer, inputs_.tokenizer.row(),
+                 *strings_, progress_);
     RenameDurably(partial, directory_.Catalog());
   }
 

@@ -21,11 +21,12 @@ struct BuildOptions {
   std::optional<std::filesystem::path> model;            // without: strings and counts alone
   std::optional<std::filesystem::path> vocabulary_from;  // a text, for a checkpoint that does not carry its vocabulary
   std::optional<std::filesystem::path> tokenizer;        // a tokenizer.json; without: the directory's, else characters
-  std::optional<Beginning> beginning;     // whether a token stands before every string; without: the directory's, else auto
-  std::optional<std::string> bos_token;   // its text; without: as the model's files say
-  std::optional<int> string_length;                      // L; without: the directory's, else kDefaultStringLength
-  std::vector<int> t_is = {-1};                          // negative ones count from the end of L
-  std::optional<std::vector<int>> blocks;                // negative ones count from the end; without: all of the model
+  std::optional<Beginning>
+      beginning;  // whether a token stands before every string; without: the directory's, else auto
+  std::optional<std::string> bos_token;    // its text; without: as the model's files say
+  std::optional<int> string_length;        // L; without: the directory's, else kDefaultStringLength
+  std::vector<int> t_is = {-1};            // negative ones count from the end of L
+  std::optional<std::vector<int>> blocks;  // negative ones count from the end; without: all of the model
   std::set<Stream> streams = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd};
   std::vector<Site> sites;  // of captured streams: these instead of what t_is, blocks and streams span
   Element element = Element::kFloat32;

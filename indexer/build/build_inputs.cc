@@ -40,8 +40,8 @@ std::optional<TokenId> ChooseBeginning(const BuildOptions& options, const Existi
   if (existing.model && !options.beginning && !options.bos_token) return existing.model->bos_token_id;
   BeginningSources sources = inputs.checkpoint->beginning;
   sources.token = options.bos_token;
-  const std::optional<TokenId> beginning = BeginningOfSequence(options.beginning.value_or(Beginning::kAuto),
-                                                               *inputs.tokenizer.tokenizer, sources);
+  const std::optional<TokenId> beginning =
+      BeginningOfSequence(options.beginning.value_or(Beginning::kAuto), *inputs.tokenizer.tokenizer, sources);
   if (beginning && *beginning >= static_cast<std::uint64_t>(inputs.shape().vocabulary_size)) {
     Fail("token {} is to stand before every string, and the model has no row of embeddings for it", *beginning);
   }
@@ -60,10 +60,9 @@ int CheckPosition(const BuildInputs& inputs, int t_i) {
     const std::string why = model.longest_sequence() < model.shape.context
                                 ? fmt::format("its sliding_window is {} tokens", model.sliding_window)
                                 : fmt::format("its context has {} positions", model.shape.context);
-    FailUsage(
-        "--t-i {} of strings of {} tokens: the model takes {} ({}{}): give --length {}, or --t-i from 0 to {}", t_i,
-        inputs.string_length, longest, why, inputs.beginning ? ", one of them for the token that begins" : "", longest,
-        longest - 1);
+    FailUsage("--t-i {} of strings of {} tokens: the model takes {} ({}{}): give --length {}, or --t-i from 0 to {}",
+              t_i, inputs.string_length, longest, why,
+              inputs.beginning ? ", one of them for the token that begins" : "", longest, longest - 1);
   }
   return position;
 }
@@ -90,9 +89,9 @@ BuildInputs ReadBuildInputs(const BuildOptions& options, const IndexDirectory& d
   inputs.checkpoint = ReadModel(options, directory, existing, progress);
   TokenizerRequest request{options.tokenizer, options.vocabulary_from, std::nullopt};
   if (inputs.checkpoint) {
-    request.model = TokenizedModel{options.model ? options.model->string() : IndexDirectory::Model(),
-                                   static_cast<std::uint64_t>(inputs.shape().vocabulary_size),
-                                   inputs.checkpoint->vocabulary};
+    request.model =
+        TokenizedModel{options.model ? options.model->string() : IndexDirectory::Model(),
+                       static_cast<std::uint64_t>(inputs.shape().vocabulary_size), inputs.checkpoint->vocabulary};
     if (!request.tokenizer && !request.vocabulary_from) request.tokenizer = inputs.checkpoint->tokenizer;
   }
   const std::string input = InputName(options.corpus);

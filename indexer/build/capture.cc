@@ -36,6 +36,24 @@ std::uint64_t BatchRows(const ModelDescription& model, int depth) {
   return std::clamp<std::uint64_t>(std::bit_floor(kWorkerBytes / bytes), 16, 4096);
 }
 
+std::size_t WorkerCount(const CaptureOptions& options, std::uint64_t batches) {
+  return std::min(
+      {static_cast<std::size_t>(std::max(options.threads, 1)), kMaximumWorkers, static_cast<std::size_t>(batches)});
+}
+
+// One node, of which all roots become children.
+void PutBefore(TokenId token, PrefixForest& forest) {
+  forest.levels.front().parents.assign(forest.levels.front().tokens.size(), 0);
+  forest.levels.insert(forest.levels.begin(), PrefixForest::Level{{token}, {0}});
+}
+
+// The sites as the forward pass knows them. The beginning is the forest's first level: strings' tokens come one level
+// later.
+std::vector<Site> ForestSites(std::vector<Site> sites, const std::optional<TokenId>& beginning) {
+  for (Site& site : sites) site.t_i += beginning ? 1 : 0;
+  return sites;
+}
+
 // The capture's progress on disk: which batches are done, and the checksum of the rows they wrote to each file.
 struct CaptureProgress {
   std::vector<bool> done;
@@ -83,10 +101,7 @@ class CaptureRun {
       if (!site_index_.contains(site)) computed_.push_back(site);
     }
     std::ranges::sort(computed_);
-    // The beginning is the forest's first level: strings' tokens come one level later.
-    if (options_.beginning) {
-      for (Site& site : computed_) ++site.t_i;
-    }
+    computed_ = ForestSites(std::move(computed_), options_.beginning);
   }
 
   std::vector<CapturedFile> Run() {
@@ -97,8 +112,7 @@ class CaptureRun {
     listener_.Advance(already, already);
     {
       std::vector<std::jthread> workers;
-      const std::size_t threads = std::min({static_cast<std::size_t>(std::max(options_.threads, 1)), kMaximumWorkers,
-                                            static_cast<std::size_t>(state_.done.size() - count_done())});
+      const std::size_t threads = WorkerCount(options_, state_.done.size() - count_done());
       working_ = threads;
       for (std::size_t i = 0; i < threads; ++i) workers.emplace_back([this] { Work(); });
       Clock::time_point last_checkpoint = Clock::now();
@@ -217,12 +231,6 @@ class CaptureRun {
     changed_.notify_all();
   }
 
-  // One node, of which all roots become children.
-  static void PutBefore(TokenId token, PrefixForest& forest) {
-    forest.levels.front().parents.assign(forest.levels.front().tokens.size(), 0);
-    forest.levels.insert(forest.levels.begin(), PrefixForest::Level{{token}, {0}});
-  }
-
   // What was done before the flush is on the medium after it; only then does the progress file say so.
   void Checkpoint() {
     std::string encoded;
@@ -294,6 +302,48 @@ std::uint64_t CaptureBytes(const CapturePlan& plan, const PrefixTree& tree) {
     bytes += VectorFileWriter::FileBytes(plan.element, plan.embed, tree.row_count(site.t_i));
   }
   return bytes;
+}
+
+std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, const ModelDescription& model,
+                            const CaptureOptions& options) {
+  const std::uint64_t leaves = tree.row_count(tree.depth() - 1);
+  const std::uint64_t batch_rows = std::min(BatchRows(model, tree.depth()), leaves);
+  std::uint64_t nodes = 0;
+  for (int level = 0; level < tree.depth(); ++level) nodes += std::min(batch_rows, tree.row_count(level));
+  const auto floats = static_cast<std::uint64_t>(4 * model.shape.embed + model.qkv_size());
+  return WorkerCount(options, (leaves + batch_rows - 1) / batch_rows) * nodes * floats * sizeof(float) +
+         plan.sites.size() * 4096;
+}
+
+double CaptureSeconds(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model,
+                      const CaptureOptions& options, double measured_seconds) {
+  const std::uint64_t leaves = tree.row_count(tree.depth() - 1);
+  const std::uint64_t batch_rows = BatchRows(model.description(), tree.depth());
+  const std::uint64_t batches = (leaves + batch_rows - 1) / batch_rows;
+  const std::vector<Site> sites = ForestSites(plan.sites, options.beginning);
+  std::atomic<std::uint64_t> next = 0;
+  std::atomic<std::uint64_t> leaves_done = 0;
+  const Clock::time_point start = Clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  {
+    std::vector<std::jthread> workers;
+    for (std::size_t i = 0; i < WorkerCount(options, batches); ++i) {
+      workers.emplace_back([&] {
+        const std::unique_ptr<PrefixForward> forward = model.NewPrefixForward();
+        do {
+          const std::uint64_t number = next++;
+          if (number >= batches) return;
+          // Every part of the tree has its turn: 7919 is prime, so no batch comes twice unless it divides their number.
+          const std::uint64_t begin = number * 7919 % batches * batch_rows;
+          PrefixTree::Slice slice = tree.Take({begin, std::min(begin + batch_rows, leaves)});
+          if (options.beginning) PutBefore(*options.beginning, slice.forest);
+          forward->Run(slice.forest, sites, [](const Site&, std::span<const float>) {});
+          leaves_done += std::min(begin + batch_rows, leaves) - begin;
+        } while (seconds() < measured_seconds);
+      });
+    }
+  }
+  return seconds() * static_cast<double>(leaves) / static_cast<double>(std::max<std::uint64_t>(leaves_done, 1));
 }
 
 std::vector<CapturedFile> Capture(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model,

@@ -30,7 +30,7 @@ struct CaptureOptions {
   int threads = 1;  // at most six are used, so that memory stays within 4 GB
   // How often progress is made safe on disk; 0 after every batch.
   double checkpoint_seconds = 10;
-  std::uint64_t batch_rows = 0;  // leaves of a batch; 0: by the model's sizes (tests set it)
+  std::uint64_t batch_rows = 0;           // leaves of a batch; 0: by the model's sizes (tests set it)
   std::optional<TokenId> beginning = {};  // stands before every string, and has no row
 };
 
@@ -45,6 +45,15 @@ struct CapturedFile {
 
 // Bytes that the vector files of a plan take.
 std::uint64_t CaptureBytes(const CapturePlan& plan, const PrefixTree& tree);
+
+// Bytes that a capture's workers take at once, at most.
+std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, const ModelDescription& model,
+                            const CaptureOptions& options);
+
+// Seconds that a capture would take, measured on batches from all over the tree: as many as fit into measured_seconds,
+// at least one a thread. Writes nothing.
+double CaptureSeconds(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model,
+                      const CaptureOptions& options, double measured_seconds);
 
 // Runs every prefix of `tree` through the model once and writes the rows of the plan's sites to vector files under
 // partial/. Batches are fixed ranges of the tree's leaves, each computed by one thread, so that the files' bytes depend

@@ -79,9 +79,10 @@ bool CanonicalModel::IsTied(const ModelConfig& config, const std::string& file) 
   const SourceTensors::Entry* head = Find(name);
   if (head == nullptr) {
     if (!config.tied) {
-      Fail("{}: tensor {} is missing: the configuration says that it is not the table of tokens (tie_word_embeddings "
-           "is false); was only the model without its head saved?",
-           file, name);
+      Fail(
+          "{}: tensor {} is missing: the configuration says that it is not the table of tokens (tie_word_embeddings "
+          "is false); was only the model without its head saved?",
+          file, name);
     }
     return true;
   }
@@ -99,8 +100,7 @@ bool CanonicalModel::IsTied(const ModelConfig& config, const std::string& file) 
 void CanonicalModel::AddRule(const TensorRule& rule, const ModelConfig& config, const std::string& file) {
   const std::int64_t blocks = OfBlocks(rule) ? description_.shape.blocks : 1;
   for (std::int64_t block = 0; block < blocks; ++block) {
-    const std::string canonical =
-        OfBlocks(rule) ? BlockTensor(rule.canonical, block) : std::string(rule.canonical);
+    const std::string canonical = OfBlocks(rule) ? BlockTensor(rule.canonical, block) : std::string(rule.canonical);
     std::vector<std::string> names;
     for (const std::string_view source : rule.sources) {
       const std::string of_block = WithNumber(std::string(source), 'N', block);
@@ -150,8 +150,8 @@ void CanonicalModel::AddTensor(const std::string& canonical, const std::vector<s
     }
     const std::int64_t own_rows = source->shape[transposed ? 1 : 0];
     if (own_rows < 0 || own_rows > shape[0]) FailShape(*source, name, canonical, shape);
-    parts.push_back({source, own_rows, columns, transposed ? Orientation::kInputsByOutputs : Orientation::kOutputsByInputs,
-                     rule.order});
+    parts.push_back({source, own_rows, columns,
+                     transposed ? Orientation::kInputsByOutputs : Orientation::kOutputsByInputs, rule.order});
     // Parts of several precisions meet in the one that holds them all.
     if (parts.size() == 1) {
       type.precision = *precision;
@@ -175,7 +175,8 @@ void CanonicalModel::FailMissing(const std::string& name, const std::string& fil
   for (const auto& [other, entry] : sources_.entries()) {
     if (other.find(".attn.W_Q") != std::string::npos) {
       Fail(ErrorCode::kUnsupported,
-           "{}: {} is of a TransformerLens state dict, whose norms and biases may be folded into other weights: give the "
+           "{}: {} is of a TransformerLens state dict, whose norms and biases may be folded into other weights: give "
+           "the "
            "checkpoint that it was loaded from",
            entry.file, other);
     }

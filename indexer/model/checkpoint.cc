@@ -79,13 +79,14 @@ void RequireKnownNames(const SourceTensors& sources, const std::string& file) {
   const std::vector<std::string> names = sources.Names();
   const std::string prefix = CommonPrefix(names);
   if (!prefix.empty() && sources.entries().contains(prefix + kStudyTable)) {
-    Fail("{}: tensor {} is missing: all names begin with {}: save the state dict of the model within", file, kStudyTable,
-         QuoteIfEscaped(prefix));
+    Fail("{}: tensor {} is missing: all names begin with {}: save the state dict of the model within", file,
+         kStudyTable, QuoteIfEscaped(prefix));
   }
   if (sources.entries().contains(kNanoGptTable)) {
-    Fail("{}: names as of nanoGPT or GPT-2, without sizes: give nanoGPT's whole ckpt.pt (it has model_args), or the "
-         "Hugging Face folder with config.json",
-         file);
+    Fail(
+        "{}: names as of nanoGPT or GPT-2, without sizes: give nanoGPT's whole ckpt.pt (it has model_args), or the "
+        "Hugging Face folder with config.json",
+        file);
   }
 }
 

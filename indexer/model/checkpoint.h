@@ -16,7 +16,7 @@ namespace actkin {
 // A model as a user has it.
 struct Checkpoint {
   std::unique_ptr<const ModelTensors> model;
-  std::string wrapper;  // what stood before every name in the file, such as "module.": left out
+  std::string wrapper;                   // what stood before every name in the file, such as "module.": left out
   std::optional<Vocabulary> vocabulary;  // where the file says, or a meta.pkl beside it
   // Of a Hugging Face folder.
   std::optional<std::filesystem::path> tokenizer;  // its tokenizer.json
@@ -29,7 +29,8 @@ inline constexpr char kVocabularyKey[] = "vocabulary";
 // Reads
 // - a Hugging Face folder (config.json, model.safetensors or the shards of model.safetensors.index.json), or one of its
 //   files;
-// - the study's state dict in a .safetensors file, or (through LibTorch) in a .pt file that torch.save wrote, also under
+// - the study's state dict in a .safetensors file, or (through LibTorch) in a .pt file that torch.save wrote, also
+// under
 //   the names that wrappers give or beside what training scripts save (schema/wrapped_names.h);
 // - nanoGPT's ckpt.pt, with the meta.pkl beside it;
 // - the copy that an index directory keeps.

@@ -68,7 +68,8 @@ class Reader {
         family_.defaults.parallel && Boolean("use_parallel_residual").value_or(family_.defaults.parallel);
     if (family_.rotary) ReadRotary(description);
     ReadSliding(description);
-    result.attention_bias = UsesBias(Bias::kAttention) && Boolean("attention_bias").value_or(family_.defaults.attention_bias);
+    result.attention_bias =
+        UsesBias(Bias::kAttention) && Boolean("attention_bias").value_or(family_.defaults.attention_bias);
     result.mlp_bias = UsesBias(Bias::kMlp) && Boolean("mlp_bias").value_or(false);
     result.tied = Boolean("tie_word_embeddings").value_or(family_.defaults.tied);
     for (const FixedField& fixed : family_.fixed) RequireFixed(fixed);
@@ -177,9 +178,14 @@ class Reader {
       return found == fields.end() || found->is_null() ? nullptr : &*found;
     };
     const auto full = [&](const char* name) { return key + "." + name; };
-    const std::set<std::string> known{"rope_type",       "type",       "rope_theta",
-                                      "factor",          "partial_rotary_factor", "low_freq_factor",
-                                      "high_freq_factor", "original_max_position_embeddings"};
+    const std::set<std::string> known{"rope_type",
+                                      "type",
+                                      "rope_theta",
+                                      "factor",
+                                      "partial_rotary_factor",
+                                      "low_freq_factor",
+                                      "high_freq_factor",
+                                      "original_max_position_embeddings"};
     for (const auto& [name, value] : fields.items()) {
       if (!known.contains(name) && !value.is_null()) {
         Fail(ErrorCode::kUnsupported, "{}: {}.{} is {}: not understood, and it may change the result", where_, key,

@@ -90,7 +90,7 @@ struct Family {
   Norm norm = Norm::kLayer;
   bool gated = false;
   bool rotary = false;
-  bool grouped = false;            // may have fewer key and value heads than heads
+  bool grouped = false;             // may have fewer key and value heads than heads
   bool explicit_head_size = false;  // has a field head_dim
   bool query_key_norm = false;
   Sliding sliding = Sliding::kNever;

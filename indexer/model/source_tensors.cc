@@ -23,8 +23,8 @@ void SourceTensors::Add(const std::filesystem::path& path, std::shared_ptr<const
 void SourceTensors::Add(const std::filesystem::path& path, std::shared_ptr<const SafetensorsFile> file,
                         std::span<const std::string> names) {
   for (const std::string& name : names) {
-    if (!file->Has(name)) Fail("{}: tensor {} is missing: the index file says that it is here", path.string(),
-                               QuoteIfEscaped(name));
+    if (!file->Has(name))
+      Fail("{}: tensor {} is missing: the index file says that it is here", path.string(), QuoteIfEscaped(name));
     SafetensorsFile::Bytes raw = file->Raw(name);
     AddEntry(name, {path.string(), std::move(raw.type), std::move(raw.shape), raw.bytes});
   }

@@ -30,7 +30,8 @@ class SourceTensors {
   SourceTensors(SourceTensors&&) = default;
   SourceTensors& operator=(SourceTensors&&) = default;
 
-  // All tensors of a file, or those named. Throw Error naming `path`: a name that is there already, one that is missing.
+  // All tensors of a file, or those named. Throw Error naming `path`: a name that is there already, one that is
+  // missing.
   void Add(const std::filesystem::path& path, std::shared_ptr<const SafetensorsFile> file);
   void Add(const std::filesystem::path& path, std::shared_ptr<const SafetensorsFile> file,
            std::span<const std::string> names);

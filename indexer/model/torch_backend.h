@@ -132,7 +132,7 @@ class WeightLearner {
 
 // What torch.save wrote.
 struct PtCheckpoint {
-  StateDict state;  // names of a nested state dict after its key and a dot
+  StateDict state;                                      // names of a nested state dict after its key and a dot
   std::map<std::string, std::int64_t> model_arguments;  // of nanoGPT: the whole numbers and truth values
 };
 
@@ -142,9 +142,9 @@ class TorchBackend {
  public:
   virtual ~TorchBackend() = default;
 
-  // Reads what torch.save(model.state_dict()) wrote, alone or beside what training scripts save: all tensors as float32,
-  // except those whose name is_ignored. Throws Error naming `path`. Only tensors, strings, numbers and dictionaries are
-  // understood; nothing in the file is executed.
+  // Reads what torch.save(model.state_dict()) wrote, alone or beside what training scripts save: all tensors as
+  // float32, except those whose name is_ignored. Throws Error naming `path`. Only tensors, strings, numbers and
+  // dictionaries are understood; nothing in the file is executed.
   virtual PtCheckpoint ReadPt(const std::filesystem::path& path,
                               const std::function<bool(const std::string&)>& is_ignored) const = 0;
   // The token texts of nanoGPT's meta.pkl, by id. Likewise.

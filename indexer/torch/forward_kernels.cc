@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-
 // foreach_target.h comes first: it includes this file once for every instruction set.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "indexer/torch/forward_kernels.cc"

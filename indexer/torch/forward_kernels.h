@@ -13,12 +13,13 @@ namespace actkin {
 // (chosen at run time). Any thread. Rows are row-major float32 without gaps where no stride is given. On one processor
 // the same input always gives the same bits.
 
-// out = (row - mean) / sqrt(variance + epsilon) * weight + bias, a row. weight, bias: dimension numbers; bias may be null.
+// out = (row - mean) / sqrt(variance + epsilon) * weight + bias, a row. weight, bias: dimension numbers; bias may be
+// null.
 void LayerNormRows(const float* rows, std::size_t row_count, std::size_t dimension, float epsilon, const float* weight,
                    const float* bias, float* out);
 
-// out = row / sqrt(mean of squares + epsilon) * weight, a row (Zhang and Sennrich, https://arxiv.org/abs/1910.07467). in
-// and out may be the same. Between rows lie stride numbers, of which the first `dimension` are read and written.
+// out = row / sqrt(mean of squares + epsilon) * weight, a row (Zhang and Sennrich, https://arxiv.org/abs/1910.07467).
+// in and out may be the same. Between rows lie stride numbers, of which the first `dimension` are read and written.
 void RmsNormRows(const float* rows, std::size_t row_count, std::size_t dimension, std::size_t stride, float epsilon,
                  const float* weight, float* out);
 

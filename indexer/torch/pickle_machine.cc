@@ -105,7 +105,9 @@ class Machine {
     return containers.size() - 1;
   }
 
-  void PushTuple(std::vector<Value> values) { Push({.kind = Kind::kTuple, .index = Keep(graph_.tuples, std::move(values))}); }
+  void PushTuple(std::vector<Value> values) {
+    Push({.kind = Kind::kTuple, .index = Keep(graph_.tuples, std::move(values))});
+  }
 
   void PushTupleOf(std::size_t count) {
     std::vector<Value> values(count);

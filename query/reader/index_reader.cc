@@ -196,8 +196,8 @@ const PromptForward& IndexReader::Forward() {
     auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file), model->bos_token_id);
     const ModelShape& shape = forward->shape();
     if (shape.vocabulary_size != model->shape.vocabulary_size ||
-        shape.vocabulary_size < static_cast<std::int64_t>(vocabulary_->tokenizer_size()) || shape.embed != model->shape.embed ||
-        shape.blocks != model->shape.blocks) {
+        shape.vocabulary_size < static_cast<std::int64_t>(vocabulary_->tokenizer_size()) ||
+        shape.embed != model->shape.embed || shape.blocks != model->shape.blocks) {
       FailDamaged("{}: not the model that the catalog knows", directory_.Resolve(model->file).string());
     }
     forward_ = std::move(forward);

@@ -14,8 +14,8 @@
 
 namespace actkin {
 
-// The forward pass of a decoder (schema/model_description.h) for a single prompt. Weights are used where they lie in the
-// mapped file; opening reads its header alone. Float32 throughout, one thread a prompt; it agrees with LibTorch to
+// The forward pass of a decoder (schema/model_description.h) for a single prompt. Weights are used where they lie in
+// the mapped file; opening reads its header alone. Float32 throughout, one thread a prompt; it agrees with LibTorch to
 // 1e-5. Immutable; any thread.
 class PromptForward {
  public:

@@ -18,5 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (tensor.Count() > 0 && last >= tensor.storage_count) Wrong("a tensor that reaches out of its storage");
     }
   });
+  // nanoGPT's meta.pkl, from the same bytes.
+  AllowError([&] { ParseVocabularyPickle({reinterpret_cast<const std::byte*>(data), size}, "meta.pkl"); });
   return 0;
 }

@@ -60,15 +60,15 @@ class FunctionForward : public PrefixForward {
 class FunctionModel : public Transformer {
  public:
   explicit FunctionModel(int fails_at = -1) : fails_at_(fails_at) {}
-  const ModelShape& shape() const override { return shape_; }
+  const ModelDescription& description() const override { return description_; }
   std::unique_ptr<PrefixForward> NewPrefixForward() const override {
     return std::make_unique<FunctionForward>(fails_at_);
   }
-  Activations Forward(std::span<const TokenId>, std::int64_t) const override { return {}; }
 
  private:
-  ModelShape shape_{
-      .vocabulary_size = 5, .context = 8, .embed = 4, .blocks = 2, .heads = 1, .head_size = 4, .hidden = 4};
+  ModelDescription description_{
+      .shape = {.vocabulary_size = 5, .context = 8, .embed = 4, .blocks = 2, .heads = 1, .head_size = 4, .hidden = 4},
+      .key_value_heads = 1};
   int fails_at_;
 };
 

@@ -84,7 +84,8 @@ TEST(StringLevelsTest, EqualTheDefinitionOnRandomTexts) {
 // Ids of a vocabulary that no table could be made for.
 TEST(StringLevelsTest, LargeVocabulariesCostNothing) {
   Tokens corpus;
-  for (int i = 0; i < 40; ++i) corpus.push_back((TokenId{1} << 31) - 1 - 100'000'003U * static_cast<TokenId>(i % 7 * i % 5));
+  for (int i = 0; i < 40; ++i)
+    corpus.push_back((TokenId{1} << 31) - 1 - 100'000'003U * static_cast<TokenId>(i % 7 * i % 5));
   Compare(corpus, std::size_t{1} << 31, 4);
 }
 

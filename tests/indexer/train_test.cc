@@ -200,7 +200,7 @@ TEST_F(TrainTest, StoppedItSavesAndContinues) {
   const std::atomic<bool> stop{true};
   options_.stop = &stop;
   EXPECT_FALSE(Run().finished);
-  EXPECT_EQ(ReadCheckpoint(options_.out).shape.embed, 4);  // a whole model already
+  EXPECT_EQ(ReadCheckpoint(options_.out).model->description().shape.embed, 4);  // a whole model already
   const TrainSummary second = Run();
   EXPECT_FALSE(second.finished);
   EXPECT_EQ(second.steps, 2U);

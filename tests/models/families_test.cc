@@ -35,7 +35,8 @@ void ExpectAsReference(const SequenceOutputs& found, const MadeActivations& expe
 std::vector<TokenId> RandomTokens(const ModelShape& shape, std::size_t count, unsigned seed) {
   std::mt19937 generator(seed);
   std::vector<TokenId> tokens(count);
-  for (TokenId& token : tokens) token = static_cast<TokenId>(generator() % static_cast<unsigned>(shape.vocabulary_size));
+  for (TokenId& token : tokens)
+    token = static_cast<TokenId>(generator() % static_cast<unsigned>(shape.vocabulary_size));
   return tokens;
 }
 

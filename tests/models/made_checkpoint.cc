@@ -209,8 +209,7 @@ std::vector<WrittenTensor> LlamaTensors(const MadeDecoder& decoder, const Checkp
   return out.tensors;
 }
 
-void WriteShard(const std::filesystem::path& path, const std::string& type,
-                const std::vector<WrittenTensor>& tensors) {
+void WriteShard(const std::filesystem::path& path, const std::string& type, const std::vector<WrittenTensor>& tensors) {
   std::vector<SafetensorsHeaderEntry> entries;
   std::string data;
   for (const WrittenTensor& tensor : tensors) {
@@ -271,7 +270,8 @@ MadeDecoder MakeDecoderOf(const std::string& model_type, unsigned seed) {
     rotary.frequency_dimensions = is_neox ? among(1, shape.head_size) : shape.head_size;
     rotary.dimensions = (rotary.frequency_dimensions + 1) / 2 * 2;
     rotary.base = some() ? 10000 : 500000;
-    rotary.scaling = std::vector{RotaryScaling::kNone, RotaryScaling::kLinear, RotaryScaling::kLlama3}[Size(among(0, 2))];
+    rotary.scaling =
+        std::vector{RotaryScaling::kNone, RotaryScaling::kLinear, RotaryScaling::kLlama3}[Size(among(0, 2))];
     if (rotary.scaling != RotaryScaling::kNone) rotary.factor = 4;
     if (rotary.scaling == RotaryScaling::kLlama3) {
       rotary.low_frequency_factor = 1;
@@ -327,8 +327,8 @@ json ConfigOf(const MadeDecoder& decoder) {
     config["layer_norm_eps"] = model.norm_epsilon;
     config["use_parallel_residual"] = model.parallel;
     // A little more, so that the share times the size is not cut below the number.
-    config["rotary_pct"] = (static_cast<double>(model.rotary.frequency_dimensions) + 1e-6) /
-                           (static_cast<double>(shape.head_size) + 1e-6);
+    config["rotary_pct"] =
+        (static_cast<double>(model.rotary.frequency_dimensions) + 1e-6) / (static_cast<double>(shape.head_size) + 1e-6);
     config["rotary_emb_base"] = model.rotary.base;
     if (model.rotary.scaling != RotaryScaling::kNone) {
       rope.erase("rope_theta");

@@ -79,8 +79,8 @@ double Activated(double x, Activation activation) {
 
 // From the definitions that the configurations' rope_type stand for.
 double Frequency(const Rotary& rotary, std::int64_t pair) {
-  const double plain = 1 / std::pow(rotary.base, 2.0 * static_cast<double>(pair) /
-                                                     static_cast<double>(rotary.frequency_dimensions));
+  const double plain =
+      1 / std::pow(rotary.base, 2.0 * static_cast<double>(pair) / static_cast<double>(rotary.frequency_dimensions));
   if (rotary.scaling == RotaryScaling::kLinear) return plain / rotary.factor;
   if (rotary.scaling == RotaryScaling::kNone) return plain;
   const double wavelength = 2 * std::numbers::pi / plain;
@@ -103,34 +103,39 @@ void Turn(const Rotary& rotary, std::size_t position, Row& head) {
   }
 }
 
-Row Attend(const MadeDecoder& decoder, const MadeDecoder::Block& block, const std::vector<Row>& normed,
-           std::size_t position) {
+// The heads' outputs side by side, of every position.
+std::vector<Row> Attend(const MadeDecoder& decoder, const MadeDecoder::Block& block, const std::vector<Row>& normed) {
   const ModelDescription& model = decoder.description;
-  const auto head_of = [&](const MadeLayer& layer, const MadeLayer* norm, bool turn, std::size_t at) {
-    Row head = Apply(layer, normed[at]);
-    if (norm != nullptr && model.query_key_norm) head = Normalized(*norm, Norm::kRms, model.norm_epsilon, head);
-    if (turn) Turn(model.rotary, at, head);
-    return head;
+  const auto rows_of = [&](const MadeLayer& layer, const MadeLayer* norm, bool turn) {
+    std::vector<Row> rows;
+    for (std::size_t at = 0; at < normed.size(); ++at) {
+      Row& row = rows.emplace_back(Apply(layer, normed[at]));
+      if (norm != nullptr && model.query_key_norm) row = Normalized(*norm, Norm::kRms, model.norm_epsilon, row);
+      if (turn) Turn(model.rotary, at, row);
+    }
+    return rows;
   };
   const std::size_t per_group = block.queries.size() / block.keys.size();
-  Row out;
+  std::vector<Row> out(normed.size());
   for (std::size_t h = 0; h < block.queries.size(); ++h) {
-    const Row query = head_of(block.queries[h], &block.query_norm, true, position);
-    std::vector<double> weights;
-    double sum = 0;
-    for (std::size_t s = 0; s <= position; ++s) {
-      const Row key = head_of(block.keys[h / per_group], &block.key_norm, true, s);
-      double dot = 0;
-      for (std::size_t i = 0; i < key.size(); ++i) dot += query[i] * key[i];
-      weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(key.size()))));
-      sum += weights.back();
+    const std::vector<Row> queries = rows_of(block.queries[h], &block.query_norm, true);
+    const std::vector<Row> keys = rows_of(block.keys[h / per_group], &block.key_norm, true);
+    const std::vector<Row> values = rows_of(block.values[h / per_group], nullptr, false);
+    for (std::size_t position = 0; position < normed.size(); ++position) {
+      std::vector<double> weights;
+      double sum = 0;
+      for (std::size_t s = 0; s <= position; ++s) {
+        double dot = 0;
+        for (std::size_t i = 0; i < keys[s].size(); ++i) dot += queries[position][i] * keys[s][i];
+        weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(keys[s].size()))));
+        sum += weights.back();
+      }
+      for (std::size_t i = 0; i < values[0].size(); ++i) {
+        double number = 0;
+        for (std::size_t s = 0; s <= position; ++s) number += weights[s] / sum * values[s][i];
+        out[position].push_back(number);
+      }
     }
-    Row head(query.size(), 0);
-    for (std::size_t s = 0; s <= position; ++s) {
-      const Row value = head_of(block.values[h / per_group], nullptr, false, s);
-      for (std::size_t i = 0; i < value.size(); ++i) head[i] += weights[s] / sum * value[i];
-    }
-    out.insert(out.end(), head.begin(), head.end());
   }
   return out;
 }
@@ -222,6 +227,12 @@ const std::vector<double>& MadeActivations::Of(Stream stream, std::size_t block)
   return residual.at(block);
 }
 
+MadeDecoder MakeStudyDecoder(const ModelShape& shape, unsigned seed) {
+  const ModelDescription description{
+      .family = "study", .shape = shape, .key_value_heads = shape.heads, .activation = Activation::kRelu};
+  return MakeDecoder(description, {.norms = true, .proj = true, .ffwd = true, .unembedding = true}, false, seed);
+}
+
 MadeActivations RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> tokens) {
   const ModelDescription& model = decoder.description;
   const std::size_t embed = Size(model.shape.embed);
@@ -247,7 +258,7 @@ MadeActivations RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> 
     }
     std::vector<Row> proj;
     std::vector<Row> ffwd;
-    for (std::size_t t = 0; t < x.size(); ++t) proj.push_back(Apply(block.proj, Attend(decoder, block, normed, t)));
+    for (const Row& attended : Attend(decoder, block, normed)) proj.push_back(Apply(block.proj, attended));
     for (std::size_t t = 0; t < x.size(); ++t) {
       Row read = x[t];
       if (!model.parallel) AddTo(read, proj[t]);
@@ -255,8 +266,8 @@ MadeActivations RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> 
       Row hidden = Apply(block.up, read);
       const Row gate = model.gated ? Apply(block.gate, read) : Row();
       for (std::size_t i = 0; i < hidden.size(); ++i) {
-        hidden[i] = model.gated ? Activated(gate[i], model.activation) * hidden[i]
-                                : Activated(hidden[i], model.activation);
+        hidden[i] =
+            model.gated ? Activated(gate[i], model.activation) * hidden[i] : Activated(hidden[i], model.activation);
       }
       ffwd.push_back(Apply(block.down, hidden));
     }
@@ -269,8 +280,7 @@ MadeActivations RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> 
     activations.residual.push_back(flat(x));
   }
   for (const Row& row : x) {
-    const Row logits =
-        Apply(decoder.unembedding, Normalized(decoder.final_norm, model.norm, model.norm_epsilon, row));
+    const Row logits = Apply(decoder.unembedding, Normalized(decoder.final_norm, model.norm, model.norm_epsilon, row));
     activations.logits.insert(activations.logits.end(), logits.begin(), logits.end());
   }
   return activations;

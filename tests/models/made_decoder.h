@@ -62,6 +62,9 @@ struct MadeBiases {
 // Weights of the usual size for their width; norms around one. The description's sizes must go together.
 MadeDecoder MakeDecoder(const ModelDescription& description, const MadeBiases& biases, bool tied, unsigned seed);
 
+// One of the study's architecture.
+MadeDecoder MakeStudyDecoder(const ModelShape& shape, unsigned seed);
+
 // What it puts out, in double precision. positions x embed, row-major.
 struct MadeActivations {
   std::vector<double> embedding;

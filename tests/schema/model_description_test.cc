@@ -9,20 +9,16 @@ namespace actkin {
 namespace {
 
 ModelDescription Llama() {
-  ModelDescription model{.family = "llama",
-                         .shape = {.vocabulary_size = 300,
-                                   .context = 64,
-                                   .embed = 48,
-                                   .blocks = 2,
-                                   .heads = 4,
-                                   .head_size = 12,
-                                   .hidden = 80},
-                         .key_value_heads = 2,
-                         .sliding_window = 32,
-                         .norm = Norm::kRms,
-                         .norm_epsilon = 1e-6,
-                         .activation = Activation::kSilu,
-                         .gated = true};
+  ModelDescription model{
+      .family = "llama",
+      .shape =
+          {.vocabulary_size = 300, .context = 64, .embed = 48, .blocks = 2, .heads = 4, .head_size = 12, .hidden = 80},
+      .key_value_heads = 2,
+      .sliding_window = 32,
+      .norm = Norm::kRms,
+      .norm_epsilon = 1e-6,
+      .activation = Activation::kSilu,
+      .gated = true};
   model.rotary = {.dimensions = 12,
                   .frequency_dimensions = 12,
                   .base = 500000,
@@ -63,10 +59,12 @@ TEST(ModelDescriptionTest, TensorsMustBeThoseOfTheModel) {
   EXPECT_THAT(ErrorOf([&] { RequireTensorsOf(Llama(), tensors, "here"); }), OneLineWith("qkv.bias", "[7]", "[96]"));
   tensors.erase("blocks.1.qkv.bias");
   tensors["blocks.2.qkv.bias"] = {96};
-  EXPECT_THAT(ErrorOf([&] { RequireTensorsOf(Llama(), tensors, "here"); }), OneLineWith("blocks.2.qkv.bias", "2 blocks"));
+  EXPECT_THAT(ErrorOf([&] { RequireTensorsOf(Llama(), tensors, "here"); }),
+              OneLineWith("blocks.2.qkv.bias", "2 blocks"));
   tensors.erase("blocks.2.qkv.bias");
   tensors.erase("final_norm.weight");
-  EXPECT_THAT(ErrorOf([&] { RequireTensorsOf(Llama(), tensors, "here"); }), OneLineWith("final_norm.weight is missing"));
+  EXPECT_THAT(ErrorOf([&] { RequireTensorsOf(Llama(), tensors, "here"); }),
+              OneLineWith("final_norm.weight is missing"));
 }
 
 }  // namespace

@@ -3,12 +3,14 @@
 #include <sstream>
 
 #include "indexer/build/build.h"
+#include "indexer/build/forecast.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
 #include "tools/command/stop_signals.h"
 #include "tools/output/json_output.h"
+#include "tools/output/table.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {
@@ -28,6 +30,7 @@ struct Flags {
   std::string streams = "embedding,proj,ffwd";
   std::string rows = "float32";
   int threads = 1;
+  bool plan = false;
   bool repair = false;
   bool json = false;
 };
@@ -38,6 +41,54 @@ std::set<Stream> ParseStreams(const std::string& text) {
   for (std::string name; std::getline(list, name, ',');) streams.insert(ParseStream(name));
   if (streams.empty()) FailUsage("--streams: expected some of embedding, proj, ffwd and residual");
   return streams;
+}
+
+OrderedJson PlanJson(const BuildForecast& forecast) {
+  OrderedJson sites = OrderedJson::array();
+  for (const SiteForecast& site : forecast.sites) {
+    sites.push_back({{"stream", Name(site.stream)},
+                     {"t_i", site.t_i},
+                     {"blocks", site.blocks},
+                     {"rows", site.rows},
+                     {"dimension", site.dimension},
+                     {"bytes", site.bytes}});
+  }
+  return {{"strings", forecast.strings},
+          {"prefixes", forecast.prefixes},
+          {"sites", sites},
+          {"catalog_bytes", forecast.catalog_bytes},
+          {"model_bytes", forecast.model_bytes},
+          {"bytes", forecast.bytes()},
+          {"free_bytes", forecast.free_bytes},
+          {"peak_memory", forecast.peak_memory},
+          {"catalog_seconds", forecast.catalog_seconds},
+          {"capture_seconds", forecast.capture_seconds},
+          {"sketch_seconds", forecast.sketch_seconds},
+          {"seconds", forecast.seconds()}};
+}
+
+void PrintPlan(const BuildForecast& forecast) {
+  using enum Table::Align;
+  Table table(
+      {{"stream"}, {"t_i", kRight}, {"blocks"}, {"rows each", kRight}, {"dimension", kRight}, {"bytes", kRight}});
+  for (const SiteForecast& site : forecast.sites) {
+    table.Add({fmt::format("{} ({})", Name(site.stream), TransformerLensName(site.stream)), std::to_string(site.t_i),
+               site.stream == Stream::kEmbedding ? "" : FormatNumberList(site.blocks), Grouped(site.rows),
+               std::to_string(site.dimension), HumanBytes(site.bytes)});
+  }
+  if (forecast.model_bytes > 0) table.Add({"the model", "", "", "", "", HumanBytes(forecast.model_bytes)});
+  if (forecast.catalog_bytes > 0) table.Add({"the catalog", "", "", "", "", HumanBytes(forecast.catalog_bytes)});
+  Print(table.Text(StdoutIsTerminal()));
+  Print(fmt::format("\n{} on disk ({} free), {} of memory\n", HumanBytes(forecast.bytes()),
+                    HumanBytes(forecast.free_bytes), HumanBytes(forecast.peak_memory)));
+  Print(fmt::format("{} strings, {} distinct prefixes through the model\n", Grouped(forecast.strings),
+                    Grouped(forecast.prefixes)));
+  Print(fmt::format("about {} on this machine: catalog {}, forward pass {}, sketches {}\n",
+                    HumanSeconds(forecast.seconds()), HumanSeconds(forecast.catalog_seconds),
+                    HumanSeconds(forecast.capture_seconds), HumanSeconds(forecast.sketch_seconds)));
+  if (forecast.bytes() > forecast.free_bytes) {
+    Print("It does not fit: name fewer --t-i, --blocks or --streams, or halve the rows with --rows float16\n");
+  }
 }
 
 void Run(const Flags& flags, bool length_given) {
@@ -59,6 +110,10 @@ void Run(const Flags& flags, bool length_given) {
 
   EndOnSignal();
   ProgressBar progress;
+  if (flags.plan) {
+    const BuildForecast forecast = Forecast(options, progress);
+    return flags.json ? PrintJson(PlanJson(forecast)) : PrintPlan(forecast);
+  }
   const BuildSummary summary = Build(options, progress);
   if (flags.json) {
     PrintJson({{"out", flags.out},
@@ -84,26 +139,33 @@ void AddBuildCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("build", "Builds an index directory; run again, it continues or adds sites");
   auto flags = std::make_shared<Flags>();
   command->add_option("CORPUS", flags->corpus, "The text, UTF-8; - is standard input")->required();
-  command->add_option("--model", flags->model, "Hugging Face folder, or checkpoint (.pt or .safetensors); without it strings and counts "
-                                               "alone");
+  command->add_option("--model", flags->model,
+                      "Hugging Face folder, or checkpoint (.pt or .safetensors); without it strings and counts "
+                      "alone");
   command->add_option("--out", flags->out, "The index directory, NAME.actkin")->required();
   CLI::Option* length =
       command->add_option("--length", flags->length, "Tokens of the longest strings (L)")->capture_default_str();
   command->add_option("--t-i", flags->t_i, "Positions to index proj and ffwd at: 9, 7,8,9 or 0-9; -1 is the last")
       ->capture_default_str();
   command->add_option("--blocks", flags->blocks, "Blocks to index, such as 1,3 or 0-5; -1 is the last (default: all)");
-  command->add_option("--streams", flags->streams, "Which streams to index: embedding, proj, ffwd, residual, or what TransformerLens "
-                                                   "calls them (attn_out, mlp_out, resid_post)")->capture_default_str();
+  command
+      ->add_option("--streams", flags->streams,
+                   "Which streams to index: embedding, proj, ffwd, residual, or what TransformerLens "
+                   "calls them (attn_out, mlp_out, resid_post)")
+      ->capture_default_str();
   command->add_option("--rows", flags->rows, "float32, or float16: half the disk, 11 bits of precision")
       ->capture_default_str();
   command->add_option("--vocabulary-from", flags->vocabulary_from,
                       "The text that the model was trained on, when the checkpoint does not say and CORPUS is another");
   command->add_option("--tokenizer", flags->tokenizer,
                       "A tokenizer.json, whose tokens CORPUS is cut into (default: a token is a character)");
-  command->add_option("--bos", flags->bos,
-                      "auto, always or never: the token that begins a sequence before every string and prompt (default: "
-                      "auto, as the model's own files have it)");
+  command->add_option(
+      "--bos", flags->bos,
+      "auto, always or never: the token that begins a sequence before every string and prompt (default: "
+      "auto, as the model's own files have it)");
   command->add_option("--bos-token", flags->bos_token, "Its text, where the model's files do not say");
+  command->add_flag("--plan", flags->plan,
+                    "Say which sites, how much disk, memory and time it would take, by a short measurement, and stop");
   command->add_flag("--repair", flags->repair,
                     "Check every byte of what is there, and make damaged files again (always: missing and cut ones)");
   AddThreadsOption(*command, flags->threads);
@@ -111,6 +173,7 @@ void AddBuildCommand(CLI::App& app) {
   command->footer(
       "Examples, with the model that the example of 'actkin train --help' makes:\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin --plan\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 2,4,7-8   # adds positions\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --repair        # what 'actkin verify' found\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin              # next-token counts only");

@@ -183,8 +183,12 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
   if (info.model) {
     const ModelShape& shape = info.model->shape;
     json["model"] = {
-        {"file", info.model->file}, {"sha256", info.model->sha256}, {"vocabulary_size", shape.vocabulary_size},
-        {"blocks", shape.blocks},   {"heads", shape.heads},         {"embed", shape.embed},
+        {"file", info.model->file},
+        {"sha256", info.model->sha256},
+        {"vocabulary_size", shape.vocabulary_size},
+        {"blocks", shape.blocks},
+        {"heads", shape.heads},
+        {"embed", shape.embed},
         {"context", shape.context},
         {"bos_token_id", info.model->bos_token_id ? OrderedJson(*info.model->bos_token_id) : OrderedJson(nullptr)}};
   }

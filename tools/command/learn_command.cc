@@ -265,7 +265,8 @@ void AddLearnCommand(CLI::App& app) {
       "  actkin evaluate gpl.actkin --sample 200 --scheme learned --half second");
   command->callback([command, flags, rate] {
     if (rate->count() == 0) {
-      flags->plan.learning_rate = command->count("--prompt") + command->count("--ids") > 0 ? kPromptLearningRate : kSampleLearningRate;
+      flags->plan.learning_rate =
+          command->count("--prompt") + command->count("--ids") > 0 ? kPromptLearningRate : kSampleLearningRate;
     }
     Run(*command, *flags);
   });

@@ -203,9 +203,10 @@ void AddQueryCommand(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("PROMPT", flags->prompts, "Prompts, taken literally; after -- when one begins with a dash");
-  command->add_option("--prompts", flags->prompts_file,
-                      "File of prompts: a JSON array of strings or of arrays of token ids, or one a line; - is standard "
-                      "input");
+  command->add_option(
+      "--prompts", flags->prompts_file,
+      "File of prompts: a JSON array of strings or of arrays of token ids, or one a line; - is standard "
+      "input");
   command->add_option("--ids", flags->ids, kIdsHelp)->allow_extra_args(false);
   command
       ->add_option("--unknown", flags->unknown,

@@ -51,10 +51,11 @@ void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed, co
   if (seed == SampleSeed::kOption) {
     command.add_option("--seed", flags.seed, before + "Of the sample")->capture_default_str();
   }
-  command.add_option("--prompts", flags.file,
-                     before +
-                         "Ask these instead: a JSON array of strings or of arrays of token ids, or one a line, all of one "
-                         "length; - is standard input");
+  command.add_option(
+      "--prompts", flags.file,
+      before +
+          "Ask these instead: a JSON array of strings or of arrays of token ids, or one a line, all of one "
+          "length; - is standard input");
   command
       .add_option("--unknown", flags.unknown,
                   before +

@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
+#include "storage/formats/safetensors.h"
 #include "tests/error_matchers.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
@@ -12,11 +15,12 @@ namespace {
 
 using testing::HasSubstr;
 
-void ExpectSameTensors(const StateDict& state, const StateDict& expected) {
-  EXPECT_EQ(state.Shapes(), expected.Shapes());
-  for (const auto& [name, tensor] : expected.tensors) {
-    const auto found = state.tensors.find(name);
-    EXPECT_TRUE(found != state.tensors.end() && found->second.values == tensor.values) << name;
+void ExpectSameTensors(const ModelTensors& model, const ModelTensors& expected) {
+  EXPECT_EQ(model.description(), expected.description());
+  ASSERT_EQ(model.types().size(), expected.types().size());
+  for (const auto& [name, type] : expected.types()) {
+    ASSERT_TRUE(model.Has(name)) << name;
+    EXPECT_EQ(model.ReadFloats(name), expected.ReadFloats(name)) << name;
   }
 }
 
@@ -31,6 +35,7 @@ class CheckpointTest : public testing::Test {
   void SetUp() override {
     ACTKIN_NEEDS_SHARED_DATA("golden/small/model.safetensors");
     state_ = SafetensorsFile(SharedData("golden/small/model.safetensors")).Read();
+    plain_ = ReadCheckpoint(SharedData("golden/small/model.safetensors")).model;
   }
 
   std::filesystem::path Write(const StateDict& state) const {
@@ -39,6 +44,7 @@ class CheckpointTest : public testing::Test {
 
   const TemporaryFolder folder_;
   StateDict state_;
+  std::unique_ptr<const ModelTensors> plain_;
 };
 
 TEST_F(CheckpointTest, WrappedFilesOfEveryKindAreTheModelWithin) {
@@ -51,7 +57,7 @@ TEST_F(CheckpointTest, WrappedFilesOfEveryKindAreTheModelWithin) {
     ACTKIN_NEEDS_SHARED_DATA("golden/families/wrapped/" + file);
     const Checkpoint checkpoint = ReadCheckpoint(SharedData("golden/families/wrapped/" + file));
     EXPECT_EQ(checkpoint.wrapper, wrapper);
-    ExpectSameTensors(checkpoint.state, state_);
+    ExpectSameTensors(*checkpoint.model, *plain_);
   }
 }
 
@@ -63,7 +69,7 @@ TEST_F(CheckpointTest, SafetensorsMayBeWrappedToo) {
     wrapped.tensors[wrapper + "blocks.0.sa.heads.0.tril"] = {{1}, {1}};
     const Checkpoint checkpoint = ReadCheckpoint(Write(wrapped));
     EXPECT_EQ(checkpoint.wrapper, wrapper);
-    ExpectSameTensors(checkpoint.state, state_);
+    ExpectSameTensors(*checkpoint.model, *plain_);
   }
 }
 
@@ -76,6 +82,24 @@ TEST_F(CheckpointTest, APrefixThatIsNotKnownIsNamed) {
   two.tensors["other"] = {{1}, {1}};
   EXPECT_THAT(error(two), OneLineWith("token_embedding_table.weight is missing"));
   EXPECT_THAT(error(two), testing::Not(HasSubstr("all names")));
+}
+
+TEST_F(CheckpointTest, AMissingASurplusAMisshapenAndAnEndlessTensorAreNamed) {
+  const auto error = [&](const auto& change) {
+    StateDict state = state_;
+    change(state.tensors);
+    return ErrorOf([&] { ReadCheckpoint(Write(state)); });
+  };
+  EXPECT_THAT(error([](auto& t) { t.erase("blocks.1.sa.heads.1.value.weight"); }),
+              OneLineWith("blocks.1.sa.heads.1.value.weight is missing"));
+  EXPECT_THAT(error([](auto& t) { t["blocks.1.sa.heads.9.value.weight"] = t["blocks.1.sa.heads.1.value.weight"]; }),
+              OneLineWith("blocks.1.sa.heads.9.value.weight is not part"));
+  EXPECT_THAT(error([](auto& t) {
+                t["blocks.0.ln1.bias"] = {{7}, std::vector<float>(7)};
+              }),
+              OneLineWith("blocks.0.ln1.bias has shape [7], expected [48]"));
+  EXPECT_THAT(error([](auto& t) { t["ln_f.bias"].values[3] = std::numeric_limits<float>::infinity(); }),
+              OneLineWith("final_norm.bias", "NaN or infinity"));
 }
 
 }  // namespace

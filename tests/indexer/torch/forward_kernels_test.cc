@@ -42,41 +42,94 @@ TEST_P(ForwardKernelsTest, LayerNormAgreesWithItsScalarTwin) {
     const std::vector<float> bias = Random(dimension);
     std::vector<float> out(rows.size());
     std::vector<float> expected(rows.size());
-    LayerNormRows(rows.data(), 5, dimension, weight.data(), bias.data(), out.data());
-    scalar::LayerNormRows(rows.data(), 5, dimension, weight.data(), bias.data(), expected.data());
+    LayerNormRows(rows.data(), 5, dimension, 1e-5F, weight.data(), bias.data(), out.data());
+    scalar::LayerNormRows(rows.data(), 5, dimension, 1e-5F, weight.data(), bias.data(), expected.data());
     // A few nearly equal numbers lose digits in their difference from the mean.
     for (std::size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], expected[i], 1e-4) << dimension;
     if (dimension >= 7) ExpectNear(out, expected, std::to_string(dimension));
   }
 }
 
-TEST_P(ForwardKernelsTest, BiasAndReluAgreeWithTheirScalarTwins) {
+TEST_P(ForwardKernelsTest, RmsNormAgreesWithItsScalarTwin) {
   for (const std::size_t dimension : kDimensions) {
-    const std::vector<float> rows = Random(3 * dimension);
-    const std::vector<float> bias = Random(dimension);
+    const std::size_t stride = dimension + 3;
+    const std::vector<float> rows = Random(5 * stride, 3);
+    const std::vector<float> weight = Random(dimension);
     std::vector<float> out = rows;
     std::vector<float> expected = rows;
-    AddBias(out.data(), 3, dimension, bias.data());
-    scalar::AddBias(expected.data(), 3, dimension, bias.data());
+    RmsNormRows(out.data(), 5, dimension, stride, 1e-6F, weight.data(), out.data());
+    scalar::RmsNormRows(expected.data(), 5, dimension, stride, 1e-6F, weight.data(), expected.data());
+    ExpectNear(out, expected, std::to_string(dimension));
+  }
+}
+
+TEST_P(ForwardKernelsTest, BiasAndResidualAgreeWithTheirScalarTwins) {
+  for (const std::size_t dimension : kDimensions) {
+    const std::size_t stride = dimension + 5;
+    const std::vector<float> bias = Random(dimension);
+    std::vector<float> out = Random(3 * stride);
+    std::vector<float> expected = out;
+    AddBias(out.data(), 3, dimension, stride, bias.data());
+    scalar::AddBias(expected.data(), 3, dimension, stride, bias.data());
     EXPECT_EQ(out, expected);
-    out = expected = rows;
-    AddBiasRelu(out.data(), 3, dimension, bias.data());
-    scalar::AddBiasRelu(expected.data(), 3, dimension, bias.data());
-    EXPECT_EQ(out, expected);
-    out = expected = rows;
-    std::vector<float> residual = Random(3 * dimension);
-    std::vector<float> expected_residual = residual;
-    AddBiasToResidual(out.data(), 3, dimension, bias.data(), residual.data());
-    scalar::AddBiasToResidual(expected.data(), 3, dimension, bias.data(), expected_residual.data());
-    EXPECT_EQ(out, expected);
-    EXPECT_EQ(residual, expected_residual);
+    for (const float* added : {bias.data(), static_cast<const float*>(nullptr)}) {
+      out = expected = Random(3 * dimension);
+      std::vector<float> residual = Random(3 * dimension);
+      std::vector<float> expected_residual = residual;
+      AddToResidual(out.data(), 3, dimension, added, residual.data());
+      scalar::AddToResidual(expected.data(), 3, dimension, added, expected_residual.data());
+      EXPECT_EQ(out, expected);
+      EXPECT_EQ(residual, expected_residual);
+    }
+  }
+}
+
+TEST_P(ForwardKernelsTest, ActivationsAgreeWithTheirScalarTwins) {
+  for (const Activation activation : {Activation::kRelu, Activation::kGelu, Activation::kGeluTanh, Activation::kSilu}) {
+    for (const std::size_t dimension : kDimensions) {
+      const std::vector<float> bias = Random(2 * dimension);
+      for (const float* added : {bias.data(), static_cast<const float*>(nullptr)}) {
+        std::vector<float> out = Random(3 * dimension, 4);
+        out[0] = 200;
+        out[out.size() - 1] = -200;
+        std::vector<float> expected = out;
+        Activate(out.data(), 3, dimension, activation, added);
+        scalar::Activate(expected.data(), 3, dimension, activation, added);
+        ExpectNear(out, expected, std::string(Name(activation)));
+        out = expected = Random(3 * 2 * dimension, 3);
+        ActivateGated(out.data(), 3, dimension, activation, added);
+        scalar::ActivateGated(expected.data(), 3, dimension, activation, added);
+        ExpectNear(out, expected, std::string(Name(activation)) + ", gated");
+      }
+    }
+  }
+}
+
+TEST_P(ForwardKernelsTest, TurningAgreesWithItsScalarTwin) {
+  for (const std::size_t head_size : kDimensions) {
+    for (const std::size_t pairs : {head_size / 4, head_size / 2}) {
+      std::vector<float> cosines;
+      std::vector<float> sines;
+      for (std::size_t i = 0; i < pairs; ++i) {
+        const float angle = Random(1, 3)[0];
+        cosines.push_back(std::cos(angle));
+        sines.push_back(std::sin(angle));
+      }
+      const std::size_t stride = 3 * head_size + 2;
+      std::vector<float> out = Random(4 * stride);
+      std::vector<float> expected = out;
+      TurnHeads(out.data(), 4, stride, 3, head_size, pairs, cosines.data(), sines.data());
+      scalar::TurnHeads(expected.data(), 4, stride, 3, head_size, pairs, cosines.data(), sines.data());
+      ExpectNear(out, expected, std::to_string(head_size));
+    }
   }
 }
 
 TEST_P(ForwardKernelsTest, AttentionAgreesWithItsScalarTwin) {
   for (const std::size_t head_size : kDimensions) {
     for (const std::size_t positions : {1, 2, 9, 16, 33}) {
-      const AttentionShape shape{.heads = 3, .head_size = head_size};
+      const std::size_t groups = positions % 2 == 0 ? 1 : 3;
+      const AttentionShape shape{.heads = 3, .key_value_heads = groups, .head_size = head_size};
       constexpr std::size_t kNodes = 40;
       constexpr std::size_t kRows = 6;
       const std::vector<float> qkv = Random(kNodes * shape.stride(), 1.5F);
@@ -95,7 +148,7 @@ TEST_P(ForwardKernelsTest, AttentionAgreesWithItsScalarTwin) {
 }
 
 TEST_P(ForwardKernelsTest, AttentionToFarApartScoresTakesTheLargest) {
-  const AttentionShape shape{.heads = 1, .head_size = 4};
+  const AttentionShape shape{.heads = 1, .key_value_heads = 1, .head_size = 4};
   std::vector<float> qkv(3 * shape.stride(), 0.0F);
   qkv[2 * shape.stride()] = 1;                     // the query of node 2
   qkv[0 * shape.stride() + shape.width()] = -1e6;  // the keys of nodes 0 and 1

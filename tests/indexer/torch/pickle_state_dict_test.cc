@@ -277,5 +277,48 @@ TEST(PickleStateDictTest, NestingAndRepetitionTakeNoMoreThanTheirLimits) {
   EXPECT_THAT(ErrorOfParse(PickleBytes(2).Raw(popped).Stop()), OneLineWith("bytes"));
 }
 
+TEST(PickleTest, NanoGptsArgumentsAreReadBesideTheModel) {
+  PickleBytes pickle(2);
+  pickle.Raw("}(").String("model").OrderedDict().Raw("(").String("w").Tensor("0", {2}).Raw("u");
+  pickle.String("model_args").Raw("}(").String("n_head").Integer(6).String("bias").Byte(0x88);
+  pickle.String("dropout").Raw("G").Number(0, 8).String("block_size").Integer(1024).Raw("u");
+  pickle.String("iter_num").Integer(7);
+  const PickledStateDict state = Parse(pickle.Raw("u").Stop());
+  EXPECT_THAT(state.tensors, ElementsAre(testing::Key("model.w")));
+  EXPECT_THAT(state.model_arguments,
+              ElementsAre(testing::Pair("bias", 1), testing::Pair("block_size", 1024), testing::Pair("n_head", 6)));
+}
+
+std::vector<std::string> ParseMeta(const std::string& bytes) {
+  return ParseVocabularyPickle(std::as_bytes(std::span(bytes)), "meta.pkl");
+}
+
+TEST(VocabularyPickleTest, TextsComeInTheOrderOfTheirIds) {
+  PickleBytes pickle(4);
+  pickle.Raw("}(").String("vocab_size").Integer(3).String("itos").Raw("}(");
+  pickle.Integer(1).String("b").Integer(0).String("\n").Integer(2).String("\xc3\xa9").Raw("u");
+  pickle.String("stoi").Raw("}").Raw("u");
+  EXPECT_THAT(ParseMeta(pickle.Stop()), ElementsAre("\n", "b", "\xc3\xa9"));
+}
+
+TEST(VocabularyPickleTest, WhatIsNoVocabularyIsOneLine) {
+  const auto error = [](PickleBytes pickle) {
+    const std::string bytes = pickle.Stop();
+    return ErrorOf([&] { ParseMeta(bytes); });
+  };
+  PickleBytes none(4);
+  none.Raw("}");
+  EXPECT_THAT(error(none), OneLineWith("meta.pkl", "no dictionary 'itos'"));
+  PickleBytes gap(4);
+  gap.Raw("}").String("itos").Raw("}").Integer(5).String("a").Raw("ss");
+  EXPECT_THAT(error(gap), OneLineWith("meta.pkl", "the id 5"));
+  PickleBytes call(4);
+  call.Raw("}").String("itos").Global("os", "system").Raw("(").String("true").Raw("tRs");
+  EXPECT_THAT(error(call), OneLineWith("meta.pkl", "no dictionary 'itos'"));
+  PickleBytes number(4);
+  number.Raw("}").String("itos").Raw("}").Integer(0).Integer(1).Raw("ss");
+  EXPECT_THAT(error(number), OneLineWith("meta.pkl", "an integer and a string"));
+}
+
 }  // namespace
 }  // namespace actkin

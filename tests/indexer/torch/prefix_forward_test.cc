@@ -1,4 +1,4 @@
-// The prefix-shared forward pass against the plain one.
+// The prefix-shared forward pass against whole strings in double precision.
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -10,6 +10,8 @@
 #include "tests/error_matchers.h"
 #include "tests/indexer/torch/made_forest.h"
 #include "tests/indexer/torch/made_transformer.h"
+#include "tests/models/made_checkpoint.h"
+#include "tests/models/made_decoder.h"
 
 namespace actkin {
 namespace {
@@ -28,28 +30,27 @@ Outputs RunForest(PrefixForward& forward, const PrefixForest& forest, const std:
 std::vector<Site> AllSites(const ModelShape& shape, int levels) {
   std::vector<Site> sites;
   for (int block = 0; block < shape.blocks; ++block) {
-    for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
+    for (const Stream stream : {Stream::kProj, Stream::kFfwd, Stream::kResidual}) {
       for (int t = 0; t < levels; ++t) sites.push_back({stream, block, t});
     }
   }
   return sites;
 }
 
-// Every output equals that of the plain forward pass over whole strings.
-void ExpectAsPlain(const Outputs& outputs, const MadeForest& made, const Transformer::Activations& plain,
-                   const ModelShape& shape) {
-  const auto embed = static_cast<std::size_t>(shape.embed);
-  const std::size_t length = made.strings[0].size();
+// Every output equals that of the decoder over whole strings.
+void ExpectAsPlain(const Outputs& outputs, const MadeForest& made, const MadeDecoder& decoder) {
+  const auto embed = static_cast<std::size_t>(decoder.description.shape.embed);
+  std::vector<MadeActivations> plain;
+  for (const std::vector<TokenId>& string : made.strings) plain.push_back(RunDecoder(decoder, string));
   for (const auto& [site, values] : outputs) {
     const auto t = static_cast<std::size_t>(site.t_i);
     ASSERT_EQ(values.size(), made.forest.levels[t].tokens.size() * embed) << Describe(site);
-    const auto& of_stream = site.stream == Stream::kProj ? plain.proj : plain.ffwd;
-    const std::vector<float>& expected = of_stream[static_cast<std::size_t>(site.block)];
     for (std::size_t s = 0; s < made.strings.size(); ++s) {
+      const std::vector<double>& expected = plain[s].Of(site.stream, static_cast<std::size_t>(site.block));
       for (std::size_t i = 0; i < embed; ++i) {
         const float value = values[made.nodes[s][t] * embed + i];
-        const float wanted = expected[(s * length + t) * embed + i];
-        ASSERT_NEAR(value, wanted, 1e-5 + 1e-5 * std::abs(wanted)) << Describe(site) << " string " << s << " at " << i;
+        const double wanted = expected[t * embed + i];
+        ASSERT_NEAR(value, wanted, 2e-5 + 2e-5 * std::abs(wanted)) << Describe(site) << " string " << s << " at " << i;
       }
     }
   }
@@ -57,8 +58,11 @@ void ExpectAsPlain(const Outputs& outputs, const MadeForest& made, const Transfo
 
 class PrefixForwardTest : public testing::Test {
  protected:
+  static std::unique_ptr<Transformer> Model(const MadeDecoder& decoder) {
+    return LoadTorchBackend().NewTransformer(*CanonicalTensorsOf(decoder));
+  }
   static std::unique_ptr<Transformer> Model(const ModelShape& shape, unsigned seed) {
-    return LoadTorchBackend().NewTransformer(MadeTransformer(shape, seed));
+    return Model(MakeStudyDecoder(shape, seed));
   }
 };
 
@@ -70,8 +74,9 @@ TEST_F(PrefixForwardTest, EverySiteEqualsThePlainForwardPass) {
       {.vocabulary_size = 2, .context = 20, .embed = 5, .blocks = 2, .heads = 2, .head_size = 1, .hidden = 5}};
   unsigned seed = 0;
   for (const ModelShape& shape : shapes) {
-    const std::unique_ptr<Transformer> model = Model(shape, ++seed);
-    EXPECT_EQ(model->shape(), shape);
+    const MadeDecoder decoder = MakeStudyDecoder(shape, ++seed);
+    const std::unique_ptr<Transformer> model = Model(decoder);
+    EXPECT_EQ(model->description(), decoder.description);
     const std::unique_ptr<PrefixForward> forward = model->NewPrefixForward();
     // From a single string to more nodes than a tile has; memory is reused in every order.
     for (const std::size_t count : {1, 700, 30}) {
@@ -80,33 +85,38 @@ TEST_F(PrefixForwardTest, EverySiteEqualsThePlainForwardPass) {
         const std::vector<Site> sites = AllSites(shape, static_cast<int>(length));
         const Outputs outputs = RunForest(*forward, made.forest, sites);
         ASSERT_EQ(outputs.size(), sites.size());
-        ExpectAsPlain(outputs, made, model->Forward(made.Tokens(), static_cast<std::int64_t>(length)), shape);
+        ExpectAsPlain(outputs, made, decoder);
       }
     }
   }
 }
 
-TEST_F(PrefixForwardTest, AnySubsetOfSitesEqualsThePlainForwardPass) {
-  const std::unique_ptr<Transformer> model = Model(kOddShape, 1);
-  const MadeForest made = MakeForest(300, 6, 11, 2);
-  const Transformer::Activations plain = model->Forward(made.Tokens(), 6);
-  const std::vector<Site> all = AllSites(kOddShape, 6);
+TEST_F(PrefixForwardTest, AnySubsetOfSitesOfAnyFamilyEqualsThePlainForwardPass) {
+  std::vector<MadeDecoder> decoders{MakeStudyDecoder(kOddShape, 1)};
+  for (const char* family : {"gpt2", "gpt_neox", "llama", "qwen3"}) {
+    for (unsigned seed = 0; seed < 2; ++seed) decoders.push_back(MakeDecoderOf(family, 30 + seed));
+  }
   std::mt19937 generator(3);
-  for (int round = 0; round < 60; ++round) {
-    std::vector<Site> sites;
-    const unsigned one_in = 1 + static_cast<unsigned>(round % 20);
-    for (const Site& site : all) {
-      if (generator() % one_in == 0) sites.push_back(site);
+  for (const MadeDecoder& decoder : decoders) {
+    const ModelShape& shape = decoder.description.shape;
+    const std::unique_ptr<Transformer> model = Model(decoder);
+    const MadeForest made = MakeForest(60, 6, static_cast<TokenId>(shape.vocabulary_size), 2);
+    const std::vector<Site> all = AllSites(shape, 6);
+    for (const unsigned one_in : {1U, 2U, 5U, 12U, 20U}) {
+      std::vector<Site> sites;
+      for (const Site& site : all) {
+        if (generator() % one_in == 0) sites.push_back(site);
+      }
+      std::ranges::shuffle(sites, generator);
+      // A pass of its own, so that nothing an earlier one left behind can stand in.
+      const Outputs outputs = RunForest(*model->NewPrefixForward(), made.forest, sites);
+      ASSERT_EQ(outputs.size(), sites.size());
+      ExpectAsPlain(outputs, made, decoder);
     }
-    std::ranges::shuffle(sites, generator);
-    // A pass of its own, so that nothing an earlier one left behind can stand in.
-    const Outputs outputs = RunForest(*model->NewPrefixForward(), made.forest, sites);
-    ASSERT_EQ(outputs.size(), sites.size());
-    ExpectAsPlain(outputs, made, plain, kOddShape);
   }
 }
 
-TEST_F(PrefixForwardTest, SitesComeOutBlockByBlockProjBeforeFfwdThenByPosition) {
+TEST_F(PrefixForwardTest, SitesComeOutBlockByBlockStreamByStreamThenByPosition) {
   const std::unique_ptr<Transformer> model = Model(kOddShape, 1);
   const MadeForest made = MakeForest(10, 3, 11, 2);
   std::vector<Site> sites = AllSites(kOddShape, 3);
@@ -139,30 +149,16 @@ TEST_F(PrefixForwardTest, TheSameForestGivesTheSameBitsWhateverOtherThreadsDo) {
   }
 }
 
+// Through the forest: its upper levels alone, and with what follows them.
 TEST_F(PrefixForwardTest, APrefixPutsOutTheSameInAnyStringThatBeginsWithIt) {
   const std::unique_ptr<Transformer> model = Model(kOddShape, 7);
   const MadeForest made = MakeForest(40, 9, 11, 8);
-  const Transformer::Activations whole = model->Forward(made.Tokens(), 9);
+  const Outputs followed = RunForest(*model->NewPrefixForward(), made.forest, AllSites(kOddShape, 9));
   for (std::size_t length = 1; length < 9; ++length) {
-    MadeForest shorter = made;
-    for (std::vector<TokenId>& string : shorter.strings) string.resize(length);
-    const Transformer::Activations part = model->Forward(shorter.Tokens(), static_cast<std::int64_t>(length));
-    for (std::size_t block = 0; block < 3; ++block) {
-      for (const auto& [of_part, of_whole] :
-           {std::pair{&part.proj[block], &whole.proj[block]}, std::pair{&part.ffwd[block], &whole.ffwd[block]}}) {
-        for (std::size_t s = 0; s < made.strings.size(); ++s) {
-          for (std::size_t i = 0; i < length * 20; ++i) {
-            ASSERT_NEAR((*of_part)[s * length * 20 + i], (*of_whole)[s * 9 * 20 + i], 1e-5) << block << " " << length;
-          }
-        }
-      }
-    }
-    // Through the forest: its upper levels alone, and with what follows them.
     PrefixForest upper = made.forest;
     upper.levels.resize(length);
     const std::vector<Site> sites = AllSites(kOddShape, static_cast<int>(length));
     const Outputs alone = RunForest(*model->NewPrefixForward(), upper, sites);
-    const Outputs followed = RunForest(*model->NewPrefixForward(), made.forest, AllSites(kOddShape, 9));
     for (const Site& site : sites) {
       EXPECT_THAT(alone.at(site), testing::Pointwise(testing::FloatNear(1e-5F), followed.at(site))) << Describe(site);
     }
@@ -184,18 +180,6 @@ TEST_F(PrefixForwardTest, WhatCannotComeOutIsAnError) {
   forest = made.forest;
   forest.levels[2].parents[0] = 1000;
   EXPECT_THAT(error(forest, {Stream::kProj, 0, 2}), OneLineWith("level 2"));
-}
-
-TEST_F(PrefixForwardTest, ThePlainForwardPassRefusesWhatDoesNotFit) {
-  const std::unique_ptr<Transformer> model = Model(kOddShape, 9);
-  const auto error = [&](const std::vector<TokenId>& tokens, std::int64_t length) {
-    return ErrorOf([&] { model->Forward(tokens, length); });
-  };
-  EXPECT_THAT(error(std::vector<TokenId>(10), 10), OneLineWith("10", "context of 9"));
-  EXPECT_THAT(error({}, 0), OneLineWith("0 tokens"));
-  EXPECT_THAT(error({1, 2, 3}, 2), OneLineWith("3 tokens"));
-  EXPECT_THAT(error({1, 11}, 2), OneLineWith("token 11"));
-  EXPECT_TRUE(model->Forward({}, 5).logits.empty());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/indexer/torch/made_transformer.h"
+#include "tests/models/interpreters.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {
@@ -51,12 +52,14 @@ double LargestDifference(const StateDict& left, const StateDict& right) {
 
 TEST(TrainerTest, LossIsTheCrossEntropyOfTheReferencesLogits) {
   const std::vector<TokenId> sequences = MadeSequences(5, 1);
-  const std::unique_ptr<Transformer> reference = LoadTorchBackend().NewTransformer(MadeTransformer(kOddShape, 3));
+  const TemporaryFolder folder;
+  const auto trained = folder.Write("trained.safetensors", SerializeSafetensors(MadeTransformer(kOddShape, 3)));
+  WriteModelFile(folder / "model", *ReadCheckpoint(trained).model);
   double sum = 0;
   const auto vocabulary = static_cast<std::size_t>(kOddShape.vocabulary_size);
   for (std::size_t row = 0; row < 5; ++row) {
     const std::span<const TokenId> sequence = std::span(sequences).subspan(row * kRow, kRow);
-    const std::vector<float> logits = reference->Forward(sequence.first(kRow - 1), kRow - 1).logits;
+    const std::vector<float> logits = RunPrompt(folder / "model", sequence.first(kRow - 1)).logits;
     for (std::size_t t = 0; t + 1 < kRow; ++t) {
       double total = 0;
       for (std::size_t v = 0; v < vocabulary; ++v) total += std::exp(double{logits[t * vocabulary + v]});
@@ -180,10 +183,9 @@ TEST_F(TrainedModelTest, LearnsATextByHeart) {
   EXPECT_LT(summary.validation_loss, 0.5);
   const Checkpoint checkpoint = ReadCheckpoint(options_.out);
   const std::vector<TokenId> prompt = checkpoint.vocabulary->Encode("and round i", "the prompt");
-  const auto length = static_cast<std::int64_t>(prompt.size());
-  const std::vector<float> logits = LoadTorchBackend().NewTransformer(checkpoint.state)->Forward(prompt, length).logits;
-  const auto last = logits.end() - checkpoint.shape.vocabulary_size;
-  const auto best = static_cast<TokenId>(std::max_element(last, logits.end()) - last);
+  WriteModelFile(folder_ / "kept.safetensors", *checkpoint.model);
+  const std::vector<float> probabilities = RunPrompt(folder_ / "kept.safetensors", prompt).probabilities;
+  const auto best = static_cast<TokenId>(std::ranges::max_element(probabilities) - probabilities.begin());
   EXPECT_EQ(checkpoint.vocabulary->Text(best), "t");
 }
 

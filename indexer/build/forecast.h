@@ -1,0 +1,54 @@
+#ifndef ACTKIN_INDEXER_BUILD_FORECAST_H_
+#define ACTKIN_INDEXER_BUILD_FORECAST_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "indexer/build/build.h"
+#include "indexer/build/build_inputs.h"
+#include "indexer/text/string_levels.h"
+#include "schema/progress.h"
+
+namespace actkin {
+
+// What the sites of one stream at one t_i take.
+struct SiteForecast {
+  Stream stream = Stream::kFfwd;
+  int t_i = 0;
+  std::vector<int> blocks;      // one for the embedding
+  std::uint64_t rows = 0;       // of each
+  std::uint64_t dimension = 0;  // likewise
+  std::uint64_t bytes = 0;      // of all: rows and sketches
+};
+
+// What a build would take, and leave.
+struct BuildForecast {
+  std::vector<SiteForecast> sites;  // that are not there yet
+  std::uint64_t strings = 0;
+  std::uint64_t prefixes = 0;       // that go through the model once each
+  std::uint64_t catalog_bytes = 0;  // 0: it is there
+  std::uint64_t model_bytes = 0;    // likewise
+  std::uint64_t free_bytes = 0;     // where the directory is, or would be
+  std::uint64_t peak_memory = 0;    // bytes
+  // By measurements of a few seconds on this machine.
+  double catalog_seconds = 0;
+  double capture_seconds = 0;
+  double sketch_seconds = 0;
+
+  std::uint64_t bytes() const;
+  double seconds() const { return catalog_seconds + capture_seconds + sketch_seconds; }
+};
+
+// Sites and bytes alone, without measuring: REQUIRES that `plan` holds what is not there yet. Times stay 0.
+BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inputs, const SitePlan& plan,
+                            const StringLevels& strings, const ExistingDirectory& existing);
+
+// All of it, writing nothing but a few temporary files. Throws Error as Build does before it writes.
+BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress);
+
+// Takes out of a plan what a directory has. Returns how many those were.
+std::size_t DropPresentSites(const ExistingDirectory& existing, SitePlan& plan);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_BUILD_FORECAST_H_
