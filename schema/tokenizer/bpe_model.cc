@@ -138,16 +138,12 @@ void BpeModel::PrepareSymbols() {
       far_characters_.emplace(point, id);
     }
   }
-  has_all_bytes_ = gives_bytes_;
   for (unsigned byte = 0; byte < 256; ++byte) {
     const auto value = static_cast<unsigned char>(byte);
-    bytes_[byte] = Id(gives_bytes_ ? std::string(CharacterOfByte(value)) : FallbackName(value)).value_or(kNone);
-    if (bytes_[byte] == kNone) has_all_bytes_ = false;
+    bytes_[byte] = Id(CharacterOfByte(value)).value_or(kNone);
+    fallbacks_[byte] = Id(FallbackName(value)).value_or(kNone);
   }
-  if (!gives_bytes_ || has_all_bytes_) return;
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    bytes_[byte] = Id(FallbackName(static_cast<unsigned char>(byte))).value_or(kNone);
-  }
+  has_all_bytes_ = gives_bytes_ && std::ranges::find(bytes_, kNone) == bytes_.end();
 }
 
 std::optional<TokenId> BpeModel::Id(std::string_view piece) const {
@@ -162,7 +158,7 @@ TokenId BpeModel::CharacterToken(char32_t point) const {
   return found == far_characters_.end() ? kNone : found->second;
 }
 
-void BpeModel::Symbols(std::string_view text, std::string_view what, std::vector<TokenId>& symbols) const {
+void BpeModel::Symbols(std::string_view text, std::vector<TokenId>& symbols) const {
   bool has_unknown = false;  // one that is not yet among the symbols
   const auto put_unknown = [&] {
     if (has_unknown) symbols.push_back(*unknown_);
@@ -177,35 +173,27 @@ void BpeModel::Symbols(std::string_view text, std::string_view what, std::vector
       symbols.push_back(token);
       continue;
     }
-    const auto byte_token = [&](char byte) { return bytes_[static_cast<unsigned char>(byte)]; };
+    const auto byte_token = [&](char byte) { return fallbacks_[static_cast<unsigned char>(byte)]; };
     if (byte_fallback_ && std::all_of(begin, next, [&](char byte) { return byte_token(byte) != kNone; })) {
       // A character that is not known waits behind these: so the format's own implementation has it.
       for (auto byte = begin; byte != next; ++byte) symbols.push_back(byte_token(*byte));
       continue;
     }
-    if (!unknown_) {
-      FailUsage("{}: character {} (U+{:04X}) is none of the tokenizer's {} pieces, and it has no token for what is not",
-                what, Quote(std::string(begin, next)), static_cast<unsigned>(point), piece_count());
-    }
+    if (!unknown_) continue;
     if (!fuse_unknown_) put_unknown();
     has_unknown = true;
   }
   put_unknown();
 }
 
-void BpeModel::Encode(std::string_view word, std::string_view what, Memory& memory,
-                      std::vector<TokenId>& tokens) const {
-  if (has_all_bytes_) return EncodeBytes(word, memory, tokens);
+void BpeModel::Encode(std::string_view word, Memory& memory, std::vector<TokenId>& tokens) const {
+  if (gives_bytes_) return EncodeBytes(word, memory, tokens);
   if (!words_.empty()) {
     const auto found = words_.find(std::string(word));
     if (found != words_.end()) return tokens.push_back(found->second);
   }
   memory.symbols.clear();
-  if (gives_bytes_) {
-    Symbols(CharactersOfBytes(word), what, memory.symbols);
-  } else {
-    Symbols(word, what, memory.symbols);
-  }
+  Symbols(word, memory.symbols);
   EncodeSymbols(memory, tokens);
 }
 
@@ -224,6 +212,10 @@ void BpeModel::EncodeBytes(std::string_view word, Memory& memory, std::vector<To
   } else {
     memory.symbols.clear();
     for (const char byte : word) memory.symbols.push_back(bytes_[static_cast<unsigned char>(byte)]);
+    if (!has_all_bytes_ && std::ranges::find(memory.symbols, kNone) != memory.symbols.end()) {
+      memory.symbols.clear();
+      Symbols(CharactersOfBytes(word), memory.symbols);
+    }
     merges_.Apply(memory.symbols, tokens);
   }
   if (is_cached) memory.cache.Put(word, std::span(tokens).subspan(begin));

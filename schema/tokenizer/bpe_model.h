@@ -41,11 +41,12 @@ class BpeModel {
   const std::string& Piece(TokenId token) const { return pieces_[token]; }
   std::optional<TokenId> Id(std::string_view piece) const;
   bool byte_fallback() const { return byte_fallback_; }
-  // Whether a token stands for all that the vocabulary does not have.
-  bool has_unknown() const { return unknown_.has_value() && !has_all_bytes_; }
+  // Whether words over bytes become tokens that stand for all of their bytes.
+  bool has_all_bytes() const { return has_all_bytes_; }
 
-  // Appends the tokens of a word. Throws Error (usage) naming `what` and the character that is no token.
-  void Encode(std::string_view word, std::string_view what, Memory& memory, std::vector<TokenId>& tokens) const;
+  // Appends the tokens of a word. A character that the vocabulary does not have, nor bytes to fall back to, is the
+  // token for what is unknown, or left out where the file names none: so the format's own implementation does.
+  void Encode(std::string_view word, Memory& memory, std::vector<TokenId>& tokens) const;
 
  private:
   static constexpr TokenId kNone = 0xFFFFFFFF;
@@ -56,7 +57,7 @@ class BpeModel {
   TokenId CharacterToken(char32_t point) const;
 
   // The tokens of a word's single characters.
-  void Symbols(std::string_view text, std::string_view what, std::vector<TokenId>& symbols) const;
+  void Symbols(std::string_view text, std::vector<TokenId>& symbols) const;
   void EncodeBytes(std::string_view word, Memory& memory, std::vector<TokenId>& tokens) const;
   void EncodeSymbols(Memory& memory, std::vector<TokenId>& tokens) const;
 
@@ -70,7 +71,8 @@ class BpeModel {
   std::vector<std::pair<char32_t, char32_t>> ends_;  // first and last character of a piece, by id
   std::vector<TokenId> characters_;                  // by code point below 2^16
   std::unordered_map<char32_t, TokenId> far_characters_;
-  std::array<TokenId, 256> bytes_{};  // of bytes, where gives_bytes; or to fall back to
+  std::array<TokenId, 256> bytes_{};      // by byte, as byte-level vocabularies write it
+  std::array<TokenId, 256> fallbacks_{};  // by byte, <0xNN>
   bool gives_bytes_ = false;
   bool has_all_bytes_ = false;
   bool byte_fallback_ = false;

@@ -42,14 +42,13 @@ class BpeTokenizer::Lent {
 
 class BpeTokenizer::WordEncoder final : public PreTokenizer::Words {
  public:
-  WordEncoder(const BpeModel& model, std::string_view what, BpeModel::Memory& memory, std::vector<TokenId>& tokens)
-      : model_(model), what_(what), memory_(memory), tokens_(tokens) {}
+  WordEncoder(const BpeModel& model, BpeModel::Memory& memory, std::vector<TokenId>& tokens)
+      : model_(model), memory_(memory), tokens_(tokens) {}
 
-  void Word(std::string_view word) override { model_.Encode(word, what_, memory_, tokens_); }
+  void Word(std::string_view word) override { model_.Encode(word, memory_, tokens_); }
 
  private:
   const BpeModel& model_;
-  std::string_view what_;
   BpeModel::Memory& memory_;
   std::vector<TokenId>& tokens_;
 };
@@ -64,7 +63,7 @@ BpeTokenizer::BpeTokenizer(const JsonPart& document)
   ReadAddedTokens(document["added_tokens"]);
   FillBytes(document["decoder"]);
   beginning_ = BeginningOfPostProcessor(document["post_processor"], size());
-  keeps_text_ = normalizer_.empty() && pre_tokenizer_.keeps_text() && !model_.has_unknown() &&
+  keeps_text_ = normalizer_.empty() && pre_tokenizer_.keeps_text() && model_.has_all_bytes() &&
                 std::ranges::none_of(added_, [](const AddedToken& token) { return token.lstrip || token.rstrip; });
 }
 
@@ -130,7 +129,7 @@ std::vector<TokenId> BpeTokenizer::Encode(std::string_view utf8, std::string_vie
   workspace.search.Grant(utf8.size());
   std::vector<TokenId> tokens;
   tokens.reserve(utf8.size() / 3);
-  WordEncoder encoder(model_, what, workspace.memory, tokens);
+  WordEncoder encoder(model_, workspace.memory, tokens);
   const auto encode_normalized = [&](std::string_view text, bool is_start) {
     for (const AddedTokens::Part& part : added_normalized_.Find(text, workspace.search)) {
       if (part.token) {

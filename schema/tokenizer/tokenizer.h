@@ -23,11 +23,12 @@ class Tokenizer {
   // REQUIRES: token < size().
   virtual std::string_view Bytes(TokenId token) const = 0;
   // The ids of a text, without what a post-processor adds. Throws Error (usage) naming `what` and the place where the
-  // text is no UTF-8, or holds what is no token.
+  // text is no UTF-8 or, where tokens are characters, holds one that is no token.
   virtual std::vector<TokenId> Encode(std::string_view utf8, std::string_view what) const = 0;
   // The token that its post-processor puts before a text, if any.
   virtual std::optional<TokenId> beginning() const = 0;
-  // False where a normalizer may have made the tokens of another text than the one that was given.
+  // Whether the bytes of a text's tokens are that text, whatever it is. False where a normalizer, a space put before
+  // it, or bytes that the vocabulary has no token for may have made them another.
   virtual bool keeps_text() const = 0;
 };
 

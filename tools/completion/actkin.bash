@@ -82,6 +82,7 @@ _actkin_value() {
       ;;
     --layout) _actkin_words 'csv npy similar-strings' ;;
     --model) _actkin_files .pt .safetensors ;;
+    --tokenizer) _actkin_files .json ;;
     --out) if [[ $subcommand == build ]]; then _actkin_directories; else _actkin_files; fi ;;
     --prompts | --vocabulary-from | --plot | --resume | --stream-sites) _actkin_files ;;
     *)
@@ -142,6 +143,7 @@ _actkin() {
   case $subcommand:$position in
     build:1 | train:1) _actkin_files ;;
     export:2 | import:2) _actkin_files ;;
+    tokens:2) _actkin_directories ;;
     *:1) _actkin_directories ;;
   esac
 }
