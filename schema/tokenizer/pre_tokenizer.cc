@@ -109,6 +109,12 @@ void PreTokenizer::AddMetaspace(const JsonPart& part) {
     }
     step.prepend = name == "always" ? Prepend::kAlways : name == "first" ? Prepend::kFirst : Prepend::kNever;
   }
+  const bool is_rewritten = std::ranges::any_of(steps_, [](const Step& before) {
+    return before.kind == Kind::kMetaspace || before.kind == Kind::kAddSpace || before.kind == Kind::kBytesAsCharacters;
+  });
+  if (step.prepend == Prepend::kFirst && is_rewritten) {
+    scheme.Refuse("first is offered where the components before it leave the text as it is");
+  }
   if (!part["add_prefix_space"].Flag(/*absent=*/true)) {
     if (!scheme.is_null() && step.prepend != Prepend::kNever) scheme.Refuse("contradicts add_prefix_space");
     if (scheme.is_null()) part["add_prefix_space"].Refuse("is false without the prepend_scheme never");

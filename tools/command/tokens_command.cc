@@ -169,7 +169,7 @@ void AddTokensCommand(CLI::App& app) {
       "is tried with --tokenizer before anything is built; what a post-processor adds is left out.\n"
       "Examples:\n"
       "  actkin tokens 'the licens' gpl.actkin\n"
-      "  actkin tokens '\"the\\nlicens\"' gpl.actkin --escapes --json\n"
+      "  actkin tokens 'the\\nlicens' gpl.actkin --escapes --json\n"
       "  echo '\"the licens\"' | actkin tokens gpl.actkin --json");
   command->callback([flags] { RunTokens(*flags); });
 }
