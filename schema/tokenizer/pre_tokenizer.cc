@@ -109,11 +109,9 @@ void PreTokenizer::AddMetaspace(const JsonPart& part) {
     }
     step.prepend = name == "always" ? Prepend::kAlways : name == "first" ? Prepend::kFirst : Prepend::kNever;
   }
-  const bool is_rewritten = std::ranges::any_of(steps_, [](const Step& before) {
-    return before.kind == Kind::kMetaspace || before.kind == Kind::kAddSpace || before.kind == Kind::kBytesAsCharacters;
-  });
-  if (step.prepend == Prepend::kFirst && is_rewritten) {
-    scheme.Refuse("first is offered where the components before it leave the text as it is");
+  // Behind others it would matter which bytes of the text each word comes from.
+  if (step.prepend == Prepend::kFirst && !steps_.empty()) {
+    scheme.Refuse("first is offered where Metaspace is the first component");
   }
   if (!part["add_prefix_space"].Flag(/*absent=*/true)) {
     if (!scheme.is_null() && step.prepend != Prepend::kNever) scheme.Refuse("contradicts add_prefix_space");

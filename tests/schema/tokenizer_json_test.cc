@@ -157,7 +157,7 @@ TEST(TokenizerJsonTest, PreTokenizersMakeWords) {
   };
   EXPECT_EQ(Words(metaspace("always"), {"?", "_a", "a"}, "a a"), "_a|_a");
   EXPECT_EQ(Words(metaspace("never"), {"?", "_a", "a"}, "a a"), "a|_a");
-  const json sequence = {{"type", "Sequence"}, {"pretokenizers", {digits(true), metaspace("first")}}};
+  const json sequence = {{"type", "Sequence"}, {"pretokenizers", {metaspace("first"), digits(true)}}};
   EXPECT_EQ(Words(sequence, {"?", "_a", "a", "1"}, "a1a"), "_a|1|a");
 }
 
@@ -220,6 +220,11 @@ TEST(TokenizerJsonTest, WhatIsNotKnownIsRefusedByName) {
               OneLineWith("made.json: normalizer", "\"Lowercase\"", "NFC"));
   EXPECT_THAT(ErrorOfFile({{"pre_tokenizer", {{"type", "Whitespace"}}}}),
               OneLineWith("pre_tokenizer", "\"Whitespace\""));
+  const json late = {{"type", "Sequence"},
+                     {"pretokenizers",
+                      {{{"type", "Digits"}, {"individual_digits", true}},
+                       {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "first"}}}}};
+  EXPECT_THAT(ErrorOfFile({{"pre_tokenizer", late}}), OneLineWith("pre_tokenizer.pretokenizers[1].prepend_scheme"));
   EXPECT_THAT(ErrorOfFile({{"post_processor", {{"type", "Other"}}}}), OneLineWith("post_processor", "\"Other\""));
   EXPECT_THAT(ErrorOfFile({{"decoder", {{"type", "CTC"}}}}), OneLineWith("decoder", "\"CTC\""));
   EXPECT_THAT(ErrorOfFile({{"model", {{"type", "Unigram"}}}}), OneLineWith("model", "\"Unigram\"", "BPE"));
