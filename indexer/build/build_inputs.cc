@@ -77,8 +77,10 @@ int CheckBlock(const BuildInputs& inputs, int block) {
 }  // namespace
 
 std::string BuildInputs::Fingerprint() const {
-  return fmt::format("1 {} {} {} {}", corpus.sha256, model_sha256, string_length,
-                     beginning ? std::to_string(*beginning) : "none");
+  // Where tokens are characters, the model's copy holds them.
+  return fmt::format("1 {} {} {} {} {}", corpus.sha256, model_sha256, string_length,
+                     beginning ? std::to_string(*beginning) : "none",
+                     tokenizer.json.empty() ? "characters" : Sha256(tokenizer.json));
 }
 
 BuildInputs ReadBuildInputs(const BuildOptions& options, const IndexDirectory& directory,

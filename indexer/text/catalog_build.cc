@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "schema/token_bytes.h"
+#include "schema/token_ids.h"
 #include "storage/catalog/catalog_writer.h"
 
 namespace actkin {
@@ -16,10 +16,10 @@ constexpr std::uint64_t kProgressStep = 1 << 15;
 
 std::uint64_t EstimateCatalogBytes(const Corpus& corpus, const CorpusTokens& tokens, std::size_t vocabulary_size,
                                    const StringLevels& strings) {
-  // Measured on English text: a string is in its table and in the indices of its text and its tokens; a next token takes
-  // nine bytes.
+  // Measured on English text: a string is in its table and in the indices of its text and its tokens; a next token
+  // takes nine bytes.
   const double text_bytes = static_cast<double>(corpus.text.size()) / static_cast<double>(tokens.tokens.size());
-  const double token_bytes = 2 * (text_bytes + TokenWidth(vocabulary_size));
+  const double token_bytes = 2 * (text_bytes + TokenIdWidth(vocabulary_size));
   double bytes = 64 * static_cast<double>(vocabulary_size) + (1 << 16);
   for (int length = 1; length <= strings.string_length(); ++length) {
     bytes += static_cast<double>(strings.level(length).size()) * (token_bytes * length + 34);
@@ -40,7 +40,7 @@ void WriteCatalog(const std::filesystem::path& path, const Corpus& corpus, const
     const std::string_view bytes = tokenizer.Bytes(token);
     catalog.AddToken(token, bytes.empty() ? UnusedTokenText(token) : TokenText(bytes), bytes);
   }
-  const int width = TokenWidth(tokenizer.size());
+  const int width = TokenIdWidth(tokenizer.size());
 
   std::uint64_t total = 0;
   for (int length = 1; length <= strings.string_length(); ++length) {
@@ -60,7 +60,7 @@ void WriteCatalog(const std::filesystem::path& path, const Corpus& corpus, const
       const std::span<const TokenId> string =
           tokens.subspan(level.first_positions[ordinal], static_cast<std::size_t>(length));
       ids.clear();
-      AppendTokenBytes(string, width, ids);
+      AppendTokenIds(string, width, ids);
       catalog.AddString(first + ordinal, length, TokenText(tokenizer, string), level.occurrences[ordinal], ids);
       advance();
     }

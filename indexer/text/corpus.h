@@ -32,8 +32,8 @@ struct CorpusTokens {
   bool same_text = true;
 };
 
-// input: the corpus's name for messages. Throws Error naming it when there are fewer tokens than `string_length`, or more
-// than can be numbered, or as Tokenizer::Encode does.
+// input: the corpus's name for messages. Throws Error naming it when there are fewer tokens than `string_length`, or
+// more than can be numbered, or as Tokenizer::Encode does.
 CorpusTokens Tokenize(const Corpus& corpus, const Tokenizer& tokenizer, int string_length, const std::string& input);
 
 }  // namespace actkin

@@ -46,7 +46,7 @@ constexpr std::size_t kSmallVocabulary = 1 << 16;
 
 // Stable. key: below keys.
 std::vector<Continuation> CountingSorted(std::size_t keys, const std::vector<Continuation>& continuations,
-                                         std::uint32_t Continuation::* key) {
+                                         std::uint32_t Continuation::*key) {
   std::vector<std::uint32_t> ends(keys + 1, 0);
   for (const Continuation& continuation : continuations) ++ends[continuation.*key + 1];
   for (std::size_t k = 0; k < keys; ++k) ends[k + 1] += ends[k];
@@ -91,8 +91,8 @@ std::vector<Continuation> StringLevels::Continuations(int length) const {
   for (std::size_t i = 0; i < longer.size(); ++i) {
     continuations[i] = {longer.parents[i], longer.last_tokens[i], static_cast<StringOrdinal>(i)};
   }
-  // Two stable sorts: by token, then by parent. Where the vocabulary is larger than the level, counting its tokens would
-  // take longer than comparing those that are there.
+  // Two stable sorts: by token, then by parent. Where the vocabulary is larger than the level, counting its tokens
+  // would take longer than comparing those that are there.
   if (vocabulary_size_ <= std::max<std::size_t>(kSmallVocabulary, longer.size())) {
     continuations = CountingSorted(vocabulary_size_, continuations, &Continuation::token);
   } else {

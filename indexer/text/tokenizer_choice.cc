@@ -61,8 +61,8 @@ std::pair<std::string, std::string> ReadJson(const TokenizerRequest& request, co
     RequireTokenizerFile(std::as_bytes(std::span(json)), *existing, /*every_byte=*/true, path.string());
     return {std::move(json), path.string()};
   } catch (const Error& error) {
-    FailDamaged(
-        "{}; name the file that the directory was made with by --tokenizer, and the copy is made again", error.what());
+    FailDamaged("{}; name the file that the directory was made with by --tokenizer, and the copy is made again",
+                error.what());
   }
 }
 

@@ -39,8 +39,8 @@ struct ChosenTokenizer {
 };
 
 // A tokenizer.json, where one is named; else that of the directory, where it has one; else characters: the model's own,
-// those of vocabulary_from, or the corpus's. Throws Error naming the files that do not go together: a model has at least
-// as many rows of embeddings as there are tokens, and exactly as many where tokens are characters.
+// those of vocabulary_from, or the corpus's. Throws Error naming the files that do not go together: a model has at
+// least as many rows of embeddings as there are tokens, and exactly as many where tokens are characters.
 ChosenTokenizer ChooseTokenizer(const TokenizerRequest& request, const Corpus& corpus, const std::string& corpus_input,
                                 const IndexDirectory& directory, const std::optional<TokenizerRow>& existing);
 

@@ -207,7 +207,8 @@ Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& qu
     request.t_is = query.t_is;
     request.k = query.k;
     if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
-    const Prediction found = PredictByScheme(reader(), reader().Encode(prompt), query.scheme, request, Threads(query.threads));
+    const Prediction found =
+        PredictByScheme(reader(), reader().Encode(prompt), query.scheme, request, Threads(query.threads));
     return Distribution{ByProbability(reader().vocabulary(), found.probabilities, found.probabilities.size()),
                         found.notes};
   });

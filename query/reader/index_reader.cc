@@ -13,7 +13,7 @@
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
-#include "schema/token_bytes.h"
+#include "schema/token_ids.h"
 #include "storage/catalog/build_command_line.h"
 #include "storage/directory/open_site_rows.h"
 #include "storage/directory/open_tokenizer.h"
@@ -85,11 +85,11 @@ Prompt IndexReader::Encode(const PromptInput& prompt) {
 }
 
 Prompt IndexReader::EncodeBytes(std::string_view token_bytes) {
-  const int width = catalog_->TokenWidth();
+  const int width = catalog_->TokenIdWidth();
   if (token_bytes.size() % static_cast<std::size_t>(width) != 0) {
     FailUsage("prompt: a BLOB of {} bytes: token ids have {} bytes each here", token_bytes.size(), width);
   }
-  return Encode(TokensOfBytes(token_bytes, width));
+  return Encode(DecodeTokenIds(token_bytes, width));
 }
 
 Prompt IndexReader::PromptOfTokens(std::string text, std::vector<TokenId> tokens) {

@@ -69,7 +69,7 @@ class IndexReader {
   // Throws Error (usage) when there is no token, or something that is none. The first text of all opens the tokenizer,
   // which may take a while; ids need none.
   Prompt Encode(const PromptInput& prompt);
-  // The same of `tokens` as the catalog has them (schema/token_bytes.h). Throws Error (usage) where they are no ids.
+  // The same of `tokens` as the catalog has them (schema/token_ids.h). Throws Error (usage) where they are no ids.
   Prompt EncodeBytes(std::string_view token_bytes);
   // A prompt that is a string of the corpus. Throws as RequireString does.
   Prompt PromptOf(StringId string_id);

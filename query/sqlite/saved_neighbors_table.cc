@@ -146,8 +146,8 @@ class SavedNeighborsTable : public TableFunction {
   }
 
  private:
-  // The numbers of the prompts that the call may have rows of, ascending. `prompt` fixes a text, which several may have,
-  // or token ids.
+  // The numbers of the prompts that the call may have rows of, ascending. `prompt` fixes a text, which several may
+  // have, or token ids.
   static std::vector<std::uint64_t> Prompts(const TableCall& call, IndexReader& reader, std::int64_t prompt_set_id,
                                             std::uint64_t count) {
     std::vector<std::uint64_t> prompts;

@@ -7,7 +7,7 @@
 #include "query/reader/prompt_input.h"
 #include "query/sqlite/sql_value.h"
 #include "schema/error.h"
-#include "schema/token_bytes.h"
+#include "schema/token_ids.h"
 
 namespace actkin {
 namespace {
@@ -63,7 +63,7 @@ void IdsFunction(sqlite3_context* context, int count, sqlite3_value** values) {
     auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
     const CatalogSnapshot snapshot = catalogs.Open(catalog);
     const Prompt prompt = snapshot.reader().Encode(tokens);
-    const std::string bytes = TokenBytes(prompt.tokens, snapshot.reader().catalog().TokenWidth());
+    const std::string bytes = EncodeTokenIds(prompt.tokens, snapshot.reader().catalog().TokenIdWidth());
     sqlite3_result_blob64(context, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
   });
 }

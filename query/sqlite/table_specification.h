@@ -6,8 +6,8 @@
 
 namespace actkin {
 
-// Values are converted as a column of that type converts them; kAny takes them as they are. kPrompt: a text, or a BLOB of
-// token ids (schema/token_bytes.h).
+// Values are converted as a column of that type converts them; kAny takes them as they are. kPrompt: a text, or a BLOB
+// of token ids (schema/token_ids.h).
 enum class ArgumentType { kText, kInteger, kReal, kBlob, kAny, kPrompt };
 
 struct TableArgument {

@@ -11,7 +11,7 @@
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "schema/token_bytes.h"
+#include "schema/token_ids.h"
 
 namespace actkin {
 namespace {
@@ -188,10 +188,9 @@ TokenizerRow Catalog::Tokenizer() {
 
 std::optional<ModelRow> Catalog::Model() {
   SqliteStatement statement(
-      connection_,
-      fmt::format("SELECT file, sha256, vocabulary_size, blocks, heads, embed, context, bos_token_id "
-                  "FROM \"{}\".model",
-                  schema_));
+      connection_, fmt::format("SELECT file, sha256, vocabulary_size, blocks, heads, embed, context, bos_token_id "
+                               "FROM \"{}\".model",
+                               schema_));
   if (!statement.Step()) return std::nullopt;
   ModelRow row;
   row.file = statement.Text(0);
@@ -231,7 +230,7 @@ std::size_t Catalog::TokenCount() {
   return *token_count_;
 }
 
-int Catalog::TokenWidth() { return actkin::TokenWidth(TokenCount()); }
+int Catalog::TokenIdWidth() { return actkin::TokenIdWidth(TokenCount()); }
 
 TokenRow Catalog::Token(TokenId token) {
   SqliteStatement& statement = Prepare(token_, "SELECT text, bytes FROM \"{schema}\".token WHERE token_id = ?1");
@@ -333,12 +332,12 @@ std::optional<FileRow> Catalog::RowOrder(int t_i) {
 StringRow Catalog::ReadString(const SqliteStatement& statement) {
   StringRow row{Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3), {}};
   const std::string_view bytes = statement.Blob(4);
-  const auto width = static_cast<std::size_t>(TokenWidth());
+  const auto width = static_cast<std::size_t>(TokenIdWidth());
   if (row.length < 1 || bytes.size() != static_cast<std::size_t>(row.length) * width) {
     FailDamaged("the catalog is damaged: string {} of {} tokens has {} bytes of them", row.string_id, row.length,
                 bytes.size());
   }
-  row.tokens = TokensOfBytes(bytes, static_cast<int>(width));
+  row.tokens = DecodeTokenIds(bytes, static_cast<int>(width));
   for (const TokenId token : row.tokens) {
     if (token >= TokenCount()) {
       FailDamaged("the catalog is damaged: token {} is in string {}, there are {} tokens", token, row.string_id,
@@ -352,7 +351,7 @@ std::optional<StringRow> Catalog::FindString(std::span<const TokenId> tokens) {
   if (!find_string_) {
     find_string_.emplace(connection_, fmt::format("{}\"{}\".string WHERE tokens = ?1", kStringColumns, schema_));
   }
-  const std::string bytes = TokenBytes(tokens, TokenWidth());
+  const std::string bytes = EncodeTokenIds(tokens, TokenIdWidth());
   find_string_->Bind(SqliteBlob{bytes});
   if (!find_string_->Step()) return std::nullopt;
   StringRow row = ReadString(*find_string_);
@@ -361,9 +360,9 @@ std::optional<StringRow> Catalog::FindString(std::span<const TokenId> tokens) {
 }
 
 std::vector<StringRow> Catalog::StringsOfText(std::string_view text, int length) {
-  SqliteStatement statement(connection_,
-                            fmt::format("{}\"{}\".string WHERE text = ?1 AND length = ?2 ORDER BY string_id",
-                                        kStringColumns, schema_));
+  SqliteStatement statement(
+      connection_,
+      fmt::format("{}\"{}\".string WHERE text = ?1 AND length = ?2 ORDER BY string_id", kStringColumns, schema_));
   statement.Bind(text, length);
   std::vector<StringRow> rows;
   while (statement.Step()) rows.push_back(ReadString(statement));

@@ -37,7 +37,7 @@ struct DocumentRow {
 struct ModelRow {
   std::string file;
   std::string sha256;
-  ModelShape shape;  // head_size and hidden are 0: they are read off the file
+  ModelShape shape;                          // head_size and hidden are 0: they are read off the file
   std::optional<TokenId> bos_token_id = {};  // of the token that stands before every string and prompt
 };
 
@@ -139,12 +139,12 @@ class Catalog {
   TokenizerRow Tokenizer();
   std::optional<ModelRow> Model();
   std::size_t TokenCount();  // of the tokenizer; a model may know more
-  int TokenWidth();          // bytes of an id in `tokens` (schema/token_bytes.h)
+  int TokenIdWidth();        // bytes of an id in `tokens` (schema/token_ids.h)
   // REQUIRES: token < TokenCount(). Throws Error where the catalog is damaged.
   TokenRow Token(TokenId token);
-  std::vector<TokenRow> Tokens();          // by token id
-  std::vector<std::string> TokenTexts();   // by token id
-  std::vector<LengthRow> Lengths();        // 1..L
+  std::vector<TokenRow> Tokens();         // by token id
+  std::vector<std::string> TokenTexts();  // by token id
+  std::vector<LengthRow> Lengths();       // 1..L
   std::vector<SiteRow> Sites();           // by stream, block, t_i
   std::optional<SiteRow> FindSite(const Site& site);
   std::vector<VectorFileRow> VectorFiles(std::int64_t site_id);  // by first row

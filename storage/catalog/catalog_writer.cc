@@ -220,7 +220,8 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
   for (const auto& [length, file] : row_orders) {
     add_order.Bind(length.length - 1, length.row_count, file.file, file.bytes, file.checksum).Run();
   }
-  SqliteStatement add_site(handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, NULL") + " RETURNING site_id");
+  SqliteStatement add_site(
+      handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, NULL") + " RETURNING site_id");
   SqliteStatement add_file(handle, InsertSql("vector_file", "?1, ?2, ?3, ?4, ?5, ?6"));
   SqliteStatement add_index(handle, AddIndexSql());
   for (const NewSite& added : sites) {

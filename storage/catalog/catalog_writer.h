@@ -28,7 +28,7 @@ class NewCatalog {
   void AddToken(TokenId token_id, std::string_view text, std::string_view bytes);
   void AddLength(const LengthRow& row);
   // Strings in ascending order of their ids.
-  // tokens: as TokenBytes writes them, of TokenWidth(the number of tokens).
+  // tokens: as EncodeTokenIds writes them, of TokenIdWidth(the number of tokens).
   void AddString(StringId string_id, int length, std::string_view text, std::uint64_t occurrences,
                  std::string_view tokens);
   // In ascending order of (string_id, token_id).
@@ -69,9 +69,9 @@ class CatalogTransaction {
   SqliteTransaction transaction_;
 };
 
-// Changes the catalog of an index directory. While it lives the catalog is in WAL mode, so that readers go on; at the end it is checkpointed and returned to
-// journal_mode=DELETE, unless a reader is at it just then: then CloseLeftJournal does it. REQUIRES: the build lock is
-// held.
+// Changes the catalog of an index directory. While it lives the catalog is in WAL mode, so that readers go on; at the
+// end it is checkpointed and returned to journal_mode=DELETE, unless a reader is at it just then: then CloseLeftJournal
+// does it. REQUIRES: the build lock is held.
 class CatalogWriter {
  public:
   explicit CatalogWriter(const IndexDirectory& directory);

@@ -14,8 +14,8 @@ namespace actkin {
 namespace {
 
 constexpr char kTable[] = "content_checksum";
-constexpr std::array<std::string_view, 7> kFixed{"corpus", "document",      "next_token", "string",
-                                                 "string_length", "token", "tokenizer"};
+constexpr std::array<std::string_view, 7> kFixed{"corpus",        "document", "next_token", "string",
+                                                 "string_length", "token",    "tokenizer"};
 
 void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
   switch (statement.Type(column)) {

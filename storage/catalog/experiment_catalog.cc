@@ -6,7 +6,7 @@
 
 #include "schema/error.h"
 #include "schema/number_list.h"
-#include "schema/token_bytes.h"
+#include "schema/token_ids.h"
 #include "storage/machine/sha256.h"
 
 namespace actkin {
@@ -54,7 +54,7 @@ FileRow ReadFileRow(const SqliteStatement& statement, int column) {
 
 ExperimentCatalog::ExperimentCatalog(Catalog& catalog) : connection_(catalog.connection()) {
   schema_ = fmt::format("\"{}\"", catalog.schema());
-  width_ = catalog.TokenWidth();
+  width_ = catalog.TokenIdWidth();
 }
 
 SqliteStatement ExperimentCatalog::Statement(const std::string& sql) const {
@@ -82,7 +82,7 @@ std::vector<PromptRow> ExperimentCatalog::Prompts(std::int64_t prompt_set_id) {
   std::vector<PromptRow> rows;
   while (statement.Step()) {
     rows.push_back({statement.Text(0), statement.IsNull(1) ? std::nullopt : std::optional(Count(statement, 1)),
-                    TokensOfBytes(statement.Blob(2), width_)});
+                    DecodeTokenIds(statement.Blob(2), width_)});
   }
   return rows;
 }
@@ -91,7 +91,7 @@ std::optional<std::uint64_t> ExperimentCatalog::FindPrompt(std::int64_t prompt_s
                                                            std::span<const TokenId> tokens) {
   SqliteStatement statement =
       Statement("SELECT number FROM {}.prompt WHERE prompt_set_id = ?1 AND tokens = ?2 ORDER BY number LIMIT 1");
-  const std::string bytes = TokenBytes(tokens, width_);
+  const std::string bytes = EncodeTokenIds(tokens, width_);
   statement.Bind(prompt_set_id, SqliteBlob{bytes});
   return statement.Step() ? std::optional(Count(statement, 0)) : std::nullopt;
 }

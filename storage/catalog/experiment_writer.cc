@@ -5,7 +5,7 @@
 #include <system_error>
 
 #include "schema/error.h"
-#include "schema/token_bytes.h"
+#include "schema/token_ids.h"
 #include "storage/catalog/catalog_objects.h"
 #include "storage/machine/file.h"
 
@@ -52,12 +52,10 @@ std::int64_t ExperimentWriter::AddPromptSet(const PromptSetRow& set, std::span<c
   if (set.seed) add_set.BindAt(6, *set.seed);
   const std::int64_t id = add_set.RunForId();
   SqliteStatement add_prompt(handle, InsertSql("prompt", "?1, ?2, ?3, NULLIF(?4, 0), ?5"));
-  const int width = Catalog(handle).TokenWidth();
+  const int width = Catalog(handle).TokenIdWidth();
   for (std::size_t number = 0; number < prompts.size(); ++number) {
-    const std::string tokens = TokenBytes(prompts[number].tokens, width);
-    add_prompt
-        .Bind(id, number, prompts[number].text, prompts[number].string_id.value_or(0), SqliteBlob{tokens})
-        .Run();
+    const std::string tokens = EncodeTokenIds(prompts[number].tokens, width);
+    add_prompt.Bind(id, number, prompts[number].text, prompts[number].string_id.value_or(0), SqliteBlob{tokens}).Run();
   }
   for (const SavedNeighborsRow& row : saved) InsertSavedNeighbors(handle, id, row);
   transaction.Commit();

@@ -155,7 +155,8 @@ class Verifier {
     if (!every_byte_) return;
     const std::unique_ptr<const Tokenizer> tokenizer = OpenTokenizer(directory_, *catalog_);
     for (TokenId token = 0; token < tokenizer->size(); ++token) {
-      if (tokenizer->size() == catalog_->TokenCount() && tokenizer->Bytes(token) == catalog_->Token(token).bytes) continue;
+      if (tokenizer->size() == catalog_->TokenCount() && tokenizer->Bytes(token) == catalog_->Token(token).bytes)
+        continue;
       Fail("{}: its tokens are not those in the catalog", path.string());
     }
   }

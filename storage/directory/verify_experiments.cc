@@ -88,7 +88,8 @@ class ExperimentVerifier {
   void CheckPrompts(const PromptSetRow& set) {
     const std::vector<PromptRow> prompts = experiments_.Prompts(set.prompt_set_id);
     if (prompts.size() != set.prompt_count) Fail("has {} prompts, expected {}", prompts.size(), set.prompt_count);
-    if (PromptsSha256(prompts, catalog_.Tokenizer()) != set.sha256) Fail("its prompts are not those that it was made of");
+    if (PromptsSha256(prompts, catalog_.Tokenizer()) != set.sha256)
+      Fail("its prompts are not those that it was made of");
     for (const PromptRow& prompt : prompts) {
       if (prompt.tokens.size() != static_cast<std::size_t>(set.length)) {
         Fail("prompt {} has {} tokens, expected {}", Quote(prompt.text), prompt.tokens.size(), set.length);

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "query/predict/scheme.h"
-#include "schema/token_bytes.h"
+#include "schema/token_ids.h"
 #include "storage/catalog/catalog_writer.h"
 #include "tests/error_matchers.h"
 #include "tests/query/made_site.h"
@@ -39,7 +39,7 @@ NextTokenTable MakeNextTokens(const TemporaryFolder& folder, std::size_t strings
     for (TokenId token = 0; token < kVocabulary; ++token) catalog.AddToken(token, "t", "t");
     catalog.AddLength({1, strings, strings, 1});
     for (StringOrdinal i = 0; i < strings; ++i) {
-      catalog.AddString(1 + i, 1, fmt::format("string {}", i), 1, TokenBytes(std::vector<TokenId>{i}, 4));
+      catalog.AddString(1 + i, 1, fmt::format("string {}", i), 1, EncodeTokenIds(std::vector<TokenId>{i}, 4));
     }
     for (StringOrdinal i = 0; i < strings; ++i) {
       for (const auto& [token, count] : Following(i)) catalog.AddNextToken(1 + i, token, count);

@@ -34,10 +34,10 @@ class IndexReader;
 //
 //   index.Neighbors(std::vector<std::uint32_t>{12, 7, 9})
 struct PromptInput {
-  PromptInput(std::string_view prompt) : text(prompt) {}        // NOLINT(google-explicit-constructor)
-  PromptInput(const std::string& prompt) : text(prompt) {}      // NOLINT(google-explicit-constructor)
-  PromptInput(const char* prompt) : text(prompt) {}             // NOLINT(google-explicit-constructor)
-  PromptInput(std::vector<std::uint32_t> token_ids)             // NOLINT(google-explicit-constructor)
+  PromptInput(std::string_view prompt) : text(prompt) {}    // NOLINT(google-explicit-constructor)
+  PromptInput(const std::string& prompt) : text(prompt) {}  // NOLINT(google-explicit-constructor)
+  PromptInput(const char* prompt) : text(prompt) {}         // NOLINT(google-explicit-constructor)
+  PromptInput(std::vector<std::uint32_t> token_ids)         // NOLINT(google-explicit-constructor)
       : ids(std::move(token_ids)) {}
 
   std::string text;
@@ -64,16 +64,16 @@ struct Query {
 
 // What followed a string somewhere in the corpus.
 struct NextToken {
-  std::string token;  // for people: bytes that are not UTF-8 are \xNN; two tokens may have the same text
+  std::string token;           // for people: bytes that are not UTF-8 are \xNN; two tokens may have the same text
   std::uint32_t token_id = 0;  // from 0
   std::uint64_t count = 0;     // how often; at least 1
 };
 
 // A row of a site, with its distance to what was asked.
 struct Neighbor {
-  std::uint64_t rank = 0;       // from 1; equal distances by string_id
-  std::uint64_t string_id = 0;  // from 1, as in SQL
-  std::string text;             // for people; two strings may have the same
+  std::uint64_t rank = 0;              // from 1; equal distances by string_id
+  std::uint64_t string_id = 0;         // from 1, as in SQL
+  std::string text;                    // for people; two strings may have the same
   double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity
   std::optional<double> similarity;    // larger where closer: cosine, -1 to 1. None for l2
   std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them
@@ -131,13 +131,13 @@ struct SiteInfo {
 };
 
 struct IndexInfo {
-  std::string corpus;         // name of its file
-  std::uint64_t tokens = 0;   // in the corpus
-  std::uint64_t strings = 0;  // unique ones of 1 to string_length tokens
-  int string_length = 0;      // L
+  std::string corpus;                 // name of its file
+  std::uint64_t tokens = 0;           // in the corpus
+  std::uint64_t strings = 0;          // unique ones of 1 to string_length tokens
+  int string_length = 0;              // L
   std::uint64_t vocabulary_size = 0;  // token ids, those that the model alone knows included
-  std::optional<ModelInfo> model;  // none: strings and next-token counts only
-  std::vector<SiteInfo> sites;     // by stream, block, t_i
+  std::optional<ModelInfo> model;     // none: strings and next-token counts only
+  std::vector<SiteInfo> sites;        // by stream, block, t_i
 };
 
 // What Verify found of a file, or of a part of the catalog.

@@ -1,5 +1,5 @@
-#ifndef ACTKIN_SCHEMA_TOKEN_BYTES_H_
-#define ACTKIN_SCHEMA_TOKEN_BYTES_H_
+#ifndef ACTKIN_SCHEMA_TOKEN_IDS_H_
+#define ACTKIN_SCHEMA_TOKEN_IDS_H_
 
 #include <cstddef>
 #include <span>
@@ -15,15 +15,15 @@ namespace actkin {
 // order of ids, all of one width. An id is below the largest number of that width, which separates documents.
 
 // Bytes an id: 1 for a vocabulary of at most 255 tokens, 2 up to 65,535, else 4.
-int TokenWidth(std::size_t vocabulary_size);
+int TokenIdWidth(std::size_t vocabulary_size);
 
 // REQUIRES: width is 1, 2 or 4, and the ids fit into it.
-std::string TokenBytes(std::span<const TokenId> tokens, int width);
-void AppendTokenBytes(std::span<const TokenId> tokens, int width, std::string& bytes);
+std::string EncodeTokenIds(std::span<const TokenId> tokens, int width);
+void AppendTokenIds(std::span<const TokenId> tokens, int width, std::string& bytes);
 
-// The ids that TokenBytes wrote. REQUIRES: bytes.size() is a multiple of width.
-std::vector<TokenId> TokensOfBytes(std::string_view bytes, int width);
+// The ids that EncodeTokenIds wrote. REQUIRES: bytes.size() is a multiple of width.
+std::vector<TokenId> DecodeTokenIds(std::string_view bytes, int width);
 
 }  // namespace actkin
 
-#endif  // ACTKIN_SCHEMA_TOKEN_BYTES_H_
+#endif  // ACTKIN_SCHEMA_TOKEN_IDS_H_

@@ -1,26 +1,26 @@
-#include "schema/token_bytes.h"
+#include "schema/token_ids.h"
 
 namespace actkin {
 
-int TokenWidth(std::size_t vocabulary_size) {
+int TokenIdWidth(std::size_t vocabulary_size) {
   if (vocabulary_size <= 0xFF) return 1;
   return vocabulary_size <= 0xFFFF ? 2 : 4;
 }
 
-void AppendTokenBytes(std::span<const TokenId> tokens, int width, std::string& bytes) {
+void AppendTokenIds(std::span<const TokenId> tokens, int width, std::string& bytes) {
   for (const TokenId token : tokens) {
     for (int shift = 8 * (width - 1); shift >= 0; shift -= 8) bytes += static_cast<char>(token >> shift & 0xFF);
   }
 }
 
-std::string TokenBytes(std::span<const TokenId> tokens, int width) {
+std::string EncodeTokenIds(std::span<const TokenId> tokens, int width) {
   std::string bytes;
   bytes.reserve(tokens.size() * static_cast<std::size_t>(width));
-  AppendTokenBytes(tokens, width, bytes);
+  AppendTokenIds(tokens, width, bytes);
   return bytes;
 }
 
-std::vector<TokenId> TokensOfBytes(std::string_view bytes, int width) {
+std::vector<TokenId> DecodeTokenIds(std::string_view bytes, int width) {
   const auto step = static_cast<std::size_t>(width);
   std::vector<TokenId> tokens;
   tokens.reserve(bytes.size() / step);
