@@ -1,4 +1,4 @@
-// Hostile arguments of the SQL functions, on a directory with every kind of index and experiment (directory.tar.xz).
+// Hostile arguments of the SQL functions, on a directory with every kind of index and experiment (make_directory).
 #include <sqlite3.h>
 
 #include <array>
@@ -34,6 +34,9 @@ constexpr std::array kStatements{
     "SELECT * FROM actkin_predict(?1, ?2, ?3) WHERE metric = ?4 AND merge = ?5 AND k = ?6",
     "SELECT * FROM actkin_saved_neighbors(?1, ?2, ?3, ?4)",
     "SELECT * FROM actkin_saved_neighbors(?1, ?2, ?3, ?4) WHERE prompt_number = ?5 AND metric = ?6",
+    "SELECT * FROM actkin_saved_neighbors(?1, ?2, ?3, ?4) WHERE prompt = ?5",
+    "SELECT * FROM actkin_neighbors(actkin_ids(?1), ?2, ?3, ?4) WHERE k = ?5",
+    "SELECT actkin_ids(?1), actkin_ids(?1, ?2)",
     "SELECT actkin_vector(?1, ?2, ?3), actkin_vector(?1, ?2, ?3, ?4), actkin_version()",
     "SELECT actkin_distance(?1, ?2, ?3), actkin_distance(?1, actkin_vector(?4, ?5, ?6), ?3)",
     "SELECT b.text FROM site AS s JOIN actkin_neighbors(?1, s.stream, s.block, s.t_i) AS b WHERE b.k = ?2",
@@ -68,7 +71,9 @@ constexpr std::array kTexts{"ab",
                             "learned",
                             "prompt_only",
                             "inverse_distance",
-                            "last_ffwd_only"};
+                            "last_ffwd_only",
+                            "[2,3]",
+                            "2,3,4,5"};
 
 constexpr std::array<std::int64_t, 10> kIntegers{
     -1, 0, 1, 3, 1 << 20, 2147483647, -2147483648LL, 2147483648LL, 9223372036854775807LL, -9223372036854775807LL - 1};
