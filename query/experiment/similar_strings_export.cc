@@ -16,9 +16,19 @@ namespace actkin {
 namespace {
 
 constexpr char kRequestFile[] = ".actkin-export.json";
-// Bytes that a neighbor takes in a file, at most, of a string of so many tokens: both are on lines of their own, and a
-// character may be escaped, as a pair of surrogates.
-constexpr std::uint64_t NeighborBytes(std::uint64_t tokens) { return 12 * tokens + 10 + 40; }
+// Bytes that a token's text takes in a file, at most: a character may be escaped, as a pair of surrogates, and so may
+// every byte of a piece.
+std::uint64_t TokenBytesInFile(Catalog& catalog) {
+  constexpr std::uint64_t kOfACharacter = 12;
+  constexpr std::uint64_t kOfAByte = 6;
+  if (!catalog.Tokenizer().file) return kOfACharacter;
+  std::uint64_t most = kOfACharacter;
+  for (const TokenRow& row : catalog.Tokens()) most = std::max(most, kOfAByte * row.bytes.size());
+  return most;
+}
+
+// Bytes that a neighbor takes in a file, at most, of a string whose text takes so many: both are on lines of their own.
+constexpr std::uint64_t NeighborBytes(std::uint64_t text_bytes) { return text_bytes + 10 + 40; }
 
 // The texts of the strings of one length: looked up one by one, or where many are wanted all of them, in memory.
 class StringTexts {
@@ -119,7 +129,9 @@ class SimilarStringsExporter {
     for (const Prompt& prompt : Prompts()) {
       if (!texts.insert(prompt.text).second) FailUsage("the prompt {} stands there twice", Quote(prompt.text));
     }
-    const std::uint64_t prompt_bytes = Most() * NeighborBytes(static_cast<std::uint64_t>(longest));
+    const std::uint64_t text_bytes =
+        TokenBytesInFile(experiment_.reader().catalog()) * static_cast<std::uint64_t>(longest);
+    const std::uint64_t prompt_bytes = Most() * NeighborBytes(text_bytes);
     if (std::min<std::uint64_t>(request_.batch, Prompts().size()) * prompt_bytes > kLargestSimilarStringsBytes) {
       FailUsage("--batch {}: its files would be too large to be read again: with -k {} give at most {}", request_.batch,
                 Most(), std::max<std::uint64_t>(1, kLargestSimilarStringsBytes / prompt_bytes));

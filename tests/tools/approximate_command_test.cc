@@ -272,9 +272,6 @@ TEST_F(ApproximateCommandTest, RecallIsMeasuredSavedAndDrawn) {
 
 TEST_F(ApproximateCommandTest, RecallForPeople) {
   ASSERT_EQ(Index({"--add", "HNSW8", "--stream", "ffwd"}).status, 0);
-  // A catalog made before there was the table.
-  SqliteConnection(index_ + "/catalog.db", SqliteConnection::Mode::kWrite)
-      .Execute("DROP TABLE recall; PRAGMA user_version = 1");
   const CommandResult result =
       RunCommand({"recall", index_, "--index", "HNSW8", "--param", "efSearch=32", "--sample", "20", "-k", "3"});
   EXPECT_EQ(result.status, 0) << result.err;

@@ -224,6 +224,15 @@ TEST_F(BadInputTest, ANewerCatalog) {
   ExpectFailure({"build", corpus_, "--model", model_, "--out", copy}, 1, "version 99");
 }
 
+TEST_F(BadInputTest, AnOlderCatalog) {
+  const std::string copy = CopyOfIndex("older.actkin");
+  SqliteConnection(copy + "/catalog.db", SqliteConnection::Mode::kWrite).Execute("PRAGMA user_version = 2");
+  const std::string anew = "build it anew: actkin build corpus.txt --length";
+  ExpectFailure({"query", copy, "abba "}, 1, "version 2", anew);
+  ExpectFailure({"verify", copy}, 1, "version 2", anew);
+  ExpectFailure({"build", corpus_, "--model", model_, "--out", copy}, 1, "version 2", anew);
+}
+
 TEST_F(BadInputTest, Export) {
   ExpectFailure({"export", index_, "--layout", "hdf5", *folder_ / "out"}, 2, "--layout hdf5", "npy");
   ExpectFailure({"export", index_, "--layout", "npy", corpus_}, 1, "corpus.txt");

@@ -115,6 +115,23 @@ TEST_F(IndexFaceTest, NeighborsAreTheCommands) {
   EXPECT_THAT(index.NeighborsOfPrompts({}), testing::IsEmpty());
 }
 
+// The tokens of the made corpus are \n, blank, a, b, c, d and \u00e4.
+TEST_F(IndexFaceTest, IdsAreAPromptToo) {
+  actkin::Index index = Open();
+  const std::vector<std::uint32_t> ids{2, 3, 3, 2, 1};
+  EXPECT_EQ(Json(index.Neighbors(ids)), Json(index.Neighbors("abba ")));
+  EXPECT_EQ(Json(index.Predict(ids)), Json(index.Predict("abba ")));
+  EXPECT_EQ(Json(index.Model(ids)), Json(index.Model("abba ")));
+  EXPECT_EQ(index.NextTokens(ids).size(), index.NextTokens("abba ").size());
+  const std::vector<PromptInput> both{ids, "cab"};
+  const std::vector<NeighborList> batch = index.NeighborsOfPrompts(both);
+  ASSERT_EQ(batch.size(), 2U);
+  EXPECT_EQ(Json(batch[0]), Json(index.Neighbors("abba ")));
+  EXPECT_EQ(Json(batch[1]), Json(index.Neighbors("cab")));
+  EXPECT_EQ(CodeOf([&] { index.Neighbors(std::vector<std::uint32_t>{2, 7}); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf([&] { index.Neighbors(std::vector<std::uint32_t>{}); }), ErrorCode::kInvalidArgument);
+}
+
 TEST_F(IndexFaceTest, AStringAndItsRowHaveTheNeighborsOfThePrompt) {
   actkin::Index index = Open();
   const std::string text = Query(Index(), "SELECT text FROM string WHERE length = 5 LIMIT 1");

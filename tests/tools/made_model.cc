@@ -17,11 +17,13 @@ std::string MadeCorpus(std::size_t characters) {
   return text;
 }
 
-StateDict MadeModel(unsigned seed) {
+StateDict MadeModel(unsigned seed, std::int64_t rows) {
   std::mt19937 generator(seed);
   std::normal_distribution<float> normal;
   StateDict state;
-  for (const auto& [name, shape] : ExpectedTensors(kMadeShape)) {
+  ModelShape sizes = kMadeShape;
+  sizes.vocabulary_size = rows;
+  for (const auto& [name, shape] : ExpectedTensors(sizes)) {
     Tensor& tensor = state.tensors[name];
     tensor.shape = shape;
     std::size_t count = 1;

@@ -1,6 +1,7 @@
 #ifndef ACTKIN_TESTS_TOOLS_MADE_MODEL_H_
 #define ACTKIN_TESTS_TOOLS_MADE_MODEL_H_
 
+#include <cstdint>
 #include <string>
 
 #include "schema/model_layout.h"
@@ -14,7 +15,8 @@ std::string MadeCorpus(std::size_t characters);
 // A model with random weights for that text: 2 blocks, 2 heads, 12 dimensions, context 8.
 inline constexpr ModelShape kMadeShape{
     .vocabulary_size = 7, .context = 8, .embed = 12, .blocks = 2, .heads = 2, .head_size = 6, .hidden = 20};
-StateDict MadeModel(unsigned seed = 1);
+// rows: of embeddings, one a token id.
+StateDict MadeModel(unsigned seed = 1, std::int64_t rows = kMadeShape.vocabulary_size);
 
 }  // namespace actkin
 

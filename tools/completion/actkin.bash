@@ -84,6 +84,7 @@ _actkin_value() {
     --model) _actkin_files .pt .safetensors ;;
     --tokenizer) _actkin_files .json ;;
     --out) if [[ $subcommand == build ]]; then _actkin_directories; else _actkin_files; fi ;;
+    --tokenizer) _actkin_files .json ;;
     --prompts | --vocabulary-from | --plot | --resume | --stream-sites) _actkin_files ;;
     *)
       # Any other value (a number, a list of them, a band) is the user's to write.
