@@ -41,16 +41,23 @@ FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t
   const auto embed = static_cast<std::uint64_t>(model.description().shape.embed);
   const std::uint64_t positions = static_cast<std::uint64_t>(t_i) + 1;
   const std::vector<float> tokens = model.ReadFloats("token_embedding.weight");
-  // Where positions are not in a table, and turn heads instead, they add nothing here.
-  std::vector<float> places(positions * embed, 0);
+  // Where positions turn heads instead, they add nothing here.
+  std::vector<float> places;
   if (model.description().has_position_table()) {
     const std::vector<float> table = model.ReadFloats("position_embedding.weight");
-    std::copy_n(table.begin() + (beginning ? static_cast<std::ptrdiff_t>(embed) : 0), places.size(), places.begin());
+    const auto first = table.begin() + (beginning ? static_cast<std::ptrdiff_t>(embed) : 0);
+    places.assign(first, first + static_cast<std::ptrdiff_t>(positions * embed));
   }
   const std::string name = IndexDirectory::Codes(t_i);
   const std::filesystem::path partial = PartialOf(directory, name);
-  const std::uint64_t checksum =
-      WriteCodeFile(partial, embed, tokens, places, tree.RowTokens(t_i), {0, tree.row_count(t_i)});
+  const std::vector<TokenId> row_tokens = tree.RowTokens(t_i);
+  const std::uint64_t checksum = WriteCodeFile(
+      partial, {.rows = {0, tree.row_count(t_i)},
+                .positions = positions,
+                .embed = embed,
+                .tokens = row_tokens,
+                .embedding_of = [&](TokenId token) { return std::span(tokens).subspan(token * embed, embed); },
+                .position_embeddings = places});
   if (CodeFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
   return PublishFile(directory, partial, name, checksum);
 }

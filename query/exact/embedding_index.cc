@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <type_traits>
 #include <utility>
 
 #include "query/exact/exact_distance.h"
@@ -22,32 +21,24 @@ constexpr std::uint64_t kPiece = 8192;  // rows: their codes and raw values stay
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 [[noreturn]] void FailOnCode(const CodeFile& file, std::uint64_t row) {
-  FailDamaged("{}: damaged: row {} holds a code that is not below the vocabulary size {}", file.path().string(), row,
-              file.vocabulary_size());
+  FailDamaged("{}: damaged: row {} holds a code that is not below its number of tokens, {}", file.path().string(), row,
+              file.token_count());
 }
 
-// What the vector of token c at position m is at: numbers of a row's part.
+// The numbers of a row at a position.
 std::vector<float> Part(const CodeFile& file, std::size_t code, std::size_t position) {
-  const std::span<const float> token = file.tokens().subspan(code * file.embed(), file.embed());
+  const std::span<const float> token = file.token_embeddings().subspan(code * file.embed(), file.embed());
+  std::vector<float> part(token.begin(), token.end());
+  if (file.position_embeddings().empty()) return part;
   const std::span<const float> place = file.position_embeddings().subspan(position * file.embed(), file.embed());
-  std::vector<float> part(file.embed());
   std::ranges::transform(token, place, part.begin(), [](float a, float b) { return a + b; });
   return part;
-}
-
-template <typename Code>
-const Code* Codes(const CodeFile& file) {
-  if constexpr (std::is_same_v<Code, std::uint8_t>) {
-    return file.Codes8().data();
-  } else {
-    return file.Codes16().data();
-  }
 }
 
 // For one query, or for the rows' norms: a table in double precision for the exact distance, and one rounded to float32
 // for the scan.
 struct Tables {
-  std::vector<double> exact;   // positions x vocabulary
+  std::vector<double> exact;   // positions x tokens
   std::vector<float> scanned;  // positions x TableEntries
 };
 
@@ -56,9 +47,9 @@ class CodeScan : public RowScan {
  public:
   CodeScan(const CodeFile& file, std::span<const float> queries, Metric metric)
       : file_(file),
-        codes_(Codes<Code>(file)),
+        codes_(file.Codes<Code>().data()),
         metric_(metric),
-        entries_(TableEntries<Code>(file.vocabulary_size())),
+        entries_(TableEntries<Code>(file.token_count())),
         bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(file.positions()) : ScanBounds::Cosine(file.positions())),
         queries_(queries.begin(), queries.end()) {
     const std::size_t dimension = file.positions() * file.embed();
@@ -69,7 +60,7 @@ class CodeScan : public RowScan {
     for (Tables& tables : tables_) Reserve(tables);
     if (metric == Metric::kCosine) Reserve(norms_);
     for (std::size_t position = 0; position < file.positions(); ++position) {
-      for (std::size_t code = 0; code < file.vocabulary_size(); ++code) FillEntry(position, code);
+      for (std::size_t code = 0; code < file.token_count(); ++code) FillEntry(position, code);
     }
   }
 
@@ -80,7 +71,7 @@ class CodeScan : public RowScan {
   void Scan(RowRange rows, std::span<float> raw) const override {
     const Code* codes = codes_ + rows.begin * file_.positions();
     const auto sum = [&](const Tables& tables, float* out) {
-      TableSums(codes, rows.size(), file_.positions(), file_.vocabulary_size(), tables.scanned.data(), out);
+      TableSums(codes, rows.size(), file_.positions(), file_.token_count(), tables.scanned.data(), out);
     };
     std::vector<float> scales;
     if (metric_ == Metric::kCosine) {
@@ -100,8 +91,8 @@ class CodeScan : public RowScan {
     ExactSums sums;
     double sum = 0;
     for (std::size_t position = 0; position < file_.positions(); ++position) {
-      if (codes[position] >= file_.vocabulary_size()) FailOnCode(file_, row);
-      const std::size_t entry = position * file_.vocabulary_size() + codes[position];
+      if (codes[position] >= file_.token_count()) FailOnCode(file_, row);
+      const std::size_t entry = position * file_.token_count() + codes[position];
       sum += tables_[query].exact[entry];
       if (metric_ == Metric::kCosine) sums.squared_norm += norms_.exact[entry];
     }
@@ -116,14 +107,14 @@ class CodeScan : public RowScan {
 
  private:
   void Reserve(Tables& tables) const {
-    tables.exact.resize(file_.positions() * file_.vocabulary_size());
+    tables.exact.resize(file_.positions() * file_.token_count());
     tables.scanned.assign(file_.positions() * entries_, kNaN);
   }
 
   void FillEntry(std::size_t position, std::size_t code) {
     const std::vector<float> part = Part(file_, code, position);
     const auto set = [&](Tables& tables, double exact, double scale) {
-      tables.exact[position * file_.vocabulary_size() + code] = exact;
+      tables.exact[position * file_.token_count() + code] = exact;
       // Beyond the largest float this becomes infinite, as the sums of the scan may.
       const double scanned = exact * scale;
       tables.scanned[position * entries_ + code] = std::abs(scanned) > std::numeric_limits<float>::max()
@@ -155,11 +146,11 @@ class CodeScan : public RowScan {
 
 template <typename Code>
 std::vector<float> Expand(const CodeFile& file, RowNumber row) {
-  const Code* codes = Codes<Code>(file) + std::size_t{row} * file.positions();
+  const Code* codes = file.Codes<Code>().data() + std::size_t{row} * file.positions();
   std::vector<float> vector;
   vector.reserve(file.positions() * file.embed());
   for (std::size_t position = 0; position < file.positions(); ++position) {
-    if (codes[position] >= file.vocabulary_size()) FailOnCode(file, row);
+    if (codes[position] >= file.token_count()) FailOnCode(file, row);
     const std::vector<float> part = Part(file, codes[position], position);
     vector.insert(vector.end(), part.begin(), part.end());
   }
@@ -182,8 +173,7 @@ EmbeddingIndex::EmbeddingIndex(CodeFile file, std::shared_ptr<const RowOrderFile
 std::vector<std::vector<Match>> EmbeddingIndex::Search(std::span<const float> queries,
                                                        const SearchRequest& request) const {
   const RowRange rows = CheckRequest(queries, dimension(), row_count(), request);
-  const std::uint64_t table_bytes =
-      file_.positions() * (file_.vocabulary_size() + 256) * (sizeof(double) + sizeof(float));
+  const std::uint64_t table_bytes = file_.positions() * (file_.token_count() + 256) * (sizeof(double) + sizeof(float));
   const std::size_t group = std::clamp<std::size_t>(kGroupBytes / table_bytes, 1, kLargestGroup);
   return SearchExactly(rows, queries.size() / dimension(), group, request, *order_,
                        [&](std::size_t first, std::size_t count) {
@@ -193,11 +183,13 @@ std::vector<std::vector<Match>> EmbeddingIndex::Search(std::span<const float> qu
 
 std::unique_ptr<RowScan> EmbeddingIndex::NewScan(std::span<const float> queries, Metric metric) const {
   if (file_.code_bytes() == 1) return std::make_unique<CodeScan<std::uint8_t>>(file_, queries, metric);
-  return std::make_unique<CodeScan<std::uint16_t>>(file_, queries, metric);
+  if (file_.code_bytes() == 2) return std::make_unique<CodeScan<std::uint16_t>>(file_, queries, metric);
+  return std::make_unique<CodeScan<std::uint32_t>>(file_, queries, metric);
 }
 
 std::vector<float> EmbeddingIndex::Vector(RowNumber row) const {
-  return file_.code_bytes() == 1 ? Expand<std::uint8_t>(file_, row) : Expand<std::uint16_t>(file_, row);
+  if (file_.code_bytes() == 1) return Expand<std::uint8_t>(file_, row);
+  return file_.code_bytes() == 2 ? Expand<std::uint16_t>(file_, row) : Expand<std::uint32_t>(file_, row);
 }
 
 }  // namespace actkin

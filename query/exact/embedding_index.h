@@ -14,9 +14,9 @@ namespace actkin {
 
 // The index 'exact' of an embedding site, over its lossless product quantizer: distances are sums of one table look-up
 // a position (Jegou, Douze, Schmid: Product Quantization for Nearest Neighbor Search, section III.A). A row's vector
-// is, position after position, the float32 sum of token and position embedding, as the network computes it, and the
-// answer is the brute-force answer over such vectors in double precision, the same on every processor and for every
-// number of threads. Immutable; any thread.
+// is, position after position, the float32 sum of token and position embedding (where the model has one), as the
+// network computes it, and the answer is the brute-force answer over such vectors in double precision, the same on
+// every processor and for every number of threads. Immutable; any thread.
 class EmbeddingIndex : public SiteIndex {
  public:
   // The file holds all rows of the site, from 0 on. Throws Error naming it when it does not.
@@ -24,7 +24,7 @@ class EmbeddingIndex : public SiteIndex {
 
   std::uint64_t row_count() const override { return file_.rows().size(); }
   std::uint64_t dimension() const override { return file_.positions() * file_.embed(); }
-  // Throws Error naming the file when one of the rows looked at holds a code that is no token.
+  // Throws Error naming the file when one of the rows looked at holds a code that is none of its tokens.
   std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
   std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const override;
   std::vector<float> Vector(RowNumber row) const override;

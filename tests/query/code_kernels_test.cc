@@ -48,6 +48,7 @@ TEST(CodeKernelsTest, SumsOneLookUpAPosition) {
   CompareWithPlainSums<std::uint8_t>(1);
   CompareWithPlainSums<std::uint16_t>(300);
   CompareWithPlainSums<std::uint16_t>(65535);
+  CompareWithPlainSums<std::uint32_t>(70000);
 }
 
 }  // namespace

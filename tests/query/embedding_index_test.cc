@@ -60,9 +60,20 @@ MadeEmbedding Make(std::size_t vocabulary_size, std::size_t embed, std::size_t p
   return made;
 }
 
+void WriteCodes(const std::filesystem::path& path, const MadeEmbedding& made, RowRange rows) {
+  WriteCodeFile(
+      path,
+      {.rows = rows,
+       .positions = made.positions,
+       .embed = made.embed,
+       .tokens = std::span(made.codes).first(rows.size() * made.positions),
+       .embedding_of = [&](TokenId token) { return std::span(made.tokens).subspan(token * made.embed, made.embed); },
+       .position_embeddings = made.places});
+}
+
 std::unique_ptr<EmbeddingIndex> MakeIndex(const TemporaryFolder& folder, const MadeEmbedding& made,
                                           std::span<const StringOrdinal> ordinals) {
-  WriteCodeFile(folder / "codes", made.embed, made.tokens, made.places, made.codes, {0, made.row_count()});
+  WriteCodes(folder / "codes", made, {0, made.row_count()});
   return std::make_unique<EmbeddingIndex>(CodeFile(folder / "codes"), MakeRowOrder(folder, ordinals));
 }
 
@@ -127,6 +138,10 @@ TEST(EmbeddingIndexTest, OneByteCodesGetTheBruteForceAnswer) {
 
 TEST(EmbeddingIndexTest, TwoByteCodesGetTheBruteForceAnswer) { CompareWithBruteForce(Make(300, 7, 8, 2000), false); }
 
+TEST(EmbeddingIndexTest, FourByteCodesGetTheBruteForceAnswer) {
+  CompareWithBruteForce(Make(300'000, 2, 3, 30'000), false);
+}
+
 // Many rows at exactly the same distance.
 TEST(EmbeddingIndexTest, WholeNumbersGetExactlyTheBruteForceAnswer) {
   CompareWithBruteForce(Make(11, 2, 6, 20000, true), true);
@@ -172,14 +187,14 @@ TEST(EmbeddingIndexTest, TheFileIsALosslessFaissProductQuantizer) {
     for (std::size_t c = 0; c < quantizer.pq.ksub; ++c) {
       float* centroid = quantizer.pq.get_centroids(m, c);
       for (std::size_t i = 0; i < made.embed; ++i) {
-        centroid[i] = c < file.vocabulary_size()
-                          ? file.tokens()[c * made.embed + i] + file.position_embeddings()[m * made.embed + i]
+        centroid[i] = c < file.token_count()
+                          ? file.token_embeddings()[c * made.embed + i] + file.position_embeddings()[m * made.embed + i]
                           : 1e6F;
       }
     }
   }
   quantizer.is_trained = true;
-  quantizer.codes.assign(file.Codes8().begin(), file.Codes8().end());
+  quantizer.codes.assign(file.Codes<std::uint8_t>().begin(), file.Codes<std::uint8_t>().end());
   quantizer.ntotal = static_cast<faiss::Index::idx_t>(made.row_count());
 
   const std::vector<float> queries = RandomQueries(made, 8, false);
@@ -205,23 +220,54 @@ TEST(EmbeddingIndexTest, TheFileIsALosslessFaissProductQuantizer) {
   EXPECT_EQ(decoded, index->Vector(123));
 }
 
-TEST(EmbeddingIndexTest, CodesBeyondTheVocabularyAreNamed) {
-  for (const std::size_t vocabulary_size : {65, 300}) {
-    MadeEmbedding made = Make(vocabulary_size, 4, 6, 5000);
-    made.codes[777 * 6 + 2] = vocabulary_size == 65 ? 200 : 60000;
+// Makes code number `number` of the file the largest that its bytes hold.
+void SpoilCode(const std::filesystem::path& path, std::size_t number) {
+  const CodeFile file(path);
+  const std::uint64_t offset = SectionFile(path, FileKind::kCodes).header().sections[2].offset;
+  const std::string largest(file.code_bytes(), '\xff');
+  OutputFile(path, OutputFile::Mode::kContinue).WriteAt(offset + number * file.code_bytes(), largest);
+}
+
+TEST(EmbeddingIndexTest, CodesBeyondTheTokensAreNamed) {
+  for (const std::size_t vocabulary_size : {65, 300, 200'000}) {
+    const MadeEmbedding made = Make(vocabulary_size, 4, 6, vocabulary_size > 65536 ? 20'000 : 5000);
     const TemporaryFolder folder;
-    const auto index = MakeIndex(folder, made, ShuffledOrdinals(made.row_count()));
+    const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
+    MakeIndex(folder, made, ordinals);
+    SpoilCode(folder / "codes", 777 * 6 + 2);
+    const EmbeddingIndex index(CodeFile(folder / "codes"), MakeRowOrder(folder, ordinals));
     const std::vector<float> query(made.dimension(), 0.5F);
     for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
       for (const Order order : {Order::kNearest, Order::kFarthest}) {
-        EXPECT_THAT(ErrorOf([&] { index->Search(query, {.metric = metric, .order = order, .k = 3, .threads = 2}); }),
+        EXPECT_THAT(ErrorOf([&] { index.Search(query, {.metric = metric, .order = order, .k = 3, .threads = 2}); }),
                     OneLineWith((folder / "codes").string(), "row 777"));
       }
     }
-    EXPECT_THAT(ErrorOf([&] { index->Vector(777); }), OneLineWith((folder / "codes").string(), "row 777"));
+    EXPECT_THAT(ErrorOf([&] { index.Vector(777); }), OneLineWith((folder / "codes").string(), "row 777"));
     // Rows that are not asked for are not read.
-    EXPECT_EQ(ErrorOf([&] { index->Search(query, {.k = 3, .rows = RowRange{0, 777}}); }), "no error");
+    EXPECT_EQ(ErrorOf([&] { index.Search(query, {.k = 3, .rows = RowRange{0, 777}}); }), "no error");
   }
+}
+
+// A model whose positions are in its attention alone.
+TEST(EmbeddingIndexTest, WithoutPositionEmbeddingsRowsAreTheTokensAlone) {
+  MadeEmbedding made = Make(65, 16, 10, 2000);
+  std::ranges::fill(made.places, 0.0F);
+  const TemporaryFolder with;
+  const TemporaryFolder without;
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
+  const auto expected = MakeIndex(with, made, ordinals);
+  made.places.clear();
+  const auto index = MakeIndex(without, made, ordinals);
+  EXPECT_LT(std::filesystem::file_size(without / "codes"), std::filesystem::file_size(with / "codes"));
+  const std::vector<float> queries(2 * made.dimension(), 0.5F);
+  const auto found = index->Search(queries, {.k = 20});
+  const auto as_well = expected->Search(queries, {.k = 20});
+  for (std::size_t i = 0; i < 20; ++i) {
+    EXPECT_EQ(found[1][i].row, as_well[1][i].row);
+    EXPECT_EQ(found[1][i].distance, as_well[1][i].distance);
+  }
+  EXPECT_EQ(index->Vector(5), expected->Vector(5));
 }
 
 TEST(EmbeddingIndexTest, RequestsAreCheckedAsByEveryIndex) {
@@ -240,7 +286,7 @@ TEST(EmbeddingIndexTest, TheFileHoldsAllRowsOfItsOrder) {
   const TemporaryFolder folder;
   const auto order = MakeRowOrder(folder, ShuffledOrdinals(made.row_count()));
   const auto error = [&](std::size_t rows, RowRange range) {
-    WriteCodeFile(folder / "codes", made.embed, made.tokens, made.places, std::span(made.codes).first(rows * 6), range);
+    WriteCodes(folder / "codes", made, {range.begin, range.begin + rows});
     return ErrorOf([&] { EmbeddingIndex(CodeFile(folder / "codes"), order); });
   };
   const std::size_t rows = made.row_count();

@@ -51,38 +51,74 @@ TEST(SectionFileTest, RowOrderReadsBackAndEveryDamageIsFound) {
   ExpectEveryDamageFound(folder, path, [](const auto& damaged) { RowOrderFile(damaged).Verify(); });
 }
 
+// Of one dimension, token t at t + 0.5.
+CodedRows OneDimensionalRows(std::span<const TokenId> tokens, float& room) {
+  return {.rows = {0, tokens.size()},
+          .positions = 1,
+          .embed = 1,
+          .tokens = tokens,
+          .embedding_of =
+              [&room](TokenId token) {
+                room = static_cast<float>(token) + 0.5F;
+                return std::span<const float>(&room, 1);
+              },
+          .position_embeddings = {}};
+}
+
 TEST(SectionFileTest, CodesReadBackAndEveryDamageIsFound) {
   const TemporaryFolder folder;
-  const std::vector<float> tokens{1, 2, 3, 4, 5, 6};
+  const std::vector<float> embeddings{1, 2, 3, 4, 5, 6, 7, 8};
   const std::vector<float> positions{10, 20, 30, 40};
+  const std::vector<TokenId> tokens{0, 1, 3, 3, 1, 0};
   const auto path = folder / "embedding-t1.codes";
-  WriteCodeFile(path, 2, tokens, positions, std::vector<TokenId>{0, 1, 2, 2, 1, 0}, {0, 3});
+  WriteCodeFile(path, {.rows = {0, 3},
+                       .positions = 2,
+                       .embed = 2,
+                       .tokens = tokens,
+                       .embedding_of = [&](TokenId token) { return std::span(embeddings).subspan(2 * token, 2); },
+                       .position_embeddings = positions});
   const CodeFile file(path);
   EXPECT_EQ(file.embed(), 2U);
   EXPECT_EQ(file.positions(), 2U);
-  EXPECT_EQ(file.vocabulary_size(), 3U);
   EXPECT_EQ(file.code_bytes(), 1U);
-  EXPECT_THAT(file.Codes8(), testing::ElementsAre(0, 1, 2, 2, 1, 0));
-  EXPECT_THAT(file.tokens(), testing::ElementsAreArray(tokens));
+  // Of the tokens that occur alone.
+  EXPECT_EQ(file.token_count(), 3U);
+  EXPECT_THAT(file.token_ids(), testing::ElementsAre(0, 1, 3));
+  EXPECT_THAT(file.token_embeddings(), testing::ElementsAre(1, 2, 3, 4, 7, 8));
+  EXPECT_THAT(file.Codes<std::uint8_t>(), testing::ElementsAre(0, 1, 2, 2, 1, 0));
   EXPECT_THAT(file.position_embeddings(), testing::ElementsAreArray(positions));
   ExpectEveryDamageFound(folder, path, [](const auto& damaged) { CodeFile(damaged).Verify(); });
 }
 
-TEST(SectionFileTest, CodesTakeTwoBytesAbove256Tokens) {
+TEST(SectionFileTest, CodesTakeAsManyBytesAsTheTokensNeed) {
   const TemporaryFolder folder;
   const auto path = folder / "codes";
-  WriteCodeFile(path, 1, std::vector<float>(300, 1), std::vector<float>(1, 0), std::vector<TokenId>{299, 0}, {0, 2});
-  EXPECT_EQ(CodeFile(path).code_bytes(), 2U);
-  EXPECT_THAT(CodeFile(path).Codes16(), testing::ElementsAre(299, 0));
+  float room = 0;
+  for (const std::uint32_t count : {256U, 257U, 65536U, 65537U, 151669U}) {
+    // Thinned out, so that ids are larger than codes.
+    std::vector<TokenId> tokens;
+    for (TokenId token = count; token-- > 0;) tokens.push_back(3 * token + 7);
+    WriteCodeFile(path, OneDimensionalRows(tokens, room));
+    const CodeFile file(path);
+    file.Verify();
+    EXPECT_EQ(file.token_count(), count);
+    EXPECT_EQ(file.code_bytes(), count <= 256 ? 1U : (count <= 65536 ? 2U : 4U));
+    EXPECT_EQ(file.token_ids()[1], 10U);
+    EXPECT_EQ(file.token_embeddings()[1], 10.5F);
+    EXPECT_THAT(file.position_embeddings(), testing::IsEmpty());
+    if (file.code_bytes() == 4) {
+      EXPECT_EQ(file.Codes<std::uint32_t>()[0], count - 1);
+    }
+  }
 }
 
-TEST(SectionFileTest, MoreThan65536TokensAreRefused) {
+// Two tokens in a table that has room for the largest id alone.
+TEST(SectionFileTest, CodesOfFewTokensAreSmallWhateverTheirIds) {
   const TemporaryFolder folder;
-  EXPECT_THAT(ErrorOf([&] {
-                WriteCodeFile(folder / "codes", 1, std::vector<float>(65537), std::vector<float>(1),
-                              std::vector<TokenId>{0}, {0, 1});
-              }),
-              OneLineWith("65537", "at most 65536"));
+  float room = 0;
+  WriteCodeFile(folder / "codes", OneDimensionalRows(std::vector<TokenId>{9'000'000, 5, 5}, room));
+  EXPECT_THAT(CodeFile(folder / "codes").token_ids(), testing::ElementsAre(5, 9'000'000));
+  EXPECT_LT(CodeFile(folder / "codes").file_bytes(), 5 * kSectionAlignment);
 }
 
 TEST(SectionFileTest, ANewerFormatAndAnotherKindAreRefused) {
