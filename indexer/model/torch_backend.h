@@ -95,13 +95,23 @@ class Trainer {
   virtual double MatrixProductSeconds(std::size_t sequence_count) = 0;
 };
 
-// What the weights of a scheme are learned from. Terms: the embedding, proj of every block, ffwd of every block.
+// What the weights of a scheme are learned from. Terms: the embedding, proj of every block, ffwd of every block. A
+// prompt's tokens are those that follow neighbors of any of its terms; whatever is predicted, the others have nothing,
+// and their targets add the same to every loss.
 struct WeightLearningData {
-  std::uint64_t prompts = 0;
-  std::uint64_t terms = 0;  // 1 + 2 * blocks
-  std::uint64_t vocabulary_size = 0;
-  std::vector<float> counts;   // prompts x terms x vocabulary: next-token counts, summed over the term's neighbors
-  std::vector<float> targets;  // prompts x vocabulary: the model's own distribution of the next token
+  struct Count {
+    std::uint32_t place = 0;  // among the prompt's tokens
+    float count = 0;          // summed over the term's neighbors
+  };
+
+  std::uint64_t terms = 0;                         // 1 + 2 * blocks
+  std::vector<std::uint64_t> target_begins = {0};  // prompts + 1: where each prompt's targets begin
+  std::vector<float> targets;                      // prompt after prompt: the model's probabilities of its tokens
+  std::vector<double> squares_elsewhere;           // prompts: the sum of the squares of the probabilities of the others
+  std::vector<std::uint64_t> count_begins = {0};   // prompts * terms + 1: where each term's counts begin
+  std::vector<Count> counts;                       // prompt after prompt, term after term
+
+  std::uint64_t prompts() const { return squares_elsewhere.size(); }
 };
 
 // All that learning changes: with it a run continues as if it had never stopped. Moments are AdamW's.
@@ -114,7 +124,8 @@ struct WeightLearnerState {
 
 // Weights being learned by AdamW with PyTorch's defaults (betas 0.9 and 0.999, eps 1e-8, weight decay 1e-2). A prompt's
 // loss is the Euclidean norm, not squared, of its weighted counts, divided by their sum, minus its target; a batch's
-// the sum over its prompts. Float32, one thread; what it computes depends on the data, the state and the batches alone.
+// the sum over its prompts. Weights and moments are float32, sums in double precision; one thread. What it computes
+// depends on the data, the state and the batches alone.
 class WeightLearner {
  public:
   virtual ~WeightLearner() = default;

@@ -161,8 +161,8 @@ class Learning {
     // A run that was stopped between a report and its step has made it already.
     if (!summary_.reports.empty() && summary_.reports.back().steps == steps_) return;
     LearnReport report{steps_, MeanLoss(Draw::kTrainingReport, 0, plan_.training_prompts), std::nullopt};
-    if (plan_.training_prompts < data_.prompts) {
-      report.held_out_loss = MeanLoss(Draw::kHeldOutReport, plan_.training_prompts, data_.prompts);
+    if (plan_.training_prompts < data_.prompts()) {
+      report.held_out_loss = MeanLoss(Draw::kHeldOutReport, plan_.training_prompts, data_.prompts());
     }
     progress_.Detail(report.held_out_loss
                          ? fmt::format("loss {:.4f}  held out {:.4f}", report.training_loss, *report.held_out_loss)

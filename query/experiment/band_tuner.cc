@@ -69,7 +69,7 @@ BandTuner::BandTuner(const TuningData& data, int threads) : data_(data), threads
     for (std::size_t source = 0; source < data_.sources; ++source) {
       for (std::size_t threshold = 0; threshold < data_.thresholds; ++threshold) {
         const float* counts = Counts(source, prompt, threshold);
-        for (std::size_t token = 0; token < data_.vocabulary_size; ++token) {
+        for (std::size_t token = 0; token < data_.TokenCount(prompt); ++token) {
           sums[source * data_.thresholds + threshold] += counts[token];
         }
       }
@@ -108,11 +108,10 @@ void BandTuner::AddWeighted(std::span<const TunedSource> sources, std::optional<
 }
 
 double BandTuner::HellingerMean(std::span<const TunedSource> sources) const {
-  const std::size_t vocabulary = data_.vocabulary_size;
   const std::vector<double> sum = SumOverPrompts(1, [&](std::size_t prompt, std::span<double> sums) {
-    std::vector<float> totals(vocabulary);
+    std::vector<float> totals(data_.TokenCount(prompt));
     AddWeighted(sources, std::nullopt, prompt, totals);
-    sums[0] += Distance(Measure(totals.data(), totals.data(), 0, roots_.data() + prompt * vocabulary, vocabulary));
+    sums[0] += Distance(Measure(totals.data(), totals.data(), 0, Roots(prompt), totals.size()));
   });
   return sum[0] / static_cast<double>(data_.prompts);
 }
@@ -152,16 +151,14 @@ std::vector<BandTuner::Candidate> BandTuner::TrySource(std::span<const TunedSour
       candidates.push_back({{threshold, factor * now.weight * MeanMass(source, now.threshold) / mass}, 0});
     }
   }
-  const std::size_t vocabulary = data_.vocabulary_size;
   const std::vector<double> sums =
       SumOverPrompts(candidates.size(), [&](std::size_t prompt, std::span<double> distances) {
-        std::vector<float> rest(vocabulary);
+        std::vector<float> rest(data_.TokenCount(prompt));
         AddWeighted(sources, source, prompt, rest);
-        const float* roots = roots_.data() + prompt * vocabulary;
         for (std::size_t i = 0; i < candidates.size(); ++i) {
           const TunedSource& tried = candidates[i].source;
           distances[i] += Distance(Measure(rest.data(), Counts(source, prompt, tried.threshold),
-                                           static_cast<float>(tried.weight), roots, vocabulary));
+                                           static_cast<float>(tried.weight), Roots(prompt), rest.size()));
         }
       });
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -174,12 +171,11 @@ std::vector<BandTuner::Candidate> BandTuner::TrySource(std::span<const TunedSour
 // weight w whose source counts c_v, sum C, it changes by
 //   -w / (2 sqrt(1 - B)) * (sum of c_v sqrt(q_v / T_v) / (2 sqrt(Z)) - B C / (2 Z)).
 double BandTuner::Gradient(std::span<const TunedSource> sources, std::vector<double>& gradient) const {
-  const std::size_t vocabulary = data_.vocabulary_size;
   std::vector<double> sums = SumOverPrompts(sources.size() + 1, [&](std::size_t prompt, std::span<double> to) {
-    std::vector<float> totals(vocabulary);
+    std::vector<float> totals(data_.TokenCount(prompt));
     AddWeighted(sources, std::nullopt, prompt, totals);
-    const float* roots = roots_.data() + prompt * vocabulary;
-    const Overlap measured = Measure(totals.data(), totals.data(), 0, roots, vocabulary);
+    const float* roots = Roots(prompt);
+    const Overlap measured = Measure(totals.data(), totals.data(), 0, roots, totals.size());
     const double distance = Distance(measured);
     to[sources.size()] += distance;
     if (!(measured.total > 0) || distance < kNextToNothing) return;
@@ -189,7 +185,7 @@ double BandTuner::Gradient(std::span<const TunedSource> sources, std::vector<dou
       const float* counts = Counts(source, prompt, sources[source].threshold);
       double by_root = 0;
       double mass = 0;
-      for (std::size_t token = 0; token < vocabulary; ++token) {
+      for (std::size_t token = 0; token < totals.size(); ++token) {
         if (counts[token] == 0 || totals[token] == 0) continue;
         mass += counts[token];
         by_root += counts[token] * roots[token] / std::sqrt(totals[token]);

@@ -16,14 +16,16 @@ struct TuningData {
   std::size_t prompts = 0;
   std::size_t sources = 0;
   std::size_t thresholds = 0;
-  std::size_t vocabulary_size = 0;
-  std::vector<float> counts;   // sources x prompts x thresholds x vocabulary: next-token counts of the rows let in
-  std::vector<float> targets;  // prompts x vocabulary: the model's own distribution
+  // A prompt's tokens are those that follow any row that is let in for it: prompts + 1 numbers, where each prompt's
+  // begin among all.
+  std::vector<std::size_t> begins = {0};
+  // Prompt after prompt, sources x thresholds x its tokens: next-token counts of the rows let in.
+  std::vector<float> counts;
+  // Prompt after prompt, for each of its tokens: the model's own probability. That of other tokens makes no difference.
+  std::vector<float> targets;
 
-  static std::uint64_t Bytes(std::uint64_t prompts, std::uint64_t sources, std::uint64_t thresholds,
-                             std::uint64_t vocabulary_size) {
-    return (sources * thresholds + 2) * prompts * vocabulary_size * sizeof(float);
-  }
+  std::size_t TokenCount(std::size_t prompt) const { return begins[prompt + 1] - begins[prompt]; }
+  std::size_t CountsBegin(std::size_t prompt) const { return begins[prompt] * sources * thresholds; }
 };
 
 // How much a source's counts are worth, and which rows it lets in. Weight 0: the source is not used.
@@ -41,7 +43,7 @@ struct TunedSource {
 // so on until a round gains next to nothing. Never gets worse on the way. Deterministic, whatever the threads.
 class BandTuner {
  public:
-  // `data` outlives this object. REQUIRES: its sizes are as its comments say, none of them 0.
+  // `data` outlives this object. REQUIRES: its sizes are as its comments say, none of the first three 0.
   BandTuner(const TuningData& data, int threads);
 
   // Starts from `start` (a source each), or where it is empty from the same middling threshold everywhere and equal
@@ -55,9 +57,10 @@ class BandTuner {
 
  private:
   const float* Counts(std::size_t source, std::size_t prompt, std::size_t threshold) const {
-    return data_.counts.data() +
-           ((source * data_.prompts + prompt) * data_.thresholds + threshold) * data_.vocabulary_size;
+    return data_.counts.data() + data_.CountsBegin(prompt) +
+           (source * data_.thresholds + threshold) * data_.TokenCount(prompt);
   }
+  const float* Roots(std::size_t prompt) const { return roots_.data() + data_.begins[prompt]; }
   // The mean, over prompts, of what all counts of a source and threshold add up to.
   double MeanMass(std::size_t source, std::size_t threshold) const {
     return mass_[source * data_.thresholds + threshold];
@@ -81,7 +84,7 @@ class BandTuner {
 
   const TuningData& data_;
   const int threads_;
-  std::vector<float> roots_;  // prompts x vocabulary: square roots of the targets
+  std::vector<float> roots_;  // square roots of the targets
   std::vector<double> mass_;  // sources x thresholds
 };
 

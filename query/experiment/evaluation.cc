@@ -11,8 +11,7 @@
 namespace actkin {
 namespace {
 
-// Of totals that are in memory at once.
-constexpr std::uint64_t kChunkBytes = std::uint64_t{128} << 20;
+constexpr std::uint64_t kChunk = 1024;  // prompts between two signs of progress
 
 // Runs whose schemes weigh the same totals.
 struct Group {
@@ -40,65 +39,41 @@ std::vector<Group> GroupRuns(int blocks, std::span<const EvaluationRun> runs) {
   return groups;
 }
 
-// The distributions that predictions are compared with.
-class ReferenceDistributions {
- public:
-  explicit ReferenceDistributions(Experiment& experiment) : experiment_(experiment) {
-    if (ReferenceOf(experiment) == Reference::kModel) model_ = experiment.Predictions();
+// What follows the prompt itself in the corpus.
+std::vector<TokenValue> OwnDistribution(const NextTokenTable& counts, const Prompt& prompt) {
+  std::vector<TokenValue> own;
+  if (!prompt.string_id) return own;
+  for (const NextTokenTable::Entry& entry : counts.Of(*prompt.string_id)) {
+    own.push_back({entry.token, static_cast<double>(entry.count)});
   }
-
-  // Valid until the next call.
-  std::span<const float> Of(std::uint64_t prompt) {
-    if (model_) return model_->Of(prompt);
-    const std::vector<double> own = OwnCounts(experiment_, prompt);
-    corpus_.assign(own.begin(), own.end());
-    return corpus_;
-  }
-
-  // The prompt's own next-token counts.
-  static std::vector<double> OwnCounts(Experiment& experiment, std::uint64_t prompt) {
-    std::vector<double> totals(experiment.Counts().vocabulary_size());
-    const std::optional<StringId>& string_id = experiment.set().prompts[prompt].string_id;
-    if (string_id) experiment.Counts().Add(*string_id, 1, totals);
-    return totals;
-  }
-
- private:
-  Experiment& experiment_;
-  std::shared_ptr<const PredictionsFile> model_;
-  std::vector<float> corpus_;
-};
+  return Normalize(std::move(own));
+}
 
 }  // namespace
 
-std::string_view Name(Reference reference) { return reference == Reference::kModel ? "model" : "corpus"; }
-
-Reference ReferenceOf(Experiment& experiment) {
-  const bool model = experiment.HasPredictions() || experiment.reader().catalog().Model();
-  return model ? Reference::kModel : Reference::kCorpus;
+ComparedDistribution::ComparedDistribution(std::span<const float> probabilities)
+    : probabilities_(probabilities), top_(TopTokens(probabilities, kLongestTopList)) {
+  for (const float probability : probabilities) sum_ += std::max(static_cast<double>(probability), 0.0);
 }
 
-double HellingerDistance(std::span<const double> p, std::span<const float> q) {
-  double p_sum = 0;
-  double q_sum = 0;
+double ComparedDistribution::HellingerDistance(std::span<const TokenValue> predicted) const {
+  double sum = 0;
   double affinity = 0;
-  for (std::size_t token = 0; token < p.size(); ++token) {
-    const double a = std::max(p[token], 0.0);
-    const double b = std::max(static_cast<double>(q[token]), 0.0);
-    p_sum += a;
-    q_sum += b;
+  for (const auto& [token, value] : predicted) {
+    const double a = std::max(value, 0.0);
+    const double b = std::max(static_cast<double>(probabilities_[token]), 0.0);
+    sum += a;
     affinity += std::sqrt(a * b);
   }
-  if (!(p_sum > 0) || !(q_sum > 0)) return 1;
-  return std::sqrt(std::max(0.0, 1 - affinity / std::sqrt(p_sum * q_sum)));
+  if (!(sum > 0) || !(sum_ > 0)) return 1;
+  return std::sqrt(std::max(0.0, 1 - affinity / std::sqrt(sum * sum_)));
 }
 
-void AgreementCounter::Add(std::span<const double> predicted, std::span<const float> model) {
-  ++samples_;
-  hellinger_sum_ += HellingerDistance(predicted, model);
+PromptAgreement ComparedDistribution::Compare(std::span<const TokenValue> predicted) const {
+  PromptAgreement agreement;
+  agreement.hellinger = HellingerDistance(predicted);
   const std::vector<TokenId> ours = TopTokens(predicted, kLongestTopList);
-  const std::vector<TokenId> theirs = TopTokens(model, kLongestTopList);
-  const std::size_t entries = std::min(ours.size(), theirs.size());
+  const std::size_t entries = std::min(ours.size(), top_.size());
   // Tokens that stand in one of the two lists only, so far.
   std::vector<TokenId> unmatched;
   const auto meet = [&](TokenId token) {
@@ -110,13 +85,24 @@ void AgreementCounter::Add(std::span<const double> predicted, std::span<const fl
     }
   };
   for (std::size_t n = 0; n < entries; ++n) {
-    if (ours[n] == theirs[n]) {
-      ++in_order_[n];
+    const auto bit = static_cast<std::uint16_t>(1U << n);
+    if (ours[n] == top_[n]) {
+      agreement.in_order |= bit;
     } else {
       meet(ours[n]);
-      meet(theirs[n]);
+      meet(top_[n]);
     }
-    if (unmatched.empty()) ++any_order_[n];
+    if (unmatched.empty()) agreement.any_order |= bit;
+  }
+  return agreement;
+}
+
+void AgreementCounter::Add(const PromptAgreement& agreement) {
+  ++samples_;
+  hellinger_sum_ += agreement.hellinger;
+  for (std::size_t n = 0; n < kLongestTopList; ++n) {
+    in_order_[n] += agreement.in_order >> n & 1U;
+    any_order_[n] += agreement.any_order >> n & 1U;
   }
 }
 
@@ -144,40 +130,46 @@ std::vector<NeighborNeed> NeedsOf(const Experiment& experiment, int blocks, std:
 
 std::vector<Agreement> Evaluate(Experiment& experiment, int blocks, std::span<const EvaluationRun> runs,
                                 RowRange prompts) {
-  ReferenceDistributions reference(experiment);
+  const ReferenceDistributions reference(experiment, ReferenceOf(experiment));
   for (const NeighborNeed& need : NeedsOf(experiment, blocks, runs)) experiment.Find(need);
+  const NextTokenTable& counts = experiment.Counts();
   const std::vector<Group> groups = GroupRuns(blocks, runs);
-  const std::uint64_t bytes = TermCount(blocks) * experiment.reader().vocabulary().size() * sizeof(double);
-  const std::uint64_t chunk = std::max<std::uint64_t>(kChunkBytes / bytes, 1);
-  std::vector<AgreementCounter> counters(runs.size());
-  experiment.progress().Begin("evaluate", prompts.size() * std::max<std::size_t>(groups.size(), 1), "prompts");
-  std::uint64_t done = 0;
+  std::vector<NeighborTotals> totals;
   for (const Group& group : groups) {
     const EvaluationRun& first = runs[group.runs.front()];
-    for (std::uint64_t begin = prompts.begin; begin < prompts.end; begin += chunk) {
-      const RowRange range{begin, std::min(begin + chunk, prompts.end)};
-      const TokenTotals totals = experiment.Totals(
-          first.request, first.scheme.kernel, blocks, [&](std::size_t term) { return group.wanted[term]; }, range);
-      for (const std::size_t run : group.runs) {
-        for (std::uint64_t prompt = range.begin; prompt < range.end; ++prompt) {
-          counters[run].Add(WeighTotals(runs[run].scheme.weights, totals.Of(prompt - range.begin)),
-                            reference.Of(prompt));
-        }
-      }
-      done += range.size();
-      experiment.progress().Advance(done, 0);
-    }
+    totals.push_back(experiment.Totals(first.request, first.scheme.kernel, blocks,
+                                       [&](std::size_t term) { return group.wanted[term]; }));
   }
   // The prompts' own counts are the same whatever the neighbors.
-  AgreementCounter prompt_only;
-  bool counted = false;
-  for (std::size_t run = 0; run < runs.size(); ++run) {
-    if (runs[run].scheme.kind != Scheme::Kind::kPromptOnly) continue;
-    for (std::uint64_t prompt = prompts.begin; !counted && prompt < prompts.end; ++prompt) {
-      prompt_only.Add(Normalize(ReferenceDistributions::OwnCounts(experiment, prompt)), reference.Of(prompt));
-    }
-    counted = true;
-    counters[run] = prompt_only;
+  const bool prompt_only =
+      std::ranges::any_of(runs, [](const EvaluationRun& run) { return run.scheme.kind == Scheme::Kind::kPromptOnly; });
+
+  std::vector<NeighborTotals::Room> rooms(static_cast<std::size_t>(reference.Workers(prompts)),
+                                          NeighborTotals::Room{TokenAccumulator(counts.vocabulary_size()), {}});
+  std::vector<AgreementCounter> counters(runs.size());
+  experiment.progress().Begin("evaluate", prompts.size(), "prompts");
+  for (std::uint64_t begin = prompts.begin; begin < prompts.end; begin += kChunk) {
+    const RowRange chunk{begin, std::min(begin + kChunk, prompts.end)};
+    std::vector<PromptAgreement> found(chunk.size() * runs.size());
+    reference.ForEach(chunk, [&](int worker, std::uint64_t prompt, std::span<const float> distribution) {
+      NeighborTotals::Room& room = rooms[static_cast<std::size_t>(worker)];
+      const ComparedDistribution compared(distribution);
+      PromptAgreement* agreements = found.data() + (prompt - begin) * runs.size();
+      for (std::size_t i = 0; i < groups.size(); ++i) {
+        const TokenTotals of_group = totals[i].Of(prompt, room);
+        for (const std::size_t run : groups[i].runs) {
+          agreements[run] = compared.Compare(WeighTotals(runs[run].scheme.weights, of_group, room.sums));
+        }
+      }
+      if (!prompt_only) return;
+      const PromptAgreement own = compared.Compare(OwnDistribution(counts, experiment.set().prompts[prompt]));
+      for (std::size_t run = 0; run < runs.size(); ++run) {
+        if (runs[run].scheme.kind == Scheme::Kind::kPromptOnly) agreements[run] = own;
+      }
+    });
+    // In the order of the prompts, so that sums do not depend on the threads.
+    for (std::size_t i = 0; i < found.size(); ++i) counters[i % runs.size()].Add(found[i]);
+    experiment.progress().Advance(chunk.end - prompts.begin, 0);
   }
   experiment.progress().End();
   std::vector<Agreement> agreements;

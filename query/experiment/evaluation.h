@@ -4,12 +4,13 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "query/experiment/experiment.h"
+#include "query/experiment/reference_distributions.h"
 #include "query/predict/neighbor_pool.h"
 #include "query/predict/scheme.h"
+#include "query/predict/token_values.h"
 #include "schema/site.h"
 
 namespace actkin {
@@ -26,11 +27,35 @@ struct Agreement {
   double hellinger_mean = 0;
 };
 
+// How one prediction agrees with the model's.
+struct PromptAgreement {
+  std::uint16_t in_order = 0;   // bit n - 1: as Agreement's top_n says
+  std::uint16_t any_order = 0;  // likewise top_n_any_order
+  double hellinger = 1;
+};
+
+// What predictions of one prompt are compared with; what all of them need of it is found once.
+class ComparedDistribution {
+ public:
+  // probabilities: a token each; outlive this object. Need not be divided by their sum.
+  explicit ComparedDistribution(std::span<const float> probabilities);
+
+  // predicted: a distribution, or empty, which agrees in nothing and is at distance 1.
+  PromptAgreement Compare(std::span<const TokenValue> predicted) const;
+  // sqrt(1 - sum of sqrt(p q)), over the whole vocabulary, in 0..1; values below 0 count as 0, and what remains is
+  // normalized. 1 where nothing remains of one of them.
+  double HellingerDistance(std::span<const TokenValue> predicted) const;
+
+ private:
+  std::span<const float> probabilities_;
+  double sum_ = 0;
+  std::vector<TokenId> top_;
+};
+
 // Adds up agreement over prompts.
 class AgreementCounter {
  public:
-  // predicted: the distribution, or empty, which agrees in nothing and is at distance 1. model: the model's own.
-  void Add(std::span<const double> predicted, std::span<const float> model);
+  void Add(const PromptAgreement& agreement);
   Agreement Finish() const;
 
  private:
@@ -40,21 +65,11 @@ class AgreementCounter {
   double hellinger_sum_ = 0;
 };
 
-// sqrt(1 - sum of sqrt(p q)), over the whole vocabulary, in 0..1; values below 0 count as 0, and what remains is
-// normalized. 1 where nothing remains of one of them.
-double HellingerDistance(std::span<const double> p, std::span<const float> q);
-
 // One line of an evaluation's table.
 struct EvaluationRun {
   Scheme scheme;
   PoolRequest request;  // with the bands that hold
 };
-
-// What predictions are compared with: the model's own where there is a model or its predictions are saved, else what
-// follows the prompts in the corpus.
-enum class Reference : std::uint8_t { kModel, kCorpus };
-std::string_view Name(Reference reference);
-Reference ReferenceOf(Experiment& experiment);
 
 // Everything that the runs need, of what one search answers the largest alone.
 std::vector<NeighborNeed> NeedsOf(const Experiment& experiment, int blocks, std::span<const EvaluationRun> runs);

@@ -171,15 +171,32 @@ PromptVectors& Experiment::Vectors() {
   return *vectors_;
 }
 
+template <typename File, typename Records>
+FileRow Experiment::Fill(const std::string& name, const std::string& what, std::uint64_t batch, Records& records,
+                         const std::function<void(RowRange prompts)>& produce) {
+  const std::uint64_t prompts = set_.prompts.size();
+  const std::uint64_t already = records.done();
+  progress_.Begin(what, prompts, "prompts");
+  progress_.Advance(already, already);
+  while (records.done() < prompts) {
+    produce({records.done(), std::min(records.done() + batch, prompts)});
+    progress_.Advance(records.done(), already);
+  }
+  progress_.End();
+  const std::uint64_t checksum = records.Finish();
+  const std::filesystem::path partial = ExperimentPartial(reader_.directory(), name);
+  if (File(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
+  return PublishExperiment(reader_.directory(), name, checksum);
+}
+
 void Experiment::SearchNeighbors(IndexReader& built, const NeighborNeed& need) {
   const auto& [site, metric, count, within] = need;
   const std::uint64_t k = count.value();
   const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
   Lock();
   const std::uint64_t prompts = set_.prompts.size();
-  const IndexDirectory& directory = reader_.directory();
   const std::string name = IndexDirectory::SavedNeighbors(set_.row.name, site, metric, k, within);
-  const std::filesystem::path partial = ExperimentPartial(directory, name);
+  const std::filesystem::path partial = ExperimentPartial(reader_.directory(), name);
   if (!std::filesystem::exists(partial)) RequireDisk(SavedNeighborsWriter::FileBytes(prompts, k));
   SearchRequest request;
   request.metric = metric;
@@ -187,25 +204,14 @@ void Experiment::SearchNeighbors(IndexReader& built, const NeighborNeed& need) {
   request.within = within;
   request.threads = threads_;
   SavedNeighborsWriter writer(partial, prompts, k);
-  const std::uint64_t already = writer.done();
-  const std::uint64_t batch = BatchFor(static_cast<double>(k));
-  progress_.Begin(DescribeSearch(site, metric, within), prompts, "prompts");
-  progress_.Advance(already, already);
-  while (writer.done() < prompts) {
-    const RowRange range{writer.done(), std::min(writer.done() + batch, prompts)};
-    const std::vector<float> queries = Vectors().Of(site, range, built);
-    std::vector<std::vector<SavedNeighbor>> found;
-    found.reserve(range.size());
-    for (const std::vector<Match>& matches : index->Search(queries, request)) found.push_back(Compact(matches));
-    writer.Write(found);
-    progress_.Advance(writer.done(), already);
-  }
-  progress_.End();
-  const std::uint64_t checksum = writer.Finish();
-  if (SavedNeighborsFile(partial).header_checksum() != checksum) {
-    Fail("{}: did not read back as written", partial.string());
-  }
-  const FileRow file = PublishExperiment(directory, name, checksum);
+  const FileRow file = Fill<SavedNeighborsFile>(
+      name, DescribeSearch(site, metric, within), BatchFor(static_cast<double>(k)), writer, [&](RowRange range) {
+        const std::vector<float> queries = Vectors().Of(site, range, built);
+        std::vector<std::vector<SavedNeighbor>> found;
+        found.reserve(range.size());
+        for (const std::vector<Match>& matches : index->Search(queries, request)) found.push_back(Compact(matches));
+        writer.Write(found);
+      });
   const std::int64_t id = SaveSet();
   Writer()->AddSavedNeighbors(id, {site, metric, k, within, file});
 }
@@ -214,92 +220,58 @@ void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
   const Site& site = need.site;
   const Metric metric = need.metric;
   const Band& within = need.within.value();
-  const std::uint64_t prompts = set_.prompts.size();
-  const IndexDirectory& directory = reader_.directory();
   const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
   const std::shared_ptr<const RowOrderFile> order = built.OpenRowOrder(site.t_i);
   const StringId first = FirstStringId(site.t_i + 1);
   Lock();
   const std::string name = IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within);
-  const std::filesystem::path partial = ExperimentPartial(directory, name);
   const BandRequest request{
       .metric = metric, .thresholds = ThresholdsOf(within, metric), .inverse_distance = true, .threads = threads_};
-  const std::size_t vocabulary = Counts().vocabulary_size();
-  BandTotalsWriter writer(partial, prompts, vocabulary);
-  const std::uint64_t already = writer.done();
-  progress_.Begin(DescribeSearch(site, metric, within), prompts, "prompts");
-  progress_.Advance(already, already);
-  while (writer.done() < prompts) {
-    const RowRange range{writer.done(), std::min(writer.done() + kBandBatch, prompts)};
-    const std::vector<float> queries = Vectors().Of(site, range, built);
-    const BandCounts counts = CountBands(*index, *order, first, Counts(), queries, request);
-    std::vector<BandTotalsWriter::Totals> totals(range.size());
-    for (std::size_t i = 0; i < totals.size(); ++i) {
-      totals[i].rows = counts.rows[i * counts.bands + counts.bands - 1];
-      const std::span<const std::uint32_t> none = counts.Of(i, counts.bands - 1);
-      const std::span<const double> inverse = counts.InverseOf(i, counts.bands - 1);
-      totals[i].values.assign(none.begin(), none.end());
-      totals[i].values.insert(totals[i].values.end(), inverse.begin(), inverse.end());
-    }
-    writer.Write(totals);
-    progress_.Advance(writer.done(), already);
-  }
-  progress_.End();
-  const std::uint64_t checksum = writer.Finish();
-  if (BandTotalsFile(partial).header_checksum() != checksum) {
-    Fail("{}: did not read back as written", partial.string());
-  }
-  const FileRow file = PublishExperiment(directory, name, checksum);
+  BandTotalsWriter writer(ExperimentPartial(reader_.directory(), name), set_.prompts.size(),
+                          Counts().vocabulary_size());
+  const FileRow file =
+      Fill<BandTotalsFile>(name, DescribeSearch(site, metric, within), kBandBatch, writer, [&](RowRange range) {
+        const std::vector<float> queries = Vectors().Of(site, range, built);
+        const BandCounts counts = CountBands(*index, *order, first, Counts(), queries, request);
+        std::vector<BandTotalsWriter::Totals> totals;
+        for (std::size_t i = 0; i < range.size(); ++i) {
+          totals.push_back({counts.rows[i * counts.bands + counts.bands - 1], counts.Of(i, counts.bands - 1)});
+        }
+        writer.Write(totals);
+      });
   const std::int64_t id = SaveSet();
   Writer()->AddSavedBandTotals(id, {site, metric, within, file});
 }
 
-bool Experiment::HasPredictions() {
-  const std::int64_t id = set_.row.prompt_set_id;
-  return id != 0 && ExperimentCatalog(reader_.catalog()).SavedPredictions(id).has_value();
-}
-
 std::shared_ptr<const PredictionsFile> Experiment::Predictions() {
-  const std::uint64_t prompts = set_.prompts.size();
-  const IndexDirectory& directory = reader_.directory();
+  const PromptForward& forward = reader_.Forward();
+  const auto embed = static_cast<std::size_t>(forward.shape().embed);
   const auto find = [&]() -> std::shared_ptr<const PredictionsFile> {
     if (set_.row.prompt_set_id == 0) return nullptr;
     const auto row = ExperimentCatalog(reader_.catalog()).SavedPredictions(set_.row.prompt_set_id);
     if (!row) return nullptr;
-    auto file = OpenCatalogued<PredictionsFile>(directory, *row, prompts);
-    if (file->vocabulary_size() != reader_.vocabulary().size()) {
-      Fail("{}: of another vocabulary", directory.Resolve(row->file).string());
+    auto file = OpenCatalogued<PredictionsFile>(reader_.directory(), *row, set_.prompts.size());
+    if (file->embed() != embed) {
+      Fail("{}: of a model of {} dimensions, expected {}", reader_.directory().Resolve(row->file).string(),
+           file->embed(), embed);
     }
     return file;
   };
   if (std::shared_ptr<const PredictionsFile> file = find()) return file;
-  const PromptForward& forward = reader_.Forward();
   Lock();
   const std::string name = IndexDirectory::SavedPredictions(set_.row.name);
-  const std::filesystem::path partial = ExperimentPartial(directory, name);
-  const std::size_t vocabulary = reader_.vocabulary().size();
-  PredictionsWriter writer(partial, prompts, vocabulary);
-  const std::uint64_t already = writer.done();
-  progress_.Begin("the model's predictions", prompts, "prompts");
-  progress_.Advance(already, already);
-  while (writer.done() < prompts) {
-    const RowRange range{writer.done(), std::min(writer.done() + kPredictionBatch, prompts)};
-    std::vector<float> probabilities(range.size() * vocabulary);
-    ForEachPiece(range, kPiece, UsefulThreads(range, kPiece, threads_), [&](int, RowRange piece) {
-      for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
-        std::ranges::copy(forward.NextTokenProbabilities(set_.prompts[i].tokens),
-                          probabilities.begin() + static_cast<std::ptrdiff_t>((i - range.begin) * vocabulary));
-      }
-    });
-    writer.Write(probabilities);
-    progress_.Advance(writer.done(), already);
-  }
-  progress_.End();
-  const std::uint64_t checksum = writer.Finish();
-  if (PredictionsFile(partial).header_checksum() != checksum) {
-    Fail("{}: did not read back as written", partial.string());
-  }
-  const FileRow file = PublishExperiment(directory, name, checksum);
+  PredictionsWriter writer(ExperimentPartial(reader_.directory(), name), set_.prompts.size(), embed);
+  const FileRow file =
+      Fill<PredictionsFile>(name, "the model's predictions", kPredictionBatch, writer, [&](RowRange range) {
+        std::vector<float> before(range.size() * embed);
+        ForEachPiece(range, kPiece, UsefulThreads(range, kPiece, threads_), [&](int, RowRange piece) {
+          for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
+            std::ranges::copy(forward.BeforeUnembedding(set_.prompts[i].tokens),
+                              before.begin() + static_cast<std::ptrdiff_t>((i - range.begin) * embed));
+          }
+        });
+        writer.Write(before);
+      });
   const std::int64_t id = SaveSet();
   Writer()->AddSavedPredictions(id, file);
   return find();
@@ -323,12 +295,12 @@ std::vector<Site> Experiment::SitesOf(const PoolRequest& request, const Term& te
   return {{Stream::kEmbedding, 0, set_.row.length - 1}};
 }
 
-std::vector<Experiment::Source> Experiment::SourcesOf(const PoolRequest& request, std::size_t number, int blocks) {
-  std::vector<Source> sources;
+std::vector<NeighborTotals::Source> Experiment::SourcesOf(const PoolRequest& request, std::size_t number, int blocks) {
+  std::vector<NeighborTotals::Source> sources;
   const std::optional<Band>& within = request.BandOf(number);
   for (const Site& site : SitesOf(request, TermAt(number, blocks))) {
     const std::optional<std::uint64_t> k = CountIn(request, number, site);
-    Source& source = sources.emplace_back();
+    NeighborTotals::Source& source = sources.emplace_back();
     source.first_string_id = FirstStringId(site.t_i + 1);
     if (k) {
       source.lists = Neighbors(site, request.metric, *k, within);
@@ -339,38 +311,13 @@ std::vector<Experiment::Source> Experiment::SourcesOf(const PoolRequest& request
   return sources;
 }
 
-TokenTotals Experiment::Totals(const PoolRequest& request, Kernel kernel, int blocks,
-                               const std::function<bool(std::size_t term)>& wanted, RowRange prompts) {
-  const NextTokenCounts& counts = Counts();
-  std::vector<std::vector<Source>> sources(TermCount(blocks));
+NeighborTotals Experiment::Totals(const PoolRequest& request, Kernel kernel, int blocks,
+                                  const std::function<bool(std::size_t term)>& wanted) {
+  std::vector<std::vector<NeighborTotals::Source>> sources(TermCount(blocks));
   for (std::size_t term = 0; term < sources.size(); ++term) {
     if (wanted(term)) sources[term] = SourcesOf(request, term, blocks);
   }
-  TokenTotals totals(prompts.size(), sources.size(), counts.vocabulary_size());
-  const int workers = UsefulThreads(prompts, kPiece, threads_);
-  std::vector<std::vector<PooledNeighbor>> pools(static_cast<std::size_t>(workers));
-  ForEachPiece(prompts, kPiece, workers, [&](int worker, RowRange piece) {
-    std::vector<PooledNeighbor>& pool = pools[static_cast<std::size_t>(worker)];
-    for (std::uint64_t prompt = piece.begin; prompt < piece.end; ++prompt) {
-      for (std::size_t term = 0; term < sources.size(); ++term) {
-        const std::span<double> sums = totals.Of(prompt - prompts.begin, term);
-        pool.clear();
-        for (const Source& source : sources[term]) {
-          if (source.totals) {
-            const auto of_band = source.totals->Of(prompt, static_cast<std::size_t>(kernel));
-            for (std::size_t token = 0; token < sums.size(); ++token) sums[token] += of_band[token];
-          } else {
-            for (const SavedNeighbor& neighbor : source.lists->Of(prompt)) {
-              pool.push_back({source.first_string_id + neighbor.ordinal, neighbor.distance});
-            }
-          }
-        }
-        SelectFromPool(request.metric, request.merge, request.CountOf(term), pool);
-        AddNeighbors(pool, kernel, counts, sums);
-      }
-    }
-  });
-  return totals;
+  return NeighborTotals(request, kernel, Counts(), std::move(sources));
 }
 
 std::vector<NeighborNeed> CombineNeeds(std::vector<NeighborNeed> needs) {

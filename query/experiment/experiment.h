@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "query/experiment/neighbor_totals.h"
 #include "query/predict/neighbor_pool.h"
 #include "query/predict/next_token_counts.h"
 #include "query/predict/saved_neighbor_lists.h"
 #include "query/predict/scheme.h"
-#include "query/predict/token_totals.h"
 #include "query/reader/index_reader.h"
 #include "query/reader/prompt_set.h"
 #include "query/reader/prompt_vectors.h"
@@ -68,14 +68,14 @@ class Experiment {
   SavedNeighborLists Neighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within);
   std::shared_ptr<const BandTotalsFile> BandTotals(const Site& site, Metric metric, const Band& within);
 
-  // The model's own distributions. Throws Error (usage) when the directory has no model and none are saved.
+  // What the model's own distributions are made of; found first where that is not done. Throws Error (usage) when the
+  // directory has no model.
   std::shared_ptr<const PredictionsFile> Predictions();
-  bool HasPredictions();
 
-  // What a request's neighbors add up to, of the prompts [prompts.begin, prompts.end), for the terms that `wanted` is
-  // true for; the others are zero. REQUIRES: terms are those of `blocks` blocks.
-  TokenTotals Totals(const PoolRequest& request, Kernel kernel, int blocks,
-                     const std::function<bool(std::size_t term)>& wanted, RowRange prompts);
+  // What a request's neighbors add up to, for the terms that `wanted` is true for; the others are zero. Neighbors are
+  // found first where that is not done. REQUIRES: terms are those of `blocks` blocks. This object outlives the result.
+  NeighborTotals Totals(const PoolRequest& request, Kernel kernel, int blocks,
+                        const std::function<bool(std::size_t term)>& wanted);
 
   // Next-token counts of all strings, in memory.
   const NextTokenTable& Counts();
@@ -101,13 +101,12 @@ class Experiment {
   StringId FirstStringId(int length) const;
   void RequireDisk(std::uint64_t bytes) const;
 
-  // What a term's neighbors come from, one a site.
-  struct Source {
-    StringId first_string_id = 0;
-    std::optional<SavedNeighborLists> lists;
-    std::shared_ptr<const BandTotalsFile> totals;  // where there are no lists
-  };
-  std::vector<Source> SourcesOf(const PoolRequest& request, std::size_t term, int blocks);
+  std::vector<NeighborTotals::Source> SourcesOf(const PoolRequest& request, std::size_t term, int blocks);
+  // Fills a file of records of prompts under partial/ and gives it its name: produce(prompts) writes the next so many.
+  // A run that was killed goes on where it was.
+  template <typename File, typename Records>
+  FileRow Fill(const std::string& name, const std::string& what, std::uint64_t batch, Records& records,
+               const std::function<void(RowRange prompts)>& produce);
 
   IndexReader& reader_;
   PromptSet set_;

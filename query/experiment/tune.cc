@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "query/experiment/band_tuner.h"
+#include "query/experiment/reference_distributions.h"
 #include "query/predict/band_counts.h"
 #include "query/predict/token_totals.h"
 #include "query/reader/prompt_vectors.h"
@@ -27,27 +28,57 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{3} << 30;
 constexpr int kDegrees = 2;
 constexpr double kDecimals = 1e4;
 
+// How often a token follows the rows of a band.
+struct TokenCount {
+  TokenId token = 0;
+  std::uint32_t count = 0;
+};
+static_assert(sizeof(TokenCount) == 8);
+
 // The next-token counts of one site's rows by similarity, for every prompt: a prompt record file of kind kBandCounts
-// under partial/. Numbers: bands, vocabulary size. A record: bands x vocabulary uint32, and four bytes of zeros where
-// that is odd.
+// under partial/. Numbers: bands, vocabulary size. A record: for each band how many counts all bands up to it have, of
+// all prompts up to this one (uint64). Lists: the counts of each band, tokens ascending.
 class CountsFile {
  public:
   CountsFile(const std::filesystem::path& path, std::size_t bands, std::size_t vocabulary)
-      : file_(path, FileKind::kBandCounts), numbers_(bands * vocabulary) {
-    if (file_.number(0) != bands || file_.number(1) != vocabulary || file_.record_bytes() != RecordBytes(numbers_)) {
+      : file_(path, FileKind::kBandCounts), bands_(bands), vocabulary_(vocabulary) {
+    if (file_.number(0) != bands || file_.number(1) != vocabulary || file_.record_bytes() != RecordBytes(bands)) {
       Fail("{}: of other bands: remove it", path.string());
     }
+    counts_ = {reinterpret_cast<const TokenCount*>(file_.lists().data()), file_.lists().size() / sizeof(TokenCount)};
   }
 
-  static std::uint64_t RecordBytes(std::uint64_t numbers) { return (numbers + 1) / 2 * 8; }
-  const std::uint32_t* Of(std::uint64_t prompt) const {
-    return reinterpret_cast<const std::uint32_t*>(file_.Record(prompt).data());
+  static std::uint64_t RecordBytes(std::size_t bands) { return bands * sizeof(std::uint64_t); }
+  // Of one band, or from the first to it. Throws Error when the file is damaged.
+  std::span<const TokenCount> Of(std::uint64_t prompt, std::size_t band) const {
+    const std::size_t begin = band > 0 ? End(prompt, band - 1) : Begin(prompt);
+    return Checked(begin, End(prompt, band));
+  }
+  std::span<const TokenCount> UpTo(std::uint64_t prompt, std::size_t band) const {
+    return Checked(Begin(prompt), End(prompt, band));
   }
   void VerifyBytes() const { file_.VerifyBytes(); }
 
  private:
+  std::size_t End(std::uint64_t prompt, std::size_t band) const {
+    std::uint64_t end = 0;
+    std::memcpy(&end, file_.Record(prompt).data() + band * sizeof(end), sizeof(end));
+    return end;
+  }
+  std::size_t Begin(std::uint64_t prompt) const { return prompt > 0 ? End(prompt - 1, bands_ - 1) : 0; }
+  std::span<const TokenCount> Checked(std::size_t begin, std::size_t end) const {
+    if (begin > end || end > counts_.size()) FailDamaged("{}: damaged: remove it", file_.path().string());
+    const std::span<const TokenCount> counts = counts_.subspan(begin, end - begin);
+    for (const TokenCount& count : counts) {
+      if (count.token >= vocabulary_) FailDamaged("{}: damaged: remove it", file_.path().string());
+    }
+    return counts;
+  }
+
   PromptRecordFile file_;
-  std::size_t numbers_;
+  std::size_t bands_;
+  std::size_t vocabulary_;
+  std::span<const TokenCount> counts_;
 };
 
 class Tuning {
@@ -67,10 +98,13 @@ class Tuning {
 
   TuneResult Run() {
     CheckRequest();
-    predictions_ = experiment_.Predictions();
+    reference_.emplace(experiment_, Reference::kModel);
     experiment_.Lock();
     for (const std::size_t term : terms_) {
-      for (const Site& site : SitesOf(term)) files_[site] = WriteCounts(site);
+      for (const Site& site : SitesOf(term)) {
+        files_[site] = WriteCounts(site);
+        RequireMemory(FloatsOf(opened_[term].emplace_back(files_[site], thresholds_.size(), vocabulary_)));
+      }
     }
     const std::vector<TunedSource> sources = Search();
     TuneResult result;
@@ -108,14 +142,34 @@ class Tuning {
     for (const std::size_t term : terms_) std::ranges::copy(SitesOf(term), std::back_inserter(sites));
     reader_.RequireSites(sites);
     for (const Site& site : sites) reader_.OpenIndex(site);  // damage is found before the work begins
-    const std::uint64_t bytes =
-        TuningData::Bytes(request_.training_prompts, terms_.size(), thresholds_.size(), vocabulary_);
-    if (bytes > kMostBytes) {
-      FailUsage(
-          "{} prompts to search with need {:.1f} GB of memory, at most {:.1f} are taken: give a smaller --sample, "
-          "or fewer --streams",
-          request_.training_prompts, static_cast<double>(bytes) / 1e9, static_cast<double>(kMostBytes) / 1e9);
+  }
+
+  // What follows any row within the last threshold.
+  void Mark(const CountsFile& file, std::uint64_t prompt, TokenAccumulator& seen) const {
+    for (const TokenCount& count : file.UpTo(prompt, thresholds_.size() - 1)) seen.Add(count.token, 1);
+  }
+
+  // What the search for bands takes at least, as this file alone tells.
+  std::uint64_t FloatsOf(const CountsFile& file) const {
+    std::uint64_t tokens = 0;
+    TokenAccumulator seen(vocabulary_);
+    std::vector<TokenValue> own;
+    for (std::uint64_t prompt = 0; prompt < request_.training_prompts; ++prompt) {
+      Mark(file, prompt, seen);
+      own.clear();
+      seen.Take(own);
+      tokens += own.size();
     }
+    return tokens * terms_.size() * thresholds_.size();
+  }
+
+  void RequireMemory(std::uint64_t floats) const {
+    const std::uint64_t bytes = floats * sizeof(float);
+    if (bytes <= kMostBytes) return;
+    FailUsage(
+        "{} prompts to search with need {:.1f} GB of memory or more, at most {:.1f} are taken: give a smaller "
+        "--sample, or fewer --streams",
+        request_.training_prompts, static_cast<double>(bytes) / 1e9, static_cast<double>(kMostBytes) / 1e9);
   }
 
   StringId FirstStringId(const Site& site) const {
@@ -135,15 +189,15 @@ class Tuning {
     const std::filesystem::path path = ExperimentPartial(reader_.directory(), FileName(site));
     if (IsWhole(path)) return path;
     const std::uint64_t prompts = experiment_.set().prompts.size();
-    const std::uint64_t numbers = thresholds_.size() * vocabulary_;
+    const std::size_t bands = thresholds_.size();
     const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
     const std::shared_ptr<const RowOrderFile> order = reader_.OpenRowOrder(site.t_i);
     const BandRequest request{.metric = Metric::kCosine,
                               .thresholds = thresholds_,
                               .inverse_distance = false,
                               .threads = experiment_.threads()};
-    PromptRecordWriter writer(path, FileKind::kBandCounts, prompts, CountsFile::RecordBytes(numbers),
-                              {thresholds_.size(), vocabulary_});
+    PromptRecordWriter writer(path, FileKind::kBandCounts, prompts, CountsFile::RecordBytes(bands),
+                              {bands, vocabulary_});
     const std::uint64_t already = writer.done();
     experiment_.progress().Begin(Describe(site), prompts, "prompts");
     experiment_.progress().Advance(already, already);
@@ -151,12 +205,13 @@ class Tuning {
       const RowRange range{writer.done(), std::min(writer.done() + kBatch, prompts)};
       const BandCounts counts =
           CountBands(*index, *order, FirstStringId(site), experiment_.Counts(), vectors_.Of(site, range), request);
-      std::vector<std::byte> records(range.size() * CountsFile::RecordBytes(numbers));
-      for (std::uint64_t i = 0; i < range.size(); ++i) {
-        std::memcpy(records.data() + i * CountsFile::RecordBytes(numbers), counts.counts.data() + i * numbers,
-                    numbers * sizeof(std::uint32_t));
+      std::vector<std::uint64_t> ends;
+      std::vector<TokenCount> lists;
+      for (std::size_t i = 0; i < range.size() * bands; ++i) {
+        for (const BandTotal& total : counts.Of(i / bands, i % bands)) lists.push_back({total.token, total.count});
+        ends.push_back(writer.list_bytes() / sizeof(TokenCount) + lists.size());
       }
-      writer.Write(records);
+      writer.Write(std::as_bytes(std::span(ends)), std::as_bytes(std::span(lists)));
       experiment_.progress().Advance(writer.done(), already);
     }
     experiment_.progress().End();
@@ -174,35 +229,54 @@ class Tuning {
     }
   }
 
-  // The next-token counts of a term's rows at each threshold, for a prompt: thresholds x vocabulary.
-  void AddCounts(std::size_t term, std::uint64_t prompt, std::span<float> counts) const {
-    std::ranges::fill(counts, 0.0F);
-    for (const CountsFile& file : opened_.at(term)) {
-      const std::uint32_t* of_bands = file.Of(prompt);
-      for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += static_cast<float>(of_bands[i]);
+  // A prompt's counts. tokens: its own; places: room for a number of each token.
+  void FillCounts(std::uint64_t prompt, std::span<const TokenId> tokens, std::span<std::uint32_t> places,
+                  float* counts) const {
+    for (std::size_t i = 0; i < tokens.size(); ++i) places[tokens[i]] = static_cast<std::uint32_t>(i);
+    const std::size_t numbers = thresholds_.size() * tokens.size();
+    for (const std::size_t term : terms_) {
+      for (const CountsFile& file : opened_.at(term)) {
+        for (std::size_t band = 0; band < thresholds_.size(); ++band) {
+          for (const TokenCount& count : file.Of(prompt, band)) {
+            counts[band * tokens.size() + places[count.token]] += static_cast<float>(count.count);
+          }
+        }
+      }
+      for (std::size_t i = tokens.size(); i < numbers; ++i) counts[i] += counts[i - tokens.size()];
+      counts += numbers;
     }
-    for (std::size_t i = vocabulary_; i < counts.size(); ++i) counts[i] += counts[i - vocabulary_];
   }
 
   std::vector<TunedSource> Search() {
-    for (const std::size_t term : terms_) {
-      for (const Site& site : SitesOf(term))
-        opened_[term].emplace_back(files_.at(site), thresholds_.size(), vocabulary_);
-    }
     const std::uint64_t prompts = request_.training_prompts;
-    const std::size_t numbers = thresholds_.size() * vocabulary_;
-    TuningData data{prompts, terms_.size(), thresholds_.size(), vocabulary_, {}, {}};
-    data.counts.resize(terms_.size() * prompts * numbers);
-    for (std::size_t source = 0; source < terms_.size(); ++source) {
-      for (std::uint64_t prompt = 0; prompt < prompts; ++prompt) {
-        AddCounts(terms_[source], prompt,
-                  std::span(data.counts).subspan((source * prompts + prompt) * numbers, numbers));
-      }
-    }
+    TuningData data;
+    data.prompts = prompts;
+    data.sources = terms_.size();
+    data.thresholds = thresholds_.size();
+    TokenAccumulator seen(vocabulary_);
+    std::vector<TokenId> tokens;  // of all prompts
     for (std::uint64_t prompt = 0; prompt < prompts; ++prompt) {
-      const std::span<const float> own = predictions_->Of(prompt);
-      data.targets.insert(data.targets.end(), own.begin(), own.end());
+      for (const auto& [term, files] : opened_) {
+        for (const CountsFile& file : files) Mark(file, prompt, seen);
+      }
+      std::vector<TokenValue> own;
+      seen.Take(own);
+      for (const TokenValue& token : own) tokens.push_back(token.token);
+      data.begins.push_back(tokens.size());
     }
+    RequireMemory(data.CountsBegin(prompts));
+    data.counts.resize(data.CountsBegin(prompts));
+    std::vector<std::uint32_t> places(vocabulary_);
+    for (std::uint64_t prompt = 0; prompt < prompts; ++prompt) {
+      FillCounts(prompt, std::span(tokens).subspan(data.begins[prompt], data.TokenCount(prompt)), places,
+                 data.counts.data() + data.CountsBegin(prompt));
+    }
+    data.targets.resize(tokens.size());
+    reference_->ForEach({0, prompts}, [&](int, std::uint64_t prompt, std::span<const float> distribution) {
+      for (std::size_t i = data.begins[prompt]; i < data.begins[prompt + 1]; ++i) {
+        data.targets[i] = distribution[tokens[i]];
+      }
+    });
     BandTuner tuner(data, experiment_.threads());
     experiment_.progress().Begin("bands and weights", BandTuner::kMostRounds * (terms_.size() + 1), "steps");
     std::vector<TunedSource> sources = tuner.Search({}, [&](std::uint64_t step, std::uint64_t, double mean) {
@@ -230,19 +304,26 @@ class Tuning {
   }
 
   Agreement Measure(const std::vector<TunedSource>& sources, RowRange prompts) const {
-    AgreementCounter counter;
-    std::vector<float> counts(thresholds_.size() * vocabulary_);
-    std::vector<double> totals(vocabulary_);
-    for (std::uint64_t prompt = prompts.begin; prompt < prompts.end; ++prompt) {
-      std::ranges::fill(totals, 0);
+    std::vector<double> weights;
+    for (const TunedSource& source : sources) weights.push_back(source.weight);
+    std::vector<PromptAgreement> found(prompts.size());
+    std::vector<TokenAccumulator> rooms(static_cast<std::size_t>(reference_->Workers(prompts)),
+                                        TokenAccumulator(vocabulary_));
+    reference_->ForEach(prompts, [&](int worker, std::uint64_t prompt, std::span<const float> distribution) {
+      TokenAccumulator& sums = rooms[static_cast<std::size_t>(worker)];
+      TokenTotals totals;
       for (std::size_t source = 0; source < terms_.size(); ++source) {
-        if (sources[source].weight == 0) continue;
-        AddCounts(terms_[source], prompt, counts);
-        const float* own = counts.data() + sources[source].threshold * vocabulary_;
-        for (std::size_t token = 0; token < vocabulary_; ++token) totals[token] += sources[source].weight * own[token];
+        for (const CountsFile& file : opened_.at(terms_[source])) {
+          for (const TokenCount& count : file.UpTo(prompt, sources[source].threshold)) {
+            sums.Add(count.token, count.count);
+          }
+        }
+        totals.AddTerm(sums);
       }
-      counter.Add(Normalize(totals), predictions_->Of(prompt));
-    }
+      found[prompt - prompts.begin] = ComparedDistribution(distribution).Compare(WeighTotals(weights, totals, sums));
+    });
+    AgreementCounter counter;
+    for (const PromptAgreement& agreement : found) counter.Add(agreement);
     return counter.Finish();
   }
 
@@ -254,7 +335,7 @@ class Tuning {
   const std::size_t vocabulary_;
   PromptVectors vectors_;
   std::vector<std::size_t> terms_;
-  std::shared_ptr<const PredictionsFile> predictions_;
+  std::optional<ReferenceDistributions> reference_;
   std::map<Site, std::filesystem::path> files_;
   std::map<std::size_t, std::vector<CountsFile>> opened_;  // by term
 };

@@ -1,6 +1,7 @@
 #include "query/predict/band_counts.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -17,8 +18,9 @@ namespace {
 using Entries = std::span<const NextTokenTable::Entry>;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// Queries that pass over the rows together.
+// Queries that pass over the rows together, while their sums take so many bytes a thread.
 constexpr std::size_t kGroup = 256;
+constexpr std::size_t kSumBytes = std::size_t{64} << 20;
 constexpr std::size_t kMostBands = 250;
 constexpr std::size_t kCells = 4096;
 // At a similarity near -1 the rounding of a scan moves 1 / (1 + similarity) far: there the exact one is taken.
@@ -131,6 +133,11 @@ struct Sums {
   }
 };
 
+std::size_t GroupSize(std::size_t bands, std::size_t vocabulary, bool with_inverse) {
+  const std::size_t bytes = bands * vocabulary * (sizeof(std::uint32_t) + (with_inverse ? sizeof(std::uint64_t) : 0));
+  return std::bit_floor(std::clamp<std::size_t>(kSumBytes / bytes, 1, kGroup));
+}
+
 // The largest power of two by which inverse distances may be multiplied so that 64 bits hold every sum of them.
 double InverseScale(const BandRequest& request, std::uint64_t occurrences) {
   const double farthest = request.metric == Metric::kL2 ? 0 : std::max(request.thresholds.back(), -1.0);
@@ -146,7 +153,7 @@ class BandCounter {
     if (request.inverse_distance) scale_ = InverseScale(request, next_tokens.total());
   }
 
-  // Sums for each of at most kGroup queries: bands (x vocabulary) numbers a query.
+  // Sums for each of a group of queries: bands (x vocabulary) numbers a query.
   void CountGroup(std::span<const float> queries, Sums& sums) {
     const std::unique_ptr<RowScan> scan = index_.NewScan(queries, request_.metric);
     const BandFinder finder(request_, scan->bounds());
@@ -244,20 +251,25 @@ BandCounts CountBands(const SiteIndex& index, const RowOrderFile& order, StringI
                       const std::function<void(std::uint64_t)>& report) {
   CheckThresholds(request);
   const std::size_t query_count = queries.size() / index.dimension();
-  BandCounts result{request.thresholds.size(), next_tokens.vocabulary_size(), {}, {}, {}};
-  const std::size_t numbers = query_count * result.bands * result.vocabulary_size;
+  const std::size_t vocabulary = next_tokens.vocabulary_size();
+  BandCounts result{request.thresholds.size(), {}, {}, {}};
   result.rows.reserve(query_count * result.bands);
-  result.counts.reserve(numbers);
-  if (request.inverse_distance) result.inverse_distances.reserve(numbers);
+  result.ends.reserve(query_count * result.bands);
+  const std::size_t group = GroupSize(result.bands, vocabulary, request.inverse_distance);
   BandCounter counter(index, order, first, next_tokens, request);
   Sums sums;
-  for (std::size_t begin = 0; begin < query_count; begin += kGroup) {
-    const std::size_t count = std::min(kGroup, query_count - begin);
+  for (std::size_t begin = 0; begin < query_count; begin += group) {
+    const std::size_t count = std::min(group, query_count - begin);
     counter.CountGroup(queries.subspan(begin * index.dimension(), count * index.dimension()), sums);
     result.rows.insert(result.rows.end(), sums.rows.begin(), sums.rows.end());
-    result.counts.insert(result.counts.end(), sums.counts.begin(), sums.counts.end());
-    for (const std::uint64_t sum : sums.inverse) {
-      result.inverse_distances.push_back(static_cast<double>(sum) / counter.scale());
+    for (std::size_t at = 0; at < sums.counts.size(); at += vocabulary) {
+      for (std::size_t token = 0; token < vocabulary; ++token) {
+        if (sums.counts[at + token] == 0) continue;
+        const double inverse =
+            request.inverse_distance ? static_cast<double>(sums.inverse[at + token]) / counter.scale() : 0;
+        result.totals.push_back({static_cast<TokenId>(token), sums.counts[at + token], inverse});
+      }
+      result.ends.push_back(result.totals.size());
     }
     report(begin + count);
   }

@@ -12,6 +12,7 @@
 #include "schema/band.h"
 #include "schema/site.h"
 #include "storage/formats/row_order_file.h"
+#include "storage/formats/saved_neighbors_file.h"
 
 namespace actkin {
 
@@ -28,17 +29,15 @@ struct BandRequest {
 // What came next after the rows of a site, by how near they are to each of some queries.
 struct BandCounts {
   std::size_t bands = 0;
-  std::size_t vocabulary_size = 0;
-  std::vector<std::uint32_t> rows;    // queries x bands
-  std::vector<std::uint32_t> counts;  // queries x bands x vocabulary: next-token counts, summed over the band's rows
-  std::vector<double>
-      inverse_distances;  // likewise, each row's times KernelValue(kInverseDistance); empty unless asked
+  std::vector<std::uint32_t> rows;  // queries x bands
+  std::vector<std::size_t> ends;    // queries x bands: where each band's totals end
+  // The tokens that follow the band's rows, ascending; inverse distances are 0 unless asked for.
+  std::vector<BandTotal> totals;
 
-  std::span<const std::uint32_t> Of(std::size_t query, std::size_t band) const {
-    return std::span(counts).subspan((query * bands + band) * vocabulary_size, vocabulary_size);
-  }
-  std::span<const double> InverseOf(std::size_t query, std::size_t band) const {
-    return std::span(inverse_distances).subspan((query * bands + band) * vocabulary_size, vocabulary_size);
+  std::span<const BandTotal> Of(std::size_t query, std::size_t band) const {
+    const std::size_t place = query * bands + band;
+    const std::size_t begin = place == 0 ? 0 : ends[place - 1];
+    return std::span(totals).subspan(begin, ends[place] - begin);
   }
 };
 
@@ -49,8 +48,9 @@ std::vector<double> ThresholdsOf(const Band& within, Metric metric);
 // thousands of rows cost little more than empty ones. Which band a row is in is exact, as SiteIndex::Search is: where
 // the scan leaves it in doubt, the distance is computed in double precision. The result does not depend on the threads.
 // queries: count x dimension; order: of the site's rows; first: the id of the site's first string. `report` is told how
-// many queries are done. Memory: the result, and for each thread 4 bytes (12 with inverse distances) x bands x
-// vocabulary x 256. Throws Error (usage) when the thresholds are not as said, or the index keeps no rows.
+// many queries are done. Memory: the result, and for each thread and once more 4 bytes (12 with inverse distances) x
+// bands x vocabulary x queries that pass together: 256, or fewer so that this is at most 64 MB, but at least one.
+// Throws Error (usage) when the thresholds are not as said, or the index keeps no rows.
 BandCounts CountBands(
     const SiteIndex& index, const RowOrderFile& order, StringId first, const NextTokenTable& next_tokens,
     std::span<const float> queries, const BandRequest& request,

@@ -5,9 +5,10 @@
 #include "schema/error.h"
 
 namespace actkin {
-void CatalogNextTokenCounts::Add(StringId string_id, double factor, std::span<double> totals) const {
+
+void CatalogNextTokenCounts::Add(StringId string_id, double factor, TokenAccumulator& totals) const {
   for (const NextTokenCount& next : catalog_.NextTokens(string_id)) {
-    totals[next.token_id] += factor * static_cast<double>(next.count);
+    totals.Add(next.token_id, factor * static_cast<double>(next.count));
   }
 }
 
@@ -39,8 +40,8 @@ std::span<const NextTokenTable::Entry> NextTokenTable::Of(StringId string_id) co
   return std::span(entries_).subspan(begins_[place], begins_[place + 1] - begins_[place]);
 }
 
-void NextTokenTable::Add(StringId string_id, double factor, std::span<double> totals) const {
-  for (const Entry& entry : Of(string_id)) totals[entry.token] += factor * entry.count;
+void NextTokenTable::Add(StringId string_id, double factor, TokenAccumulator& totals) const {
+  for (const Entry& entry : Of(string_id)) totals.Add(entry.token, factor * entry.count);
 }
 
 }  // namespace actkin

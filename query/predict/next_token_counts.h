@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "query/predict/token_values.h"
 #include "schema/site.h"
 #include "storage/catalog/catalog.h"
 
@@ -16,9 +17,9 @@ class NextTokenCounts {
   virtual ~NextTokenCounts() = default;
 
   virtual std::size_t vocabulary_size() const = 0;
-  // totals[token] += factor * count, for every token that follows the string. totals: vocabulary_size() numbers. Throws
-  // Error when there is no such string, or where the catalog is damaged.
-  virtual void Add(StringId string_id, double factor, std::span<double> totals) const = 0;
+  // Adds factor * count, for every token that follows the string. Throws Error when there is no such string, or where
+  // the catalog is damaged. REQUIRES: the totals are over vocabulary_size() tokens.
+  virtual void Add(StringId string_id, double factor, TokenAccumulator& totals) const = 0;
 };
 
 // By a look-up in the catalog for each string: for single prompts. The thread of the catalog alone.
@@ -28,7 +29,7 @@ class CatalogNextTokenCounts : public NextTokenCounts {
       : catalog_(catalog), vocabulary_size_(vocabulary_size) {}
 
   std::size_t vocabulary_size() const override { return vocabulary_size_; }
-  void Add(StringId string_id, double factor, std::span<double> totals) const override;
+  void Add(StringId string_id, double factor, TokenAccumulator& totals) const override;
 
  private:
   Catalog& catalog_;
@@ -48,7 +49,7 @@ class NextTokenTable : public NextTokenCounts {
   NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, int min_length, int max_length);
 
   std::size_t vocabulary_size() const override { return vocabulary_size_; }
-  void Add(StringId string_id, double factor, std::span<double> totals) const override;
+  void Add(StringId string_id, double factor, TokenAccumulator& totals) const override;
   // What follows the string, by token. Throws Error when it is not of those lengths.
   std::span<const Entry> Of(StringId string_id) const;
   // All counts together.

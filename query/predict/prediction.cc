@@ -18,8 +18,10 @@ void PredictFromPrompt(const Prompt& prompt, const NextTokenCounts& counts, Pred
         fmt::format("prompt {} is not in the corpus: nothing is known to follow it", Quote(prompt.text)));
     return;
   }
-  std::vector<double> totals(counts.vocabulary_size());
-  counts.Add(*prompt.string_id, 1, totals);
+  TokenAccumulator sums(counts.vocabulary_size());
+  counts.Add(*prompt.string_id, 1, sums);
+  std::vector<TokenValue> totals;
+  sums.Take(totals);
   prediction.probabilities = Normalize(std::move(totals));
   if (prediction.probabilities.empty()) {
     prediction.notes.push_back(
@@ -29,15 +31,18 @@ void PredictFromPrompt(const Prompt& prompt, const NextTokenCounts& counts, Pred
 
 void PredictFromNeighbors(const TermNeighbors& found, const NextTokenCounts& counts, Prediction& prediction) {
   const Scheme& scheme = prediction.scheme;
-  TokenTotals totals(1, scheme.weights.size(), counts.vocabulary_size());
+  TokenAccumulator sums(counts.vocabulary_size());
+  TokenTotals totals;
   std::size_t neighbors = 0;
   for (std::size_t term = 0; term < scheme.weights.size(); ++term) {
-    if (!scheme.Uses(term)) continue;
-    AddNeighbors(found.terms[term], scheme.kernel, counts, totals.Of(0, term));
-    neighbors += found.terms[term].size();
+    if (scheme.Uses(term)) {
+      AddNeighbors(found.terms[term], scheme.kernel, counts, sums);
+      neighbors += found.terms[term].size();
+    }
+    totals.AddTerm(sums);
   }
   if (scheme.Uses(0)) prediction.notes = found.notes;
-  prediction.probabilities = WeighTotals(scheme.weights, totals.Of(0));
+  prediction.probabilities = WeighTotals(scheme.weights, totals, sums);
   if (!prediction.probabilities.empty()) return;
   prediction.notes.push_back(fmt::format("scheme {}: {}", Quote(scheme.name),
                                          neighbors == 0 ? "there are no neighbors in its bands"

@@ -7,6 +7,7 @@
 
 #include "query/predict/neighbor_pool.h"
 #include "query/predict/scheme.h"
+#include "query/predict/token_values.h"
 #include "query/reader/index_reader.h"
 
 namespace actkin {
@@ -14,9 +15,9 @@ namespace actkin {
 // The distribution of the next token that a scheme makes of a prompt's neighbors.
 struct Prediction {
   Scheme scheme;
-  PoolRequest request;                // with what the scheme brings
-  std::vector<double> probabilities;  // a token each, adding up to 1; empty where nothing follows
-  std::vector<std::string> notes;     // what the user should know, a line each; one where the distribution is empty
+  PoolRequest request;                    // with what the scheme brings
+  std::vector<TokenValue> probabilities;  // a distribution; empty where nothing follows
+  std::vector<std::string> notes;         // what the user should know, a line each; one where the distribution is empty
 };
 
 // One prediction for each scheme, in their order; neighbors are found once for all of them. request: each scheme

@@ -7,70 +7,109 @@
 namespace actkin {
 namespace {
 
-template <typename Number>
-std::vector<TokenId> Top(std::span<const Number> values, std::size_t count) {
-  std::vector<TokenId> tokens;
-  for (TokenId token = 0; token < values.size(); ++token) {
-    if (values[token] != 0) tokens.push_back(token);
+bool Larger(const TokenValue& a, const TokenValue& b) {
+  return a.value != b.value ? a.value > b.value : a.token < b.token;
+}
+
+// The largest of what is offered, at most `count`, in a heap whose front is the least of them.
+class LargestValues {
+ public:
+  explicit LargestValues(std::size_t count) : count_(count) {}
+
+  void Offer(const TokenValue& value) {
+    if (value.value == 0 || count_ == 0) return;
+    if (heap_.size() == count_) {
+      if (!Larger(value, heap_.front())) return;
+      std::ranges::pop_heap(heap_, Larger);
+      heap_.back() = value;
+    } else {
+      heap_.push_back(value);
+    }
+    std::ranges::push_heap(heap_, Larger);
   }
-  const auto end = tokens.begin() + static_cast<std::ptrdiff_t>(std::min(count, tokens.size()));
-  std::partial_sort(tokens.begin(), end, tokens.end(),
-                    [&](TokenId a, TokenId b) { return values[a] != values[b] ? values[a] > values[b] : a < b; });
-  tokens.erase(end, tokens.end());
+  std::vector<TokenValue> Take() {
+    std::ranges::sort_heap(heap_, Larger);
+    return std::move(heap_);
+  }
+
+ private:
+  std::size_t count_;
+  std::vector<TokenValue> heap_;
+};
+
+std::vector<TokenValue> Top(std::span<const TokenValue> values, std::size_t count) {
+  LargestValues largest(count);
+  for (const TokenValue& value : values) largest.Offer(value);
+  return largest.Take();
+}
+
+std::vector<TokenValue> Top(std::span<const float> values, std::size_t count) {
+  LargestValues largest(count);
+  for (std::size_t token = 0; token < values.size(); ++token) {
+    largest.Offer({static_cast<TokenId>(token), values[token]});
+  }
+  return largest.Take();
+}
+
+std::vector<TokenId> TokensOf(const std::vector<TokenValue>& values) {
+  std::vector<TokenId> tokens;
+  tokens.reserve(values.size());
+  for (const TokenValue& value : values) tokens.push_back(value.token);
   return tokens;
 }
 
-template <typename Number>
-std::vector<TokenProbability> TopWithTexts(const TokenTable& vocabulary, std::span<const Number> probabilities,
-                                           std::size_t count) {
+std::vector<TokenProbability> WithTexts(const TokenTable& vocabulary, const std::vector<TokenValue>& values) {
   std::vector<TokenProbability> tokens;
-  for (const TokenId token : Top(probabilities, count)) {
-    tokens.push_back({vocabulary.Text(token), token, static_cast<double>(probabilities[token])});
-  }
+  tokens.reserve(values.size());
+  for (const TokenValue& value : values) tokens.push_back({vocabulary.Text(value.token), value.token, value.value});
   return tokens;
 }
 
 }  // namespace
 
 void AddNeighbors(std::span<const PooledNeighbor> neighbors, Kernel kernel, const NextTokenCounts& counts,
-                  std::span<double> totals) {
+                  TokenAccumulator& sums) {
   for (const PooledNeighbor& neighbor : neighbors) {
-    counts.Add(neighbor.string_id, KernelValue(kernel, neighbor.distance), totals);
+    counts.Add(neighbor.string_id, KernelValue(kernel, neighbor.distance), sums);
   }
 }
 
-std::vector<double> WeighTotals(std::span<const double> weights, std::span<const double> totals) {
-  const std::size_t vocabulary = totals.size() / weights.size();
-  std::vector<double> sums(vocabulary);
+std::vector<TokenValue> WeighTotals(std::span<const double> weights, const TokenTotals& totals,
+                                    TokenAccumulator& sums) {
   for (std::size_t term = 0; term < weights.size(); ++term) {
     if (weights[term] == 0) continue;
-    const double* counts = totals.data() + term * vocabulary;
-    for (std::size_t token = 0; token < vocabulary; ++token) sums[token] += weights[term] * counts[token];
+    for (const TokenValue& total : totals.Of(term)) sums.Add(total.token, weights[term] * total.value);
   }
-  return Normalize(std::move(sums));
+  std::vector<TokenValue> weighed;
+  sums.Take(weighed);
+  return Normalize(std::move(weighed));
 }
 
-std::vector<double> Normalize(std::vector<double> totals) {
+std::vector<TokenValue> Normalize(std::vector<TokenValue> totals) {
   double sum = 0;
-  for (const double total : totals) sum += total;
-  for (double& total : totals) total /= sum;
+  for (const TokenValue& total : totals) sum += total.value;
+  for (TokenValue& total : totals) total.value /= sum;
   // A sum of zero, or one so small that a quotient is beyond all numbers, makes no distribution.
-  const bool finite = std::ranges::all_of(totals, [](double value) { return std::isfinite(value); });
-  return finite ? totals : std::vector<double>();
+  const bool finite = std::ranges::all_of(totals, [](const TokenValue& total) { return std::isfinite(total.value); });
+  return finite ? totals : std::vector<TokenValue>();
 }
 
-std::vector<TokenId> TopTokens(std::span<const double> values, std::size_t count) { return Top(values, count); }
+std::vector<TokenId> TopTokens(std::span<const TokenValue> values, std::size_t count) {
+  return TokensOf(Top(values, count));
+}
 
-std::vector<TokenId> TopTokens(std::span<const float> values, std::size_t count) { return Top(values, count); }
+std::vector<TokenId> TopTokens(std::span<const float> values, std::size_t count) {
+  return TokensOf(Top(values, count));
+}
 
-std::vector<TokenProbability> ByProbability(const TokenTable& vocabulary, std::span<const double> probabilities,
+std::vector<TokenProbability> ByProbability(const TokenTable& vocabulary, std::span<const TokenValue> probabilities,
                                             std::size_t count) {
-  return TopWithTexts(vocabulary, probabilities, count);
+  return WithTexts(vocabulary, Top(probabilities, count));
 }
 
 std::vector<TokenProbability> ByProbability(const TokenTable& vocabulary, std::span<const float> probabilities,
                                             std::size_t count) {
-  return TopWithTexts(vocabulary, probabilities, count);
+  return WithTexts(vocabulary, Top(probabilities, count));
 }
 
 }  // namespace actkin

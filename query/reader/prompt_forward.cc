@@ -11,6 +11,9 @@
 namespace actkin {
 namespace {
 
+// Of the unembedding's weights, a quarter of a megabyte.
+constexpr std::size_t kUnembeddingFloats = std::size_t{1} << 16;
+
 std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
 
 void AddTo(std::span<float> sum, std::span<const float> numbers) {
@@ -42,10 +45,9 @@ void Widen(const WeightView& tensor, std::size_t first, std::size_t count, float
   }
 }
 
-// out: rows x outputs = inputs (rows x width) weight^T + bias
-void Apply(const WeightView& weight, const std::vector<float>& bias, std::size_t outputs, std::span<const float> inputs,
+// out: rows x outputs = inputs (rows x width) weight^T + bias, which may be null.
+void Apply(const WeightView& weight, const float* start, std::size_t outputs, std::span<const float> inputs,
            std::size_t width, float* out) {
-  const float* start = bias.empty() ? nullptr : bias.data();
   const std::size_t rows = inputs.size() / width;
   const auto* halves = reinterpret_cast<const std::uint16_t*>(weight.numbers);
   switch (weight.precision) {
@@ -57,6 +59,11 @@ void Apply(const WeightView& weight, const std::vector<float>& bias, std::size_t
     case Precision::kBfloat16:
       return LinearBfloat16(halves, outputs, width, start, inputs.data(), rows, out, outputs);
   }
+}
+
+void Apply(const WeightView& weight, const std::vector<float>& bias, std::size_t outputs, std::span<const float> inputs,
+           std::size_t width, float* out) {
+  Apply(weight, bias.empty() ? nullptr : bias.data(), outputs, inputs, width, out);
 }
 
 float Activated(float x, Activation activation) {
@@ -180,9 +187,23 @@ std::vector<float> PromptForward::Logits(std::span<const float> before_unembeddi
 }
 
 void PromptForward::NextTokenProbabilities(std::span<const float> before_unembedding, std::span<float> out) const {
+  const std::size_t embed = Size(model_.shape.embed);
   const std::size_t vocabulary = Size(model_.shape.vocabulary_size);
-  Apply(unembedding_.weight, unembedding_.bias, vocabulary, before_unembedding, Size(model_.shape.embed), out.data());
-  for (std::size_t begin = 0; begin < out.size(); begin += vocabulary) Softmax(out.subspan(begin, vocabulary));
+  const std::size_t count = before_unembedding.size() / embed;
+  // Weights that stay in cache while every prompt is multiplied with them; one prompt at a time, so that its sums are
+  // in the same order whatever stands beside it.
+  const std::size_t rows = std::max<std::size_t>(kUnembeddingFloats / embed, 1);
+  for (std::size_t first = 0; first < vocabulary; first += rows) {
+    const WeightView weight{
+        unembedding_.weight.numbers + first * embed * PrecisionBytes(unembedding_.weight.precision),
+        unembedding_.weight.precision};
+    const float* bias = unembedding_.bias.empty() ? nullptr : unembedding_.bias.data() + first;
+    for (std::size_t i = 0; i < count; ++i) {
+      Apply(weight, bias, std::min(rows, vocabulary - first), before_unembedding.subspan(i * embed, embed), embed,
+            out.data() + i * vocabulary + first);
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) Softmax(out.subspan(i * vocabulary, vocabulary));
 }
 
 std::vector<float> PromptForward::NextTokenProbabilities(std::span<const TokenId> tokens) const {

@@ -50,7 +50,8 @@ class PromptForward {
 
   // vocabulary_size numbers, of one such vector.
   std::vector<float> Logits(std::span<const float> before_unembedding) const;
-  // The distributions that such vectors stand for. before_unembedding: count x embed; out: count x vocabulary_size.
+  // The distributions that such vectors stand for, each of them to the last bit what it is alone.
+  // before_unembedding: count x embed; out: count x vocabulary_size.
   void NextTokenProbabilities(std::span<const float> before_unembedding, std::span<float> out) const;
 
  private:

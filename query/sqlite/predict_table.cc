@@ -61,7 +61,7 @@ class PredictTable : public TableFunction {
     const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     const Prediction prediction = PredictByScheme(reader, ReadPrompt(call, kPrompt, reader), scheme, request, threads);
     SetDefaults(prediction, call);
-    const std::vector<double>& probabilities = prediction.probabilities;
+    const std::vector<TokenValue>& probabilities = prediction.probabilities;
     return std::make_unique<TokenRows>(ByProbability(reader.vocabulary(), probabilities, probabilities.size()));
   }
 

@@ -19,6 +19,7 @@ struct Progress {
   std::uint64_t kind = 0;
   std::array<std::uint64_t, 8> numbers{};
   std::uint64_t done = 0;
+  std::uint64_t list_bytes = 0;
   std::uint64_t checksum = 0;  // of the bytes before
 };
 
@@ -57,9 +58,9 @@ PromptRecordWriter::PromptRecordWriter(const std::filesystem::path& path, FileKi
     : header_(MakeHeader(kind, prompts, record_bytes, numbers)),
       path_(path),
       prompts_(prompts),
-      record_bytes_(record_bytes) {
-  if (const std::optional<std::uint64_t> progress = ReadProgress()) {
-    done_ = *progress;
+      record_bytes_(record_bytes),
+      lists_offset_((header_.file_bytes + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment) {
+  if (ReadProgress()) {
     file_.emplace(path_, OutputFile::Mode::kContinue);
     return;
   }
@@ -68,18 +69,22 @@ PromptRecordWriter::PromptRecordWriter(const std::filesystem::path& path, FileKi
   WriteProgress();
 }
 
-std::optional<std::uint64_t> PromptRecordWriter::ReadProgress() const {
-  if (!std::filesystem::is_regular_file(path_)) return std::nullopt;
+bool PromptRecordWriter::ReadProgress() {
+  if (!std::filesystem::is_regular_file(path_)) return false;
   const MappedFile file(path_);
-  if (file.size() != header_.file_bytes) return std::nullopt;
+  if (file.size() < header_.file_bytes) return false;
   Progress progress;
   const Progress expected;
   std::memcpy(&progress, file.bytes().data(), sizeof(progress));
-  const bool ours = std::memcmp(progress.magic, expected.magic, sizeof(expected.magic)) == 0 &&
-                    progress.checksum == ChecksumOf(progress) &&
-                    progress.kind == static_cast<std::uint64_t>(header_.kind) && progress.numbers == header_.numbers &&
-                    progress.done <= prompts_;
-  return ours ? std::optional(progress.done) : std::nullopt;
+  const bool ours =
+      std::memcmp(progress.magic, expected.magic, sizeof(expected.magic)) == 0 &&
+      progress.checksum == ChecksumOf(progress) && progress.kind == static_cast<std::uint64_t>(header_.kind) &&
+      progress.numbers == header_.numbers && progress.done <= prompts_ &&
+      (progress.list_bytes == 0 || (file.size() > lists_offset_ && progress.list_bytes <= file.size() - lists_offset_));
+  if (!ours) return false;
+  done_ = progress.done;
+  list_bytes_ = progress.list_bytes;
+  return true;
 }
 
 void PromptRecordWriter::WriteProgress() {
@@ -87,23 +92,33 @@ void PromptRecordWriter::WriteProgress() {
   progress.kind = static_cast<std::uint64_t>(header_.kind);
   progress.numbers = header_.numbers;
   progress.done = done_;
+  progress.list_bytes = list_bytes_;
   progress.checksum = ChecksumOf(progress);
   file_->WriteAt(0, &progress, sizeof(progress));
 }
 
-void PromptRecordWriter::Write(std::span<const std::byte> records) {
+void PromptRecordWriter::Write(std::span<const std::byte> records, std::span<const std::byte> lists) {
   file_->WriteAt(header_.sections[0].offset + done_ * record_bytes_, records.data(), records.size());
+  if (!lists.empty()) file_->WriteAt(lists_offset_ + list_bytes_, lists.data(), lists.size());
   // The records are there before anything says so.
   file_->Flush();
   done_ += records.size() / record_bytes_;
+  list_bytes_ += lists.size();
   WriteProgress();
 }
 
 std::uint64_t PromptRecordWriter::Finish() {
+  header_.sections[1].bytes = list_bytes_;
+  LayOutSections(header_);
+  // A run that was killed may have written lists that no progress speaks of.
+  file_->Resize(header_.file_bytes);
   {
     const MappedFile written(path_);
-    const auto records = written.bytes().subspan(header_.sections[0].offset, header_.sections[0].bytes);
-    header_.sections[0].checksum = XXH3_64bits(records.data(), records.size());
+    for (Section& section : header_.sections) {
+      if (section.bytes == 0) continue;
+      const auto bytes = written.bytes().subspan(section.offset, section.bytes);
+      section.checksum = XXH3_64bits(bytes.data(), bytes.size());
+    }
   }
   const std::string encoded = EncodeHeader(header_);
   file_->WriteAt(0, encoded);

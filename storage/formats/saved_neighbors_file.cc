@@ -10,20 +10,22 @@ namespace actkin {
 namespace {
 
 constexpr std::uint64_t kCountBytes = 8;
-// Rounding of float32 probabilities.
-constexpr double kSumTolerance = 1e-3;
-
 // More would make a record that no file holds.
 constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
 
 std::uint64_t NeighborRecordBytes(std::uint64_t k) { return kCountBytes + k * sizeof(SavedNeighbor); }
 
-std::uint64_t PredictionRecordBytes(std::uint64_t vocabulary_size) {
-  return (vocabulary_size * sizeof(float) + 7) / 8 * 8;
-}
+std::uint64_t PredictionRecordBytes(std::uint64_t embed) { return (embed * sizeof(float) + 7) / 8 * 8; }
 
-std::uint64_t BandRecordBytes(std::uint64_t vocabulary_size) {
-  return kCountBytes + BandTotalsFile::kKernels * vocabulary_size * sizeof(double);
+struct BandRecord {
+  std::uint64_t rows = 0;
+  std::uint64_t end = 0;  // of its totals among all
+};
+
+BandRecord ReadBandRecord(std::span<const std::byte> bytes) {
+  BandRecord record;
+  std::memcpy(&record, bytes.data(), sizeof(record));
+  return record;
 }
 
 void RequireRecordBytes(const PromptRecordFile& file, std::uint64_t expected) {
@@ -95,76 +97,89 @@ std::uint64_t SavedNeighborsWriter::FileBytes(std::uint64_t prompts, std::uint64
 }
 
 PredictionsFile::PredictionsFile(const std::filesystem::path& path) : file_(path, FileKind::kPredictions) {
-  RequireRecordBytes(file_, PredictionRecordBytes(vocabulary_size()));
+  RequireRecordBytes(file_, PredictionRecordBytes(embed()));
 }
 
-std::span<const float> PredictionsFile::Of(std::uint64_t prompt) const {
-  return {reinterpret_cast<const float*>(file_.Record(prompt).data()), vocabulary_size()};
+std::span<const float> PredictionsFile::BeforeUnembedding(std::uint64_t prompt) const {
+  return {reinterpret_cast<const float*>(file_.Record(prompt).data()), embed()};
 }
 
 void PredictionsFile::Verify() const {
   file_.VerifyBytes();
   for (std::uint64_t prompt = 0; prompt < prompts(); ++prompt) {
-    double sum = 0;
-    for (const float probability : Of(prompt)) {
-      if (!(probability >= 0)) FailOnRecord(file_, prompt, "a probability below 0");
-      sum += probability;
+    for (const float number : BeforeUnembedding(prompt)) {
+      if (!std::isfinite(number)) FailOnRecord(file_, prompt, "a number that is not finite");
     }
-    if (std::abs(sum - 1) > kSumTolerance) FailOnRecord(file_, prompt, "probabilities that do not add up to 1");
   }
 }
 
-PredictionsWriter::PredictionsWriter(const std::filesystem::path& path, std::uint64_t prompts,
-                                     std::uint64_t vocabulary_size)
-    : vocabulary_size_(vocabulary_size),
-      writer_(path, FileKind::kPredictions, prompts, PredictionRecordBytes(vocabulary_size),
-              {vocabulary_size, 0, 0, 0, 0, 0}) {}
+PredictionsWriter::PredictionsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t embed)
+    : embed_(embed),
+      writer_(path, FileKind::kPredictions, prompts, PredictionRecordBytes(embed), {embed, 0, 0, 0, 0, 0}) {}
 
-void PredictionsWriter::Write(std::span<const float> probabilities) {
-  const std::uint64_t record_bytes = PredictionRecordBytes(vocabulary_size_);
-  std::vector<std::byte> records(probabilities.size() / vocabulary_size_ * record_bytes);
-  for (std::size_t prompt = 0; prompt * vocabulary_size_ < probabilities.size(); ++prompt) {
-    std::memcpy(records.data() + prompt * record_bytes, probabilities.data() + prompt * vocabulary_size_,
-                vocabulary_size_ * sizeof(float));
+void PredictionsWriter::Write(std::span<const float> before_unembedding) {
+  const std::uint64_t record_bytes = PredictionRecordBytes(embed_);
+  std::vector<std::byte> records(before_unembedding.size() / embed_ * record_bytes);
+  for (std::size_t prompt = 0; prompt * embed_ < before_unembedding.size(); ++prompt) {
+    std::memcpy(records.data() + prompt * record_bytes, before_unembedding.data() + prompt * embed_,
+                embed_ * sizeof(float));
   }
   writer_.Write(records);
 }
 
 BandTotalsFile::BandTotalsFile(const std::filesystem::path& path) : file_(path, FileKind::kBandTotals) {
-  RequireRecordBytes(file_, BandRecordBytes(vocabulary_size()));
+  RequireRecordBytes(file_, sizeof(BandRecord));
+  const std::span<const std::byte> lists = file_.lists();
+  if (lists.size() % sizeof(BandTotal) != 0) {
+    FailDamaged("{}: damaged: lists of {} bytes, expected totals of {}", path.string(), lists.size(),
+                sizeof(BandTotal));
+  }
+  totals_ = {reinterpret_cast<const BandTotal*>(lists.data()), lists.size() / sizeof(BandTotal)};
 }
 
-std::uint64_t BandTotalsFile::Rows(std::uint64_t prompt) const { return LeadingCount(file_.Record(prompt)); }
+std::uint64_t BandTotalsFile::Rows(std::uint64_t prompt) const { return ReadBandRecord(file_.Record(prompt)).rows; }
 
-std::span<const double> BandTotalsFile::Of(std::uint64_t prompt, std::size_t kernel) const {
-  const auto* values = reinterpret_cast<const double*>(file_.Record(prompt).data() + kCountBytes);
-  return {values + kernel * vocabulary_size(), vocabulary_size()};
+std::span<const BandTotal> BandTotalsFile::Of(std::uint64_t prompt) const {
+  const std::uint64_t begin = prompt == 0 ? 0 : ReadBandRecord(file_.Record(prompt - 1)).end;
+  const std::uint64_t end = ReadBandRecord(file_.Record(prompt)).end;
+  if (begin > end || end > totals_.size()) FailOnRecord(file_, prompt, "totals that are not in its lists");
+  return totals_.subspan(begin, end - begin);
 }
 
 void BandTotalsFile::Verify(std::uint64_t row_count) const {
   file_.VerifyBytes();
+  std::uint64_t count = 0;
   for (std::uint64_t prompt = 0; prompt < prompts(); ++prompt) {
     if (Rows(prompt) > row_count) FailOnRecord(file_, prompt, "more rows than the site has");
-    for (std::size_t kernel = 0; kernel < kKernels; ++kernel) {
-      for (const double total : Of(prompt, kernel)) {
-        if (!(total >= 0) || std::isinf(total)) FailOnRecord(file_, prompt, "a total that is no count");
-      }
+    const std::span<const BandTotal> totals = Of(prompt);
+    count += totals.size();
+    for (std::size_t i = 0; i < totals.size(); ++i) {
+      if (totals[i].token >= vocabulary_size()) FailOnRecord(file_, prompt, "a token that is none");
+      if (i > 0 && totals[i].token <= totals[i - 1].token) FailOnRecord(file_, prompt, "tokens that do not ascend");
+      const double total = totals[i].by_inverse_distance;
+      if (!(total >= 0) || std::isinf(total)) FailOnRecord(file_, prompt, "a total that is no count");
     }
+  }
+  if (count != totals_.size()) {
+    FailDamaged("{}: damaged: {} totals, expected {}", file_.path().string(), totals_.size(), count);
   }
 }
 
 BandTotalsWriter::BandTotalsWriter(const std::filesystem::path& path, std::uint64_t prompts,
                                    std::uint64_t vocabulary_size)
-    : writer_(path, FileKind::kBandTotals, prompts, BandRecordBytes(vocabulary_size),
-              {vocabulary_size, 0, 0, 0, 0, 0}) {}
+    : writer_(path, FileKind::kBandTotals, prompts, sizeof(BandRecord), {vocabulary_size, 0, 0, 0, 0, 0}) {}
 
 void BandTotalsWriter::Write(std::span<const Totals> totals) {
   std::vector<std::byte> records;
+  std::vector<std::byte> lists;
+  std::uint64_t end = writer_.list_bytes() / sizeof(BandTotal);
   for (const Totals& of_one : totals) {
-    Append(records, &of_one.rows, sizeof(of_one.rows));
-    Append(records, of_one.values.data(), of_one.values.size() * sizeof(double));
+    end += of_one.totals.size();
+    const BandRecord record{of_one.rows, end};
+    Append(records, &record, sizeof(record));
+    Append(lists, of_one.totals.data(), of_one.totals.size_bytes());
   }
-  writer_.Write(records);
+  writer_.Write(records, lists);
 }
 
 }  // namespace actkin

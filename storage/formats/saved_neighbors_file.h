@@ -64,19 +64,22 @@ class SavedNeighborsWriter {
   PromptRecordWriter writer_;
 };
 
-// The model's own distribution of the token after each prompt of a set: a prompt record file of kind kPredictions.
-// Numbers: vocabulary size. A record: that many float32, and four bytes of zeros where that is odd.
+// What the model makes its distribution of the token after each prompt of a set of: the last position after the final
+// norm. The unembedding makes the distribution again (PromptForward), so that nothing is prompts x vocabulary. A prompt
+// record file of kind kPredictions. Numbers: embed. A record: that many float32, and four bytes of zeros where that is
+// odd.
 class PredictionsFile {
  public:
   explicit PredictionsFile(const std::filesystem::path& path);
 
   std::uint64_t prompts() const { return file_.prompts(); }
-  std::uint64_t vocabulary_size() const { return file_.number(0); }
-  std::span<const float> Of(std::uint64_t prompt) const;
+  std::uint64_t embed() const { return file_.number(0); }
+  // embed() numbers.
+  std::span<const float> BeforeUnembedding(std::uint64_t prompt) const;
   std::uint64_t file_bytes() const { return file_.file_bytes(); }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
 
-  // Reads every byte; also that each record is a distribution. Throws Error naming the file.
+  // Reads every byte; also that all are numbers. Throws Error naming the file.
   void Verify() const;
 
  private:
@@ -85,40 +88,53 @@ class PredictionsFile {
 
 class PredictionsWriter {
  public:
-  PredictionsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t vocabulary_size);
+  PredictionsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t embed);
 
   std::uint64_t done() const { return writer_.done(); }
-  // probabilities: prompts x vocabulary. On the medium when it returns.
-  void Write(std::span<const float> probabilities);
+  // before_unembedding: prompts x embed. On the medium when it returns.
+  void Write(std::span<const float> before_unembedding);
   std::uint64_t Finish() { return writer_.Finish(); }
 
  private:
-  std::uint64_t vocabulary_size_;
+  std::uint64_t embed_;
   PromptRecordWriter writer_;
 };
 
+// How often a token follows the rows of a band, and the same with each row's count times
+// KernelValue(kInverseDistance).
+struct BandTotal {
+  TokenId token = 0;
+  std::uint32_t count = 0;
+  double by_inverse_distance = 0;
+
+  friend bool operator==(const BandTotal&, const BandTotal&) = default;
+};
+static_assert(sizeof(BandTotal) == 16);
+
 // For each prompt of a set, what follows all rows of a site within a band: a prompt record file of kind kBandTotals.
-// Numbers: vocabulary size. A record: how many rows there are (8 bytes), then for each kernel (none, inverse distance)
-// kernel(distance) x next-token count summed over those rows, vocabulary float64.
+// Numbers: vocabulary size. A record: how many rows there are (8 bytes), how many totals the prompts up to this one
+// have (8 bytes). Lists: each prompt's totals, tokens ascending.
 class BandTotalsFile {
  public:
-  static constexpr std::size_t kKernels = 2;
-
   explicit BandTotalsFile(const std::filesystem::path& path);
 
   std::uint64_t prompts() const { return file_.prompts(); }
   std::uint64_t vocabulary_size() const { return file_.number(0); }
   std::uint64_t Rows(std::uint64_t prompt) const;
-  // vocabulary numbers. REQUIRES: kernel < kKernels.
-  std::span<const double> Of(std::uint64_t prompt, std::size_t kernel) const;
+  // Of the tokens that follow. Throws Error naming the file when the record is damaged. A token may be too large in a
+  // damaged file.
+  std::span<const BandTotal> Of(std::uint64_t prompt) const;
   std::uint64_t file_bytes() const { return file_.file_bytes(); }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
+  const std::filesystem::path& path() const { return file_.path(); }
 
-  // Reads every byte; also that all are finite and not negative. Throws Error naming the file.
+  // Reads every byte; also that each prompt's tokens ascend below the vocabulary size, and that totals are finite and
+  // not negative. Throws Error naming the file.
   void Verify(std::uint64_t row_count) const;
 
  private:
   PromptRecordFile file_;
+  std::span<const BandTotal> totals_;
 };
 
 class BandTotalsWriter {
@@ -127,7 +143,7 @@ class BandTotalsWriter {
 
   struct Totals {
     std::uint64_t rows = 0;
-    std::vector<double> values;  // kKernels x vocabulary
+    std::span<const BandTotal> totals;
   };
 
   std::uint64_t done() const { return writer_.done(); }

@@ -8,9 +8,10 @@ namespace {
 constexpr std::uint64_t kStrings = 50;
 
 std::string MakeFile(FuzzInput& input, FileKind kind) {
-  // Numbers: prompts, bytes of a record, k or the vocabulary size.
-  return MakeSectionFile(input, kind, [](HeaderNumbers& numbers) -> SectionBytes {
-    return {numbers[0] * numbers[1], 0, 0, 0};
+  // Numbers: prompts, bytes of a record, k, embed or the vocabulary size.
+  const std::uint64_t list_bytes = kind == FileKind::kBandTotals ? 16 * std::uint64_t{input.Take<std::uint8_t>()} : 0;
+  return MakeSectionFile(input, kind, [&](HeaderNumbers& numbers) -> SectionBytes {
+    return {numbers[0] * numbers[1], list_bytes, 0, 0};
   });
 }
 
@@ -36,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       memory.Write(MakeFile(input, FileKind::kPredictions));
       AllowError([] {
         const PredictionsFile file(memory.path());
-        for (std::uint64_t prompt = 0; prompt < file.prompts(); ++prompt) Touch(file.Of(prompt));
+        for (std::uint64_t prompt = 0; prompt < file.prompts(); ++prompt) Touch(file.BeforeUnembedding(prompt));
         file.Verify();
       });
       break;
@@ -45,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       AllowError([] {
         const BandTotalsFile file(memory.path());
         for (std::uint64_t prompt = 0; prompt < file.prompts(); ++prompt) {
-          for (std::size_t kernel = 0; kernel < BandTotalsFile::kKernels; ++kernel) Touch(file.Of(prompt, kernel));
+          AllowError([&] { Touch(file.Of(prompt)); });
         }
         file.Verify(kStrings);
       });

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "query/experiment/evaluation.h"
@@ -16,9 +17,18 @@ constexpr std::size_t kSources = 3;
 constexpr std::size_t kThresholds = 6;
 constexpr std::size_t kVocabulary = 13;
 
+// Where a prompt's counts of a source and threshold begin.
+std::size_t CountsAt(std::size_t source, std::size_t prompt, std::size_t threshold) {
+  return ((prompt * kSources + source) * kThresholds + threshold) * kVocabulary;
+}
+
 // Counts that grow from threshold to threshold, at random; the targets are what these sources make of them.
 TuningData MadeData(const std::vector<TunedSource>& truth) {
-  TuningData data{kPrompts, kSources, kThresholds, kVocabulary, {}, {}};
+  TuningData data;
+  data.prompts = kPrompts;
+  data.sources = kSources;
+  data.thresholds = kThresholds;
+  data.counts.resize(kSources * kPrompts * kThresholds * kVocabulary);
   std::uint64_t number = 0;
   for (std::size_t row = 0; row < kSources * kPrompts; ++row) {
     std::vector<float> counts(kVocabulary);
@@ -27,14 +37,16 @@ TuningData MadeData(const std::vector<TunedSource>& truth) {
         if (MixedBits(++number) % 3 == 0) count += static_cast<float>(MixedBits(number + 77) % (1 + 4 * threshold));
       }
       counts[row % kVocabulary] += 1;
-      data.counts.insert(data.counts.end(), counts.begin(), counts.end());
+      std::ranges::copy(counts, data.counts.begin() +
+                                    static_cast<std::ptrdiff_t>(CountsAt(row / kPrompts, row % kPrompts, threshold)));
     }
   }
   for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
+    data.begins.push_back((prompt + 1) * kVocabulary);
     std::vector<double> totals(kVocabulary);
     double sum = 0;
     for (std::size_t source = 0; source < kSources; ++source) {
-      const std::size_t at = ((source * kPrompts + prompt) * kThresholds + truth[source].threshold) * kVocabulary;
+      const std::size_t at = CountsAt(source, prompt, truth[source].threshold);
       for (std::size_t token = 0; token < kVocabulary; ++token) {
         totals[token] += truth[source].weight * data.counts[at + token];
         sum += truth[source].weight * data.counts[at + token];
@@ -43,6 +55,34 @@ TuningData MadeData(const std::vector<TunedSource>& truth) {
     for (const double total : totals) data.targets.push_back(static_cast<float>(total / sum));
   }
   return data;
+}
+
+// The same without the tokens that nothing follows a prompt by at any threshold.
+TuningData Compact(const TuningData& data) {
+  TuningData compact;
+  compact.prompts = data.prompts;
+  compact.sources = data.sources;
+  compact.thresholds = data.thresholds;
+  for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
+    std::vector<std::size_t> tokens;
+    for (std::size_t token = 0; token < kVocabulary; ++token) {
+      bool follows = false;
+      for (std::size_t source = 0; source < kSources; ++source) {
+        follows |= data.counts[CountsAt(source, prompt, kThresholds - 1) + token] > 0;
+      }
+      if (follows) tokens.push_back(token);
+    }
+    for (std::size_t source = 0; source < kSources; ++source) {
+      for (std::size_t threshold = 0; threshold < kThresholds; ++threshold) {
+        for (const std::size_t token : tokens) {
+          compact.counts.push_back(data.counts[CountsAt(source, prompt, threshold) + token]);
+        }
+      }
+    }
+    for (const std::size_t token : tokens) compact.targets.push_back(data.targets[prompt * kVocabulary + token]);
+    compact.begins.push_back(compact.targets.size());
+  }
+  return compact;
 }
 
 TEST(BandTunerTest, FindsTheThresholdsAndWeightsThatMadeTheTargets) {
@@ -68,16 +108,39 @@ TEST(BandTunerTest, TheMeanIsThatOfTheHellingerDistances) {
   const std::vector<TunedSource> sources{{5, 0.1}, {0, 3}, {3, 0}};
   double sum = 0;
   for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
-    std::vector<double> totals(kVocabulary);
+    std::vector<TokenValue> totals;
+    for (TokenId token = 0; token < kVocabulary; ++token) totals.push_back({token, 0});
     for (std::size_t source = 0; source < kSources; ++source) {
-      const std::size_t at = ((source * kPrompts + prompt) * kThresholds + sources[source].threshold) * kVocabulary;
-      for (std::size_t token = 0; token < kVocabulary; ++token) {
-        totals[token] += sources[source].weight * data.counts[at + token];
-      }
+      const std::size_t at = CountsAt(source, prompt, sources[source].threshold);
+      for (TokenValue& total : totals) total.value += sources[source].weight * data.counts[at + total.token];
     }
-    sum += HellingerDistance(totals, std::span(data.targets).subspan(prompt * kVocabulary, kVocabulary));
+    const ComparedDistribution target(std::span(data.targets).subspan(prompt * kVocabulary, kVocabulary));
+    sum += target.HellingerDistance(totals);
   }
   EXPECT_NEAR(BandTuner(data, 1).HellingerMean(sources), sum / kPrompts, 1e-5);
+}
+
+TEST(BandTunerTest, TokensThatNothingFollowsByMakeNoDifference) {
+  TuningData data = MadeData({{1, 1.0}, {4, 0.25}, {2, 0.5}});
+  // Tokens that stand in the targets alone, and a prompt that nothing is let in for.
+  for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
+    for (std::size_t row = 0; row < kSources * kThresholds; ++row) {
+      float* counts = data.counts.data() + CountsAt(0, prompt, 0) + row * kVocabulary;
+      counts[prompt % kVocabulary] = counts[(prompt * 5 + 1) % kVocabulary] = 0;
+      if (prompt == 3) std::fill_n(counts, kVocabulary, 0.0F);
+    }
+  }
+  const TuningData compact = Compact(data);
+  EXPECT_LT(compact.targets.size(), data.targets.size());
+  EXPECT_EQ(compact.TokenCount(3), 0U);
+  for (const std::vector<TunedSource>& sources :
+       {std::vector<TunedSource>{{5, 0.1}, {0, 3}, {3, 0}}, std::vector<TunedSource>{{1, 1}, {1, 1}, {1, 1}}}) {
+    EXPECT_NEAR(BandTuner(compact, 1).HellingerMean(sources), BandTuner(data, 1).HellingerMean(sources), 1e-6);
+  }
+  const auto report = [](std::uint64_t, std::uint64_t, double) {};
+  BandTuner tuner(compact, 2);
+  BandTuner whole(data, 2);
+  EXPECT_NEAR(tuner.HellingerMean(tuner.Search({}, report)), whole.HellingerMean(whole.Search({}, report)), 1e-3);
 }
 
 TEST(BandTunerTest, DependsOnTheThreadsInNothing) {
@@ -89,8 +152,10 @@ TEST(BandTunerTest, DependsOnTheThreadsInNothing) {
 TEST(BandTunerTest, ASourceThatSaysNothingGetsNoWeight) {
   TuningData data = MadeData({{1, 1.0}, {4, 0.25}, {2, 0.0}});
   // Nothing is within any threshold of the last source.
-  std::fill(data.counts.end() - static_cast<std::ptrdiff_t>(kPrompts * kThresholds * kVocabulary), data.counts.end(),
-            0.0F);
+  for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
+    std::fill_n(data.counts.begin() + static_cast<std::ptrdiff_t>(CountsAt(kSources - 1, prompt, 0)),
+                kThresholds * kVocabulary, 0.0F);
+  }
   BandTuner tuner(data, 1);
   const std::vector<TunedSource> found = tuner.Search({}, [](std::uint64_t, std::uint64_t, double) {});
   EXPECT_EQ(found[2].weight, 0);

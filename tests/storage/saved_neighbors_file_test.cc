@@ -127,35 +127,90 @@ TEST(SavedNeighborsFileTest, DamageIsNamed) {
 
 TEST(PredictionsFileTest, ReadsBackAndVerifies) {
   const TemporaryFolder folder;
-  const std::vector<float> probabilities{0.25F, 0.5F, 0.25F, 0.0F, 1.0F, 0.0F};
+  const std::vector<float> numbers{0.25F, -5, 0.25F, 0, 1, 0};
   PredictionsWriter writer(folder / "p", 2, 3);
-  writer.Write(std::span(probabilities).first(3));
-  writer.Write(std::span(probabilities).last(3));
+  writer.Write(std::span(numbers).first(3));
+  writer.Write(std::span(numbers).last(3));
   writer.Finish();
   const PredictionsFile file(folder / "p");
   file.Verify();
-  EXPECT_EQ(file.vocabulary_size(), 3U);
-  EXPECT_THAT(file.Of(0), ElementsAre(0.25F, 0.5F, 0.25F));
-  EXPECT_THAT(file.Of(1), ElementsAre(0.0F, 1.0F, 0.0F));
+  EXPECT_EQ(file.embed(), 3U);
+  EXPECT_THAT(file.BeforeUnembedding(0), ElementsAre(0.25F, -5, 0.25F));
+  EXPECT_THAT(file.BeforeUnembedding(1), ElementsAre(0, 1, 0));
 
   PredictionsWriter odd(folder / "odd", 1, 3);
-  odd.Write(std::vector<float>{0.5F, 0.6F, 0.25F});
+  odd.Write(std::vector<float>{0.5F, std::numeric_limits<float>::infinity(), 0.25F});
   odd.Finish();
-  EXPECT_THAT(ErrorOf([&] { PredictionsFile(folder / "odd").Verify(); }), OneLineWith("prompt 0", "add up to 1"));
+  EXPECT_THAT(ErrorOf([&] { PredictionsFile(folder / "odd").Verify(); }), OneLineWith("prompt 0", "not finite"));
+}
+
+const std::vector<std::vector<BandTotal>> kTotals{{{1, 2, 0.5}, {4000, 1, 0.25}}, {}, {{0, 7, 7.5}}};
+
+void WriteTotals(BandTotalsWriter& writer, std::size_t begin, std::size_t end) {
+  std::vector<BandTotalsWriter::Totals> totals;
+  for (std::size_t prompt = begin; prompt < end; ++prompt) totals.push_back({3 - prompt, kTotals[prompt]});
+  writer.Write(totals);
 }
 
 TEST(BandTotalsFileTest, ReadsBackAndVerifies) {
   const TemporaryFolder folder;
-  BandTotalsWriter writer(folder / "t", 2, 2);
-  writer.Write(std::vector<BandTotalsWriter::Totals>{{3, {1, 2, 0.5, 0.25}}, {0, {0, 0, 0, 0}}});
+  BandTotalsWriter writer(folder / "t", 3, 4001);
+  WriteTotals(writer, 0, 3);
   writer.Finish();
   const BandTotalsFile file(folder / "t");
   file.Verify(3);
-  EXPECT_EQ(file.Rows(0), 3U);
-  EXPECT_THAT(file.Of(0, 0), ElementsAre(1, 2));
-  EXPECT_THAT(file.Of(0, 1), ElementsAre(0.5, 0.25));
-  EXPECT_EQ(file.Rows(1), 0U);
+  for (std::size_t prompt = 0; prompt < 3; ++prompt) {
+    EXPECT_EQ(file.Rows(prompt), 3 - prompt);
+    EXPECT_THAT(file.Of(prompt), testing::ElementsAreArray(kTotals[prompt]));
+  }
   EXPECT_THAT(ErrorOf([&] { file.Verify(2); }), OneLineWith("prompt 0", "more rows"));
+  // What follows takes room, not what might: records and totals, 16 bytes each.
+  EXPECT_EQ(file.file_bytes(), 2 * kSectionAlignment + 3 * sizeof(BandTotal));
+}
+
+TEST(BandTotalsFileTest, AWriterThatWasInterruptedContinues) {
+  const TemporaryFolder folder;
+  BandTotalsWriter whole(folder / "whole", 3, 4001);
+  WriteTotals(whole, 0, 3);
+  whole.Finish();
+  for (const std::size_t stop : {0, 1, 2, 3}) {
+    std::filesystem::remove(folder / "t");
+    {
+      BandTotalsWriter writer(folder / "t", 3, 4001);
+      WriteTotals(writer, 0, stop);
+    }
+    // Lists of a write that was stopped before it was noted.
+    std::filesystem::resize_file(folder / "t", std::filesystem::file_size(folder / "t") + 5000);
+    BandTotalsWriter writer(folder / "t", 3, 4001);
+    EXPECT_EQ(writer.done(), stop);
+    WriteTotals(writer, stop, 3);
+    writer.Finish();
+    EXPECT_EQ(ReadFile(folder / "t"), ReadFile(folder / "whole")) << stop;
+  }
+  // Lists that are noted and gone are begun anew.
+  {
+    BandTotalsWriter writer(folder / "t", 3, 4001);
+    WriteTotals(writer, 0, 2);
+  }
+  std::filesystem::resize_file(folder / "t", 2 * kSectionAlignment + 5);
+  EXPECT_EQ(BandTotalsWriter(folder / "t", 3, 4001).done(), 0U);
+}
+
+TEST(BandTotalsFileTest, NonsenseWhoseChecksumsAreRightIsNamed) {
+  const TemporaryFolder folder;
+  const auto verify = [&](const std::vector<std::uint64_t>& records, const std::vector<BandTotal>& totals) {
+    PromptRecordWriter writer(folder / "t", FileKind::kBandTotals, records.size() / 2, 16, {5, 0, 0, 0, 0, 0});
+    writer.Write(std::as_bytes(std::span(records)), std::as_bytes(std::span(totals)));
+    writer.Finish();
+    return ErrorOf([&] { BandTotalsFile(folder / "t").Verify(3); });
+  };
+  EXPECT_EQ(verify({3, 1, 1, 2}, {{1, 2, 0.5}, {1, 2, 0.5}}), "no error");
+  EXPECT_THAT(verify({3, 2}, {{1, 2, 0.5}, {1, 2, 0.5}}), OneLineWith("prompt 0", "ascend"));
+  EXPECT_THAT(verify({3, 1}, {{5, 2, 0.5}}), OneLineWith("prompt 0", "token that is none"));
+  EXPECT_THAT(verify({3, 1}, {{1, 2, -0.5}}), OneLineWith("prompt 0", "no count"));
+  EXPECT_THAT(verify({3, 2}, {{1, 2, 0.5}}), OneLineWith("prompt 0", "not in its lists"));
+  EXPECT_THAT(verify({3, 1, 3, 0}, {{1, 2, 0.5}}), OneLineWith("prompt 1", "not in its lists"));
+  EXPECT_THAT(verify({3, 0}, {{1, 2, 0.5}}), OneLineWith("1 totals, expected 0"));
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include "indexer/train/learn.h"
-#include "query/experiment/evaluation.h"
 #include "query/experiment/experiment.h"
 #include "query/predict/saved_schemes.h"
 #include "query/predict/term_neighbors.h"
@@ -22,6 +21,7 @@
 #include "storage/catalog/experiment_writer.h"
 #include "storage/machine/sha256.h"
 #include "tools/command/commands.h"
+#include "tools/command/learning_data.h"
 #include "tools/command/prompt_flags.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/stop_signals.h"
@@ -52,8 +52,6 @@ struct Flags {
   int threads = 1;
 };
 
-std::vector<float> Narrow(std::span<const double> numbers) { return {numbers.begin(), numbers.end()}; }
-
 // Names what the data is made from.
 std::string DescribeData(IndexReader& reader, const std::string& prompts, const PoolRequest& request) {
   const std::optional<ModelRow> model = reader.catalog().Model();
@@ -75,35 +73,20 @@ WeightLearningData OnePromptData(IndexReader& reader, const Prompt& prompt, cons
   const std::size_t vocabulary = reader.vocabulary().size();
   const TermNeighbors neighbors = FindTermNeighbors(
       reader, prompt, request, blocks, [](std::size_t) { return true; }, flags.pool.prompt_set, flags.threads);
-  TokenTotals totals(1, TermCount(blocks), vocabulary);
   const CatalogNextTokenCounts counts(reader.catalog(), vocabulary);
-  for (std::size_t term = 0; term < totals.terms(); ++term) {
-    AddNeighbors(neighbors.terms[term], Kernel::kNone, counts, totals.Of(0, term));
+  TokenAccumulator sums(vocabulary);
+  TokenTotals totals;
+  for (const std::vector<PooledNeighbor>& of_term : neighbors.terms) {
+    AddNeighbors(of_term, Kernel::kNone, counts, sums);
+    totals.AddTerm(sums);
   }
-  return {1, totals.terms(), vocabulary, Narrow(totals.values()),
-          reader.Forward().NextTokenProbabilities(prompt.tokens)};
-}
-
-WeightLearningData SampleData(Experiment& experiment, const PoolRequest& request, int blocks) {
-  const auto all = [](std::size_t) { return true; };
-  const std::uint64_t prompts = experiment.set().prompts.size();
-  experiment.Require(experiment.NeedsOf(request, blocks, all));
-  const TokenTotals totals = experiment.Totals(request, Kernel::kNone, blocks, all, {0, prompts});
-  WeightLearningData data{prompts, totals.terms(), totals.vocabulary_size(), Narrow(totals.values()), {}};
-  const std::shared_ptr<const PredictionsFile> predictions = experiment.Predictions();
-  for (std::uint64_t prompt = 0; prompt < prompts; ++prompt) {
-    const std::span<const float> own = predictions->Of(prompt);
-    data.targets.insert(data.targets.end(), own.begin(), own.end());
-  }
-  return data;
+  return LearningDataOf(totals, reader.Forward().NextTokenProbabilities(prompt.tokens));
 }
 
 // Nothing can be divided by a sum of nothing.
 void RequireCounts(const WeightLearningData& data, const std::function<std::string(std::uint64_t)>& text) {
-  const std::uint64_t width = data.terms * data.vocabulary_size;
-  for (std::uint64_t prompt = 0; prompt < data.prompts; ++prompt) {
-    const auto begin = data.counts.begin() + static_cast<std::ptrdiff_t>(prompt * width);
-    if (std::all_of(begin, begin + static_cast<std::ptrdiff_t>(width), [](float count) { return count == 0; })) {
+  for (std::uint64_t prompt = 0; prompt < data.prompts(); ++prompt) {
+    if (data.target_begins[prompt] == data.target_begins[prompt + 1]) {
       Fail("prompt {}: nothing follows its neighbors in the corpus: there is nothing to learn from",
            Quote(text(prompt)));
     }
@@ -182,9 +165,9 @@ void Run(const CLI::App& command, Flags& flags) {
   } else {
     flags.prompts.prompt_set = flags.pool.prompt_set;
     experiment.emplace(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
-    data = SampleData(*experiment, request, blocks);
+    data = SampleLearningData(*experiment, request, blocks);
     text = [&](std::uint64_t prompt) { return experiment->set().prompts[prompt].text; };
-    options.plan.training_prompts = TrainingPrompts(flags.scheme, data.prompts);
+    options.plan.training_prompts = TrainingPrompts(flags.scheme, data.prompts());
     options.plan.data = DescribeData(reader, experiment->set().row.name + " " + experiment->set().row.sha256, request);
     experiment->SaveSet();
   }

@@ -69,8 +69,8 @@ std::string DescribeRequests(const Answer& answer) {
   return text;
 }
 
-template <typename Number>
-std::vector<TokenProbability> ListedTokens(IndexReader& reader, const std::vector<Number>& probabilities) {
+template <typename Numbers>
+std::vector<TokenProbability> ListedTokens(IndexReader& reader, const Numbers& probabilities) {
   return ByProbability(reader.vocabulary(), probabilities, kLongestTopList);
 }
 
@@ -113,7 +113,8 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   if (!answer.model.empty()) {
     std::vector<std::string> line{"Hellinger"};
     for (const Prediction& prediction : answer.predictions) {
-      line.push_back(fmt::format("{:.3f}", HellingerDistance(prediction.probabilities, answer.model)));
+      line.push_back(
+          fmt::format("{:.3f}", ComparedDistribution(answer.model).HellingerDistance(prediction.probabilities)));
     }
     line.emplace_back();
     table.Add(std::move(line));
@@ -129,8 +130,8 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   return text;
 }
 
-template <typename Number>
-OrderedJson JsonTokens(IndexReader& reader, const std::vector<Number>& probabilities) {
+template <typename Numbers>
+OrderedJson JsonTokens(IndexReader& reader, const Numbers& probabilities) {
   OrderedJson tokens = OrderedJson::array();
   for (const TokenProbability& one : ListedTokens(reader, probabilities)) {
     tokens.push_back({{"token", one.token}, {"probability", one.probability}});
@@ -158,7 +159,8 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
     json.update(JsonRequest(prediction));
     json.update(
         {{"tokens", JsonTokens(reader, prediction.probabilities)}, {"model", JsonTokens(reader, answer.model)}});
-    if (!answer.model.empty()) json["hellinger"] = HellingerDistance(prediction.probabilities, answer.model);
+    if (!answer.model.empty())
+      json["hellinger"] = ComparedDistribution(answer.model).HellingerDistance(prediction.probabilities);
     if (!prediction.notes.empty()) json["notes"] = prediction.notes;
     all.push_back(std::move(json));
   }
@@ -177,8 +179,7 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
   for (const Prediction& prediction : answer.predictions) add(TopTokens(prediction.probabilities, kLongestTopList));
   const auto probability = [&](TokenId token) {
     if (!answer.model.empty()) return static_cast<double>(answer.model[token]);
-    const std::vector<double>& first = answer.predictions[0].probabilities;
-    return first.empty() ? 0 : first[token];
+    return ValueOf(answer.predictions[0].probabilities, token);
   };
   std::ranges::stable_sort(tokens, std::ranges::greater(), probability);
 
@@ -199,7 +200,7 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
     BarSeries& series = chart.series.emplace_back();
     series.name = prediction.scheme.name;
     for (const TokenId token : tokens) {
-      series.values.push_back(prediction.probabilities.empty() ? 0 : prediction.probabilities[token]);
+      series.values.push_back(ValueOf(prediction.probabilities, token));
     }
   }
   return BarChartSvg(chart);

@@ -7,6 +7,7 @@
 #include "schema/random.h"
 #include "storage/machine/file.h"
 #include "tests/error_matchers.h"
+#include "tests/indexer/torch/dense_learning_data.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {
@@ -33,7 +34,7 @@ class Silent : public ProgressListener {
 
 // Prompts whose targets are what these weights make of their counts.
 WeightLearningData MadeData(const std::vector<double>& weights, std::uint32_t prompts) {
-  WeightLearningData data{
+  DenseLearningData data{
       .prompts = prompts, .terms = kTerms, .vocabulary_size = kVocabulary, .counts = {}, .targets = {}};
   std::uint64_t number = 0;
   for (std::uint32_t prompt = 0; prompt < prompts; ++prompt) {
@@ -49,7 +50,7 @@ WeightLearningData MadeData(const std::vector<double>& weights, std::uint32_t pr
     }
     for (const double total : totals) data.targets.push_back(static_cast<float>(total / sum));
   }
-  return data;
+  return data.Sparse();
 }
 
 class LearnTest : public testing::Test {
@@ -176,7 +177,7 @@ TEST_F(LearnTest, ADamagedCheckpointIsNamed) {
 }
 
 TEST_F(LearnTest, ALossThatIsNoNumberIsSaid) {
-  std::fill(data_.counts.begin(), data_.counts.end(), 0.0F);
+  for (WeightLearningData::Count& count : data_.counts) count.count = 0;
   EXPECT_THAT(ErrorOf([&] { Learn(); }), OneLineWith("step 1:", "--lr than 0.01"));
 }
 

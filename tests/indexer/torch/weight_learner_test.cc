@@ -7,6 +7,7 @@
 
 #include "indexer/model/torch_backend.h"
 #include "schema/random.h"
+#include "tests/indexer/torch/dense_learning_data.h"
 
 namespace actkin {
 namespace {
@@ -21,11 +22,14 @@ constexpr std::uint32_t kVocabulary = 11;
 
 double Uniform(std::uint64_t number) { return static_cast<double>(MixedBits(number) >> 11) * 0x1p-53; }
 
-WeightLearningData MadeData() {
-  WeightLearningData data{
+// Tokens 3 and 7 follow nothing, token 5 not every prompt: their targets are there all the same.
+DenseLearningData MadeData() {
+  DenseLearningData data{
       .prompts = kPrompts, .terms = kTerms, .vocabulary_size = kVocabulary, .counts = {}, .targets = {}};
   for (std::uint64_t i = 0; i < kPrompts * kTerms * kVocabulary; ++i) {
-    data.counts.push_back(static_cast<float>(std::floor(Uniform(i) * Uniform(i + 5000) * 30)));
+    const std::uint64_t token = i % kVocabulary;
+    const bool follows = token != 3 && token != 7 && (token != 5 || i / kVocabulary / kTerms % 2 == 0);
+    data.counts.push_back(follows ? static_cast<float>(std::floor(Uniform(i) * Uniform(i + 5000) * 30)) : 0);
   }
   for (std::uint64_t prompt = 0; prompt < kPrompts; ++prompt) {
     double total = 0;
@@ -57,7 +61,8 @@ TEST(WeightLearnerTest, FirstWeightsAreThoseThatPyTorchDraws) {
 }
 
 TEST(WeightLearnerTest, LossIsTheSumOfTheNormsOfTheDifferences) {
-  const WeightLearningData data = MadeData();
+  const DenseLearningData data = MadeData();
+  const WeightLearningData sparse = data.Sparse();
   const WeightLearnerState state = MadeState();
   const std::vector<std::uint32_t> batch{3, 0, 3};
   double expected = 0;
@@ -66,7 +71,7 @@ TEST(WeightLearnerTest, LossIsTheSumOfTheNormsOfTheDifferences) {
     double sum = 0;
     for (std::size_t token = 0; token < kVocabulary; ++token) {
       for (std::size_t term = 0; term < kTerms; ++term) {
-        totals[token] += double{state.weights[term]} * data.counts[(prompt * kTerms + term) * kVocabulary + token];
+        totals[token] += double{state.weights[term]} * data.Count(prompt, term, token);
       }
       sum += totals[token];
     }
@@ -76,15 +81,16 @@ TEST(WeightLearnerTest, LossIsTheSumOfTheNormsOfTheDifferences) {
     }
     expected += std::sqrt(squares);
   }
-  const auto learner = LoadTorchBackend().NewWeightLearner(data, state);
+  const auto learner = LoadTorchBackend().NewWeightLearner(sparse, state);
   EXPECT_NEAR(learner->Loss(batch), expected, 1e-6);
   EXPECT_NEAR(learner->Step(batch, 0), expected, 1e-6);
 }
 
 TEST(WeightLearnerTest, UpdatesAreThoseOfPyTorchsAdamW) {
-  const WeightLearningData data = MadeData();
+  const DenseLearningData data = MadeData();
+  const WeightLearningData sparse = data.Sparse();
   const WeightLearnerState state = MadeState();
-  const auto learner = LoadTorchBackend().NewWeightLearner(data, state);
+  const auto learner = LoadTorchBackend().NewWeightLearner(sparse, state);
 
   const auto tensor = [](std::span<const float> numbers, at::IntArrayRef sizes) {
     return at::from_blob(const_cast<float*>(numbers.data()), sizes).clone();
@@ -121,12 +127,13 @@ TEST(WeightLearnerTest, UpdatesAreThoseOfPyTorchsAdamW) {
 }
 
 TEST(WeightLearnerTest, AStateContinuesToTheLastBit) {
-  const WeightLearningData data = MadeData();
-  const auto whole = LoadTorchBackend().NewWeightLearner(data, MadeState());
-  auto part = LoadTorchBackend().NewWeightLearner(data, MadeState());
+  const DenseLearningData data = MadeData();
+  const WeightLearningData sparse = data.Sparse();
+  const auto whole = LoadTorchBackend().NewWeightLearner(sparse, MadeState());
+  auto part = LoadTorchBackend().NewWeightLearner(sparse, MadeState());
   for (std::uint32_t step = 0; step < 20; ++step) {
     const std::vector<std::uint32_t> batch{step % kPrompts, 2};
-    if (step % 6 == 0) part = LoadTorchBackend().NewWeightLearner(data, part->State());
+    if (step % 6 == 0) part = LoadTorchBackend().NewWeightLearner(sparse, part->State());
     EXPECT_EQ(whole->Step(batch, 3e-3), part->Step(batch, 3e-3));
   }
   EXPECT_EQ(whole->State().steps, 20U);
@@ -134,10 +141,21 @@ TEST(WeightLearnerTest, AStateContinuesToTheLastBit) {
   EXPECT_THAT(part->State().second_moments, ElementsAreArray(whole->State().second_moments));
 }
 
+TEST(WeightLearnerTest, WhereWhatIsPredictedIsTheTargetNothingMoves) {
+  DenseLearningData data{.prompts = 1, .terms = 3, .vocabulary_size = 2, .counts = {1, 0, 0, 0, 0, 1}, .targets = {}};
+  data.targets = {0.5F, 0.5F};
+  const WeightLearningData sparse = data.Sparse();
+  const auto learner =
+      LoadTorchBackend().NewWeightLearner(sparse, {.weights = {2, 1, 2}, .first_moments = {}, .second_moments = {}});
+  EXPECT_EQ(learner->Step(std::vector<std::uint32_t>{0}, 1e-2), 0);
+  EXPECT_THAT(learner->State().first_moments, Each(0.0F));
+}
+
 TEST(WeightLearnerTest, ALossThatIsNoNumberUpdatesNothing) {
-  WeightLearningData data = MadeData();
+  DenseLearningData data = MadeData();
   std::fill_n(data.counts.begin(), kTerms * kVocabulary, 0.0F);  // prompt 0: nothing to divide by
-  const auto learner = LoadTorchBackend().NewWeightLearner(data, MadeState());
+  const WeightLearningData sparse = data.Sparse();
+  const auto learner = LoadTorchBackend().NewWeightLearner(sparse, MadeState());
   EXPECT_TRUE(std::isnan(learner->Step(std::vector<std::uint32_t>{1, 0}, 1e-2)));
   EXPECT_EQ(learner->State().steps, 0U);
   EXPECT_THAT(learner->State().weights, ElementsAreArray(MadeState().weights));
