@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   try {
     actkin::ReplaceFile(folder / "corpus.txt", text);
     actkin::ReplaceFile(folder / "model.safetensors",
-                        actkin::SerializeSafetensors(actkin::MadeModel(1, std::size(letters))));
+                        actkin::SerializeSafetensors(actkin::MadeModel(1, actkin::MadeShapeOf(std::size(letters)))));
     actkin::ReplaceFile(folder / "both_last.json",
                         R"({"name": "both_last", "kernel": "inverse_distance", "proj": {"1": 1}, "ffwd": {"1": 2.5}})");
   } catch (const std::exception& error) {

@@ -17,17 +17,21 @@ std::string MadeCorpus(std::size_t characters) {
   return text;
 }
 
-StateDict MadeModel(unsigned seed, std::int64_t rows) {
+ModelShape MadeShapeOf(std::int64_t rows) {
+  ModelShape shape = kMadeShape;
+  shape.vocabulary_size = rows;
+  return shape;
+}
+
+StateDict MadeModel(unsigned seed, const ModelShape& shape) {
   std::mt19937 generator(seed);
   std::normal_distribution<float> normal;
   StateDict state;
-  ModelShape sizes = kMadeShape;
-  sizes.vocabulary_size = rows;
-  for (const auto& [name, shape] : ExpectedTensors(sizes)) {
+  for (const auto& [name, sizes] : ExpectedTensors(shape)) {
     Tensor& tensor = state.tensors[name];
-    tensor.shape = shape;
+    tensor.shape = sizes;
     std::size_t count = 1;
-    for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
+    for (const std::int64_t size : sizes) count *= static_cast<std::size_t>(size);
     const bool gain = name.find("ln") != std::string::npos && name.ends_with("weight");
     for (std::size_t i = 0; i < count; ++i) tensor.values.push_back((gain ? 1.0F : 0.0F) + 0.3F * normal(generator));
   }

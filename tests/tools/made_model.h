@@ -15,8 +15,9 @@ std::string MadeCorpus(std::size_t characters);
 // A model with random weights for that text: 2 blocks, 2 heads, 12 dimensions, context 8.
 inline constexpr ModelShape kMadeShape{
     .vocabulary_size = 7, .context = 8, .embed = 12, .blocks = 2, .heads = 2, .head_size = 6, .hidden = 20};
-// rows: of embeddings, one a token id.
-StateDict MadeModel(unsigned seed = 1, std::int64_t rows = kMadeShape.vocabulary_size);
+StateDict MadeModel(unsigned seed = 1, const ModelShape& shape = kMadeShape);
+// kMadeShape with so many rows of embeddings, one a token id.
+ModelShape MadeShapeOf(std::int64_t rows);
 
 }  // namespace actkin
 

@@ -29,7 +29,7 @@ class TokenizerCommandTest : public testing::Test {
     folder_ = std::make_unique<TemporaryFolder>();
     corpus_ = folder_->Write("pieces.txt", MadePiecesCorpus(300));
     tokenizer_ = folder_->Write("tokenizer.json", MadeTokenizerJson());
-    model_ = folder_->Write("model.safetensors", SerializeSafetensors(MadeModel(1, kMadeTokens + 3)));
+    model_ = folder_->Write("model.safetensors", SerializeSafetensors(MadeModel(1, MadeShapeOf(kMadeTokens + 3))));
     index_ = *folder_ / "pieces.actkin";
     const CommandResult built = RunCommand(Build({"--model", model_, "--tokenizer", tokenizer_}));
     ASSERT_EQ(built.status, 0) << built.err;
@@ -202,7 +202,7 @@ TEST_F(TokenizerCommandTest, TheCopyIsVerifiedAndRepaired) {
 
 TEST_F(TokenizerCommandTest, WhatDoesNotGoTogetherIsRefused) {
   const std::string never = *folder_ / "never.actkin";
-  const std::string small = folder_->Write("small.safetensors", SerializeSafetensors(MadeModel(1, kMadeTokens - 2)));
+  const std::string small = folder_->Write("small.safetensors", SerializeSafetensors(MadeModel(1, MadeShapeOf(kMadeTokens - 2))));
   ExpectFailure(Build({"--model", small, "--tokenizer", tokenizer_}, never), 1,
                 "small.safetensors: token id 265 without an embedding row", "tokenizer.json has 267 tokens");
   ExpectFailure(Build({"--tokenizer", tokenizer_, "--vocabulary-from", corpus_}, never), 2, "--vocabulary-from");
