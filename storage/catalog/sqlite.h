@@ -64,7 +64,6 @@ class SqliteStatement {
 
   // Of the rows that the statement gives.
   int ColumnCount() const { return sqlite3_column_count(statement_.get()); }
-  std::string ColumnName(int column) const { return sqlite3_column_name(statement_.get(), column); }
 
  private:
   void BindOne(int index, std::int64_t value);

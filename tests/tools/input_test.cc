@@ -69,21 +69,16 @@ TEST_F(InputTest, TrainReadsStandardInput) {
 TEST_F(InputTest, ADashIsStandardOutputOfAnExport) {
   const std::string folder = *folder_ / "exports";
   Run("export", Index(), {"--layout", "npy", folder, "--stream", "ffwd", "--block", "1"});
-  Run("export", Index(), {"--layout", "csv", folder, "--tables", "string"});
   const CommandResult npy =
       RunCommand({"export", Index(), "--layout", "npy", "-", "--stream", "ffwd", "--block", "-1"});
   EXPECT_EQ(npy.out, ReadFile(std::filesystem::path(folder) / "ffwd-b1-t4.npy")) << npy.err;
-  const CommandResult csv = RunCommand({"export", Index(), "--layout", "csv", "-", "--tables", "string"});
-  EXPECT_EQ(csv.out, ReadFile(std::filesystem::path(folder) / "string.csv")) << csv.err;
   const auto refused = [](const std::vector<std::string>& more) {
     std::vector<std::string> arguments{"export", Index(), "-"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return RunCommand(arguments);
   };
   ExpectLine(refused({"--layout", "npy", "--stream", "ffwd"}), HasSubstr("takes one file, these are 2"));
-  ExpectLine(refused({"--layout", "csv"}), HasSubstr("--tables"));
-  ExpectLine(refused({"--layout", "csv", "--tables", "string,token"}), HasSubstr("these are 2"));
-  ExpectLine(refused({"--layout", "csv", "--tables", "string", "--json"}), HasSubstr("--json"));
+  ExpectLine(refused({"--layout", "npy", "--stream", "ffwd", "--block", "1", "--json"}), HasSubstr("--json"));
   ExpectLine(refused({"--layout", "similar-strings"}), HasSubstr("a folder of files"));
 }
 

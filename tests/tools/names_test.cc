@@ -88,7 +88,6 @@ TEST_P(NamesTest, EveryCommandAnswersWithAnyName) {
   Run({"index", index, "--add", "HNSW8", "--stream", "ffwd"});
   Run({"recall", index, "--index", "HNSW8", "--sample", "10"});
   EXPECT_THAT(Run({"export", index, "--layout", "npy", Path(".npys")})[0]["file"].get<std::string>(), HasSubstr(shown));
-  Run({"export", index, "--layout", "csv", Path(".csvs"), "--tables", "token"});
   const std::string similar = Path(".similar");
   const std::string prompts = folder_.Write(name_ + ".json", R"(["abba ", "abcab", "bba c"])");
   EXPECT_THAT(

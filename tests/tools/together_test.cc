@@ -37,9 +37,6 @@ class TogetherTest : public MadeIndexTest {
   static std::vector<std::string> Npy(const std::string& folder) {
     return {"export", Index(), "--layout", "npy", folder};
   }
-  static std::vector<std::string> Csv(const std::string& folder) {
-    return {"export", Index(), "--layout", "csv", folder};
-  }
   static std::vector<std::string> Train(const std::string& folder) {
     std::filesystem::create_directory(folder);
     return {"train",    Corpus(), "--out",        folder + "/m.safetensors",
@@ -64,7 +61,7 @@ class TogetherTest : public MadeIndexTest {
 };
 
 TEST_F(TogetherTest, KilledAtAnyStepNothingLooksWholeAndTheNextRunLeavesNothingBehind) {
-  for (const auto& command : {Npy, Csv, SimilarStrings}) {
+  for (const auto& command : {Npy, SimilarStrings}) {
     const std::string whole = *folder_ / "whole";
     std::filesystem::remove_all(whole);
     ASSERT_EQ(RunCommand(command(whole)).status, 0);
@@ -94,13 +91,15 @@ TEST_F(TogetherTest, KilledAtAnyStepNothingLooksWholeAndTheNextRunLeavesNothingB
 TEST_F(TogetherTest, WhatAnotherExportLeftUnfinishedIsRemoved) {
   const std::string folder = *folder_ / "left";
   EXPECT_EQ(RunCommand(Npy(folder), {"ACTKIN_STOP_BEFORE=write:2"}).status, 128 + SIGKILL);
-  EXPECT_EQ(RunCommand({"export", Index(), "--layout", "csv", folder, "--tables", "token"}).status, 0);
-  EXPECT_THAT(Files(folder), testing::ElementsAre(testing::Key("token.csv")));
+  EXPECT_EQ(RunCommand({"export", Index(), "--layout", "npy", folder, "--stream", "ffwd", "--block", "0", "--t-i", "3"})
+                .status,
+            0);
+  EXPECT_THAT(Files(folder), testing::ElementsAre(testing::Key("ffwd-b0-t3.npy")));
 }
 
 TEST_F(TogetherTest, ASecondExportIntoAFolderIsRefusedWhileTheFirstIsAtWork) {
   const std::string folder = *folder_ / "taken";
-  for (const auto& command : {Npy, Csv, SimilarStrings}) {
+  for (const auto& command : {Npy, SimilarStrings}) {
     std::filesystem::remove_all(folder);
     {
       const ExportFolder held(folder);
@@ -112,7 +111,7 @@ TEST_F(TogetherTest, ASecondExportIntoAFolderIsRefusedWhileTheFirstIsAtWork) {
 }
 
 TEST_F(TogetherTest, ManyAtOnceEndAsOne) {
-  for (const auto& command : {Npy, Csv, SimilarStrings, Train}) {
+  for (const auto& command : {Npy, SimilarStrings, Train}) {
     const std::string whole = *folder_ / "alone";
     std::filesystem::remove_all(whole);
     ASSERT_EQ(RunCommand(command(whole)).status, 0);

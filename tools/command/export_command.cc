@@ -1,6 +1,5 @@
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "query/experiment/similar_strings_export.h"
 #include "query/predict/saved_schemes.h"
@@ -9,7 +8,6 @@
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
-#include "storage/catalog/csv_export.h"
 #include "storage/catalog/site_filter.h"
 #include "storage/machine/export_folder.h"
 #include "tools/command/commands.h"
@@ -27,7 +25,6 @@ struct Flags {
   std::string stream;
   std::string blocks;
   std::string t_is;
-  std::string tables;
   PromptFlags prompts;
   std::int64_t k = 10;
   std::string metric = "l2";
@@ -53,13 +50,11 @@ constexpr char kStandardOutput[] = "-";
 
 bool GoesToStandardOutput(const Flags& flags) { return flags.out == kStandardOutput; }
 
-void RequireOneStream(const Flags& flags, std::size_t files, const char* how) {
-  if (files != 1) FailUsage("-: standard output takes one file, these are {}: name one by {}", files, how);
-  if (flags.json) FailUsage("--json: has no meaning where standard output takes what is exported");
-}
-
 void StreamSite(IndexReader& reader, const std::vector<SiteRow>& sites, const Flags& flags) {
-  RequireOneStream(flags, sites.size(), "--stream, --block and --t-i");
+  if (sites.size() != 1) {
+    FailUsage("-: standard output takes one file, these are {}: name one by --stream, --block and --t-i", sites.size());
+  }
+  if (flags.json) FailUsage("--json: has no meaning where standard output takes what is exported");
   if (StdoutIsTerminal()) FailUsage("-: standard output is a terminal: send the bytes to a file or a pipe");
   ProgressBar progress;
   progress.Begin(Describe(sites[0].site), sites[0].row_count, "rows");
@@ -93,34 +88,6 @@ void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
       Print(fmt::format("{}  {} x {} float32; row i is string_id {} + i\n", Printable(path.string()),
                         Grouped(row.row_count), row.dimension, row.first_string_id));
     }
-  }
-  if (flags.json) PrintJson(std::move(written));
-}
-
-// "a,b": the names between the commas.
-std::vector<std::string> SplitNames(const std::string& list) {
-  std::vector<std::string> names;
-  std::istringstream parts(list);
-  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
-  return names;
-}
-
-void RunCsv(const CLI::App& /*command*/, const Flags& flags) {
-  const std::unique_ptr<SqliteConnection> catalog = OpenCatalog(GivenDirectory(flags.directory));
-  ProgressBar progress;
-  if (GoesToStandardOutput(flags)) {
-    const std::vector<std::string> tables = SplitNames(flags.tables);
-    if (tables.empty()) FailUsage("-: standard output takes one table: name it by --tables");
-    RequireOneStream(flags, tables.size(), "--tables");
-    return StreamCsv(
-        *catalog, tables[0], [](std::string_view bytes) { Print(std::string(bytes)); }, progress);
-  }
-  const ExportFolder folder(flags.out);
-  const std::vector<CsvFile> files = ExportCsv(*catalog, SplitNames(flags.tables), folder, progress);
-  nlohmann::ordered_json written = nlohmann::ordered_json::array();
-  for (const CsvFile& file : files) {
-    written.push_back({{"file", file.path.string()}, {"table", file.table}, {"rows", file.rows}});
-    if (!flags.json) Print(fmt::format("{}  {} rows\n", Printable(file.path.string()), Grouped(file.rows)));
   }
   if (flags.json) PrintJson(std::move(written));
 }
@@ -160,13 +127,12 @@ void Run(const CLI::App& command, const Flags& flags) {
     void (*run)(const CLI::App&, const Flags&);
   };
   const std::vector<Layout> layouts = {
-      {"csv", {"--tables"}, RunCsv},
       {"npy", {"--stream", "--block", "--t-i"}, RunNpy},
       {"similar-strings",
        {"--sample", "--seed", "--prompts", "--unknown", "--prompt-set", "-k", "--metric", "--t-i", "--batch"},
        RunSimilarStrings}};
   const auto layout = std::ranges::find(layouts, flags.layout, &Layout::name);
-  if (layout == layouts.end()) FailUsage("--layout {}: expected similar-strings, csv or npy", flags.layout);
+  if (layout == layouts.end()) FailUsage("--layout {}: expected similar-strings or npy", flags.layout);
   for (const Layout& other : layouts) {
     for (const char* option : other.options) {
       const bool own = std::ranges::find(layout->options, std::string_view(option)) != layout->options.end();
@@ -179,26 +145,22 @@ void Run(const CLI::App& command, const Flags& flags) {
 }  // namespace
 
 void AddExportCommand(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("export", "Writes neighbors, vectors or tables for a notebook");
+  CLI::App* command = app.add_subcommand("export", "Writes neighbors or vectors for a notebook");
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command
       ->add_option(
           "--layout", flags->layout,
           "similar-strings: neighbors of prompts, as the study's JSON files; npy: the vectors of each site, unrotated, "
-          "as a NumPy array; csv: the catalog's tables and views")
+          "as a NumPy array")
       ->required();
-  command
-      ->add_option("OUT", flags->out,
-                   "The folder to write to; npy of one site and csv of one table: - is standard output")
-      ->required();
+  command->add_option("OUT", flags->out, "The folder to write to; npy of one site: - is standard output")->required();
   command->add_option("--stream", flags->stream,
                       "npy: embedding, proj or ffwd, or several separated by commas (default: all)");
   command->add_option("--block", flags->blocks, "npy: blocks, such as 1,3 or 0-5; -1 is the last (default: all)");
   command->add_option(
       "--t-i", flags->t_is,
       "npy, similar-strings: positions, such as 7,8,9; -1 is the last (default: all; the longest built)");
-  command->add_option("--tables", flags->tables, "csv: tables and views, such as string,next_token_map (default: all)");
   AddPromptOptions(*command, flags->prompts, SampleSeed::kOption, "similar-strings: ");
   command->add_option("-k", flags->k,
                       "similar-strings: how many neighbors (default: 10; a site of fewer rows then gives all of them)");
@@ -214,9 +176,7 @@ void AddExportCommand(CLI::App& app) {
       "Examples:\n"
       "  actkin export gpl.actkin --layout similar-strings similar/ --sample 200 -k 10\n"
       "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
-      "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"\n"
-      "  actkin export gpl.actkin --layout csv tables/ --tables next_token_map,token\n"
-      "  actkin export gpl.actkin --layout csv - --tables token | head -3");
+      "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"");
   command->callback([command, flags] { Run(*command, *flags); });
 }
 

@@ -80,7 +80,7 @@ _actkin_value() {
       _actkin_words 'progressive_ffwd_weight inverse_distance last_ffwd_only last_ffwd_only_inverse_distance prompt_only
                      learned'
       ;;
-    --layout) _actkin_words 'csv npy similar-strings' ;;
+    --layout) _actkin_words 'npy similar-strings' ;;
     --model) _actkin_files .pt .safetensors ;;
     --tokenizer) _actkin_files .json ;;
     --out) if [[ $subcommand == build ]]; then _actkin_directories; else _actkin_files; fi ;;
