@@ -30,23 +30,110 @@ using FarthestFirst = std::priority_queue<Candidate>;
 
 }  // namespace
 
-// What one search at a time writes on.
-struct GraphIndex::Walk {
-  explicit Walk(std::uint64_t row_count) : visited(row_count) {}
+// What one search at a time asks for, and the memory that it writes on.
+class GraphIndex::Search {
+ public:
+  explicit Search(const GraphIndex& index) : index_(index), graph_(index.file_.graph()), visited_(index.row_count()) {}
 
-  // Nothing is visited any more.
-  void Begin() {
-    if (++mark != 0) return;
-    std::ranges::fill(visited, std::uint16_t{0});
-    mark = 1;
+  // Algorithm 5.
+  std::vector<RowNumber> KnnSearch(std::span<const float> query, std::uint64_t k, std::uint64_t ef) {
+    query_ = query;
+    rows_ = {graph_.entry_point};
+    Measure();
+    Candidate entry_point{distances_.front(), graph_.entry_point};
+    for (std::uint32_t level = graph_.top_level; level > 0; --level) entry_point = GreedyDescent(entry_point, level);
+    FarthestFirst found = SearchLayer(entry_point, std::max(ef, k), 0);
+    while (found.size() > k) found.pop();
+    std::vector<RowNumber> nearest;
+    nearest.reserve(found.size());
+    for (; !found.empty(); found.pop()) nearest.push_back(found.top().row);
+    return nearest;
   }
 
-  std::vector<std::uint16_t> visited;  // rows seen bear the mark
-  std::uint16_t mark = 0;
-  // The links that are looked at together.
-  std::vector<RowNumber> rows;
-  std::vector<const std::byte*> stored;
-  std::vector<float> distances;
+ private:
+  // Algorithm 2 for ef = 1.
+  Candidate GreedyDescent(Candidate entry_point, std::uint32_t level) {
+    Candidate nearest = entry_point;
+    for (bool nearer = true; nearer;) {
+      nearer = false;
+      MeasureLinks(nearest.row, level, [](RowNumber) { return true; });
+      for (std::size_t i = 0; i < rows_.size(); ++i) {
+        if (distances_[i] >= nearest.distance) continue;
+        nearest = {distances_[i], rows_[i]};
+        nearer = true;
+      }
+    }
+    return nearest;
+  }
+
+  // Algorithm 2. At most ef rows.
+  FarthestFirst SearchLayer(Candidate entry_point, std::uint64_t ef, std::uint32_t level) {
+    ForgetVisited();
+    Visit(entry_point.row);
+    NearestFirst candidates;
+    FarthestFirst found;
+    candidates.push(entry_point);
+    found.push(entry_point);
+    while (!candidates.empty() && (found.size() < ef || !(candidates.top() > found.top()))) {
+      const RowNumber row = candidates.top().row;
+      candidates.pop();
+      MeasureLinks(row, level, [this](RowNumber link) { return Visit(link); });
+      for (std::size_t i = 0; i < rows_.size(); ++i) {
+        const Candidate candidate{distances_[i], rows_[i]};
+        if (found.size() == ef && !(candidate < found.top())) continue;
+        if (found.size() == ef) found.pop();
+        found.push(candidate);
+        candidates.push(candidate);
+      }
+    }
+    return found;
+  }
+
+  // Whether it was not visited yet.
+  bool Visit(RowNumber row) { return std::exchange(visited_[row], mark_) != mark_; }
+  void ForgetVisited() {
+    if (++mark_ != 0) return;
+    std::ranges::fill(visited_, std::uint16_t{0});
+    mark_ = 1;
+  }
+
+  // rows_ and distances_ are then of those of a row's links that `accepts` takes.
+  void MeasureLinks(RowNumber row, std::uint32_t level, const auto& accepts) {
+    rows_.clear();
+    for (const RowNumber link : index_.file_.Links(row, level)) {
+      if (link == kNoLink) break;
+      if (link >= graph_.row_count) index_.file_.FailOnLink(row, link);
+      if (accepts(link)) rows_.push_back(link);
+    }
+    Measure();
+  }
+
+  // distances_ of rows_.
+  void Measure() {
+    const SiteRows& site = index_.rows();
+    stored_.clear();
+    for (const RowNumber row : rows_) stored_.push_back(site.Stored(row));
+    distances_.resize(rows_.size());
+    if (index_.metric() == Metric::kL2) {
+      SquaredDistancesTo(stored_, site.element(), graph_.dimension, query_.data(), distances_.data());
+    } else {
+      DotProductsWith(stored_, site.element(), graph_.dimension, query_.data(), distances_.data());
+      for (std::size_t i = 0; i < rows_.size(); ++i) distances_[i] *= -graph_.inverse_norms[rows_[i]];
+    }
+    for (float& distance : distances_) {
+      if (std::isnan(distance)) distance = std::numeric_limits<float>::infinity();
+    }
+  }
+
+  const GraphIndex& index_;
+  const HnswGraph& graph_;
+  std::span<const float> query_;
+  std::vector<std::uint16_t> visited_;  // rows that were visited bear the mark
+  std::uint16_t mark_ = 0;
+  // What is measured together.
+  std::vector<RowNumber> rows_;
+  std::vector<const std::byte*> stored_;
+  std::vector<float> distances_;
 };
 
 GraphIndex::GraphIndex(std::string name, GraphFile file, SiteRows rows, std::shared_ptr<const RowOrderFile> order)
@@ -61,100 +148,28 @@ GraphIndex::GraphIndex(std::string name, GraphFile file, SiteRows rows, std::sha
 
 GraphIndex::~GraphIndex() = default;
 
-std::unique_ptr<GraphIndex::Walk> GraphIndex::TakeWalk() const {
+std::unique_ptr<GraphIndex::Search> GraphIndex::TakeSearch() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (walks_.empty()) return std::make_unique<Walk>(row_count());
-  std::unique_ptr<Walk> walk = std::move(walks_.back());
-  walks_.pop_back();
-  return walk;
+  if (searches_.empty()) return std::make_unique<Search>(*this);
+  std::unique_ptr<Search> search = std::move(searches_.back());
+  searches_.pop_back();
+  return search;
 }
 
 std::vector<std::vector<RowNumber>> GraphIndex::Choose(std::span<const float> queries, std::uint64_t k,
                                                        const IndexParameters& parameters, int threads) const {
   std::uint64_t ef = kDefaultEfSearch;
   for (const auto& [name, value] : parameters) ef = static_cast<std::uint64_t>(value);
-  ef = std::min(std::max(ef, k), row_count());
   std::vector<std::vector<RowNumber>> chosen(queries.size() / dimension());
   const RowRange all{0, chosen.size()};
   ForEachPiece(all, 1, UsefulThreads(all, 1, threads), [&](int, RowRange piece) {
-    std::unique_ptr<Walk> walk = TakeWalk();
+    std::unique_ptr<Search> search = TakeSearch();
     for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
-      chosen[i] = ChooseFor(queries.subspan(i * dimension(), dimension()), k, ef, *walk);
+      chosen[i] = search->KnnSearch(queries.subspan(i * dimension(), dimension()), k, ef);
     }
     const std::lock_guard<std::mutex> lock(mutex_);
-    walks_.push_back(std::move(walk));
+    searches_.push_back(std::move(search));
   });
-  return chosen;
-}
-
-std::vector<RowNumber> GraphIndex::ChooseFor(std::span<const float> query, std::uint64_t k, std::uint64_t ef,
-                                             Walk& walk) const {
-  const HnswGraph& graph = file_.graph();
-  walk.Begin();
-  // The distances of walk.rows.
-  const auto measure = [&] {
-    walk.stored.clear();
-    for (const RowNumber row : walk.rows) walk.stored.push_back(rows().Stored(row));
-    walk.distances.resize(walk.rows.size());
-    if (metric() == Metric::kL2) {
-      SquaredDistancesTo(walk.stored, rows().element(), dimension(), query.data(), walk.distances.data());
-    } else {
-      DotProductsWith(walk.stored, rows().element(), dimension(), query.data(), walk.distances.data());
-      for (std::size_t i = 0; i < walk.rows.size(); ++i) {
-        walk.distances[i] *= -graph.inverse_norms[walk.rows[i]];
-      }
-    }
-    for (float& distance : walk.distances) {
-      if (std::isnan(distance)) distance = std::numeric_limits<float>::infinity();
-    }
-  };
-  // The links of `row` that `take` accepts, with their distances.
-  const auto look_around = [&](RowNumber row, std::uint32_t level, const auto& take) {
-    walk.rows.clear();
-    for (const RowNumber link : file_.Links(row, level)) {
-      if (link == kNoLink) break;
-      if (link >= graph.row_count) file_.FailOnLink(row, link);
-      if (take(link)) walk.rows.push_back(link);
-    }
-    measure();
-  };
-
-  walk.rows = {graph.entry};
-  measure();
-  Candidate nearest{walk.distances.front(), graph.entry};
-  for (std::uint32_t level = graph.top_level; level > 0; --level) {
-    for (bool nearer = true; nearer;) {
-      nearer = false;
-      look_around(nearest.row, level, [](RowNumber) { return true; });
-      for (std::size_t i = 0; i < walk.rows.size(); ++i) {
-        if (walk.distances[i] >= nearest.distance) continue;
-        nearest = {walk.distances[i], walk.rows[i]};
-        nearer = true;
-      }
-    }
-  }
-
-  NearestFirst ahead;
-  FarthestFirst found;
-  ahead.push(nearest);
-  found.push(nearest);
-  walk.visited[nearest.row] = walk.mark;
-  while (!ahead.empty() && (found.size() < ef || !(ahead.top() > found.top()))) {
-    const RowNumber row = ahead.top().row;
-    ahead.pop();
-    look_around(row, 0, [&](RowNumber link) { return std::exchange(walk.visited[link], walk.mark) != walk.mark; });
-    for (std::size_t i = 0; i < walk.rows.size(); ++i) {
-      const Candidate candidate{walk.distances[i], walk.rows[i]};
-      if (found.size() == ef && !(candidate < found.top())) continue;
-      if (found.size() == ef) found.pop();
-      found.push(candidate);
-      ahead.push(candidate);
-    }
-  }
-  while (found.size() > k) found.pop();
-  std::vector<RowNumber> chosen;
-  chosen.reserve(found.size());
-  for (; !found.empty(); found.pop()) chosen.push_back(found.top().row);
   return chosen;
 }
 

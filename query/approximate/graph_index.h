@@ -12,9 +12,10 @@
 namespace actkin {
 
 // Search through an HNSW graph that FAISS built, over the site's own rows (Malkov, Yashunin: Efficient and robust
-// approximate nearest neighbor search using Hierarchical Navigable Small World graphs, algorithms 2 and 5), without
-// FAISS: links and rows are read where they are mapped, so that opening costs nothing and readers share memory. A
-// search takes the parameter efSearch, 16 by default as in FAISS, and at least k. Immutable; any thread.
+// approximate nearest neighbor search using Hierarchical Navigable Small World graphs,
+// https://arxiv.org/abs/1603.09320, algorithms 2 and 5), without FAISS: links and rows are read where they are mapped,
+// so that opening costs nothing and readers share memory. A search takes the parameter efSearch, 16 by default as in
+// FAISS, and at least k. Immutable; any thread.
 class GraphIndex : public ApproximateIndex {
  public:
   // Throws Error naming the file when the graph is not of these rows.
@@ -27,14 +28,13 @@ class GraphIndex : public ApproximateIndex {
                                              const IndexParameters& parameters, int threads) const override;
 
  private:
-  struct Walk;
-  std::unique_ptr<Walk> TakeWalk() const;
-  std::vector<RowNumber> ChooseFor(std::span<const float> query, std::uint64_t k, std::uint64_t ef, Walk& walk) const;
+  class Search;
+  std::unique_ptr<Search> TakeSearch() const;
 
   GraphFile file_;
-  // What searches wrote on, kept for the next ones.
+  // Those at rest: their memory serves the next ones.
   mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Walk>> walks_;
+  mutable std::vector<std::unique_ptr<Search>> searches_;
 };
 
 }  // namespace actkin

@@ -100,8 +100,9 @@ class Locks {
   std::vector<omp_lock_t> locks;
 };
 
-void Insert(const SiteRows& rows, std::span<const float> inverse_norms, faiss::HNSW& hnsw, int threads,
-            ProgressListener& progress) {
+// Malkov, Yashunin, algorithm 1 for every row; FAISS's function is one insertion.
+void InsertAll(const SiteRows& rows, std::span<const float> inverse_norms, faiss::HNSW& hnsw, int threads,
+               ProgressListener& progress) {
   const std::vector<RowNumber> order = InsertionOrder(hnsw.levels);
   Locks locks(order.size());
   // The memory that threads need is theirs before they start: nothing may be thrown among them.
@@ -140,7 +141,7 @@ std::uint64_t WriteLinks(const SiteRows& rows, Metric metric, const faiss::HNSW&
   graph.rows_checksum = rows.checksum();
   graph.base_links = static_cast<std::uint32_t>(hnsw.nb_neighbors(0));
   graph.upper_links = static_cast<std::uint32_t>(hnsw.nb_neighbors(1));
-  graph.entry = static_cast<RowNumber>(hnsw.entry_point);
+  graph.entry_point = static_cast<RowNumber>(hnsw.entry_point);
   graph.top_level = static_cast<std::uint32_t>(hnsw.max_level);
   std::vector<RowNumber> base;
   base.reserve(graph.row_count * graph.base_links);
@@ -179,7 +180,7 @@ std::uint64_t BuildGraph(const SiteRows& rows, Metric metric, faiss::HNSW& hnsw,
   if (metric == Metric::kCosine) inverse_norms = InverseNorms(rows);
   hnsw.prepare_level_tab(rows.row_count(), false);
   progress.Begin("link", rows.row_count(), "rows");
-  Insert(rows, inverse_norms, hnsw, threads, progress);
+  InsertAll(rows, inverse_norms, hnsw, threads, progress);
   progress.End();
   return WriteLinks(rows, metric, hnsw, inverse_norms, path);
 }

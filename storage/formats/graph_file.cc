@@ -9,7 +9,7 @@
 namespace actkin {
 namespace {
 
-enum Number { kMetric, kDimension, kRowCount, kBaseLinks, kUpperLinks, kEntry, kTopLevel, kRowsChecksum };
+enum Number { kMetric, kDimension, kRowCount, kBaseLinks, kUpperLinks, kEntryPoint, kTopLevel, kRowsChecksum };
 enum SectionIndex { kBase, kUpperRows, kUpper, kInverseNorms };
 
 constexpr std::uint64_t kMaximumDimension = 1U << 20;
@@ -24,7 +24,7 @@ GraphFile::GraphFile(const std::filesystem::path& path) : file_(path, FileKind::
                     numbers[kDimension] <= kMaximumDimension && numbers[kRowCount] > 0 &&
                     numbers[kRowCount] < kNoLink && numbers[kBaseLinks] > 0 && numbers[kBaseLinks] <= kMaximumLinks &&
                     numbers[kUpperLinks] > 0 && numbers[kUpperLinks] <= kMaximumLinks &&
-                    numbers[kEntry] < numbers[kRowCount] && numbers[kTopLevel] <= kMaximumLevel;
+                    numbers[kEntryPoint] < numbers[kRowCount] && numbers[kTopLevel] <= kMaximumLevel;
   if (!sane) FailDamaged("{}: damaged: a number in its header is out of range", path.string());
   graph_.metric = static_cast<Metric>(numbers[kMetric]);
   graph_.dimension = numbers[kDimension];
@@ -32,7 +32,7 @@ GraphFile::GraphFile(const std::filesystem::path& path) : file_(path, FileKind::
   graph_.rows_checksum = numbers[kRowsChecksum];
   graph_.base_links = static_cast<std::uint32_t>(numbers[kBaseLinks]);
   graph_.upper_links = static_cast<std::uint32_t>(numbers[kUpperLinks]);
-  graph_.entry = static_cast<RowNumber>(numbers[kEntry]);
+  graph_.entry_point = static_cast<RowNumber>(numbers[kEntryPoint]);
   graph_.top_level = static_cast<std::uint32_t>(numbers[kTopLevel]);
   graph_.base = file_.Numbers<RowNumber>(kBase, graph_.row_count * graph_.base_links);
   const std::uint64_t upper_numbers = file_.section(kUpperRows).size() / sizeof(std::uint32_t);
@@ -79,8 +79,8 @@ void GraphFile::Verify() const {
     }
     levels[row] = static_cast<std::uint8_t>(std::min<std::uint32_t>(end - begin, 255));
   }
-  if (levels[graph_.entry] != graph_.top_level) {
-    FailDamaged("{}: damaged: its entry is not at the top", path().string());
+  if (levels[graph_.entry_point] != graph_.top_level) {
+    FailDamaged("{}: damaged: its entry point is not at the top", path().string());
   }
   for (RowNumber row = 0; row < graph_.row_count; ++row) {
     for (std::uint32_t level = 0; level <= levels[row]; ++level) {
@@ -99,7 +99,7 @@ std::uint64_t WriteGraphFile(const std::filesystem::path& path, const HnswGraph&
   upper_rows.insert(upper_rows.end(), graph.upper_blocks.begin(), graph.upper_blocks.end());
   return WriteSectionFile(path, FileKind::kGraph,
                           {static_cast<std::uint64_t>(graph.metric), graph.dimension, graph.row_count, graph.base_links,
-                           graph.upper_links, graph.entry, graph.top_level, graph.rows_checksum},
+                           graph.upper_links, graph.entry_point, graph.top_level, graph.rows_checksum},
                           {std::as_bytes(graph.base), std::as_bytes(std::span<const std::uint32_t>(upper_rows)),
                            std::as_bytes(graph.upper), std::as_bytes(graph.inverse_norms)});
 }

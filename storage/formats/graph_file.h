@@ -15,7 +15,8 @@ namespace actkin {
 inline constexpr RowNumber kNoLink = 0xFFFFFFFF;
 
 // An HNSW graph (Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using Hierarchical
-// Navigable Small World graphs) over the rows of a site. It holds links and no copy of the rows.
+// Navigable Small World graphs, https://arxiv.org/abs/1603.09320) over the rows of a site. It holds links and no copy
+// of the rows.
 struct HnswGraph {
   Metric metric = Metric::kL2;
   std::uint64_t dimension = 0;
@@ -23,7 +24,7 @@ struct HnswGraph {
   std::uint64_t rows_checksum = 0;  // SiteRows::checksum of the rows that it links
   std::uint32_t base_links = 0;     // room for links at level 0, 2 M
   std::uint32_t upper_links = 0;    // and at each level above, M
-  RowNumber entry = 0;              // a row of the top level
+  RowNumber entry_point = 0;        // a row of the top level
   std::uint32_t top_level = 0;
 
   std::span<const RowNumber> base;  // row_count x base_links
@@ -36,8 +37,8 @@ struct HnswGraph {
   std::span<const float> inverse_norms;
 };
 
-// A section file of kind kGraph. Numbers: metric, dimension, rows, links at level 0, links above, entry, top level,
-// rows' checksum. Sections: 0 base, 1 upper_rows then upper_blocks, 2 upper, 3 inverse_norms.
+// A section file of kind kGraph. Numbers: metric, dimension, rows, links at level 0, links above, entry point, top
+// level, rows' checksum. Sections: 0 base, 1 upper_rows then upper_blocks, 2 upper, 3 inverse_norms.
 class GraphFile {
  public:
   // Maps the file; reads only its header. Throws Error naming `path`.

@@ -14,7 +14,7 @@ constexpr std::uint64_t kRows = 16;
 constexpr std::uint64_t kUpperRows = 3;  // rows 0, 1, 2 stand on every level
 
 // Numbers of a graph file.
-enum Number { kMetric, kDimensionNumber, kRowCount, kBaseLinks, kUpperLinks, kEntry, kTopLevel, kRowsChecksum };
+enum Number { kMetric, kDimensionNumber, kRowCount, kBaseLinks, kUpperLinks, kEntryPoint, kTopLevel, kRowsChecksum };
 
 // The site that the graph is of.
 struct Site {
@@ -101,7 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   AllowError([&] {
     GraphFile file(memory.path());
     for (const std::uint32_t level : {0U, 1U, file.graph().top_level}) {
-      AllowError([&] { Touch(file.Links(file.graph().entry, level)); });
+      AllowError([&] { Touch(file.Links(file.graph().entry_point, level)); });
     }
     AllowError([&] { file.Verify(); });
     Search(std::move(file), k);

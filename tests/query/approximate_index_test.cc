@@ -342,7 +342,7 @@ TEST_F(ApproximateIndexTest, EveryLinkOfAGraphFileIsVerified) {
   changed.upper_blocks = blocks;
   EXPECT_THAT(verify(changed), OneLineWith("upper rows"));
   changed = graph;
-  changed.entry = (graph.entry + 1) % 1000;
+  changed.entry_point = (graph.entry_point + 1) % 1000;
   EXPECT_THAT(verify(changed), OneLineWith("entry"));
   changed = graph;
   std::vector<float> norms(graph.inverse_norms.begin(), graph.inverse_norms.end());
