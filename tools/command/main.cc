@@ -16,6 +16,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/machine/processor.h"
 #include "tools/command/commands.h"
+#include "tools/command/flag_values.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {
@@ -113,6 +114,7 @@ int Main(int argc, char** argv) {
   AddRecallCommand(app);
   AddTokensCommand(app);
   RequirePlainNumbers(app);
+  ShowFlagValues(app);
   try {
     LimitInstructions();
     app.parse(argc, argv);

@@ -1,4 +1,4 @@
-# Completion of the actkin command in bash. Subcommands and options are those that the command's own --help shows.
+# Completion of the actkin command in bash. What it offers is what the command's own --help shows.
 
 # The help of a subcommand, or of the command itself.
 _actkin_help() {
@@ -12,15 +12,42 @@ _actkin_subcommands() {
   _actkin_help "$1" | sed -n '/^Subcommands:/,/^$/s/^  \([a-z][a-z-]*\).*/\1/p'
 }
 
-# Options of a subcommand, one a line; "NAME=" where a value follows.
-_actkin_options() {
-  _actkin_help "$@" | awk '
-    /^Options:/ { shown = 1; next }
+# The options of a subcommand, one a line: its name and, where one follows, what its value is ("l2|cosine"); or its
+# arguments, in their order, a repeated one with "...": _actkin_entries Options|Positionals PROGRAM [SUBCOMMAND]
+_actkin_entries() {
+  local title=$1
+  shift
+  _actkin_help "$@" | awk -v title="$title:" '
+    $0 == title { shown = 1; next }
     /^$/ { shown = 0 }
-    shown && /^  -/ {
-      count = split($1, names, ",")
-      for (i = 1; i <= count; ++i) print names[i] ($0 ~ /^  [^ ]+ [A-Z][A-Z]/ ? "=" : "")
+    shown && /^  [^ ]/ {
+      entry = substr($0, 3)
+      sub(/  .*/, "", entry)
+      count = split(entry, words, " ")
+      value = count > 1 ? words[2] : ""
+      sub(/[=:].*/, "", value)
+      split(words[1], names, ",")
+      for (i = 1; i in names; ++i) print names[i], value, (words[count] == "..." ? "..." : "")
     }'
+}
+
+# The options of a subcommand.
+_actkin_options() {
+  _actkin_entries Options "$@" | cut -d' ' -f1
+}
+
+# What the value of an option is; false where it takes none.
+_actkin_option_value() {
+  _actkin_entries Options "$program" "$subcommand" |
+    awk -v name="$1" '$1 == name && NF > 1 { print $2; found = 1 } END { exit !found }'
+}
+
+# What the nth argument is.
+_actkin_argument_value() {
+  _actkin_entries Positionals "$program" "$subcommand" |
+    awk -v number="$1" '{ value = $1 == "DIRECTORY" || $1 == "FOLDER" ? $1 : $2 }
+                        NR == number || ($NF == "..." && NR < number) { found = value }
+                        END { print found }'
 }
 
 # Words of a list that begin with the current word; with "list", the part after its last comma is completed.
@@ -30,11 +57,11 @@ _actkin_words() {
   mapfile -t COMPREPLY < <(compgen -P "$before" -W "$words" -- "${cur#"$before"}")
 }
 
-# Files whose names have one of the given endings, and folders on the way to them; without an ending all files.
+# Files whose names have one of the given endings, and folders on the way to them.
 _actkin_files() {
   local path ending
   while IFS= read -r path; do
-    if [[ -d $path || $# -eq 0 ]]; then
+    if [[ -d $path ]]; then
       COMPREPLY+=("$path")
       continue
     fi
@@ -58,48 +85,40 @@ _actkin_directories() {
   return 0
 }
 
-# Values of the option `previous` of `subcommand`; false where it is none that takes a value.
+_actkin_folders() {
+  mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+  compopt -o filenames 2>/dev/null
+  return 0
+}
+
+# Offers what a value may be, by its words in --help: those in small letters as they stand, and files or folders.
 _actkin_value() {
-  case $previous in
-    --stream) _actkin_words 'embedding proj ffwd' ;;
-    --streams) _actkin_words 'embedding proj ffwd' list ;;
-    --metric) _actkin_words 'l2 cosine' list ;;
-    --order) _actkin_words 'nearest farthest' ;;
-    --merge) _actkin_words 'nearest farthest' list ;;
-    --unknown) _actkin_words 'error skip' ;;
-    --half) _actkin_words 'first second' ;;
-    --rows) _actkin_words 'float32 float16' ;;
-    --index) _actkin_words 'exact HNSW32' ;;
-    --add | --drop) _actkin_words 'HNSW32' ;;
-    --param)
-      _actkin_words 'efSearch= nprobe='
-      compopt -o nospace 2>/dev/null
-      return 0
-      ;;
-    --scheme)
-      _actkin_words 'progressive_ffwd_weight inverse_distance last_ffwd_only last_ffwd_only_inverse_distance prompt_only
-                     learned'
-      ;;
-    --layout) _actkin_words 'npy similar-strings' ;;
-    --model) _actkin_files .pt .safetensors ;;
-    --tokenizer) _actkin_files .json ;;
-    --out) if [[ $subcommand == build ]]; then _actkin_directories; else _actkin_files; fi ;;
-    --tokenizer) _actkin_files .json ;;
-    --prompts | --vocabulary-from | --plot | --resume | --stream-sites) _actkin_files ;;
-    *)
-      # Any other value (a number, a list of them, a band) is the user's to write.
-      _actkin_options "$program" "$subcommand" | grep -qxF -- "$previous="
-      ;;
-  esac
+  local kind=${1%,...} list= word words=() endings=() found=()
+  if [[ $1 == *,... ]]; then list=list; fi
+  for word in ${kind//|/ }; do
+    case $word in
+      NAME.actkin | DIRECTORY) _actkin_directories ;;
+      NAME.*) endings+=("${word#NAME}") ;;
+      FILE) endings+=('') ;;
+      FOLDER) _actkin_folders ;;
+      [[:lower:]]*) words+=("$word") ;;
+    esac
+  done
+  if [[ ${#endings[@]} -gt 0 ]]; then _actkin_files "${endings[@]}"; fi
+  if [[ ${#words[@]} -gt 0 ]]; then
+    found=("${COMPREPLY[@]}")
+    _actkin_words "${words[*]}" $list
+    COMPREPLY+=("${found[@]}")
+  fi
 }
 
 # The positional argument that the current word is, from 1.
 _actkin_position() {
-  local i position=0 takes_value
-  takes_value=$'\n'$(_actkin_options "$program" "$subcommand")$'\n'
+  local i position=0 with_value
+  with_value=" $(_actkin_entries Options "$program" "$subcommand" | awk 'NF > 1 { print $1 }' | paste -sd' ') "
   for ((i = 2; i < ${#before[@]}; ++i)); do
     if [[ ${before[i]} == -* ]]; then
-      if [[ $takes_value == *$'\n'"${before[i]}="$'\n'* ]]; then
+      if [[ $with_value == *" ${before[i]} "* ]]; then
         ((++i))
         if [[ ${before[i]:-} == = ]]; then ((++i)); fi
       fi
@@ -125,7 +144,7 @@ _actkin() {
 
   if ((${#before[@]} == 1)); then
     if [[ $cur == -* ]]; then
-      _actkin_words "$(_actkin_options "$program" | tr -d =)"
+      _actkin_words "$(_actkin_options "$program")"
     else
       _actkin_words "$(_actkin_subcommands "$program")"
     fi
@@ -134,19 +153,14 @@ _actkin() {
   subcommand=${before[1]}
   local word after_dashes=
   for word in "${before[@]}"; do [[ $word == -- ]] && after_dashes=yes; done
-  if [[ -z $after_dashes && $previous == -* ]] && _actkin_value; then return; fi
-  if [[ -z $after_dashes && $cur == -* ]]; then
-    _actkin_words "$(_actkin_options "$program" "$subcommand" | tr -d =)"
-    return
+  local value
+  if [[ -z $after_dashes && $previous == -* ]] && value=$(_actkin_option_value "$previous"); then
+    _actkin_value "$value"
+  elif [[ -z $after_dashes && $cur == -* ]]; then
+    _actkin_words "$(_actkin_options "$program" "$subcommand")"
+  else
+    _actkin_value "$(_actkin_argument_value "$(_actkin_position)")"
   fi
-  local position
-  position=$(_actkin_position)
-  case $subcommand:$position in
-    build:1 | train:1) _actkin_files ;;
-    export:2 | import:2) _actkin_files ;;
-    tokens:2) _actkin_directories ;;
-    *:1) _actkin_directories ;;
-  esac
 }
 
 complete -F _actkin actkin

@@ -1,0 +1,80 @@
+#include "tools/command/flag_values.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "query/predict/scheme.h"
+#include "schema/site.h"
+
+namespace actkin {
+namespace {
+
+template <typename Word>
+std::string OneOf(std::initializer_list<Word> words) {
+  std::vector<std::string_view> names;
+  for (const Word word : words) names.push_back(Name(word));
+  return fmt::format("{}", fmt::join(names, "|"));
+}
+
+std::string OneScheme() {
+  std::string names;
+  for (const Scheme& scheme : BuiltInSchemes(1)) names += scheme.name + "|";
+  return names + "NAME|FILE";
+}
+
+// By flag, or by subcommand and flag.
+std::map<std::string, std::string> Values() {
+  const std::string streams = OneOf({Stream::kEmbedding, Stream::kProj, Stream::kFfwd}) + ",...";
+  const std::string metric = OneOf({Metric::kL2, Metric::kCosine});
+  const std::string merge = OneOf({Merge::kNearest, Merge::kFarthest});
+  return {
+      {"CORPUS", "FILE"},
+      {"OUT", "FOLDER"},
+      {"--half", "first|second"},
+      {"--index", "exact|NAME"},
+      {"--layout", "npy|similar-strings"},
+      {"--merge", merge},
+      {"--metric", metric},
+      {"--model", "NAME.pt|NAME.safetensors"},
+      {"--order", OneOf({Order::kNearest, Order::kFarthest})},
+      {"--plot", "FILE"},
+      {"--prompts", "FILE"},
+      {"--rows", OneOf({Element::kFloat32, Element::kFloat16})},
+      {"--scheme", OneScheme()},
+      {"--stream", streams},
+      {"--stream-sites", "FILE"},
+      {"--streams", streams},
+      {"--unknown", "error|skip"},
+      {"--vocabulary-from", "FILE"},
+      {"build --out", "NAME.actkin"},
+      {"evaluate --merge", merge + ",..."},
+      {"evaluate --metric", metric + ",..."},
+      {"import --layout", "similar-strings"},
+      {"index --stream", OneOf({Stream::kProj, Stream::kFfwd}) + ",..."},
+      {"recall --index", "NAME"},
+      {"recall --stream", OneOf({Stream::kProj, Stream::kFfwd}) + ",..."},
+      {"train --out", "NAME.safetensors"},
+  };
+}
+
+}  // namespace
+
+void ShowFlagValues(CLI::App& app) {
+  const std::map<std::string, std::string> values = Values();
+  for (CLI::App* command : app.get_subcommands({})) {
+    for (CLI::Option* option : command->get_options()) {
+      if (option->get_type_name() != "TEXT") continue;
+      const std::string name = option->get_name();
+      auto value = values.find(command->get_name() + " " + name);
+      if (value == values.end()) value = values.find(name);
+      if (value != values.end()) option->type_name(value->second);
+    }
+  }
+}
+
+}  // namespace actkin
