@@ -31,9 +31,10 @@ using FarthestFirst = std::priority_queue<Candidate>;
 }  // namespace
 
 // What one search at a time asks for, and the memory that it writes on.
-class GraphIndex::Search {
+class GraphIndex::GraphSearch {
  public:
-  explicit Search(const GraphIndex& index) : index_(index), graph_(index.file_.graph()), visited_(index.row_count()) {}
+  explicit GraphSearch(const GraphIndex& index)
+      : index_(index), graph_(index.file_.graph()), visited_(index.row_count()) {}
 
   // Algorithm 5.
   std::vector<RowNumber> KnnSearch(std::span<const float> query, std::uint64_t k, std::uint64_t ef) {
@@ -148,10 +149,10 @@ GraphIndex::GraphIndex(std::string name, GraphFile file, SiteRows rows, std::sha
 
 GraphIndex::~GraphIndex() = default;
 
-std::unique_ptr<GraphIndex::Search> GraphIndex::TakeSearch() const {
+std::unique_ptr<GraphIndex::GraphSearch> GraphIndex::TakeSearch() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (searches_.empty()) return std::make_unique<Search>(*this);
-  std::unique_ptr<Search> search = std::move(searches_.back());
+  if (searches_.empty()) return std::make_unique<GraphSearch>(*this);
+  std::unique_ptr<GraphSearch> search = std::move(searches_.back());
   searches_.pop_back();
   return search;
 }
@@ -163,7 +164,7 @@ std::vector<std::vector<RowNumber>> GraphIndex::Choose(std::span<const float> qu
   std::vector<std::vector<RowNumber>> chosen(queries.size() / dimension());
   const RowRange all{0, chosen.size()};
   ForEachPiece(all, 1, UsefulThreads(all, 1, threads), [&](int, RowRange piece) {
-    std::unique_ptr<Search> search = TakeSearch();
+    std::unique_ptr<GraphSearch> search = TakeSearch();
     for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
       chosen[i] = search->KnnSearch(queries.subspan(i * dimension(), dimension()), k, ef);
     }

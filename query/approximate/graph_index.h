@@ -28,13 +28,13 @@ class GraphIndex : public ApproximateIndex {
                                              const IndexParameters& parameters, int threads) const override;
 
  private:
-  class Search;
-  std::unique_ptr<Search> TakeSearch() const;
+  class GraphSearch;
+  std::unique_ptr<GraphSearch> TakeSearch() const;
 
   GraphFile file_;
   // Those at rest: their memory serves the next ones.
   mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Search>> searches_;
+  mutable std::vector<std::unique_ptr<GraphSearch>> searches_;
 };
 
 }  // namespace actkin

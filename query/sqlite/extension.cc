@@ -1,20 +1,18 @@
 // The extension's entry point.
-#include <sqlite3.h>
-
 #include <exception>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "query/sqlite/api_shim.h"
 #include "query/sqlite/attached_catalogs.h"
+#include "query/sqlite/host_sqlite.h"
 #include "query/sqlite/model_table.h"
 #include "query/sqlite/neighbors_table.h"
 #include "query/sqlite/predict_table.h"
 #include "query/sqlite/saved_neighbors_table.h"
 #include "query/sqlite/scalar_functions.h"
-#include "schema/error.h"
 #include "storage/catalog/sqlite.h"
+
+SQLITE_EXTENSION_INIT1
 
 namespace actkin {
 namespace {
@@ -37,15 +35,13 @@ int Register(sqlite3* connection) {
   return status;
 }
 
-// The version that the connection has already; empty where it has none.
+// The version that the connection has already; empty where it has none. No statement fails meanwhile: where an
+// extension is loaded into every connection, one that leaves an error code behind is taken to have failed.
 std::string LoadedVersion(sqlite3* connection) {
-  std::optional<SqliteStatement> version;
-  try {
-    version.emplace(connection, "SELECT actkin_version()");
-  } catch (const Error&) {
-    return "";
-  }
-  return version->Step() ? version->Text(0) : "";
+  SqliteStatement known(connection, "SELECT 1 FROM pragma_function_list WHERE name = 'actkin_version'");
+  if (!known.Step()) return "";
+  SqliteStatement version(connection, "SELECT actkin_version()");
+  return version.Step() ? version.Text(0) : "";
 }
 
 }  // namespace
@@ -53,7 +49,7 @@ std::string LoadedVersion(sqlite3* connection) {
 
 extern "C" __attribute__((visibility("default"))) int sqlite3_actkin_init(sqlite3* connection, char** error,
                                                                           const sqlite3_api_routines* api) {
-  ActkinUseSqliteApi(api);
+  SQLITE_EXTENSION_INIT2(api);
   if (sqlite3_libversion_number() < actkin::kOldestSqlite) {
     *error = sqlite3_mprintf("actkin needs SQLite 3.40 or newer, this is %s", sqlite3_libversion());
     return SQLITE_ERROR;

@@ -17,8 +17,7 @@ namespace {
 constexpr std::uint64_t kMostBytesOfACharacter = 4;
 
 std::filesystem::path DirectoryOf(const Catalog& catalog) {
-  const char* const file = sqlite3_db_filename(catalog.connection(), catalog.schema().c_str());
-  return std::filesystem::path(file == nullptr ? "" : file).parent_path();
+  return std::filesystem::path(DatabaseFile(catalog.connection(), catalog.schema())).parent_path();
 }
 
 bool IsCorpus(const std::filesystem::path& path, const CorpusRow& corpus) {

@@ -130,9 +130,9 @@ Catalog::Catalog(sqlite3* connection, std::string schema) : connection_(connecti
     SqliteStatement statement(connection_, fmt::format("PRAGMA \"{}\".{}", schema_, name));
     return statement.Step() ? statement.Integer(0) : 0;
   };
-  const char* file = sqlite3_db_filename(connection_, schema_.c_str());
+  const std::string file = DatabaseFile(connection_, schema_);
   if (pragma("application_id") != kCatalogApplicationId) {
-    if (file == nullptr || *file == '\0') FailDamaged("schema {}: this database is no actkin catalog", Quote(schema_));
+    if (file.empty()) FailDamaged("schema {}: this database is no actkin catalog", Quote(schema_));
     FailDamaged("{}: this database is no actkin catalog", file);
   }
   const std::int64_t version = pragma("user_version");

@@ -135,7 +135,7 @@ void VerifyChecksumTable(sqlite3* connection) {
 }
 
 void RequireContent(sqlite3* connection) {
-  const std::string catalog = sqlite3_db_filename(connection, "main");
+  const std::string catalog = DatabaseFile(connection);
   const auto check = [&](const std::string& table, const auto& verify) {
     try {
       verify();

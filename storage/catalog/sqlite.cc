@@ -21,8 +21,8 @@ constexpr std::chrono::seconds kTurn{1};
 constexpr std::chrono::milliseconds kPause{100};  // SQLite's readers look that often
 
 std::string Describe(sqlite3* connection) {
-  const char* file = sqlite3_db_filename(connection, "main");
-  return fmt::format("{}: {}", file != nullptr && *file != '\0' ? file : "catalog", sqlite3_errmsg(connection));
+  const std::string file = DatabaseFile(connection);
+  return fmt::format("{}: {}", file.empty() ? "catalog" : file, sqlite3_errmsg(connection));
 }
 
 // errno of what failed; 0 where SQLite does not know it. The connection does not get that of a commit, the file has it.
@@ -80,8 +80,8 @@ std::string Folder(const std::string& file) {
          "continues",
          Describe(connection));
   }
-  const char* file = sqlite3_db_filename(connection, "main");
-  if ((code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && file != nullptr && *file != '\0') {
+  const std::string file = DatabaseFile(connection);
+  if ((code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && !file.empty()) {
     FailToReach(file, sqlite3_errmsg(connection));
   }
   if (code == SQLITE_AUTH && !RefusalReason().empty()) {
@@ -96,6 +96,11 @@ std::string Folder(const std::string& file) {
 
 }  // namespace
 
+std::string DatabaseFile(sqlite3* connection, const std::string& schema) {
+  const char* file = sqlite3_db_filename(connection, schema.c_str());
+  return file == nullptr ? "" : file;
+}
+
 void NoteRefusal(std::string reason) { RefusalReason() = std::move(reason); }
 
 SqliteStatement::SqliteStatement(sqlite3* connection, std::string_view sql) : connection_(connection) {
@@ -105,6 +110,8 @@ SqliteStatement::SqliteStatement(sqlite3* connection, std::string_view sql) : co
   statement_.reset(statement);
   Check(status);
 }
+
+void SqliteStatement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 
 void SqliteStatement::Check(int status) {
   if (status != SQLITE_OK && status != SQLITE_ROW && status != SQLITE_DONE) FailSqlite(connection_);
@@ -138,6 +145,14 @@ std::int64_t SqliteStatement::RunForId() {
 }
 
 void SqliteStatement::Reset() { sqlite3_reset(statement_.get()); }
+
+std::int64_t SqliteStatement::Integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+
+double SqliteStatement::Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+
+int SqliteStatement::Type(int column) const { return sqlite3_column_type(statement_.get(), column); }
+
+int SqliteStatement::ColumnCount() const { return sqlite3_column_count(statement_.get()); }
 
 std::string SqliteStatement::Text(int column) const { return std::string(TextView(column)); }
 
@@ -189,6 +204,8 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& path, Mode mode)
   if (mode == Mode::kRead) Execute("PRAGMA query_only = 1");
 }
 
+void SqliteConnection::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+
 void SqliteConnection::RequireAccess(const std::filesystem::path& path) {
   SqliteConnection connection(path, Mode::kRead);
   sqlite3_exec(connection.handle(), "PRAGMA schema_version", nullptr, nullptr, nullptr);
@@ -230,7 +247,6 @@ SqliteTransaction::~SqliteTransaction() {
 }
 
 void SqliteTransaction::Commit() {
-  PassStopPoint(StopPoint::kCommit);
   connection_.Execute("COMMIT");
   open_ = false;
 }

@@ -1,6 +1,8 @@
 #ifndef ACTKIN_STORAGE_CATALOG_SQLITE_H_
 #define ACTKIN_STORAGE_CATALOG_SQLITE_H_
 
+// Nothing here calls SQLite: sqlite.cc alone does, which the SQLite extension compiles once more, for its host's
+// SQLite.
 #include <sqlite3.h>
 
 #include <chrono>
@@ -12,6 +14,9 @@
 #include <string_view>
 
 namespace actkin {
+
+// The file of a connection's database; empty where it is in memory, or there is none of that name.
+std::string DatabaseFile(sqlite3* connection, const std::string& schema = "main");
 
 // For authorizers (sqlite3_set_authorizer): why what this thread is about to prepare is refused. It becomes the line of
 // the Error.
@@ -53,17 +58,17 @@ class SqliteStatement {
   void Reset();
 
   // Of the current row, columns from 0.
-  std::int64_t Integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
-  double Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+  std::int64_t Integer(int column) const;
+  double Real(int column) const;
   std::string Text(int column) const;
   std::string_view TextView(int column) const;  // valid until the next step
   std::string_view Blob(int column) const;      // the same; the bytes of a text, empty for NULL
   bool IsNull(int column) const { return Type(column) == SQLITE_NULL; }
   // SQLITE_INTEGER, SQLITE_FLOAT, SQLITE_TEXT, SQLITE_BLOB or SQLITE_NULL.
-  int Type(int column) const { return sqlite3_column_type(statement_.get(), column); }
+  int Type(int column) const;
 
   // Of the rows that the statement gives.
-  int ColumnCount() const { return sqlite3_column_count(statement_.get()); }
+  int ColumnCount() const;
 
  private:
   void BindOne(int index, std::int64_t value);
@@ -79,7 +84,7 @@ class SqliteStatement {
   void Check(int status);
 
   struct Finalize {
-    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+    void operator()(sqlite3_stmt* statement) const;
   };
   sqlite3* connection_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
@@ -106,7 +111,7 @@ class SqliteConnection {
 
  private:
   struct Close {
-    void operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+    void operator()(sqlite3* connection) const;
   };
   void SetPatience(std::chrono::milliseconds patience);
 

@@ -5,11 +5,9 @@
 #include <filesystem>
 #include <limits>
 
-#include "query/sqlite/api_shim.h"
 #include "tests/fuzz/fuzz_input.h"
 
-// The extension is linked in and calls SQLite by name.
-extern "C" void ActkinUseSqliteApi(const sqlite3_api_routines*) {}
+// The extension is linked in.
 extern "C" int sqlite3_actkin_init(sqlite3* connection, char** error, const sqlite3_api_routines* api);
 
 namespace actkin {
@@ -125,10 +123,9 @@ void BindValue(sqlite3_stmt* statement, int index, FuzzInput& input) {
 sqlite3* Connect() {
   sqlite3* connection = nullptr;
   const std::string path = std::string(ACTKIN_FUZZ_DIRECTORY) + "/catalog.db";
-  char* error = nullptr;
-  if (sqlite3_open_v2(path.c_str(), &connection, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK ||
-      sqlite3_actkin_init(connection, &error, nullptr) != SQLITE_OK) {
-    Wrong("no index directory " + path);
+  sqlite3_auto_extension(reinterpret_cast<void (*)()>(sqlite3_actkin_init));
+  if (sqlite3_open_v2(path.c_str(), &connection, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK) {
+    Wrong(path + ": " + sqlite3_errmsg(connection));
   }
   return connection;
 }

@@ -16,6 +16,8 @@ class SqlCloseTest : public testing::TestWithParam<const char*> {
     char* error = nullptr;
     ASSERT_EQ(sqlite3_load_extension(connection_, std::getenv("ACTKIN_EXTENSION"), nullptr, &error), SQLITE_OK)
         << error;
+    // A code that is left behind would fail the opening of a connection that loads it by sqlite3_auto_extension.
+    EXPECT_EQ(sqlite3_errcode(connection_), SQLITE_OK);
   }
 
   // Leaves the statement at its first row.
