@@ -152,7 +152,6 @@ void NewCatalog::Finish() {
     SaveContentChecksum(connection_->handle(), table,
                         DefinitionChecksum(connection_->handle(), table) + checksums_[table]);
   }
-  PassStopPoint(StopPoint::kCommit);
   connection_->Execute("COMMIT");
   add_token_.reset();
   add_string_.reset();

@@ -7,14 +7,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <charconv>
-#include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <optional>
 #include <utility>
 
 #include "schema/error.h"
@@ -44,39 +39,7 @@ class Descriptor {
   int value_;
 };
 
-struct StopOrder {
-  std::optional<StopPoint> point;  // none: any
-  std::uint64_t number = 0;        // 0: never
-};
-
-StopOrder ReadStopOrder() {
-  const char* variable = std::getenv("ACTKIN_STOP_BEFORE");
-  if (variable == nullptr) return {};
-  std::string_view text = variable;
-  StopOrder order;
-  for (const auto& [name, point] :
-       {std::pair{"write:", StopPoint::kWrite}, std::pair{"flush:", StopPoint::kFlush},
-        std::pair{"rename:", StopPoint::kRename}, std::pair{"commit:", StopPoint::kCommit}}) {
-    if (!text.starts_with(name)) continue;
-    order.point = point;
-    text.remove_prefix(std::strlen(name));
-    break;
-  }
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), order.number);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    Fail("ACTKIN_STOP_BEFORE={}: expected a number, or write:N, flush:N, rename:N or commit:N", variable);
-  }
-  return order;
-}
-
 }  // namespace
-
-void PassStopPoint(StopPoint point) {
-  const StopOrder order = ReadStopOrder();
-  static std::atomic<std::uint64_t> passed{0};
-  if (order.number == 0 || (order.point && *order.point != point)) return;
-  if (++passed == order.number) std::raise(SIGKILL);
-}
 
 OutputFile::OutputFile(std::filesystem::path path, Mode mode) : path_(std::move(path)) {
   Open(mode == Mode::kCreate ? O_TRUNC : 0);
@@ -109,7 +72,6 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 void OutputFile::WriteAt(std::uint64_t offset, const void* bytes, std::size_t count) {
-  PassStopPoint(StopPoint::kWrite);
   const char* next = static_cast<const char*>(bytes);
   while (count > 0) {
     const ssize_t written = ::pwrite(descriptor_, next, count, static_cast<off_t>(offset));
@@ -122,12 +84,10 @@ void OutputFile::WriteAt(std::uint64_t offset, const void* bytes, std::size_t co
 }
 
 void OutputFile::Resize(std::uint64_t bytes) {
-  PassStopPoint(StopPoint::kWrite);
   if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) FailErrno("set the size of", path_);
 }
 
 void OutputFile::Flush() {
-  PassStopPoint(StopPoint::kFlush);
   if (::fsync(descriptor_) != 0) FailErrno("flush", path_);
 }
 
@@ -158,7 +118,6 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void FlushDirectory(const std::filesystem::path& directory) {
-  PassStopPoint(StopPoint::kFlush);
   const Descriptor descriptor(directory, O_RDONLY | O_DIRECTORY, "open");
   if (::fsync(descriptor.get()) != 0) FailErrno("flush", directory);
 }
@@ -171,7 +130,6 @@ bool IsFile(int descriptor, const std::filesystem::path& path) {
 }
 
 void RenameDurably(const std::filesystem::path& from, const std::filesystem::path& to) {
-  PassStopPoint(StopPoint::kRename);
   if (::rename(from.c_str(), to.c_str()) != 0) FailErrno("rename a file to", to);
   FlushDirectory(to.has_parent_path() ? to.parent_path() : ".");
 }

@@ -10,12 +10,6 @@
 
 namespace actkin {
 
-// Every write, flush, rename and commit of the project passes here first. With the environment variable
-// ACTKIN_STOP_BEFORE=N the process kills itself (SIGKILL) before the N-th such event; with ACTKIN_STOP_BEFORE=rename:N
-// before the N-th rename (or write, flush, commit). This is how tests stop a build at any point. Thread-safe.
-enum class StopPoint { kWrite, kFlush, kRename, kCommit };
-void PassStopPoint(StopPoint point);
-
 // A file being written. Errors are Error, naming the path. Different threads may write different ranges.
 class OutputFile {
  public:

@@ -30,8 +30,10 @@ def connect(database, **options):
 def run_command(*arguments, **options):
     # The sanitizer's library is for Python: the command brings its own.
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    environment.update(options.pop("environment", {}))
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=environment, **options)
+    orders = options.pop("environment", {})
+    environment.update(orders)
+    command = os.environ["ACTKIN_WITH_FAULTS"] if "ACTKIN_STOP_BEFORE" in orders else COMMAND
+    return subprocess.run([command, *arguments], capture_output=True, text=True, env=environment, **options)
 
 
 class IndexTest(unittest.TestCase):

@@ -99,7 +99,7 @@ TEST(FileTest, AGivenFileIsWrittenThroughLinksAndIntoDevices) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 2) << "nothing is left beside";
 }
 
-TEST(FileTest, TheHookStopsBeforeEachEventByKindAndNumber) {
+TEST(FileTest, OrdersStopBeforeEachEventByKindAndNumber) {
   const TemporaryFolder folder;
   const auto replace = [&] { ReplaceFile(folder / "f", "new"); };
   for (const char* stop : {"write:1", "flush:1", "rename:1", "1", "2", "3"}) {

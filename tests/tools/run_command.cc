@@ -5,9 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "storage/machine/file.h"
+#include "tests/durability/fault_file_system.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {
@@ -45,7 +47,10 @@ CommandResult RunProgram(const std::string& path, const std::vector<std::string>
 }
 
 CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
-  return RunProgram(ACTKIN_COMMAND, arguments, environment);
+  const bool breaks = std::ranges::any_of(environment, [](const std::string& variable) {
+    return std::ranges::any_of(kFaultOrders, [&](std::string_view order) { return variable.starts_with(order); });
+  });
+  return RunProgram(breaks ? ACTKIN_WITH_FAULTS : ACTKIN_COMMAND, arguments, environment);
 }
 
 CommandResult RunCommandOn(const std::string& input, const std::vector<std::string>& arguments) {

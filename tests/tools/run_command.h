@@ -17,7 +17,8 @@ struct CommandResult {
 CommandResult RunProgram(const std::string& path, const std::vector<std::string>& arguments,
                          const std::vector<std::string>& environment = {});
 
-// Runs the actkin command; stdin is empty. environment: "NAME=value".
+// Runs the actkin command; stdin is empty. environment: "NAME=value", also the orders of
+// tests/durability/fault_file_system.h.
 CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
 
 // The same with a text as its standard input.
