@@ -42,7 +42,8 @@ class DamageTest : public testing::Test {
     for (int i = 0; i < 5200; ++i) text += characters[generator() % characters.size()];
     corpus_ = folder_->Write("corpus.txt", text);
     model_ = folder_->Write("model.safetensors", SerializeSafetensors(MadeModel()));
-    index_ = *folder_ / "made.actkin";
+    made_ = *folder_ / "made.actkin";
+    index_ = made_;
     Succeed(Build({"--model", model_}));
     Succeed(AddIndices({"HNSW8", "l2"}));
     Succeed(AddIndices({"IVF2,Flat", "cosine"}));
@@ -55,6 +56,12 @@ class DamageTest : public testing::Test {
     ASSERT_THAT(Damaged(), testing::IsEmpty());
   }
   static void TearDownTestSuite() { folder_.reset(); }
+  // Each test damages a copy of its own.
+  void SetUp() override {
+    index_ = *folder_ / "copy.actkin";
+    fs::remove_all(index_);
+    fs::copy(made_, index_, fs::copy_options::recursive);
+  }
 
   static void Succeed(const CommandResult& result) { ASSERT_EQ(result.status, 0) << result.err; }
   static CommandResult Build(const std::vector<std::string>& more) {
@@ -114,7 +121,8 @@ class DamageTest : public testing::Test {
   static inline std::unique_ptr<TemporaryFolder> folder_;
   static inline std::string corpus_;
   static inline std::string model_;
-  static inline std::string index_;
+  static inline std::string made_;
+  static inline std::string index_;  // the copy
   static inline std::map<std::string, std::string> undamaged_;
 };
 
