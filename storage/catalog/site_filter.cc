@@ -53,8 +53,8 @@ SiteFilter ParseSiteFilter(const std::string& streams, const std::string& blocks
   SiteFilter filter;
   std::istringstream list(streams);
   for (std::string name; std::getline(list, name, ',');) filter.streams.push_back(ParseStream(name));
-  if (!blocks.empty()) filter.blocks = ParseNumberList(blocks, "--block");
-  if (!t_is.empty()) filter.t_is = ParseNumberList(t_is, "--t-i");
+  if (!blocks.empty()) filter.blocks = ParseNumberList(blocks, "block");
+  if (!t_is.empty()) filter.t_is = ParseNumberList(t_is, "t_i");
   return filter;
 }
 
@@ -79,21 +79,21 @@ std::vector<SiteRow> ChooseSites(Catalog& catalog, const SiteFilter& filter) {
       chosen.push_back(row);
     }
   }
-  const auto require = [&](const char* flag, const auto& value, bool found) {
+  const auto require = [&](const char* what, const auto& value, bool found) {
     if (found) return;
-    FailUsage(ErrorCode::kNotFound, "{} {}: no such site is built: there is {}{}", flag, value, DescribeSites(all),
+    FailUsage(ErrorCode::kNotFound, "{} {}: no such site is built: there is {}{}", what, value, DescribeSites(all),
               HowToBuild(catalog, Wanted(all, filter.streams, blocks, t_is)));
   };
   const auto any = [&](const auto& matches) { return std::ranges::any_of(chosen, matches); };
   for (const int block : blocks) {
-    require("--block", block,
+    require("block", block,
             any([&](const SiteRow& row) { return row.site.stream != Stream::kEmbedding && row.site.block == block; }));
   }
   for (const int t_i : t_is) {
-    require("--t-i", t_i, any([&](const SiteRow& row) { return row.site.t_i == t_i; }));
+    require("t_i", t_i, any([&](const SiteRow& row) { return row.site.t_i == t_i; }));
   }
   for (const Stream stream : filter.streams) {
-    require("--stream", Name(stream), any([&](const SiteRow& row) { return row.site.stream == stream; }));
+    require("stream", Name(stream), any([&](const SiteRow& row) { return row.site.stream == stream; }));
   }
   if (chosen.empty()) FailUsage(ErrorCode::kNotFound, "no such site is built: there is {}", DescribeSites(all));
   return chosen;

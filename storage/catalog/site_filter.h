@@ -16,8 +16,7 @@ struct SiteFilter {
   std::vector<int> t_is;    // negative ones count from the end of L
 };
 
-// "proj,ffwd", "0-5" and "7,8,9" as the flags --stream, --block and --t-i have them; each may be empty. Throws Error
-// (usage) naming the flag.
+// "proj,ffwd", "0-5" and "7,8,9"; each may be empty. Throws Error (usage) naming what is wrong: a stream, block or t_i.
 SiteFilter ParseSiteFilter(const std::string& streams, const std::string& blocks, const std::string& t_is);
 
 // The sites that match, by stream, block and t_i. Throws Error (usage) saying what is built when a stream, block or t_i

@@ -347,7 +347,7 @@ void WriteSimilarStrings(const std::filesystem::path& path, const SimilarStrings
   ranks.Close();
   file.Close();
   if (out.size() > kLargestSimilarStringsBytes) {
-    FailUsage("{}: would take {} bytes, expected at most {}: give a smaller --batch", path.string(), out.size(),
+    FailUsage("{}: would take {} bytes, expected at most {}: give it fewer prompts", path.string(), out.size(),
               kLargestSimilarStringsBytes);
   }
   ReplaceFile(path, out);

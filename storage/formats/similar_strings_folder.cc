@@ -15,7 +15,7 @@ constexpr float kLargestCosine = 1.0001F;
 }  // namespace
 
 SimilarStringsFolder::SimilarStringsFolder(std::filesystem::path folder, std::optional<Metric> metric)
-    : folder_(std::move(folder)), metric_(metric), metric_from_("--metric") {
+    : folder_(std::move(folder)), metric_(metric), metric_from_("asked for") {
   if (!std::filesystem::is_directory(folder_)) Fail(ErrorCode::kNotFound, "{}: no such folder", folder_.string());
   const std::filesystem::path map_path = folder_ / kBatchMapFile;
   for (const auto& [prompt, batch] : ReadBatchMap(map_path)) map_[batch].insert(prompt);
@@ -120,12 +120,12 @@ void SimilarStringsFolder::CheckDistances(const SimilarStrings& similar, const s
     if (!ascending && !descending) Fail("{} are not sorted", where);
     if (!metric_ && ascending != descending) {
       metric_ = ascending ? Metric::kL2 : Metric::kCosine;
-      metric_from_ = path.filename().string();
+      metric_from_ = path.filename().string() + " says";
     }
     if (!metric_) continue;
     const bool right = *metric_ == Metric::kL2 ? ascending : descending;
     if (!right) {
-      Fail("{} are {}: expected {}, as {} says", where, ascending ? "ascending" : "descending", Name(*metric_),
+      Fail("{} are {}: expected {}, as {}", where, ascending ? "ascending" : "descending", Name(*metric_),
            metric_from_);
     }
     const auto possible = [this](float distance) {
@@ -138,7 +138,7 @@ void SimilarStringsFolder::CheckDistances(const SimilarStrings& similar, const s
 
 Metric SimilarStringsFolder::metric() const {
   if (!metric_) {
-    FailUsage("{}: its distances do not tell the metric: give --metric l2 or --metric cosine", folder_.string());
+    FailUsage("{}: its distances do not tell the metric: say whether it is l2 or cosine", folder_.string());
   }
   return *metric_;
 }

@@ -51,7 +51,7 @@ class SimilarStringsFolder {
 
   std::filesystem::path folder_;
   std::optional<Metric> metric_;
-  std::string metric_from_;  // what told the metric
+  std::string metric_from_;  // what told the metric: "FILE says"
   std::set<std::string> files_;
   std::map<int, std::set<std::string>> map_;  // a batch: its prompts
   std::vector<int> batches_;                  // their numbers in the files' names

@@ -114,7 +114,7 @@ std::uint64_t VectorFileWriter::WriteRows(RowNumber first, std::span<const float
     EncodeFloat16(values.data(), values.size(), encoded.data());
     for (std::size_t i = 0; i < encoded.size(); ++i) {
       if ((encoded[i] & 0x7C00U) == 0x7C00U) {
-        Fail("{}: {} exceeds float16: build with --rows float32", file_.path().string(), values[i]);
+        Fail("{}: {} exceeds float16: rows of float32 hold it", file_.path().string(), values[i]);
       }
     }
     bytes = reinterpret_cast<const std::byte*>(encoded.data());

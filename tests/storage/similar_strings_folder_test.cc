@@ -143,7 +143,7 @@ TEST_F(SimilarStringsFolderTest, DistancesAreSortedAllInOneWay) {
   });
   EXPECT_THAT(ErrorReading(), OneLineWith("proj_out_sim_strings-000-00-002.json: 4 neighbors"));
   EXPECT_THAT(ErrorReading(Metric::kCosine),
-              OneLineWith("embs_sim_strings-000.json", "are ascending: expected cosine, as --metric says"));
+              OneLineWith("embs_sim_strings-000.json", "are ascending: expected cosine, as asked for"));
 }
 
 TEST_F(SimilarStringsFolderTest, DistancesUpAndDownAreNamed) {
@@ -167,7 +167,7 @@ TEST_F(SimilarStringsFolderTest, TheMetricIsAskedForWhereDistancesDoNotTell) {
     if (entry.path().filename() == kBatchMapFile) continue;
     Change(entry.path().filename(), [](json& file) { file["distances"][1] = file["distances"][0]; });
   }
-  EXPECT_THAT(ErrorOf([&] { ReadAll().metric(); }), OneLineWith("--metric"));
+  EXPECT_THAT(ErrorOf([&] { ReadAll().metric(); }), OneLineWith("l2 or cosine"));
   EXPECT_EQ(ReadAll(Metric::kCosine).metric(), Metric::kCosine);
 }
 

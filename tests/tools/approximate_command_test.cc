@@ -152,9 +152,9 @@ TEST_F(ApproximateCommandTest, WhatCannotBeAddedOrDroppedIsSaidInOneLine) {
   EXPECT_THAT(refused({"--add", "PQ5"}), HasSubstr("\"PQ5\""));  // 12 numbers in 5 parts
   EXPECT_THAT(refused({"--add", "HNSW1"}), HasSubstr("HNSW1"));
   EXPECT_THAT(refused({"--add", "exact"}), HasSubstr("exact"));
-  EXPECT_THAT(refused({"--add", "HNSW8", "--block", "7"}), AllOf(HasSubstr("--block 7"), HasSubstr("block 0-1")));
-  EXPECT_THAT(refused({"--add", "HNSW8", "--t-i", "4"}), AllOf(HasSubstr("--t-i 4"), HasSubstr("t_i 2,5")));
-  EXPECT_THAT(refused({"--add", "HNSW8", "--stream", "embedding"}), HasSubstr("--stream embedding"));
+  EXPECT_THAT(refused({"--add", "HNSW8", "--block", "7"}), AllOf(HasSubstr("block 7: "), HasSubstr("block 0-1")));
+  EXPECT_THAT(refused({"--add", "HNSW8", "--t-i", "4"}), AllOf(HasSubstr("t_i 4: "), HasSubstr("t_i 2,5")));
+  EXPECT_THAT(refused({"--add", "HNSW8", "--stream", "embedding"}), HasSubstr("stream embedding"));
   EXPECT_THAT(refused({"--add", "HNSW8", "--metric", "l1"}), HasSubstr("l1"));
   EXPECT_THAT(refused({"--add", "HNSW9", "--param", "efConstruction=0"}), HasSubstr("efConstruction=0"));
   EXPECT_THAT(refused({"--add", "HNSW9", "--param", "efBuild=10"}), AllOf(HasSubstr("efBuild"), HasSubstr("HNSW9")));

@@ -92,7 +92,7 @@ TEST_F(FlagsTest, AMissingSiteIsNamedWithTheCommandThatBuildsIt) {
   run_what_it_says(many);
   EXPECT_EQ(RunCommand({"predict", index, "abba ", "--t-i", "1,3"}).status, 0);
   const CommandResult filtered = RunCommand({"index", index, "--add", "HNSW4", "--t-i", "0"});
-  EXPECT_THAT(filtered.err, HasSubstr("--t-i 0: no such site is built"));
+  EXPECT_THAT(filtered.err, HasSubstr("t_i 0: no such site is built"));
   run_what_it_says(filtered);
   EXPECT_EQ(RunCommand({"index", index, "--add", "HNSW4", "--t-i", "0"}).status, 0);
   // Nothing builds what cannot be.
