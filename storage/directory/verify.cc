@@ -169,6 +169,9 @@ class Verifier {
     SqliteStatement count(
         connection_->handle(),
         "SELECT count(*), sum(occurrences), sum(length) FROM string WHERE string_id BETWEEN ?1 AND ?2");
+    if (!catalog_->Tokenizer().file && corpus.characters != corpus.token_count) {
+      Fail("the corpus has {} characters, and {} tokens that are characters", corpus.characters, corpus.token_count);
+    }
     StringId first = 1;
     for (std::size_t i = 0; i < lengths_.size(); ++i) {
       const LengthRow& row = lengths_[i];

@@ -4,7 +4,7 @@
 
 #include "storage/machine/file.h"
 #include "tests/tools/made_model.h"
-#include "tests/tools/made_tokenizer.h"
+#include "tests/tools/made_pieces.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
@@ -12,10 +12,10 @@ int main(int argc, char** argv) {
   try {
     actkin::ReplaceFile(folder / "corpus.txt", actkin::MadeCorpus(900));
     actkin::ReplaceFile(folder / "model.safetensors", actkin::SerializeSafetensors(actkin::MadeModel(1)));
-    actkin::ReplaceFile(folder / "tokenizer.json", actkin::MadeTokenizerJson());
+    actkin::ReplaceFile(folder / "tokenizer.json", actkin::MadePiecesTokenizer());
     actkin::ReplaceFile(folder / "pieces.txt", actkin::MadePiecesCorpus(400));
     actkin::ReplaceFile(folder / "pieces.safetensors",
-                        actkin::SerializeSafetensors(actkin::MadeModel(1, actkin::MadeShapeOf(actkin::kMadeTokens + 3))));
+                        actkin::SerializeSafetensors(actkin::MadeModel(1, actkin::MadeShapeOf(actkin::kMadePieces + 3))));
     actkin::ReplaceFile(folder / "other.safetensors", actkin::SerializeSafetensors(actkin::MadeModel(2)));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

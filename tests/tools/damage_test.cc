@@ -237,8 +237,8 @@ TEST_F(DamageTest, ARowOfTheCatalogThatContradictsAFileIsFound) {
         "UPDATE site_index SET build_seconds = 1e9", "DELETE FROM content_checksum WHERE name = 'token'",
         "UPDATE evaluation SET hellinger_mean = 0.25", "DELETE FROM evaluation_top_n WHERE n = 10",
         "DROP VIEW scheme_weight", "UPDATE token SET text = CAST(text AS BLOB) WHERE text = 'a'",
-        "UPDATE model SET file = CAST(file AS BLOB)", "UPDATE document SET token_count = token_count + 1",
-        "UPDATE tokenizer SET kind = 'bpe'",
+        "UPDATE model SET file = CAST(file AS BLOB)", "UPDATE document SET name = 'other.txt'",
+        "UPDATE tokenizer SET bytes = 5",
         "UPDATE content_checksum SET checksum = CAST(checksum AS BLOB) WHERE name = 'token'"}) {
     SqliteConnection(Path("catalog.db"), SqliteConnection::Mode::kWrite).Execute(change);
     EXPECT_THAT(Damaged(), testing::SizeIs(1)) << change;

@@ -49,7 +49,8 @@ std::string MadeIndexTest::Query(const std::string& index, const std::string& sq
 std::string MadeIndexTest::Rows(const std::string& index, const std::string& table) {
   SqliteConnection connection(std::filesystem::path(index) / "catalog.db", SqliteConnection::Mode::kRead);
   EXPECT_EQ(connection.Value("PRAGMA journal_mode"), "delete");
-  SqliteStatement columns(connection.handle(), "SELECT group_concat(name, ',') FROM pragma_table_info(?1)");
+  SqliteStatement columns(connection.handle(),
+                          "SELECT group_concat('quote(' || name || ')', ',') FROM pragma_table_info(?1)");
   columns.Bind(table);
   columns.Step();
   SqliteStatement select(connection.handle(),

@@ -10,7 +10,7 @@
 #include "storage/machine/file.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
-#include "tests/tools/made_tokenizer.h"
+#include "tests/tools/made_pieces.h"
 #include "tests/tools/run_command.h"
 
 namespace actkin {
@@ -28,8 +28,8 @@ class TokenizerCommandTest : public testing::Test {
   static void SetUpTestSuite() {
     folder_ = std::make_unique<TemporaryFolder>();
     corpus_ = folder_->Write("pieces.txt", MadePiecesCorpus(300));
-    tokenizer_ = folder_->Write("tokenizer.json", MadeTokenizerJson());
-    model_ = folder_->Write("model.safetensors", SerializeSafetensors(MadeModel(1, MadeShapeOf(kMadeTokens + 3))));
+    tokenizer_ = folder_->Write("tokenizer.json", MadePiecesTokenizer());
+    model_ = folder_->Write("model.safetensors", SerializeSafetensors(MadeModel(1, MadeShapeOf(kMadePieces + 3))));
     index_ = *folder_ / "pieces.actkin";
     const CommandResult built = RunCommand(Build({"--model", model_, "--tokenizer", tokenizer_}));
     ASSERT_EQ(built.status, 0) << built.err;
@@ -66,15 +66,15 @@ class TokenizerCommandTest : public testing::Test {
 
 // By the definition: every sequence of up to L tokens, what follows it, and the text of its bytes together.
 TEST_F(TokenizerCommandTest, StringsAreSequencesOfTokens) {
-  const std::unique_ptr<const Tokenizer> tokenizer = ReadTokenizerJson(MadeTokenizerJson(), "made");
-  ASSERT_EQ(tokenizer->size(), kMadeTokens);
+  const std::unique_ptr<const Tokenizer> tokenizer = ReadTokenizerJson(MadePiecesTokenizer(), "made");
+  ASSERT_EQ(tokenizer->size(), kMadePieces);
   const std::vector<TokenId> corpus = tokenizer->Encode(ReadFile(corpus_), "corpus");
   const IndexDirectory directory(index_);
   const auto connection = OpenCatalog(directory);
   Catalog catalog(connection->handle());
   EXPECT_EQ(catalog.Corpus().token_count, corpus.size());
   EXPECT_EQ(catalog.Documents().at(0).token_count, corpus.size());
-  EXPECT_EQ(catalog.TokenCount(), kMadeTokens);
+  EXPECT_EQ(catalog.TokenCount(), kMadePieces);
   StringId id = 1;
   for (std::size_t length = 1; length <= 4; ++length) {
     std::vector<std::vector<TokenId>> strings;
@@ -118,7 +118,7 @@ TEST_F(TokenizerCommandTest, TwoStringsMayHaveOneText) {
 
 // A text, its ids, and both in a file: one answer each, the same.
 TEST_F(TokenizerCommandTest, IdsAreAPromptWhereverATextIs) {
-  const std::vector<TokenId> tokens = ReadTokenizerJson(MadeTokenizerJson(), "made")->Encode("the abba c", "prompt");
+  const std::vector<TokenId> tokens = ReadTokenizerJson(MadePiecesTokenizer(), "made")->Encode("the abba c", "prompt");
   std::string ids;
   for (const TokenId token : tokens) ids += (ids.empty() ? "" : ",") + std::to_string(token);
   const json text = RunForJson({"query", index_, "the abba c", "--json"});
@@ -170,7 +170,7 @@ TEST_F(TokenizerCommandTest, WithoutAModelThereAreStringsAndCounts) {
   ASSERT_EQ(RunCommand(Build({"--tokenizer", tokenizer_}, out)).status, 0);
   EXPECT_EQ(RunCommand({"verify", out}).status, 0);
   const json info = RunForJson({"info", out, "--json"});
-  EXPECT_EQ(info["tokenizer"], json({{"kind", "bpe"}, {"file", "tokenizer.json"}, {"tokens", kMadeTokens}}));
+  EXPECT_EQ(info["tokenizer"], json({{"kind", "bpe"}, {"file", "tokenizer.json"}, {"tokens", kMadePieces}}));
   // The model may come later; the tokenizer is the directory's.
   ASSERT_EQ(RunCommand(Build({"--model", model_}, out)).status, 0);
   EXPECT_EQ(RunForJson({"query", out, "the abba c", "--json"}), RunForJson({"query", index_, "the abba c", "--json"}));
@@ -179,7 +179,7 @@ TEST_F(TokenizerCommandTest, WithoutAModelThereAreStringsAndCounts) {
 TEST_F(TokenizerCommandTest, TheCopyIsVerifiedAndRepaired) {
   const std::string copy = Copy("repaired.actkin");
   const std::string file = copy + "/tokenizer.json";
-  EXPECT_EQ(ReadFile(file), MadeTokenizerJson()) << "as it was given";
+  EXPECT_EQ(ReadFile(file), MadePiecesTokenizer()) << "as it was given";
   const auto repair = [&] {
     EXPECT_THAT(RunCommand({"verify", copy}).out, HasSubstr("tokenizer.json"));
     EXPECT_EQ(RunCommand({"verify", copy}).status, 1);
@@ -189,12 +189,12 @@ TEST_F(TokenizerCommandTest, TheCopyIsVerifiedAndRepaired) {
                   "name the file that the directory was made with by --tokenizer");
     const CommandResult again = RunCommand(Build({"--tokenizer", tokenizer_}, copy));
     EXPECT_EQ(again.status, 0) << again.err;
-    EXPECT_EQ(ReadFile(file), MadeTokenizerJson());
+    EXPECT_EQ(ReadFile(file), MadePiecesTokenizer());
     EXPECT_EQ(RunCommand({"verify", copy}).status, 0);
   };
   std::filesystem::remove(file);
   repair();
-  std::string bytes = MadeTokenizerJson();
+  std::string bytes = MadePiecesTokenizer();
   bytes[bytes.find("abba") + 1] = 'c';
   ReplaceFile(file, bytes);
   repair();
@@ -202,13 +202,13 @@ TEST_F(TokenizerCommandTest, TheCopyIsVerifiedAndRepaired) {
 
 TEST_F(TokenizerCommandTest, WhatDoesNotGoTogetherIsRefused) {
   const std::string never = *folder_ / "never.actkin";
-  const std::string small = folder_->Write("small.safetensors", SerializeSafetensors(MadeModel(1, MadeShapeOf(kMadeTokens - 2))));
+  const std::string small = folder_->Write("small.safetensors", SerializeSafetensors(MadeModel(1, MadeShapeOf(kMadePieces - 2))));
   ExpectFailure(Build({"--model", small, "--tokenizer", tokenizer_}, never), 1,
                 "small.safetensors: token id 265 without an embedding row", "tokenizer.json has 267 tokens");
   ExpectFailure(Build({"--tokenizer", tokenizer_, "--vocabulary-from", corpus_}, never), 2, "--vocabulary-from");
   ExpectFailure(Build({"--tokenizer", folder_->Write("no.json", "{}")}, never), 1, "no.json");
   EXPECT_FALSE(std::filesystem::exists(never)) << "nothing was written";
-  std::string other = MadeTokenizerJson() + "\n";
+  std::string other = MadePiecesTokenizer() + "\n";
   ExpectFailure(Build({"--tokenizer", folder_->Write("other.json", other)}), 1, "made with another tokenizer.json");
   const std::string characters = *folder_ / "characters.actkin";
   ASSERT_EQ(RunCommand(Build({}, characters)).status, 0);

@@ -1,4 +1,4 @@
-#include "tests/tools/made_tokenizer.h"
+#include "tests/tools/made_pieces.h"
 
 #include <nlohmann/json.hpp>
 #include <random>
@@ -28,7 +28,7 @@ std::string Letters(const std::string& bytes) {
 
 }  // namespace
 
-std::string MadeTokenizerJson() {
+std::string MadePiecesTokenizer() {
   const std::vector<std::pair<std::string, std::string>> merges{
       {"a", "b"},       {"b", "a"},  {"ab", "ba"}, {" ", "c"},    {"t", "h"},    {"th", "e"},
       {"\xE4", "\xB8"}, {"\\", "x"}, {"\\x", "e"}, {"\\xe", "4"}, {"\\xe4", " "}};
