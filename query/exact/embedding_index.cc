@@ -25,14 +25,15 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
               file.token_count());
 }
 
-// The numbers of a row at a position.
-std::vector<float> Part(const CodeFile& file, std::size_t code, std::size_t position) {
+// The numbers of a row at a position. part: embed numbers.
+void FillPart(const CodeFile& file, std::size_t code, std::size_t position, std::span<float> part) {
   const std::span<const float> token = file.token_embeddings().subspan(code * file.embed(), file.embed());
-  std::vector<float> part(token.begin(), token.end());
-  if (file.position_embeddings().empty()) return part;
+  if (file.position_embeddings().empty()) {
+    std::ranges::copy(token, part.begin());
+    return;
+  }
   const std::span<const float> place = file.position_embeddings().subspan(position * file.embed(), file.embed());
   std::ranges::transform(token, place, part.begin(), [](float a, float b) { return a + b; });
-  return part;
 }
 
 // For one query, or for the rows' norms: a table in double precision for the exact distance, and one rounded to float32
@@ -59,8 +60,12 @@ class CodeScan : public RowScan {
     }
     for (Tables& tables : tables_) Reserve(tables);
     if (metric == Metric::kCosine) Reserve(norms_);
+    std::vector<float> part(file.embed());
     for (std::size_t position = 0; position < file.positions(); ++position) {
-      for (std::size_t code = 0; code < file.token_count(); ++code) FillEntry(position, code);
+      for (std::size_t code = 0; code < file.token_count(); ++code) {
+        FillPart(file, code, position, part);
+        FillEntry(position, code, part);
+      }
     }
   }
 
@@ -111,8 +116,7 @@ class CodeScan : public RowScan {
     tables.scanned.assign(file_.positions() * entries_, kNaN);
   }
 
-  void FillEntry(std::size_t position, std::size_t code) {
-    const std::vector<float> part = Part(file_, code, position);
+  void FillEntry(std::size_t position, std::size_t code, std::span<const float> part) {
     const auto set = [&](Tables& tables, double exact, double scale) {
       tables.exact[position * file_.token_count() + code] = exact;
       // Beyond the largest float this becomes infinite, as the sums of the scan may.
@@ -147,12 +151,10 @@ class CodeScan : public RowScan {
 template <typename Code>
 std::vector<float> Expand(const CodeFile& file, RowNumber row) {
   const Code* codes = file.Codes<Code>().data() + std::size_t{row} * file.positions();
-  std::vector<float> vector;
-  vector.reserve(file.positions() * file.embed());
+  std::vector<float> vector(file.positions() * file.embed());
   for (std::size_t position = 0; position < file.positions(); ++position) {
     if (codes[position] >= file.token_count()) FailOnCode(file, row);
-    const std::vector<float> part = Part(file, codes[position], position);
-    vector.insert(vector.end(), part.begin(), part.end());
+    FillPart(file, codes[position], position, std::span(vector).subspan(position * file.embed(), file.embed()));
   }
   return vector;
 }
