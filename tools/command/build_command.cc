@@ -43,8 +43,8 @@ std::set<Stream> ParseStreams(const std::string& text) {
   return streams;
 }
 
-OrderedJson PlanJson(const BuildForecast& forecast) {
-  OrderedJson sites = OrderedJson::array();
+nlohmann::ordered_json PlanJson(const BuildForecast& forecast) {
+  nlohmann::ordered_json sites = nlohmann::ordered_json::array();
   for (const SiteForecast& site : forecast.sites) {
     sites.push_back({{"stream", Name(site.stream)},
                      {"t_i", site.t_i},
