@@ -126,7 +126,7 @@ TEST_F(TokenizerCommandTest, IdsAreAPromptWhereverATextIs) {
   ASSERT_EQ(twice.size(), 2U);
   EXPECT_EQ(twice[0], text);
   EXPECT_EQ(twice[1]["neighbors"], text["neighbors"]);
-  EXPECT_EQ(twice[1]["ids"], tokens);
+  EXPECT_EQ(twice[1]["ids"], json(tokens));
   const std::string file = folder_->Write("prompts.json", "[\"the abba c\", [" + ids + "]]");
   const json listed = RunForJson({"query", index_, "--prompts", file, "--json"});
   EXPECT_EQ(listed, twice);
