@@ -142,7 +142,7 @@ TEST_F(TrainTest, WritesACheckpointThatBuildTakes) {
   EXPECT_EQ(summary.steps, 7U);
   const Checkpoint checkpoint = ReadCheckpoint(options_.out);
   EXPECT_EQ(
-      checkpoint.shape,
+      checkpoint.model->description().shape,
       (ModelShape{
           .vocabulary_size = 8, .context = 8, .embed = 4, .blocks = 1, .heads = 2, .head_size = 2, .hidden = 16}));
   ASSERT_TRUE(checkpoint.vocabulary);

@@ -60,7 +60,7 @@ class FamiliesCommandTest : public testing::Test {
 
   // One row of a site, from its file.
   static std::vector<float> Row(const std::string& index, const Site& site, StringId string_id) {
-    IndexReader reader{std::filesystem::path(index)};
+    IndexReader reader(IndexDirectory{index});
     std::vector<float> row(site.stream == Stream::kEmbedding ? 0 : reader.OpenIndex(site)->dimension());
     reader.CopyRows(site, std::vector<StringId>{string_id}, row);
     return row;
@@ -90,7 +90,7 @@ TEST_F(FamiliesCommandTest, EveryFamilyIsBuiltAskedEvaluatedAndSound) {
 TEST_F(FamiliesCommandTest, RowsWithABeginningAreThoseOfSequencesWithThatTokenInFront) {
   const std::string model = MakeModel("llama");
   const std::string index = Build(model, "begins.actkin", {"--bos", "always", "--bos-token", "the"});
-  IndexReader reader{std::filesystem::path(index)};
+  IndexReader reader(IndexDirectory{index});
   const std::optional<ModelRow> row = reader.catalog().Model();
   ASSERT_TRUE(row && row->bos_token_id);
   const LengthRow length = reader.catalog().Lengths().back();

@@ -112,7 +112,7 @@ TEST_F(IndexFaceTest, NeighborsAreTheCommands) {
   }
   EXPECT_EQ(batch[0].t_i, 4);
   EXPECT_EQ(batch[1].t_i, 2);
-  EXPECT_THAT(index.NeighborsOfPrompts({}), testing::IsEmpty());
+  EXPECT_THAT(index.NeighborsOfPrompts(std::vector<std::string>()), testing::IsEmpty());
 }
 
 // The tokens of the made corpus are \n, blank, a, b, c, d and \u00e4.

@@ -23,7 +23,7 @@ constexpr std::size_t kCompared = 100;
 constexpr std::uint64_t kScannedBytes = std::uint64_t{512} << 20;
 constexpr double kRecall = 0.99;
 
-double Norm(std::span<const float> vector) {
+double Length(std::span<const float> vector) {
   double sum = 0;
   for (const float number : vector) sum += double{number} * number;
   return std::sqrt(sum);
@@ -160,7 +160,7 @@ Peer& SiteMeasurement::LoadPeer(const std::string& name) {
 std::string SiteMeasurement::Compare(const Queries& queries, std::size_t count, std::uint64_t k,
                                      std::span<const float> distances) {
   std::vector<double> norms;
-  for (std::size_t query = 0; query < count; ++query) norms.push_back(Norm(queries.At(query, 1)));
+  for (std::size_t query = 0; query < count; ++query) norms.push_back(Length(queries.At(query, 1)));
   return FindDifference(site_.Search(queries.At(0, count), k), distances.first(count * k), k, norms,
                         loaded_.kind->squared_error);
 }
