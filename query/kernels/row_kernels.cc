@@ -70,40 +70,11 @@ HWY_INLINE void Pairs(const Number* rows, std::size_t row_count, std::size_t dim
   }
 }
 
-// Each number is loaded, and converted, once.
-template <typename Number>
-HWY_INLINE float SumOfSquares(const Number* row, std::size_t dimension) {
-  const Floats d;
-  const std::size_t lanes = hn::Lanes(d);
-  Vector s0 = hn::Zero(d);
-  Vector s1 = hn::Zero(d);
-  Vector s2 = hn::Zero(d);
-  Vector s3 = hn::Zero(d);
-  std::size_t i = 0;
-  for (; i + 4 * lanes <= dimension; i += 4 * lanes) {
-    const Vector a0 = LoadFloats(d, row + i);
-    const Vector a1 = LoadFloats(d, row + i + lanes);
-    const Vector a2 = LoadFloats(d, row + i + 2 * lanes);
-    const Vector a3 = LoadFloats(d, row + i + 3 * lanes);
-    s0 = hn::MulAdd(a0, a0, s0);
-    s1 = hn::MulAdd(a1, a1, s1);
-    s2 = hn::MulAdd(a2, a2, s2);
-    s3 = hn::MulAdd(a3, a3, s3);
-  }
-  for (; i + lanes <= dimension; i += lanes) {
-    const Vector a = LoadFloats(d, row + i);
-    s0 = hn::MulAdd(a, a, s0);
-  }
-  if (i < dimension) {
-    const Vector a = LoadFloatsTail(d, row + i, dimension - i);
-    s1 = hn::MulAdd(a, a, s1);
-  }
-  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
-}
-
 template <typename Number>
 HWY_INLINE void Norms(const Number* rows, std::size_t row_count, std::size_t dimension, float* out) {
-  for (std::size_t row = 0; row < row_count; ++row) out[row] = SumOfSquares(rows + row * dimension, dimension);
+  for (std::size_t row = 0; row < row_count; ++row) {
+    out[row] = OneSum<Product>(rows + row * dimension, rows + row * dimension, dimension);
+  }
 }
 
 void SquaredDistances32(const float* rows, std::size_t row_count, std::size_t dimension, const float* queries,
