@@ -20,7 +20,7 @@ std::string ShortestText(double number) {
   const auto write = [&](std::chars_format format) {
     return std::string(buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, format).ptr);
   };
-  const std::string scientific = write(std::chars_format::scientific);
+  std::string scientific = write(std::chars_format::scientific);
   const std::size_t e = scientific.find('e');
   const int exponent = std::stoi(scientific.substr(e + 1));
   if (exponent >= kLargestFixed || exponent < kSmallestFixed) return scientific;

@@ -45,6 +45,7 @@ std::filesystem::path FindLibrary(const char* file) {
     if (std::filesystem::is_regular_file(folder / file, error)) return folder / file;
   }
   std::vector<std::string> names;
+  names.reserve(folders.size());
   for (const std::filesystem::path& folder : folders) names.push_back(folder.string());
   Fail(ErrorCode::kNotFound, "{}: not found in {}", file, fmt::join(names, ", "));
 }

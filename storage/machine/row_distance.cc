@@ -14,8 +14,6 @@ HWY_BEFORE_NAMESPACE();
 namespace actkin {
 namespace HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
 template <typename Term, typename Number>
 HWY_INLINE void SumOverRows(const std::byte* const* rows, std::size_t count, std::size_t dimension, const float* vector,
                             float* out) {
