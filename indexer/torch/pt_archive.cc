@@ -1,9 +1,9 @@
 #include "indexer/torch/pt_archive.h"
 
 #include <caffe2/serialize/inline_container.h>
+#include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -31,22 +31,6 @@ class MappedAdapter : public caffe2::serialize::ReadAdapterInterface {
  private:
   std::span<const std::byte> bytes_;
 };
-
-// CRC-32 as zip archives have it (ISO 3309, reflected).
-std::uint32_t Crc32(std::span<const std::byte> bytes) {
-  static constexpr auto kTable = [] {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-      std::uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320U : 0U);
-      table[i] = value;
-    }
-    return table;
-  }();
-  std::uint32_t crc = ~std::uint32_t{0};
-  for (const std::byte byte : bytes) crc = kTable[(crc ^ static_cast<std::uint32_t>(byte)) & 0xFF] ^ (crc >> 8);
-  return ~crc;
-}
 
 template <typename Number>
 Number NumberAt(std::span<const std::byte> bytes, std::size_t offset) {
@@ -179,7 +163,9 @@ std::span<const std::byte> PtArchive::Read(const std::string& record, std::uint6
     crc = NumberAt<std::uint32_t>(from, bytes + 4);
   }
   const std::span<const std::byte> data = from.first(bytes);
-  if (Crc32(data) != crc) Fail("{}: is damaged: the checksum of record {} is wrong", path_, record);
+  if (crc32_z(0, reinterpret_cast<const Bytef*>(data.data()), data.size()) != crc) {
+    Fail("{}: is damaged: the checksum of record {} is wrong", path_, record);
+  }
   return data;
 }
 
