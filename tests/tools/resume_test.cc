@@ -45,7 +45,7 @@ class ResumeTest : public testing::Test {
     while (tables.Step()) {
       const std::string table = tables.Text(0);
       SqliteStatement columns(connection.handle(),
-                              "SELECT group_concat(quote(name), ',') FROM pragma_table_info(?1) "
+                              "SELECT group_concat('quote(' || quote(name) || ')', ',') FROM pragma_table_info(?1) "
                               "WHERE name <> 'build_seconds'");
       columns.Bind(table);
       columns.Step();
