@@ -24,6 +24,7 @@ struct BuildOptions {
   std::optional<Beginning>
       beginning;  // whether a token stands before every string; without: the directory's, else auto
   std::optional<std::string> bos_token;    // its text; without: as the model's files say
+  std::optional<TokenId> bos_token_id;     // its id, which goes before both
   std::optional<int> string_length;        // L; without: the directory's, else kDefaultStringLength
   std::vector<int> t_is = {-1};            // negative ones count from the end of L
   std::optional<std::vector<int>> blocks;  // negative ones count from the end; without: all of the model

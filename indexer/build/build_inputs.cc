@@ -37,7 +37,10 @@ std::optional<Checkpoint> ReadModel(const BuildOptions& options, const IndexDire
 // A directory goes on with what it was made with, unless another is asked for, which is refused later.
 std::optional<TokenId> ChooseBeginning(const BuildOptions& options, const ExistingDirectory& existing,
                                        const BuildInputs& inputs) {
-  if (existing.model && !options.beginning && !options.bos_token) return existing.model->bos_token_id;
+  if (existing.model && !options.beginning && !options.bos_token && !options.bos_token_id) {
+    return existing.model->bos_token_id;
+  }
+  if (options.bos_token_id) return options.bos_token_id;
   BeginningSources sources = inputs.checkpoint->beginning;
   sources.token = options.bos_token;
   const std::optional<TokenId> beginning =

@@ -145,7 +145,7 @@ void AddBuildCommand(CLI::App& app) {
   command->add_option("--out", flags->out, "The index directory, NAME.actkin")->required();
   CLI::Option* length =
       command->add_option("--length", flags->length, "Tokens of the longest strings (L)")->capture_default_str();
-  command->add_option("--t-i", flags->t_i, "Positions to index proj and ffwd at: 9, 7,8,9 or 0-9; -1 is the last")
+  command->add_option("--t-i", flags->t_i, "Positions to index the other streams at: 9, 7,8,9 or 0-9; -1 is the last")
       ->capture_default_str();
   command->add_option("--blocks", flags->blocks, "Blocks to index, such as 1,3 or 0-5; -1 is the last (default: all)");
   command

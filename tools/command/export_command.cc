@@ -156,7 +156,7 @@ void AddExportCommand(CLI::App& app) {
       ->required();
   command->add_option("OUT", flags->out, "The folder to write to; npy of one site: - is standard output")->required();
   command->add_option("--stream", flags->stream,
-                      "npy: embedding, proj or ffwd, or several separated by commas (default: all)");
+                      "npy: embedding, proj, ffwd or residual, or several separated by commas (default: all)");
   command->add_option("--block", flags->blocks, "npy: blocks, such as 1,3 or 0-5; -1 is the last (default: all)");
   command->add_option(
       "--t-i", flags->t_is,

@@ -10,6 +10,7 @@
 
 #include "query/predict/scheme.h"
 #include "schema/site.h"
+#include "schema/tokenizer/beginning_of_sequence.h"
 
 namespace actkin {
 namespace {
@@ -29,18 +30,20 @@ std::string OneScheme() {
 
 // By flag, or by subcommand and flag.
 std::map<std::string, std::string> Values() {
-  const std::string streams = OneOf({Stream::kEmbedding, Stream::kProj, Stream::kFfwd}) + ",...";
+  const std::string streams = OneOf({Stream::kEmbedding, Stream::kProj, Stream::kFfwd, Stream::kResidual}) + ",...";
+  const std::string captured = OneOf({Stream::kProj, Stream::kFfwd, Stream::kResidual}) + ",...";
   const std::string metric = OneOf({Metric::kL2, Metric::kCosine});
   const std::string merge = OneOf({Merge::kNearest, Merge::kFarthest});
   return {
       {"CORPUS", "FILE"},
       {"OUT", "FOLDER"},
+      {"--bos", OneOf({Beginning::kAuto, Beginning::kAlways, Beginning::kNever})},
       {"--half", "first|second"},
       {"--index", "exact|NAME"},
       {"--layout", "npy|similar-strings"},
       {"--merge", merge},
       {"--metric", metric},
-      {"--model", "NAME.pt|NAME.safetensors"},
+      {"--model", "FOLDER|NAME.pt|NAME.safetensors"},
       {"--order", OneOf({Order::kNearest, Order::kFarthest})},
       {"--plot", "FILE"},
       {"--prompts", "FILE"},
@@ -49,16 +52,18 @@ std::map<std::string, std::string> Values() {
       {"--stream", streams},
       {"--stream-sites", "FILE"},
       {"--streams", streams},
+      {"--tokenizer", "NAME.json"},
       {"--unknown", "error|skip"},
       {"--vocabulary-from", "FILE"},
       {"build --out", "NAME.actkin"},
       {"evaluate --merge", merge + ",..."},
       {"evaluate --metric", metric + ",..."},
       {"import --layout", "similar-strings"},
-      {"index --stream", OneOf({Stream::kProj, Stream::kFfwd}) + ",..."},
+      {"index --stream", captured},
       {"recall --index", "NAME"},
-      {"recall --stream", OneOf({Stream::kProj, Stream::kFfwd}) + ",..."},
+      {"recall --stream", captured},
       {"train --out", "NAME.safetensors"},
+      {"tune --streams", OneOf({Stream::kEmbedding, Stream::kProj, Stream::kFfwd}) + ",..."},
   };
 }
 

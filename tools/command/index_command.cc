@@ -71,7 +71,7 @@ void AddIndexCommand(CLI::App& app) {
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("--add", flags->add, "A faiss::index_factory string, such as HNSW32 or IVF1024,PQ48np");
   command->add_option("--drop", flags->drop, "The name of an index that was added");
-  command->add_option("--stream", flags->streams, "proj or ffwd (default: both)");
+  command->add_option("--stream", flags->streams, "proj, ffwd or residual (default: proj and ffwd)");
   command->add_option("--block", flags->blocks, "Blocks, such as 1,3 or 0-5; -1 is the last (default: all)");
   command->add_option("--t-i", flags->t_is, "Positions, such as 9 or 7-9; -1 is the last (default: all)");
   command->add_option("--metric", flags->metric, "l2 or cosine (default: l2; for --drop both)");

@@ -213,7 +213,7 @@ void AddQueryCommand(CLI::App& app) {
                    "What to do with prompts that cannot be asked, such as of a character outside the vocabulary: "
                    "error answers nothing, skip marks them and answers the others")
       ->capture_default_str();
-  AddSiteOptions(*command, flags->sites, "embedding, proj or ffwd");
+  AddSiteOptions(*command, flags->sites, "embedding, proj, ffwd or residual");
   command
       ->add_option("-k", flags->k, "How many neighbors; a site of fewer rows gives all of them unless -k asks for more")
       ->capture_default_str();

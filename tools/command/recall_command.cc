@@ -66,7 +66,7 @@ std::vector<SiteRow> SitesToMeasure(IndexReader& reader, const Flags& flags) {
   std::vector<Site> sites;
   for (const NeighborQuery& query : ReadSites(flags.sites, {})) {
     if (query.stream == Stream::kEmbedding) {
-      FailUsage("--stream embedding: embedding sites have the index 'exact' alone: expected proj or ffwd");
+      FailUsage("--stream embedding: embedding sites have the index 'exact' alone: expected proj, ffwd or residual");
     }
     sites.push_back(reader.ResolveSite(query, 0));
   }
@@ -243,7 +243,7 @@ void AddRecallCommand(CLI::App& app) {
                       "combinations");
   command->add_option("--sample", flags->sample, "How many strings of the corpus to ask for")->capture_default_str();
   command->add_option("--seed", flags->seed, "Seed of the sample, which is torch.randperm's")->capture_default_str();
-  AddSiteOptions(*command, flags->sites, "proj or ffwd");
+  AddSiteOptions(*command, flags->sites, "proj, ffwd or residual");
   command->add_option("--metric", flags->metric, "l2 or cosine")->capture_default_str();
   command->add_option("-k", flags->k, "Times are of searches for so many neighbors")->capture_default_str();
   command->add_option("--plot", flags->plot, "Draw recall@k against the median time to this SVG file");

@@ -17,7 +17,7 @@ struct SiteFlags {
   std::string blocks;  // empty: the last of the stream that is built
   std::string t_is;    // empty: the longest built of that block
 };
-// Adds --stream, --block and --t-i. streams: "embedding, proj or ffwd".
+// Adds --stream, --block and --t-i. streams: "embedding, proj, ffwd or residual".
 void AddSiteOptions(CLI::App& command, SiteFlags& flags, const std::string& streams);
 // One query a site, stream by stream and block by block, each `query` but for its site. Throws Error (usage) naming the
 // flag that makes no sense.

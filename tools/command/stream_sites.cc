@@ -143,6 +143,13 @@ class SiteStreamer {
     build.out = index_;
     build.model = model_;
     build.string_length = experiment_.reader().string_length();
+    // Cut and begun as the directory is.
+    Catalog& catalog = experiment_.reader().catalog();
+    if (const TokenizerRow row = catalog.Tokenizer(); row.file) {
+      build.tokenizer = experiment_.reader().directory().Resolve(row.file->file);
+    }
+    build.bos_token_id = catalog.Model().value().bos_token_id;
+    if (!build.bos_token_id) build.beginning = Beginning::kNever;
     build.streams.clear();
     build.sites = group;
     build.threads = experiment_.threads();
