@@ -317,33 +317,36 @@ std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, con
 
 double CaptureSeconds(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model,
                       const CaptureOptions& options, double measured_seconds) {
+  // Smaller than a capture's batches, so that a large model is measured in time; enough for whole tiles.
+  constexpr std::uint64_t kMeasuredLeaves = 256;
   const std::uint64_t leaves = tree.row_count(tree.depth() - 1);
-  const std::uint64_t batch_rows = BatchRows(model.description(), tree.depth());
-  const std::uint64_t batches = (leaves + batch_rows - 1) / batch_rows;
+  const std::uint64_t pieces = (leaves + kMeasuredLeaves - 1) / kMeasuredLeaves;
   const std::vector<Site> sites = ForestSites(plan.sites, options.beginning);
+  std::uint64_t all_nodes = 0;
+  for (int level = 0; level < tree.depth(); ++level) all_nodes += tree.row_count(level);
   std::atomic<std::uint64_t> next = 0;
-  std::atomic<std::uint64_t> leaves_done = 0;
+  std::atomic<std::uint64_t> nodes = 0;
   const Clock::time_point start = Clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
   {
     std::vector<std::jthread> workers;
-    for (std::size_t i = 0; i < WorkerCount(options, batches); ++i) {
+    for (std::size_t i = 0; i < WorkerCount(options, pieces); ++i) {
       workers.emplace_back([&] {
         const std::unique_ptr<PrefixForward> forward = model.NewPrefixForward();
         do {
           const std::uint64_t number = next++;
-          if (number >= batches) return;
-          // Every part of the tree has its turn: 7919 is prime, so no batch comes twice unless it divides their number.
-          const std::uint64_t begin = number * 7919 % batches * batch_rows;
-          PrefixTree::Slice slice = tree.Take({begin, std::min(begin + batch_rows, leaves)});
+          if (number >= pieces) return;
+          // Every part of the tree has its turn: 7919 is prime, so none comes twice unless it divides their number.
+          const std::uint64_t begin = number * 7919 % pieces * kMeasuredLeaves;
+          PrefixTree::Slice slice = tree.Take({begin, std::min(begin + kMeasuredLeaves, leaves)});
           if (options.beginning) PutBefore(*options.beginning, slice.forest);
           forward->Run(slice.forest, sites, [](const Site&, std::span<const float>) {});
-          leaves_done += std::min(begin + batch_rows, leaves) - begin;
+          nodes += slice.forest.node_count();
         } while (seconds() < measured_seconds);
       });
     }
   }
-  return seconds() * static_cast<double>(leaves) / static_cast<double>(std::max<std::uint64_t>(leaves_done, 1));
+  return seconds() * static_cast<double>(all_nodes) / static_cast<double>(std::max<std::uint64_t>(nodes, 1));
 }
 
 std::vector<CapturedFile> Capture(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model,
