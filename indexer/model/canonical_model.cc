@@ -241,11 +241,18 @@ void CanonicalModel::Read(const std::string& name, std::span<std::byte> out) con
   }
 }
 
-void RequireFinite(const ModelTensors& model, const std::string& file) {
-  for (const auto& [name, type] : model.types()) {
-    const std::vector<float> values = model.ReadFloats(name);
+void CanonicalModel::RequireFinite() const {
+  std::set<const SourceTensors::Entry*> used;
+  for (const auto& [name, parts] : parts_) {
+    for (const Part& part : parts) used.insert(part.source);
+  }
+  std::vector<float> values;
+  for (const auto& [name, entry] : sources_.entries()) {
+    if (!used.contains(&entry)) continue;
+    values.resize(entry.bytes.size() / PrecisionBytes(*PrecisionOf(entry.type)));
+    ConvertToFloat(entry.type, entry.bytes.data(), values.size(), values.data(), name);
     if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
-      Fail("{}: tensor {} holds NaN or infinity", file, name);
+      Fail("{}: tensor {} holds NaN or infinity", entry.file, QuoteIfEscaped(name));
     }
   }
 }

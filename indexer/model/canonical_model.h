@@ -27,6 +27,9 @@ class CanonicalModel : public ModelTensors {
   const std::map<std::string, WeightType>& types() const override { return types_; }
   void Read(const std::string& name, std::span<std::byte> out) const override;
 
+  // Throws Error naming file and tensor of the first that holds NaN or infinity. Reads all.
+  void RequireFinite() const;
+
  private:
   // The rows that one source gives (a vector has rows of one number).
   struct Part {
@@ -56,9 +59,6 @@ class CanonicalModel : public ModelTensors {
   std::map<std::string, std::vector<Part>> parts_;
   std::map<std::string, WeightType> types_;
 };
-
-// Throws Error naming the first tensor that holds NaN or infinity, and `file`. Reads all of it.
-void RequireFinite(const ModelTensors& model, const std::string& file);
 
 }  // namespace actkin
 

@@ -106,8 +106,9 @@ Checkpoint ReadNamed(SourceTensors sources, const std::map<std::string, std::int
   const bool is_nano = !arguments.empty() && sources.entries().contains(kNanoGptTable);
   if (!is_nano) RequireKnownNames(sources, file);
   const ModelConfig config = is_nano ? NanoGptConfig(arguments, file) : StudyConfig(sources, file);
-  checkpoint.model = std::make_unique<const CanonicalModel>(std::move(sources), config, file);
-  RequireFinite(*checkpoint.model, file);
+  auto model = std::make_unique<const CanonicalModel>(std::move(sources), config, file);
+  model->RequireFinite();
+  checkpoint.model = std::move(model);
   if (is_nano) checkpoint.vocabulary = VocabularyBeside(path);
   return checkpoint;
 }
@@ -137,8 +138,8 @@ Checkpoint ReadCheckpoint(const std::filesystem::path& path) {
   const std::map<std::string, std::string> metadata = opened->metadata();
   Checkpoint checkpoint;
   if (ModelFile::Is(*opened)) {
+    // Its numbers were looked at when it was made, and an index directory knows its SHA-256.
     checkpoint.model = std::make_unique<const ModelFile>(path);
-    RequireFinite(*checkpoint.model, file);
   } else {
     SourceTensors sources;
     sources.Add(path, std::move(opened));

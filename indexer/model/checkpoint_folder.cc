@@ -82,7 +82,7 @@ Checkpoint ReadCheckpointFolder(const std::filesystem::path& folder) {
   }
   const ModelConfig config = ParseConfig(checkpoint.beginning.config->text, checkpoint.beginning.config->where);
   auto model = std::make_unique<const CanonicalModel>(ReadWeights(folder), config, folder.string());
-  RequireFinite(*model, folder.string());
+  model->RequireFinite();
   checkpoint.model = std::move(model);
   checkpoint.beginning.tokenizer_config = ReadIfThere(folder / "tokenizer_config.json");
   if (std::filesystem::exists(folder / "tokenizer.json")) checkpoint.tokenizer = folder / "tokenizer.json";

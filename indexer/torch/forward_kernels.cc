@@ -122,9 +122,10 @@ struct Gelu {
   }
 };
 
-// 1 / (1 + e^-x)
+// 1 / (1 + e^-x). Beyond e^87 a float ends; there it is 0 anyhow.
 HWY_INLINE Vector Sigmoid(Floats d, Vector x) {
-  return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), hn::Exp(d, hn::Neg(x))));
+  const Vector bounded = hn::Max(x, hn::Set(d, -87.0F));
+  return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), hn::Exp(d, hn::Neg(bounded))));
 }
 
 // (1 + tanh(y)) / 2 is the sigmoid of 2 y.

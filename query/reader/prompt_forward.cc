@@ -194,9 +194,8 @@ void PromptForward::NextTokenProbabilities(std::span<const float> before_unembed
   // in the same order whatever stands beside it.
   const std::size_t rows = std::max<std::size_t>(kUnembeddingFloats / embed, 1);
   for (std::size_t first = 0; first < vocabulary; first += rows) {
-    const WeightView weight{
-        unembedding_.weight.numbers + first * embed * PrecisionBytes(unembedding_.weight.precision),
-        unembedding_.weight.precision};
+    const WeightView weight{unembedding_.weight.numbers + first * embed * PrecisionBytes(unembedding_.weight.precision),
+                            unembedding_.weight.precision};
     const float* bias = unembedding_.bias.empty() ? nullptr : unembedding_.bias.data() + first;
     for (std::size_t i = 0; i < count; ++i) {
       Apply(weight, bias, std::min(rows, vocabulary - first), before_unembedding.subspan(i * embed, embed), embed,

@@ -37,11 +37,13 @@ int Register(sqlite3* connection) {
 
 // The version that the connection has already; empty where it has none. No statement fails meanwhile: where an
 // extension is loaded into every connection, one that leaves an error code behind is taken to have failed.
-std::string LoadedVersion(sqlite3* connection) {
+std::string LoadedVersion(sqlite3* connection) try {
   SqliteStatement known(connection, "SELECT 1 FROM pragma_function_list WHERE name = 'actkin_version'");
   if (!known.Step()) return "";
   SqliteStatement version(connection, "SELECT actkin_version()");
   return version.Step() ? version.Text(0) : "";
+} catch (const Error&) {
+  return "";  // a database that cannot be read: whoever asks it is told
 }
 
 }  // namespace

@@ -289,8 +289,7 @@ class NeighborsTable : public TableFunction {
     NeighborQuery query;
     const StreamName name = ParseStreamName(call.Text(kStream, Name(Stream::kFfwd)));
     query.stream = name.stream;
-    query.block =
-        BlockOf(name, call.Fixed(kBlock) ? std::optional(call.SmallInteger(kBlock)) : std::optional<int>());
+    query.block = BlockOf(name, call.Fixed(kBlock) ? std::optional(call.SmallInteger(kBlock)) : std::optional<int>());
     if (call.Fixed(kTI)) query.t_i = call.SmallInteger(kTI);
     query.search.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     query.search.k = call.Count(kK);

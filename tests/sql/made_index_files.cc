@@ -14,8 +14,8 @@ int main(int argc, char** argv) {
     actkin::ReplaceFile(folder / "model.safetensors", actkin::SerializeSafetensors(actkin::MadeModel(1)));
     actkin::ReplaceFile(folder / "tokenizer.json", actkin::MadePiecesTokenizer());
     actkin::ReplaceFile(folder / "pieces.txt", actkin::MadePiecesCorpus(400));
-    actkin::ReplaceFile(folder / "pieces.safetensors",
-                        actkin::SerializeSafetensors(actkin::MadeModel(1, actkin::MadeShapeOf(actkin::kMadePieces + 3))));
+    actkin::ReplaceFile(folder / "pieces.safetensors", actkin::SerializeSafetensors(actkin::MadeModel(
+                                                           1, actkin::MadeShapeOf(actkin::kMadePieces + 3))));
     actkin::ReplaceFile(folder / "other.safetensors", actkin::SerializeSafetensors(actkin::MadeModel(2)));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -81,7 +81,7 @@ TEST_F(BadInputTest, Corpus) {
 
 TEST_F(BadInputTest, Checkpoint) {
   ExpectBuildFails({corpus_, "--model", *folder_ / "absent.pt"}, 1, "absent.pt", "no such checkpoint");
-  ExpectBuildFails({corpus_, "--model", folder_->path()}, 1, "expected a checkpoint file");
+  ExpectBuildFails({corpus_, "--model", folder_->path()}, 1, "has no config.json", "or a checkpoint file");
   ExpectBuildFails({corpus_, "--model", folder_->Write("text.pt", "no checkpoint")}, 1, "text.pt");
   const std::string whole = ReadFile(model_);
   ExpectBuildFails({corpus_, "--model", folder_->Write("cut.safetensors", whole.substr(0, whole.size() / 2))}, 1,
@@ -116,7 +116,8 @@ TEST_F(BadInputTest, BuildFlags) {
   ExpectBuildFails({corpus_, "--model", model_, "--t-i", "x"}, 2, "--t-i", "expected numbers");
   ExpectBuildFails({corpus_, "--model", model_, "--length", "10", "--t-i", "9"}, 2, "--t-i 9", "8 positions");
   ExpectBuildFails({corpus_, "--model", model_, "--blocks", "0-2"}, 2, "--blocks 2", "blocks 0-1");
-  ExpectBuildFails({corpus_, "--model", model_, "--streams", "fwd"}, 2, R"("fwd")", "embedding, proj, ffwd or residual");
+  ExpectBuildFails({corpus_, "--model", model_, "--streams", "fwd"}, 2, R"("fwd")",
+                   "embedding, proj, ffwd or residual");
   ExpectBuildFails({corpus_, "--model", model_, "--rows", "int8"}, 2, R"("int8")", "float32 or float16");
   ExpectBuildFails({corpus_, "--colour"}, 2, "--colour", "--help");
   ExpectFailure({"build", corpus_}, 2, "--out");
@@ -149,7 +150,7 @@ TEST_F(BadInputTest, Query) {
   ExpectFailure({"query", index_}, 2, "no prompt");
   ExpectFailure({"query", index_, ""}, 2, "the prompt is empty");
   ExpectFailure({"query", index_, "abx"}, 2, "\"x\"", "U+0078", "position 2", "7 tokens");
-  ExpectFailure({"query", index_, "\xff"}, 1, "not UTF-8");
+  ExpectFailure({"query", index_, "\xff"}, 2, "not UTF-8");
   ExpectFailure({"query", index_, "abbaabbaa"}, 2, "9 tokens", "8");  // longer than the context
   ExpectFailure({"query", index_, "abba", "--stream", "fwd"}, 2, R"("fwd")");
   ExpectFailure({"query", index_, "abba", "--block", "7"}, 2, "no site ffwd block 7 t_i 4", "blocks 0-1");

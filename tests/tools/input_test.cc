@@ -88,7 +88,8 @@ TEST_F(InputTest, BrokenJsonIsNotTakenForLines) {
   folder_->Write("broken.json", " \n[\"abba \"");
   ExpectLine(RunCommand({"query", Index(), "--prompts", file}), HasSubstr("line 2, column"));
   folder_->Write("broken.json", "[\"abba \", 7]");
-  ExpectLine(RunCommand({"evaluate", Index(), "--prompts", file}), HasSubstr("expected strings, found 7"));
+  ExpectLine(RunCommand({"evaluate", Index(), "--prompts", file}),
+             HasSubstr("expected strings, or arrays of token ids, found 7"));
   folder_->Write("broken.json", R"({"prompts": ["abba "]})");
   ExpectLine(RunCommand({"query", Index(), "--prompts", file}), HasSubstr("expected a JSON array of strings"));
   ExpectLine(RunCommandOn("[", {"query", Index(), "--prompts", "-"}), HasSubstr("standard input: begins with ["));

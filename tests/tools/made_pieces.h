@@ -6,9 +6,9 @@
 
 namespace actkin {
 
-// A tokenizer.json of byte pair encoding: the 256 bytes, by their values, then eleven pieces, such as "abba", " c", two of
-// a character's three bytes, and the characters `\xe4`, whose text is that of the byte E4 alone. A text is one word, so
-// that pieces may reach over blanks.
+// A tokenizer.json of byte pair encoding: the 256 bytes, by their values, then eleven pieces, such as "abba", " c", two
+// of a character's three bytes, and the characters `\xe4`, whose text is that of the byte E4 alone. A text is one word,
+// so that pieces may reach over blanks.
 std::string MadePiecesTokenizer();
 
 inline constexpr std::size_t kMadePieces = 256 + 11;

@@ -202,7 +202,8 @@ TEST_F(TokenizerCommandTest, TheCopyIsVerifiedAndRepaired) {
 
 TEST_F(TokenizerCommandTest, WhatDoesNotGoTogetherIsRefused) {
   const std::string never = *folder_ / "never.actkin";
-  const std::string small = folder_->Write("small.safetensors", SerializeSafetensors(MadeModel(1, MadeShapeOf(kMadePieces - 2))));
+  const std::string small =
+      folder_->Write("small.safetensors", SerializeSafetensors(MadeModel(1, MadeShapeOf(kMadePieces - 2))));
   ExpectFailure(Build({"--model", small, "--tokenizer", tokenizer_}, never), 1,
                 "small.safetensors: token id 265 without an embedding row", "tokenizer.json has 267 tokens");
   ExpectFailure(Build({"--tokenizer", tokenizer_, "--vocabulary-from", corpus_}, never), 2, "--vocabulary-from");

@@ -110,6 +110,10 @@ _actkin_value() {
     _actkin_words "${words[*]}" $list
     COMPREPLY+=("${found[@]}")
   fi
+  # A folder may be what is asked for and lead to it.
+  if [[ $kind == *FOLDER* && ${#COMPREPLY[@]} -gt 0 ]]; then
+    mapfile -t COMPREPLY < <(printf '%s\n' "${COMPREPLY[@]}" | awk '!seen[$0]++')
+  fi
 }
 
 # The positional argument that the current word is, from 1.

@@ -99,7 +99,7 @@ TEST_F(CheckpointTest, AMissingASurplusAMisshapenAndAnEndlessTensorAreNamed) {
               }),
               OneLineWith("blocks.0.ln1.bias has shape [7], expected [48]"));
   EXPECT_THAT(error([](auto& t) { t["ln_f.bias"].values[3] = std::numeric_limits<float>::infinity(); }),
-              OneLineWith("final_norm.bias", "NaN or infinity"));
+              OneLineWith("ln_f.bias", "NaN or infinity"));
 }
 
 }  // namespace
