@@ -18,6 +18,15 @@ CREATE TABLE IF NOT EXISTS document(
   token_count    INTEGER NOT NULL
 );
 
+-- The corpus in files. kind: 'tokens' (the ids of all its tokens, a separator after each document), or 'suffixes' (the
+-- order of what begins at each of them, by which a prefix of any length is found).
+CREATE TABLE IF NOT EXISTS corpus_file(
+  kind     TEXT PRIMARY KEY,
+  file     TEXT    NOT NULL,
+  bytes    INTEGER NOT NULL,
+  checksum TEXT    NOT NULL
+) WITHOUT ROWID;
+
 -- One row: how texts are cut into tokens. kind: 'characters' (the tokens are those of the table token), or 'bpe' (a file
 -- declares it, tokenizer.json, as it was given).
 CREATE TABLE IF NOT EXISTS tokenizer(

@@ -8,6 +8,7 @@
 
 #include "indexer/build/build_inputs.h"
 #include "indexer/build/capture.h"
+#include "indexer/build/corpus_files.h"
 #include "indexer/build/existing_directory.h"
 #include "indexer/build/forecast.h"
 #include "indexer/build/repair.h"
@@ -127,7 +128,10 @@ class Builder {
   void MakeCatalog() {
     const std::filesystem::path partial = directory_.Partial() / directory_.Catalog().filename();
     if (!inputs_.tokenizer.json.empty()) MakeTokenizerCopy(directory_, inputs_.tokenizer.json);
-    WriteCatalog(partial, inputs_.corpus, inputs_.tokens, *inputs_.tokenizer.tokenizer, inputs_.tokenizer.row(),
+    CorpusFilesRow files;
+    files.tokens = MakeCorpusTokens(directory_, inputs_.tokens, inputs_.tokenizer.tokenizer->size());
+    files.suffixes = MakeCorpusSuffixes(directory_, progress_);
+    WriteCatalog(partial, inputs_.corpus, inputs_.tokens, files, *inputs_.tokenizer.tokenizer, inputs_.tokenizer.row(),
                  *strings_, progress_);
     RenameDurably(partial, directory_.Catalog());
   }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "indexer/build/capture.h"
+#include "indexer/build/corpus_files.h"
 #include "indexer/build/sketch_encoder.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -124,7 +125,7 @@ std::uint64_t CatalogRows(const StringLevels& strings) {
 }  // namespace
 
 std::uint64_t BuildForecast::bytes() const {
-  std::uint64_t all = catalog_bytes + model_bytes;
+  std::uint64_t all = catalog_bytes + corpus_bytes + model_bytes;
   for (const SiteForecast& site : sites) all += site.bytes;
   return all;
 }
@@ -142,8 +143,9 @@ BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inpu
   forecast.strings = strings.FirstStringId(inputs.string_length + 1) - 1;
   forecast.free_bytes = FreeDiskBytes(ExistingFolder(options.out));
   if (!existing.corpus) {
-    forecast.catalog_bytes =
-        EstimateCatalogBytes(inputs.corpus, inputs.tokens, inputs.tokenizer.tokenizer->size(), strings);
+    const std::size_t vocabulary_size = inputs.tokenizer.tokenizer->size();
+    forecast.catalog_bytes = EstimateCatalogBytes(inputs.corpus, inputs.tokens, vocabulary_size, strings);
+    forecast.corpus_bytes = CorpusFileBytes(inputs.tokens, vocabulary_size);
   }
   if (!inputs.checkpoint) return forecast;
   if (!existing.model) forecast.model_bytes = inputs.model_bytes;
@@ -196,6 +198,8 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
   std::uint64_t memory = std::uint64_t{120} << 20;
   memory +=
       16 * catalog_rows + 12 * forecast.prefixes + 2 * inputs.corpus.text.size() + 8 * inputs.tokens.tokens.size();
+  // Suffixes are sorted before sites are made: 4 bytes a byte of tokens.
+  if (!existing.corpus) memory += 4 * forecast.corpus_bytes;
   if (!plan.captured.empty()) {
     const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(inputs.model());
     const int depth = std::ranges::max(plan.captured, {}, &Site::t_i).t_i + 1;

@@ -27,6 +27,7 @@ struct BuildForecast {
   std::uint64_t strings = 0;
   std::uint64_t prefixes = 0;       // that go through the model once each
   std::uint64_t catalog_bytes = 0;  // 0: it is there
+  std::uint64_t corpus_bytes = 0;   // likewise: its tokens, and the order of their suffixes
   std::uint64_t model_bytes = 0;    // likewise
   std::uint64_t free_bytes = 0;     // where the directory is, or would be
   std::uint64_t peak_memory = 0;    // bytes

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "indexer/build/corpus_files.h"
 #include "indexer/build/site_files.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/prefix_tree.h"
@@ -26,6 +27,9 @@ constexpr char kUnfinished[] = "repair-";
 struct Damage {
   bool model = false;
   bool tokenizer = false;
+  CorpusFilesRow corpus;  // as the catalog has them
+  bool corpus_tokens = false;
+  bool corpus_suffixes = false;
   std::vector<std::pair<int, FileRow>> row_orders;  // by t_i
   std::vector<std::pair<SiteRow, FileRow>> embeddings;
   std::vector<std::pair<SiteRow, FileRow>> rows;
@@ -44,6 +48,9 @@ Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files)
   damage.model = model && files.contains(model->file);
   const TokenizerRow tokenizer = catalog.Tokenizer();
   damage.tokenizer = tokenizer.file && is_damaged(*tokenizer.file);
+  damage.corpus = catalog.CorpusFiles();
+  damage.corpus_tokens = is_damaged(damage.corpus.tokens);
+  damage.corpus_suffixes = is_damaged(damage.corpus.suffixes);
   for (const LengthRow& length : catalog.Lengths()) {
     const std::optional<FileRow> row = catalog.RowOrder(length.length - 1);
     if (row && is_damaged(*row)) damage.row_orders.emplace_back(length.length - 1, *row);
@@ -93,6 +100,7 @@ class Repairer {
   void Run(const Damage& damage) {
     if (damage.model) MakeModelCopy(directory_, Model(), source_.inputs.model_metadata);
     if (damage.tokenizer) MakeTokenizerCopy(directory_, source_.inputs.tokenizer.json);
+    RepairCorpus(damage);
     for (const auto& [t_i, row] : damage.row_orders) Replace(row, MakeRowOrder(directory_, Tree(t_i), t_i));
     for (const auto& [site, row] : damage.embeddings) {
       Replace(row, MakeCodes(directory_, Tree(site.site.t_i), site.site.t_i, Model(), source_.inputs.beginning));
@@ -113,6 +121,18 @@ class Repairer {
   }
 
  private:
+  // Suffixes are of their tokens' bytes.
+  void RepairCorpus(const Damage& damage) {
+    bool suffixes = damage.corpus_suffixes;
+    if (damage.corpus_tokens) {
+      const FileRow now =
+          MakeCorpusTokens(directory_, source_.inputs.tokens, source_.inputs.tokenizer.tokenizer->size());
+      suffixes |= !IsSame(damage.corpus.tokens, now);
+      Replace(damage.corpus.tokens, now);
+    }
+    if (suffixes) Replace(damage.corpus.suffixes, MakeCorpusSuffixes(directory_, progress_));
+  }
+
   // Of a depth that serves t_i; the last one is kept.
   const PrefixTree& Tree(int t_i) {
     if (!tree_ || tree_->depth() <= t_i) tree_ = std::make_unique<PrefixTree>(source_.strings, t_i + 1);

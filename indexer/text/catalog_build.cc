@@ -29,12 +29,13 @@ std::uint64_t EstimateCatalogBytes(const Corpus& corpus, const CorpusTokens& tok
 }
 
 void WriteCatalog(const std::filesystem::path& path, const Corpus& corpus, const CorpusTokens& corpus_tokens,
-                  const Tokenizer& tokenizer, const TokenizerRow& tokenizer_row, const StringLevels& strings,
-                  ProgressListener& progress) {
+                  const CorpusFilesRow& files, const Tokenizer& tokenizer, const TokenizerRow& tokenizer_row,
+                  const StringLevels& strings, ProgressListener& progress) {
   NewCatalog catalog(path);
   const std::span<const TokenId> tokens = corpus_tokens.tokens;
   catalog.AddCorpus({corpus.name, corpus.sha256, corpus.characters, strings.string_length(), tokens.size()},
                     corpus_tokens.documents);
+  catalog.AddCorpusFiles(files);
   catalog.AddTokenizer(tokenizer_row);
   for (TokenId token = 0; token < tokenizer.size(); ++token) {
     const std::string_view bytes = tokenizer.Bytes(token);

@@ -18,10 +18,10 @@ std::uint64_t EstimateCatalogBytes(const Corpus& corpus, const CorpusTokens& tok
                                    const StringLevels& strings);
 
 // Writes the catalog of a corpus (strings, occurrences, next-token counts, tokens) to a file at `path`, flushed.
-// tokenizer_row: what it says of the tokenizer. strings: of corpus_tokens.tokens.
+// files, tokenizer_row: what it says of the corpus's files and of the tokenizer. strings: of corpus_tokens.tokens.
 void WriteCatalog(const std::filesystem::path& path, const Corpus& corpus, const CorpusTokens& corpus_tokens,
-                  const Tokenizer& tokenizer, const TokenizerRow& tokenizer_row, const StringLevels& strings,
-                  ProgressListener& progress);
+                  const CorpusFilesRow& files, const Tokenizer& tokenizer, const TokenizerRow& tokenizer_row,
+                  const StringLevels& strings, ProgressListener& progress);
 
 }  // namespace actkin
 

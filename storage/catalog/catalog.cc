@@ -173,6 +173,19 @@ std::vector<DocumentRow> Catalog::Documents() {
   return rows;
 }
 
+CorpusFilesRow Catalog::CorpusFiles() {
+  SqliteStatement statement(
+      connection_, fmt::format("SELECT file, bytes, checksum FROM \"{}\".corpus_file WHERE kind = ?1", schema_));
+  const auto read = [&](const char* kind) {
+    statement.Bind(kind);
+    if (!statement.Step()) FailDamaged("the catalog is damaged: it has no file of the corpus's {}", kind);
+    FileRow row = ReadFileRow(statement, 0);
+    statement.Reset();
+    return row;
+  };
+  return {read(kTokensKind), read(kSuffixesKind)};
+}
+
 TokenizerRow Catalog::Tokenizer() {
   SqliteStatement statement(connection_,
                             fmt::format("SELECT kind, file, bytes, checksum FROM \"{}\".tokenizer", schema_));

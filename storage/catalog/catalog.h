@@ -60,6 +60,12 @@ struct FileRow {
   std::string checksum;
 };
 
+// The corpus in files.
+struct CorpusFilesRow {
+  FileRow tokens;    // storage/formats/corpus_tokens_file.h
+  FileRow suffixes;  // storage/formats/suffix_order_file.h
+};
+
 // How texts are cut into tokens.
 struct TokenizerRow {
   std::optional<FileRow> file;  // tokenizer.json; none: the tokens are characters. The checksum is of the whole file
@@ -119,9 +125,11 @@ struct NextTokenCount {
 };
 
 inline constexpr char kExactIndexName[] = "exact";
-// Words of the columns tokenizer.kind and site.rows.
+// Words of the columns tokenizer.kind, corpus_file.kind and site.rows.
 inline constexpr char kCharactersKind[] = "characters";
 inline constexpr char kBpeKind[] = "bpe";
+inline constexpr char kTokensKind[] = "tokens";
+inline constexpr char kSuffixesKind[] = "suffixes";
 inline constexpr char kRowsOfStrings[] = "strings";
 
 // Reads the catalog over a connection that somebody else owns, in the named schema of it ("main", or an attached one).
@@ -136,6 +144,7 @@ class Catalog {
 
   CorpusRow Corpus();
   std::vector<DocumentRow> Documents();  // by id
+  CorpusFilesRow CorpusFiles();
   TokenizerRow Tokenizer();
   std::optional<ModelRow> Model();
   std::size_t TokenCount();  // of the tokenizer; a model may know more

@@ -93,6 +93,20 @@ void NewCatalog::AddCorpus(const CorpusRow& corpus, std::span<const DocumentRow>
   }
 }
 
+void NewCatalog::AddCorpusFiles(const CorpusFilesRow& files) {
+  SqliteStatement add(connection_->handle(), InsertSql("corpus_file", "?1, ?2, ?3, ?4"));
+  const auto add_file = [&](const char* kind, const FileRow& row) {
+    add.Bind(kind, row.file, row.bytes, row.checksum).Run();
+    checksums_["corpus_file"] += row_.Add(std::string_view(kind))
+                                     .Add(row.file)
+                                     .Add(static_cast<std::int64_t>(row.bytes))
+                                     .Add(row.checksum)
+                                     .Take();
+  };
+  add_file(kTokensKind, files.tokens);
+  add_file(kSuffixesKind, files.suffixes);
+}
+
 void NewCatalog::AddTokenizer(const TokenizerRow& tokenizer) {
   SqliteStatement add(connection_->handle(), InsertSql("tokenizer", "?1, ?2, ?3, ?4"));
   if (tokenizer.file) {
@@ -278,7 +292,7 @@ void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, dou
 
 void CatalogWriter::SetFile(const FileRow& file) {
   CatalogTransaction transaction(connection_);
-  for (const char* table : {"row_order", "vector_file", "site_index"}) {
+  for (const char* table : {"corpus_file", "row_order", "vector_file", "site_index"}) {
     SqliteStatement(connection_.handle(), fmt::format("UPDATE {} SET bytes = ?2, checksum = ?3 WHERE file = ?1", table))
         .Bind(file.file, file.bytes, file.checksum)
         .Run();

@@ -23,6 +23,7 @@ class NewCatalog {
   explicit NewCatalog(const std::filesystem::path& path);
 
   void AddCorpus(const CorpusRow& corpus, std::span<const DocumentRow> documents);
+  void AddCorpusFiles(const CorpusFilesRow& files);
   void AddTokenizer(const TokenizerRow& tokenizer);
   // Ids 0, 1, 2, ...
   void AddToken(TokenId token_id, std::string_view text, std::string_view bytes);

@@ -16,6 +16,8 @@ namespace actkin {
 //   catalog.db               the only authority: a file that no row of it names does not exist for a reader
 //   model.safetensors        a copy of the checkpoint
 //   tokenizer.json           the tokenizer, as it was given; none where tokens are characters
+//   corpus.tokens            all token ids of the corpus
+//   corpus.suffixes          the order of its suffixes
 //   sites/proj-b0-t9.vectors rows of a proj or ffwd site
 //   sites/proj-b0-t9.sketches   what tells which of them a search need not read
 //   sites/embedding-t9.codes an embedding site
@@ -38,6 +40,8 @@ class IndexDirectory {
 
   // Relative to path(), as the catalog names them.
   static std::string Model() { return "model.safetensors"; }
+  static std::string CorpusTokens() { return "corpus.tokens"; }
+  static std::string CorpusSuffixes() { return "corpus.suffixes"; }
   static std::string Tokenizer() { return "tokenizer.json"; }
   static std::string Vectors(const Site& site);
   static std::string Sketches(const Site& site);

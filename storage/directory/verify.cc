@@ -13,11 +13,13 @@
 #include "storage/directory/open_tokenizer.h"
 #include "storage/directory/verify_experiments.h"
 #include "storage/formats/code_file.h"
+#include "storage/formats/corpus_tokens_file.h"
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"
 #include "storage/formats/model_file.h"
 #include "storage/formats/row_order_file.h"
 #include "storage/formats/sketch_file.h"
+#include "storage/formats/suffix_order_file.h"
 #include "storage/formats/vector_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/sha256.h"
@@ -52,6 +54,7 @@ class Verifier {
     for (const std::string& added : AddedObjects(connection_->handle())) {
       hear_({Finding::Kind::kAdded, "catalog.db: " + added, "not actkin's: it is left as it is"});
     }
+    CorpusFilesRow corpus_files;
     TokenizerRow tokenizer;
     std::optional<ModelRow> model;
     std::map<int, FileRow> row_orders;  // by t_i
@@ -59,6 +62,7 @@ class Verifier {
     const bool readable = Check("catalog.db: what is built", [&] {
       const int string_length = std::min(catalog_->Corpus().string_length, kLongestString);
       lengths_ = catalog_->Lengths();
+      corpus_files = catalog_->CorpusFiles();
       tokenizer = catalog_->Tokenizer();
       model = catalog_->Model();
       for (int t_i = 0; t_i < string_length; ++t_i) {
@@ -73,6 +77,7 @@ class Verifier {
       Check("catalog.db: strings", [this] { CheckStrings(); });
       Check("catalog.db: next tokens", [this] { CheckNextTokens(); });
     }
+    CheckCorpusFiles(corpus_files);
     if (tokenizer.file) {
       named_.insert(tokenizer.file->file);
       Check(tokenizer.file->file, [&] { CheckTokenizer(*tokenizer.file); });
@@ -147,6 +152,47 @@ class Verifier {
     }
     const std::uint64_t expected = catalog_->Corpus().token_count;
     if (end != expected) Fail("the documents have {} tokens, the corpus {}", end, expected);
+  }
+
+  void CheckCorpusFiles(const CorpusFilesRow& rows) {
+    named_.insert(rows.tokens.file);
+    named_.insert(rows.suffixes.file);
+    std::optional<CorpusTokensFile> tokens;
+    const bool sound = Check(rows.tokens.file, [&] {
+      const std::filesystem::path path = directory_.Resolve(rows.tokens.file);
+      RequireAsCatalogued(tokens.emplace(path), rows.tokens, path);
+      if (tokens->token_count() != catalog_->Corpus().token_count ||
+          tokens->vocabulary_size() != catalog_->TokenCount()) {
+        Fail("{}: its tokens are not those in the catalog", path.string());
+      }
+      if (!every_byte_) return;
+      tokens->Verify();
+      RequireDocuments(*tokens);
+    });
+    Check(rows.suffixes.file, [&] {
+      const std::filesystem::path path = directory_.Resolve(rows.suffixes.file);
+      const SuffixOrderFile suffixes(path);
+      RequireAsCatalogued(suffixes, rows.suffixes, path);
+      if (every_byte_) suffixes.Verify();
+      if (!sound) return;  // damaged tokens are no fault of their order's
+      suffixes.RequireOf(*tokens);
+      if (every_byte_) suffixes.VerifyOrder(*tokens);
+    });
+  }
+
+  void RequireDocuments(const CorpusTokensFile& tokens) {
+    std::uint64_t number = 0;
+    for (const DocumentRow& row : catalog_->Documents()) {
+      const RowRange positions{row.first_position, row.first_position + row.token_count};
+      if (number >= tokens.document_count() || tokens.Positions(number) != positions ||
+          row.document_id != static_cast<std::int64_t>(number)) {
+        Fail("{}: its document {} is not the one in the catalog", tokens.path().string(), number);
+      }
+      ++number;
+    }
+    if (number != tokens.document_count()) {
+      Fail("{}: {} documents, the catalog has {}", tokens.path().string(), tokens.document_count(), number);
+    }
   }
 
   void CheckTokenizer(const FileRow& row) {

@@ -40,6 +40,8 @@ enum class FileKind : std::uint32_t {
   kPredictions = 9,
   kBandTotals = 10,
   kBandCounts = 11,
+  kCorpusTokens = 12,
+  kSuffixOrder = 13,
 };
 
 struct Section {

@@ -35,7 +35,7 @@ class TinyshakespeareTest : public testing::Test {
     directory_ = std::make_unique<IndexDirectory>(*folder_ / "x.actkin");
     directory_->Create();
     Silent silent;
-    WriteCatalog(directory_->Catalog(), corpus_, tokens_, tokenizer, {}, *strings_, silent);
+    WriteCatalog(directory_->Catalog(), corpus_, tokens_, {}, tokenizer, {}, *strings_, silent);
     connection_ = OpenCatalog(*directory_);
     catalog_ = std::make_unique<Catalog>(connection_->handle());
   }

@@ -6,7 +6,9 @@
 #include <fstream>
 
 #include "storage/formats/code_file.h"
+#include "storage/formats/corpus_tokens_file.h"
 #include "storage/formats/row_order_file.h"
+#include "storage/formats/suffix_order_file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 
@@ -49,6 +51,62 @@ TEST(SectionFileTest, RowOrderReadsBackAndEveryDamageIsFound) {
     EXPECT_EQ(file.Row(rows[row]), row);
   }
   ExpectEveryDamageFound(folder, path, [](const auto& damaged) { RowOrderFile(damaged).Verify(); });
+}
+
+// "ab", nothing, "ba": entries a b . . b a ., which end with separators.
+std::filesystem::path MakeCorpusTokens(const TemporaryFolder& folder, std::uint64_t vocabulary_size = 2) {
+  const auto path = folder / "corpus.tokens";
+  WriteCorpusTokensFile(path, std::vector<TokenId>{0, 1, 1, 0}, std::vector<std::uint64_t>{0, 2, 2, 4},
+                        vocabulary_size);
+  return path;
+}
+
+TEST(SectionFileTest, CorpusTokensReadBackAndEveryDamageIsFound) {
+  const TemporaryFolder folder;
+  for (const auto& [vocabulary_size, width] : {std::pair{2, 1}, {255, 1}, {256, 2}, {65535, 2}, {65536, 4}}) {
+    const CorpusTokensFile file(MakeCorpusTokens(folder, static_cast<std::uint64_t>(vocabulary_size)));
+    EXPECT_EQ(file.width(), width);
+    EXPECT_EQ(file.token_count(), 4U);
+    EXPECT_EQ(file.document_count(), 3U);
+    std::vector<int> entries;
+    for (std::uint64_t i = 0; i < file.entry_count(); ++i)
+      entries.push_back(static_cast<int>(file.Entry(i).value_or(9)));
+    EXPECT_EQ(entries, (std::vector<int>{0, 1, 9, 9, 1, 0, 9}));
+    EXPECT_EQ(file.DocumentOf(1), 0U);
+    EXPECT_EQ(file.DocumentOf(2), 2U);
+    EXPECT_EQ(file.Token(2), 1U);
+    file.Verify();
+  }
+  ExpectEveryDamageFound(folder, MakeCorpusTokens(folder),
+                         [](const auto& damaged) { CorpusTokensFile(damaged).Verify(); });
+}
+
+TEST(SectionFileTest, SuffixOrdersReadBackAndEveryDamageIsFound) {
+  const TemporaryFolder folder;
+  const CorpusTokensFile tokens(MakeCorpusTokens(folder));
+  const auto path = folder / "corpus.suffixes";
+  const auto write = [&](const std::vector<std::uint32_t>& begins) { WriteSuffixOrderFile(path, tokens, begins); };
+  const auto verify = [&](const std::filesystem::path& of) {
+    const SuffixOrderFile file(of);
+    file.RequireOf(tokens);
+    file.Verify();
+    file.VerifyOrder(tokens);
+  };
+  // "a..": "ab", "a." at the very end; "b..": "ba", "b.."; then those that begin with a separator, the last one first.
+  const std::vector<std::uint32_t> order{0, 5, 4, 1, 6, 3, 2};
+  write(order);
+  EXPECT_EQ(SuffixOrderFile(path).Begin(2), 4U);
+  ExpectEveryDamageFound(folder, path, verify);
+  for (std::size_t i = 0; i + 1 < order.size(); ++i) {
+    std::vector<std::uint32_t> exchanged = order;
+    std::swap(exchanged[i], exchanged[i + 1]);
+    write(exchanged);
+    EXPECT_THAT(ErrorOf([&] { verify(path); }), OneLineWith(path.string(), "not in its place")) << i;
+  }
+  write({0, 5, 4, 1, 6, 3, 3});
+  EXPECT_THAT(ErrorOf([&] { verify(path); }), OneLineWith(path.string(), "twice"));
+  write({0, 5, 4, 1, 6, 3, 7});
+  EXPECT_THAT(ErrorOf([&] { verify(path); }), OneLineWith(path.string(), "begins at 7 of 7"));
 }
 
 // Of one dimension, token t at t + 0.5.

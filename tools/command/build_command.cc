@@ -57,6 +57,7 @@ nlohmann::ordered_json PlanJson(const BuildForecast& forecast) {
           {"prefixes", forecast.prefixes},
           {"sites", sites},
           {"catalog_bytes", forecast.catalog_bytes},
+          {"corpus_bytes", forecast.corpus_bytes},
           {"model_bytes", forecast.model_bytes},
           {"bytes", forecast.bytes()},
           {"free_bytes", forecast.free_bytes},
@@ -77,6 +78,9 @@ void PrintPlan(const BuildForecast& forecast) {
                std::to_string(site.dimension), HumanBytes(site.bytes)});
   }
   if (forecast.model_bytes > 0) table.Add({"the model", "", "", "", "", HumanBytes(forecast.model_bytes)});
+  if (forecast.corpus_bytes > 0) {
+    table.Add({"tokens and suffixes", "", "", "", "", HumanBytes(forecast.corpus_bytes)});
+  }
   if (forecast.catalog_bytes > 0) table.Add({"the catalog", "", "", "", "", HumanBytes(forecast.catalog_bytes)});
   Print(table.Text(StdoutIsTerminal()));
   Print(fmt::format("\n{} on disk ({} free), {} of memory\n", HumanBytes(forecast.bytes()),
