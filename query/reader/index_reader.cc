@@ -69,27 +69,39 @@ const LengthRow& IndexReader::Length(int length) const {
 }
 
 Prompt IndexReader::Encode(const PromptInput& prompt) {
-  if (!prompt.ids) {
-    if (!tokenizer_) tokenizer_ = OpenTokenizer(directory_, *catalog_);
-    std::vector<TokenId> tokens = tokenizer_->Encode(prompt.text, fmt::format("prompt {}", Quote(prompt.text)));
-    if (tokens.empty()) FailUsage("the prompt is empty: give at least one character");
-    return PromptOfTokens(prompt.text, std::move(tokens));
-  }
-  if (prompt.ids->empty()) FailUsage("the prompt is empty: give at least one token id");
-  for (const TokenId token : *prompt.ids) {
-    if (token < vocabulary_->tokenizer_size()) continue;
-    FailUsage("prompt {}: there is no token {}: ids go from 0 to {}", Describe(prompt), token,
-              vocabulary_->tokenizer_size() - 1);
-  }
-  return PromptOfTokens(vocabulary_->Text(*prompt.ids), *prompt.ids);
+  std::vector<TokenId> tokens = EncodePrefix(prompt);
+  if (tokens.empty()) FailUsage("the prompt is empty: give at least one {}", prompt.ids ? "token id" : "character");
+  return PromptOfTokens(prompt.ids ? vocabulary_->Text(tokens) : prompt.text, std::move(tokens));
 }
 
 Prompt IndexReader::EncodeBytes(std::string_view token_bytes) {
+  return Encode(DecodeTokenIds(token_bytes, RequireTokenIds(token_bytes)));
+}
+
+std::vector<TokenId> IndexReader::EncodePrefix(const PromptInput& prefix) {
+  if (!prefix.ids) {
+    if (prefix.text.empty()) return {};
+    if (!tokenizer_) tokenizer_ = OpenTokenizer(directory_, *catalog_);
+    return tokenizer_->Encode(prefix.text, fmt::format("prompt {}", Quote(prefix.text)));
+  }
+  for (const TokenId token : *prefix.ids) {
+    if (token < vocabulary_->tokenizer_size()) continue;
+    FailUsage("prompt {}: there is no token {}: ids go from 0 to {}", Describe(prefix), token,
+              vocabulary_->tokenizer_size() - 1);
+  }
+  return *prefix.ids;
+}
+
+std::vector<TokenId> IndexReader::EncodePrefixBytes(std::string_view token_bytes) {
+  return EncodePrefix(DecodeTokenIds(token_bytes, RequireTokenIds(token_bytes)));
+}
+
+int IndexReader::RequireTokenIds(std::string_view token_bytes) {
   const int width = catalog_->TokenIdWidth();
   if (token_bytes.size() % static_cast<std::size_t>(width) != 0) {
     FailUsage("prompt: a BLOB of {} bytes: token ids have {} bytes each here", token_bytes.size(), width);
   }
-  return Encode(DecodeTokenIds(token_bytes, width));
+  return width;
 }
 
 Prompt IndexReader::PromptOfTokens(std::string text, std::vector<TokenId> tokens) {
@@ -331,13 +343,61 @@ void IndexReader::CopyRows(const Site& site, std::span<const StringId> string_id
   }
 }
 
-std::vector<NextToken> IndexReader::NextTokens(StringId string_id) {
+std::vector<NextToken> IndexReader::NextTokens(StringId string_id) { return ByCount(catalog_->NextTokens(string_id)); }
+
+std::vector<NextToken> IndexReader::NextTokensOfPrefix(std::span<const TokenId> prefix) {
+  return ByCount(Suffixes().NextTokens(prefix));
+}
+
+std::vector<NextToken> IndexReader::ByCount(std::span<const NextTokenCount> counts) const {
   std::vector<NextToken> tokens;
-  for (const NextTokenCount& next : catalog_->NextTokens(string_id)) {
+  for (const NextTokenCount& next : counts) {
     tokens.push_back({vocabulary_->Text(next.token_id), next.token_id, next.count});
   }
   std::ranges::stable_sort(tokens, std::ranges::greater(), &NextToken::count);
   return tokens;
+}
+
+std::uint64_t IndexReader::Occurrences(std::span<const TokenId> prefix) { return Suffixes().Occurrences(prefix); }
+
+std::shared_ptr<const CorpusTokensFile> IndexReader::CorpusTokens() {
+  if (!corpus_tokens_) {
+    const FileRow row = catalog_->CorpusFiles().tokens;
+    const std::filesystem::path path = directory_.Resolve(row.file);
+    auto file = std::make_shared<const CorpusTokensFile>(path);
+    RequireAsCatalogued(*file, row, path);
+    if (file->token_count() != corpus_.token_count || file->vocabulary_size() != catalog_->TokenCount()) {
+      FailDamaged("{}: its tokens are not those in the catalog", path.string());
+    }
+    corpus_tokens_ = std::move(file);
+  }
+  return corpus_tokens_;
+}
+
+const CorpusSuffixes& IndexReader::Suffixes() {
+  if (!suffixes_) {
+    const FileRow row = catalog_->CorpusFiles().suffixes;
+    const std::filesystem::path path = directory_.Resolve(row.file);
+    SuffixOrderFile order(path);
+    RequireAsCatalogued(order, row, path);
+    suffixes_ = std::make_unique<const CorpusSuffixes>(CorpusTokens(), std::move(order));
+  }
+  return *suffixes_;
+}
+
+void IndexReader::RequirePosition(std::int64_t position) {
+  if (position >= 0 && static_cast<std::uint64_t>(position) < corpus_.token_count) return;
+  FailUsage(ErrorCode::kNotFound, "position {}: this corpus has positions 0 to {}", position, corpus_.token_count - 1);
+}
+
+std::string IndexReader::Context(std::uint64_t position, std::uint64_t before, std::uint64_t after) {
+  const std::shared_ptr<const CorpusTokensFile> corpus = CorpusTokens();
+  const RowRange document = corpus->Positions(corpus->DocumentOf(position));
+  const std::uint64_t begin = position - std::min(before, position - document.begin);
+  const std::uint64_t end = position + 1 + std::min(after, document.end - 1 - position);
+  std::vector<TokenId> tokens;
+  for (std::uint64_t p = begin; p < end; ++p) tokens.push_back(corpus->Token(p));
+  return vocabulary_->Text(tokens);
 }
 
 std::vector<Neighbor> IndexReader::Read(const Site& site, const NeighborQuery& query, std::span<const Match> matches) {

@@ -12,12 +12,14 @@
 
 #include "actkin/index.h"
 #include "query/exact/site_index.h"
+#include "query/reader/corpus_suffixes.h"
 #include "query/reader/prompt_forward.h"
 #include "query/reader/token_table.h"
 #include "schema/site.h"
 #include "schema/tokenizer/tokenizer.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
+#include "storage/formats/corpus_tokens_file.h"
 #include "storage/formats/row_order_file.h"
 
 namespace actkin {
@@ -71,6 +73,9 @@ class IndexReader {
   Prompt Encode(const PromptInput& prompt);
   // The same of `tokens` as the catalog has them (schema/token_ids.h). Throws Error (usage) where they are no ids.
   Prompt EncodeBytes(std::string_view token_bytes);
+  // The tokens of a prefix, which may be of any length, none included. Throws as Encode does for what is no token.
+  std::vector<TokenId> EncodePrefix(const PromptInput& prefix);
+  std::vector<TokenId> EncodePrefixBytes(std::string_view token_bytes);
   // A prompt that is a string of the corpus. Throws as RequireString does.
   Prompt PromptOf(StringId string_id);
   // Throws Error (usage) when there is no such string.
@@ -85,6 +90,18 @@ class IndexReader {
 
   // What follows a string, by count, the largest first, then by token id. Empty where the corpus ends there.
   std::vector<NextToken> NextTokens(StringId string_id);
+
+  // The same of a prefix of any length, and how often it occurs: CorpusSuffixes. REQUIRES: as EncodePrefix gives it.
+  std::vector<NextToken> NextTokensOfPrefix(std::span<const TokenId> prefix);
+  std::uint64_t Occurrences(std::span<const TokenId> prefix);
+
+  // The corpus, opened when first needed; checked as indices are.
+  std::shared_ptr<const CorpusTokensFile> CorpusTokens();
+  // Throws Error (usage) naming the positions there are.
+  void RequirePosition(std::int64_t position);
+  // The text of the token at a position, of so many before it and so many after it: inside its document, where there
+  // are fewer, those. REQUIRES: there is such a position.
+  std::string Context(std::uint64_t position, std::uint64_t before, std::uint64_t after);
 
   // The site that a query means for a prompt of this many tokens, built or not.
   Site ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens);
@@ -135,6 +152,11 @@ class IndexReader {
   std::shared_ptr<const SiteIndex> FillUpByExact(const Site& site, std::shared_ptr<const SiteIndex> approximate);
   const LengthRow& Length(int length) const;
   Prompt PromptOfTokens(std::string text, std::vector<TokenId> tokens);
+  const CorpusSuffixes& Suffixes();
+  // The largest count first, then by token id.
+  std::vector<NextToken> ByCount(std::span<const NextTokenCount> counts) const;
+  // The width of ids; throws Error (usage) where these bytes are none.
+  int RequireTokenIds(std::string_view token_bytes);
 
   IndexDirectory directory_;
   std::unique_ptr<SqliteConnection> own_connection_;
@@ -145,6 +167,8 @@ class IndexReader {
   std::unique_ptr<const Tokenizer> tokenizer_;
   std::map<std::tuple<Site, std::string, Metric>, std::shared_ptr<const SiteIndex>> indices_;
   std::map<int, std::shared_ptr<const RowOrderFile>> row_orders_;
+  std::shared_ptr<const CorpusTokensFile> corpus_tokens_;
+  std::unique_ptr<const CorpusSuffixes> suffixes_;
   std::unique_ptr<PromptForward> forward_;
   // The activations of the prompt asked last: the same prompt is usually asked at several sites.
   std::vector<TokenId> activated_tokens_;
