@@ -179,16 +179,12 @@ NeighborList Index::NeighborsOfVector(std::span<const float> vector, const Query
   return OneErrorType([&] { return ListOf(reader().FindNeighborsOf(vector, ReadQuery(query))); });
 }
 
-std::vector<NextToken> Index::NextTokens(const PromptInput& string) {
-  return OneErrorType([&]() -> std::vector<NextToken> {
-    const Prompt prompt = reader().Encode(string);
-    if (prompt.tokens.size() > static_cast<std::size_t>(reader().string_length())) {
-      FailUsage(ErrorCode::kUnsupported, "{} has {} tokens: next-token counts are of strings of 1 to {}",
-                Quote(prompt.text), prompt.tokens.size(), reader().string_length());
-    }
-    if (!prompt.string_id) return {};
-    return reader().NextTokens(*prompt.string_id);
-  });
+std::vector<NextToken> Index::NextTokens(const PromptInput& prefix) {
+  return OneErrorType([&] { return reader().NextTokensOfPrefix(reader().EncodePrefix(prefix)); });
+}
+
+std::uint64_t Index::Occurrences(const PromptInput& prefix) {
+  return OneErrorType([&] { return reader().Occurrences(reader().EncodePrefix(prefix)); });
 }
 
 std::vector<NextToken> Index::NextTokensOfString(std::uint64_t string_id) {

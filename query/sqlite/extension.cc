@@ -4,9 +4,11 @@
 #include <string>
 
 #include "query/sqlite/attached_catalogs.h"
+#include "query/sqlite/corpus_tokens_table.h"
 #include "query/sqlite/host_sqlite.h"
 #include "query/sqlite/model_table.h"
 #include "query/sqlite/neighbors_table.h"
+#include "query/sqlite/next_tokens_table.h"
 #include "query/sqlite/predict_table.h"
 #include "query/sqlite/saved_neighbors_table.h"
 #include "query/sqlite/scalar_functions.h"
@@ -31,6 +33,8 @@ int Register(sqlite3* connection) {
   if (status == SQLITE_OK) {
     status = RegisterTableFunction(connection, MakeSavedNeighborsTable(), catalogs);
   }
+  if (status == SQLITE_OK) status = RegisterTableFunction(connection, MakeNextTokensTable(), catalogs);
+  if (status == SQLITE_OK) status = RegisterTableFunction(connection, MakeCorpusTokensTable(), catalogs);
   if (status == SQLITE_OK) status = RegisterScalarFunctions(connection, catalogs);
   return status;
 }

@@ -9,4 +9,9 @@ Prompt ReadPrompt(const TableCall& call, int argument, IndexReader& reader) {
   return reader.Encode(call.Text(argument));
 }
 
+std::vector<TokenId> ReadPrefix(const TableCall& call, int argument, IndexReader& reader) {
+  if (std::holds_alternative<SqlBlob>(call.Value(argument))) return reader.EncodePrefixBytes(call.Blob(argument));
+  return reader.EncodePrefix(call.Text(argument));
+}
+
 }  // namespace actkin

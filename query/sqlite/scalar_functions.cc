@@ -68,6 +68,41 @@ void IdsFunction(sqlite3_context* context, int count, sqlite3_value** values) {
   });
 }
 
+void OccurrencesFunction(sqlite3_context* context, int count, sqlite3_value** values) {
+  Guard(context, [&] {
+    if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;  // as the prefix that it would be: none
+    const std::string catalog = count > 1 ? TextValue(values[1], "catalog") : "main";
+    auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
+    const CatalogSnapshot snapshot = catalogs.Open(catalog);
+    IndexReader& reader = snapshot.reader();
+    const std::vector<TokenId> prefix = sqlite3_value_type(values[0]) == SQLITE_BLOB
+                                            ? reader.EncodePrefixBytes(BlobValue(values[0], "prefix"))
+                                            : reader.EncodePrefix(TextValue(values[0], "prefix"));
+    sqlite3_result_int64(context, static_cast<sqlite3_int64>(reader.Occurrences(prefix)));
+  });
+}
+
+std::uint64_t TokensValue(sqlite3_value* value, const char* name) {
+  const std::int64_t tokens = IntegerValue(value, name);
+  if (tokens < 0) FailUsage("{} {}: expected a number of tokens, at least 0", name, tokens);
+  return static_cast<std::uint64_t>(tokens);
+}
+
+void ContextFunction(sqlite3_context* context, int count, sqlite3_value** values) {
+  Guard(context, [&] {
+    if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;  // a row over strings has no position
+    const std::int64_t position = IntegerValue(values[0], "position");
+    const std::uint64_t before = TokensValue(values[1], "before");
+    const std::uint64_t after = TokensValue(values[2], "after");
+    const std::string catalog = count > 3 ? TextValue(values[3], "catalog") : "main";
+    auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
+    const CatalogSnapshot snapshot = catalogs.Open(catalog);
+    IndexReader& reader = snapshot.reader();
+    reader.RequirePosition(position);
+    ReturnText(context, reader.Context(static_cast<std::uint64_t>(position), before, after));
+  });
+}
+
 void DistanceFunction(sqlite3_context* context, int, sqlite3_value** values) {
   Guard(context, [&] {
     const std::vector<float> a = VectorValue(values[0], "a");
@@ -105,9 +140,13 @@ int RegisterScalarFunctions(sqlite3* connection, const std::shared_ptr<AttachedC
   };
   for (const int count : {3, 4}) {
     if (const int status = register_reading("actkin_vector", count, VectorFunction); status != SQLITE_OK) return status;
+    if (const int status = register_reading("actkin_context", count, ContextFunction); status != SQLITE_OK)
+      return status;
   }
   for (const int count : {1, 2}) {
     if (const int status = register_reading("actkin_ids", count, IdsFunction); status != SQLITE_OK) return status;
+    const int status = register_reading("actkin_occurrences", count, OccurrencesFunction);
+    if (status != SQLITE_OK) return status;
   }
   if (const int status = register_reading("actkin_rows_read", 0, RowsReadFunction); status != SQLITE_OK) return status;
   const int status = sqlite3_create_function_v2(connection, "actkin_distance", 3, kPure, nullptr, DistanceFunction,

@@ -15,6 +15,11 @@ namespace actkin {
 //       from the model
 //   actkin_ids(json [, catalog])
 //       token ids, '[12,7,9]', as the BLOB that a prompt may be: the column `tokens` of the string that they make
+//   actkin_occurrences(prefix [, catalog])
+//       how often a prefix of any length, a text or such a BLOB, occurs in the corpus, inside documents
+//   actkin_context(position, before, after [, catalog])
+//       the text of the token at a position of the corpus, of `before` tokens before it and of `after` after it, as
+//       far as its document has them
 //   actkin_distance(a, b, metric)   of two such BLOBs, smaller where closer
 //   actkin_rows_read()              how many rows' numbers the connection's exact searches have read
 //   actkin_version()

@@ -157,7 +157,7 @@ std::vector<int> TablePlan::Unreadable() const {
 
 TablePlan::Answer TablePlan::Answerable() const {
   if (!Unknown().empty()) return Answer::kUnknown;
-  if (std::ranges::find(fixed_, true) == fixed_.end()) return Answer::kNothingFixed;
+  if (specification_.required > 0 && std::ranges::find(fixed_, true) == fixed_.end()) return Answer::kNothingFixed;
   for (int argument = 0; argument < specification_.required; ++argument) {
     if (!Fixed(argument)) return Answer::kBranch;
   }

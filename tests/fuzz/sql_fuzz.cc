@@ -38,6 +38,11 @@ constexpr std::array kStatements{
     "SELECT actkin_vector(?1, ?2, ?3), actkin_vector(?1, ?2, ?3, ?4), actkin_version()",
     "SELECT actkin_distance(?1, ?2, ?3), actkin_distance(?1, actkin_vector(?4, ?5, ?6), ?3)",
     "SELECT b.text FROM site AS s JOIN actkin_neighbors(?1, s.stream, s.block, s.t_i) AS b WHERE b.k = ?2",
+    "SELECT * FROM actkin_next_tokens(?1) WHERE catalog = ?2",
+    "SELECT * FROM actkin_next_tokens(?1) WHERE count > ?2",
+    "SELECT * FROM actkin_tokens WHERE position BETWEEN ?1 AND ?2 AND document_id >= ?3",
+    "SELECT * FROM actkin_tokens WHERE position = ?1 OR document_id = ?2 AND position < ?3",
+    "SELECT actkin_occurrences(?1), actkin_context(?2, ?3, ?4)",
 };
 
 constexpr std::array kTexts{"ab",

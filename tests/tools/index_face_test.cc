@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <thread>
 
 #include "actkin/index.h"
@@ -196,6 +197,30 @@ TEST_F(IndexFaceTest, NextTokensAreTheCatalogs) {
   EXPECT_THAT(index.NextTokens(absent), testing::IsEmpty());
 }
 
+// Also longer than the strings of the catalog, which have 5 tokens.
+TEST_F(IndexFaceTest, NextTokensFollowPrefixesOfAnyLength) {
+  actkin::Index index = Open();
+  const std::string corpus = ReadFile(Corpus());
+  ASSERT_EQ(corpus.size(), index.Info().tokens);
+  for (const std::size_t length : {1, 2, 5, 6, 40, 300}) {
+    const std::string prefix = corpus.substr(100, length);
+    std::uint64_t occurrences = 0;
+    std::map<std::string, std::uint64_t> expected;
+    for (std::size_t at = corpus.find(prefix); at != std::string::npos; at = corpus.find(prefix, at + 1)) {
+      ++occurrences;
+      if (at + length < corpus.size()) ++expected[corpus.substr(at + length, 1)];
+    }
+    EXPECT_EQ(index.Occurrences(prefix), occurrences) << length;
+    std::map<std::string, std::uint64_t> found;
+    for (const NextToken& next : index.NextTokens(prefix)) found[next.token] = next.count;
+    EXPECT_EQ(found, expected) << length;
+  }
+  // Everything but what stands at the very end is followed by something.
+  EXPECT_EQ(index.Occurrences(corpus), 1U);
+  EXPECT_THAT(index.NextTokens(corpus), testing::IsEmpty());
+  EXPECT_EQ(index.Occurrences(""), index.Info().tokens + 1);
+}
+
 TEST_F(IndexFaceTest, PredictionsAreTheCommands) {
   actkin::Index index = Open();
   for (const std::string scheme : {"progressive_ffwd_weight", "inverse_distance", "prompt_only"}) {
@@ -296,7 +321,8 @@ TEST_F(IndexFaceTest, WrongInputsAreInvalidArguments) {
               index.NeighborsOfPrompts(std::vector<std::string>{"abba ", "x"});
             }),
             ErrorCode::kInvalidArgument);
-  EXPECT_EQ(CodeOf([&] { index.NextTokens("abbaab"); }), ErrorCode::kUnsupported);
+  EXPECT_EQ(CodeOf([&] { index.NextTokens("abx"); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf([&] { index.Occurrences("\xff"); }), ErrorCode::kInvalidArgument);
 
   std::vector<float> vector(12, 1);
   EXPECT_EQ(CodeOf([&] { index.NeighborsOfVector(vector); }), std::nullopt);

@@ -184,9 +184,13 @@ class Index {
   // Of a vector of the site's dimension, finite numbers, as the model would put it out.
   NeighborList NeighborsOfVector(std::span<const float> vector, const Query& query = {});
 
-  // What follows a string of 1 to L tokens in the corpus: by count, the largest first, equal ones by token id. Empty
-  // where the corpus has no such string, or nothing but its end follows. Throws Error kUnsupported where it is longer.
-  std::vector<NextToken> NextTokens(const PromptInput& string);
+  // What follows a prefix of any length in the corpus, inside documents: by count, the largest first, equal ones by
+  // token id. Empty where the corpus does not have it, or nothing but the end of documents follows. An empty prefix
+  // stands everywhere: how often each token occurs.
+  std::vector<NextToken> NextTokens(const PromptInput& prefix);
+  // How often a prefix of any length occurs in the corpus, inside documents: as often as something follows it, and once
+  // for each document that ends with it.
+  std::uint64_t Occurrences(const PromptInput& prefix);
   // Throws Error kNotFound where there is no such string.
   std::vector<NextToken> NextTokensOfString(std::uint64_t string_id);
 
