@@ -16,8 +16,9 @@
 namespace actkin {
 namespace {
 
-// A band that lies far from the query may hold anything: how many rows are looked at for it, at most.
-constexpr std::uint64_t kMostRowsForBand = 16384;
+// A band that lies far from the query may hold anything, as rows that pass a filter may be anywhere: how many rows are
+// looked at for them, at most.
+constexpr std::uint64_t kMostRowsForPart = 16384;
 // Above it a parameter only costs memory; sites smaller than this are searched whole.
 constexpr double kLargestParameter = 65536;
 
@@ -75,13 +76,14 @@ std::vector<std::vector<Match>> ApproximateIndex::Search(std::span<const float> 
   plain.parameters.clear();
   CheckRequest(queries, dimension(), row_count(), plain);
 
-  std::vector<float> unit;
-  if (metric_ == Metric::kCosine) unit = UnitLength(queries, dimension());
   const std::size_t count = queries.size() / dimension();
   std::vector<std::vector<Match>> answers(count);
+  if (count == 0) return answers;
+  std::vector<float> unit;
+  if (metric_ == Metric::kCosine) unit = UnitLength(queries, dimension());
   const auto query = [&](std::size_t number) { return queries.subspan(number * dimension(), dimension()); };
-  if (request.within) {
-    for (std::size_t i = 0; i < count; ++i) answers[i] = SearchBand(query(i), parameters, request);
+  if (request.within || request.among) {
+    for (std::size_t i = 0; i < count; ++i) answers[i] = SearchPart(query(i), parameters, request);
     return answers;
   }
   std::vector<std::vector<RowNumber>> chosen =
@@ -95,24 +97,33 @@ std::vector<std::vector<Match>> ApproximateIndex::Search(std::span<const float> 
   return answers;
 }
 
-std::vector<Match> ApproximateIndex::SearchBand(std::span<const float> query, const IndexParameters& parameters,
+std::vector<Match> ApproximateIndex::SearchPart(std::span<const float> query, const IndexParameters& parameters,
                                                 const SearchRequest& request) const {
   const std::vector<float> unit = metric_ == Metric::kCosine ? UnitLength(query, dimension()) : std::vector<float>();
-  const Band& band = *request.within;
+  const Band band = request.within.value_or(Band{});
   const auto beyond = [&](double distance) {
     return metric_ == Metric::kL2 ? distance > band.high : distance < band.low;
   };
-  const std::uint64_t most = std::min(row_count(), std::max(kMostRowsForBand, *request.k));
-  // Rows nearer than the band are found first: ask for more until enough are left.
-  for (std::uint64_t asked = *request.k;; asked = std::min(4 * asked, most)) {
+  const std::uint64_t k = *request.k;
+  const std::uint64_t most = std::min(row_count(), std::max(kMostRowsForPart, k));
+  // So many hold k that pass, if these are spread evenly.
+  const double share =
+      request.among ? static_cast<double>(row_count()) / static_cast<double>(request.among->count()) : 1;
+  const double first = std::ceil(static_cast<double>(k) * share);
+  // Rows that are left out may all be nearer than the others: ask for more until enough are left.
+  for (std::uint64_t asked = first < static_cast<double>(most) ? static_cast<std::uint64_t>(first) : most;;
+       asked = std::min(4 * asked, most)) {
+    std::vector<RowNumber> chosen =
+        std::move(Choose(unit.empty() ? query : unit, asked, parameters, request.threads).front());
+    const bool all = chosen.size() < asked;
+    if (request.among) std::erase_if(chosen, [&](RowNumber row) { return !request.among->Contains(row); });
     SearchRequest wide = request;
     wide.k = asked;
-    std::vector<Match> matches =
-        Finish(query, std::move(Choose(unit.empty() ? query : unit, asked, parameters, request.threads).front()), wide);
-    const bool passed = matches.size() < asked || beyond(matches.back().distance);
+    std::vector<Match> matches = Finish(query, std::move(chosen), wide);
+    const bool passed = !matches.empty() && beyond(matches.back().distance);
     std::erase_if(matches, [&](const Match& match) { return match.distance < band.low || match.distance > band.high; });
-    if (matches.size() >= *request.k || passed || asked == most) {
-      matches.resize(std::min<std::size_t>(matches.size(), *request.k));
+    if (matches.size() >= k || all || passed || asked == most) {
+      matches.resize(std::min<std::size_t>(matches.size(), k));
       return matches;
     }
   }

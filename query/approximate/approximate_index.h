@@ -16,8 +16,8 @@ namespace actkin {
 
 // An index that chooses rows quickly and may miss some. Distances and order are those of 'exact' for the rows that it
 // finds: they are computed from the site's own rows, in double precision. It finds the nearest of one metric among all
-// rows; a band needs a k and is searched from the near side, among the 16,384 nearest. An answer may be shorter than k:
-// FilledUpIndex is what readers get.
+// rows; a band needs a k and is searched from the near side, among the 16,384 nearest, as rows that pass a filter are.
+// An answer may be shorter than k: FilledUpIndex is what readers get.
 // Immutable; any thread.
 class ApproximateIndex : public SiteIndex {
  public:
@@ -46,7 +46,8 @@ class ApproximateIndex : public SiteIndex {
   // The chosen rows with their distances, sorted, the best k of them.
   std::vector<Match> Finish(std::span<const float> query, std::vector<RowNumber> chosen,
                             const SearchRequest& request) const;
-  std::vector<Match> SearchBand(std::span<const float> query, const IndexParameters& parameters,
+  // The nearest in the band, of the rows that pass the filter.
+  std::vector<Match> SearchPart(std::span<const float> query, const IndexParameters& parameters,
                                 const SearchRequest& request) const;
 
   std::string name_;

@@ -24,11 +24,24 @@ std::uint64_t FillUp(const SearchRequest& request, const std::vector<Match>& exa
 
 }  // namespace
 
-FilledUpIndex::FilledUpIndex(std::shared_ptr<const SiteIndex> approximate, std::function<const SiteIndex&()> exact)
-    : approximate_(std::move(approximate)), exact_(std::move(exact)) {}
+FilledUpIndex::FilledUpIndex(std::shared_ptr<const SiteIndex> approximate, std::function<const SiteIndex&()> exact,
+                             std::uint64_t most_filtered_exactly)
+    : approximate_(std::move(approximate)), exact_(std::move(exact)), most_filtered_exactly_(most_filtered_exactly) {}
 
 std::vector<std::vector<Match>> FilledUpIndex::Search(std::span<const float> queries,
                                                       const SearchRequest& request) const {
+  SearchRequest plain = request;
+  plain.parameters.clear();
+  plain.filled_up = nullptr;
+  if (request.among && request.among->row_count() == row_count() && request.among->count() <= most_filtered_exactly_) {
+    // What the approximate index refuses is refused all the same.
+    SearchRequest unfiltered = request;
+    unfiltered.among = nullptr;
+    approximate_->Search({}, unfiltered);
+    std::vector<std::vector<Match>> answers = exact_().Search(queries, plain);
+    if (request.filled_up != nullptr) request.filled_up->assign(answers.size(), 0);
+    return answers;
+  }
   std::vector<std::vector<Match>> answers = approximate_->Search(queries, request);
   if (request.filled_up != nullptr) request.filled_up->assign(answers.size(), 0);
   std::vector<std::size_t> numbers;
@@ -40,9 +53,6 @@ std::vector<std::vector<Match>> FilledUpIndex::Search(std::span<const float> que
     asked.insert(asked.end(), query.begin(), query.end());
   }
   if (numbers.empty()) return answers;
-  SearchRequest plain = request;
-  plain.parameters.clear();
-  plain.filled_up = nullptr;
   const std::vector<std::vector<Match>> exact = exact_().Search(asked, plain);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const std::uint64_t added = FillUp(request, exact[i], answers[numbers[i]]);

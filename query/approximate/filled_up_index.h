@@ -11,12 +11,18 @@
 
 namespace actkin {
 
+// Of so few rows that pass a filter the exact index finds the best, whatever index is asked.
+inline constexpr std::uint64_t kMostFilteredExactly = 20'000;
+
 // An approximate index whose answers are never short: where it finds fewer than k rows, they are joined by the best
-// others of the exact ranking until there are k, or all that the band holds. Immutable; any thread.
+// others of the exact ranking until there are k, or all that the band and the filter leave. Where at most
+// kMostFilteredExactly rows pass the filter, the answer is the exact one. Immutable; any thread.
 class FilledUpIndex : public SiteIndex {
  public:
   // exact: of the same site; asked for when it is first needed, by any thread, and what it throws Search throws.
-  FilledUpIndex(std::shared_ptr<const SiteIndex> approximate, std::function<const SiteIndex&()> exact);
+  // most_filtered_exactly: as many rows as pass a filter of which the answer is the exact one.
+  FilledUpIndex(std::shared_ptr<const SiteIndex> approximate, std::function<const SiteIndex&()> exact,
+                std::uint64_t most_filtered_exactly = kMostFilteredExactly);
 
   std::uint64_t row_count() const override { return approximate_->row_count(); }
   std::uint64_t dimension() const override { return approximate_->dimension(); }
@@ -27,6 +33,7 @@ class FilledUpIndex : public SiteIndex {
  private:
   const std::shared_ptr<const SiteIndex> approximate_;
   const std::function<const SiteIndex&()> exact_;
+  const std::uint64_t most_filtered_exactly_;
 };
 
 }  // namespace actkin

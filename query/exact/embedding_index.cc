@@ -18,6 +18,7 @@ constexpr std::size_t kLargestGroup = 64;
 // Bytes of the tables of a group of queries.
 constexpr std::uint64_t kGroupBytes = 64U << 20;
 constexpr std::uint64_t kPiece = 8192;  // rows: their codes and raw values stay in the second-level cache
+constexpr std::uint64_t kFreeGap = 16;
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 [[noreturn]] void FailOnCode(const CodeFile& file, std::uint64_t row) {
@@ -72,6 +73,7 @@ class CodeScan : public RowScan {
   std::size_t query_count() const override { return tables_.size(); }
   const ScanBounds& bounds() const override { return bounds_; }
   std::uint64_t piece() const override { return kPiece; }
+  std::uint64_t free_gap() const override { return kFreeGap; }
 
   void Scan(RowRange rows, std::span<float> raw) const override {
     const Code* codes = codes_ + rows.begin * file_.positions();

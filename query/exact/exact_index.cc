@@ -15,6 +15,17 @@ namespace {
 // Queries that pass over the rows together: enough to make the pass cheap beside the arithmetic.
 constexpr std::size_t kScanGroup = 64;
 constexpr std::size_t kSketchGroup = 64;
+// Of so few rows nothing is to be gained by their sketches.
+constexpr std::uint64_t kFewRows = 256;
+// Bytes of the codes' distances that a group of queries holds where single rows are looked at.
+constexpr std::uint64_t kGroupBytes = 64U << 20;
+
+// Single rows are looked at where at most 8 of a block's 64 pass.
+std::size_t SketchGroup(const SearchRequest& request, std::uint64_t looked_at, std::uint64_t row_count) {
+  if (!request.among) return kSketchGroup;
+  const std::uint64_t rows = std::min(looked_at, row_count / 8 + kBlockRows);
+  return std::clamp<std::size_t>(kGroupBytes / (rows * sizeof(std::int32_t)), 1, kSketchGroup);
+}
 
 }  // namespace
 
@@ -52,7 +63,9 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
   const auto part = [&](std::size_t first, std::size_t count) {
     return queries.subspan(first * dimension_, count * dimension_);
   };
-  if (!sketches_) {
+  const std::uint64_t looked_at = LookedAt(request, row_count_);
+  const std::uint64_t few = std::max(kFewRows, 2 * request.k.value_or(0));
+  if (!sketches_ || (request.among && looked_at <= few)) {
     return SearchExactly(rows, query_count, kScanGroup, request, *order_,
                          [&](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
                            return std::make_unique<VectorScan>(files_, dimension_, part(first, count), request.metric,
@@ -60,8 +73,9 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
                          });
   }
   std::vector<std::vector<Match>> answers(query_count);
-  for (std::size_t first = 0; first < query_count; first += kSketchGroup) {
-    const std::size_t count = std::min(kSketchGroup, query_count - first);
+  const std::size_t group = SketchGroup(request, looked_at, row_count_);
+  for (std::size_t first = 0; first < query_count; first += group) {
+    const std::size_t count = std::min(group, query_count - first);
     const VectorScan scan(files_, dimension_, part(first, count), request.metric, request.cost);
     SearchBySketches(sketches_->view(request.metric), scan, rows, request, *order_,
                      std::span(answers).subspan(first, count));

@@ -16,12 +16,57 @@ namespace {
 // One thread's part of a group's search.
 struct Worker {
   std::deque<TopRows> queries;
+  std::vector<RowRange> runs;
   std::vector<float> raw;
 };
 
-void SearchGroup(RowRange rows, const RowScan& scan, const SearchRequest& request, const RowOrderFile& order,
+// The runs of rows of a piece that are looked at, none longer than the scan's piece.
+void FindRuns(RowRange piece, const RowSet* among, std::uint64_t longest, std::vector<RowRange>& runs) {
+  runs.clear();
+  const auto add = [&](RowRange run) {
+    for (std::uint64_t begin = run.begin; begin < run.end; begin += longest) {
+      runs.push_back({begin, std::min(begin + longest, run.end)});
+    }
+  };
+  if (among == nullptr) return add(piece);
+  among->ForEachRun(piece, add);
+}
+
+void ScanPiece(RowRange piece, const RowScan& scan, const RowSet* among, Worker& worker) {
+  FindRuns(piece, among, scan.piece(), worker.runs);
+  const std::vector<RowRange>& runs = worker.runs;
+  for (std::size_t first = 0, after = 0; first < runs.size(); first = after) {
+    RowRange joined = runs[first];
+    for (after = first + 1; after < runs.size(); ++after) {
+      const RowRange& next = runs[after];
+      if (next.begin - joined.end > scan.free_gap() || next.end - joined.begin > scan.piece()) break;
+      joined.end = next.end;
+    }
+    worker.raw.resize(scan.query_count() * joined.size());
+    scan.Scan(joined, worker.raw);
+    for (std::size_t query = 0; query < scan.query_count(); ++query) {
+      const auto raw = std::span(worker.raw).subspan(query * joined.size(), joined.size());
+      for (std::size_t run = first; run < after; ++run) {
+        worker.queries[query].Offer(static_cast<RowNumber>(runs[run].begin),
+                                    raw.subspan(runs[run].begin - joined.begin, runs[run].size()));
+      }
+    }
+  }
+}
+
+// Rows that a thread takes at once: as many of them as a piece of the scan are looked at, if they are spread evenly.
+std::uint64_t PieceOf(RowRange rows, const RowScan& scan, const SearchRequest& request) {
+  if (!request.among) return scan.piece();
+  const std::uint64_t passing = std::max<std::uint64_t>(request.among->CountIn(rows), 1);
+  return scan.piece() * std::max<std::uint64_t>(rows.size() / passing, 1);
+}
+
+void SearchGroup(RowRange all_rows, const RowScan& scan, const SearchRequest& request, const RowOrderFile& order,
                  std::span<std::vector<Match>> answers) {
-  const int worker_count = UsefulThreads(rows, scan.piece(), request.threads);
+  const RowSet* among = request.among.get();
+  const RowRange rows = among == nullptr ? all_rows : among->Narrow(all_rows);
+  const std::uint64_t piece_size = PieceOf(rows, scan, request);
+  const int worker_count = UsefulThreads(rows, piece_size, request.threads);
   std::vector<Worker> workers(static_cast<std::size_t>(worker_count));
   for (Worker& worker : workers) {
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
@@ -29,14 +74,8 @@ void SearchGroup(RowRange rows, const RowScan& scan, const SearchRequest& reques
                                   [&scan, query](RowNumber row) { return scan.Distance(query, row); });
     }
   }
-  ForEachPiece(rows, scan.piece(), worker_count, [&](int number, RowRange piece) {
-    Worker& worker = workers[static_cast<std::size_t>(number)];
-    worker.raw.resize(scan.query_count() * piece.size());
-    scan.Scan(piece, worker.raw);
-    for (std::size_t query = 0; query < scan.query_count(); ++query) {
-      worker.queries[query].Offer(static_cast<RowNumber>(piece.begin),
-                                  std::span(worker.raw).subspan(query * piece.size(), piece.size()));
-    }
+  ForEachPiece(rows, piece_size, worker_count, [&](int number, RowRange piece) {
+    ScanPiece(piece, scan, among, workers[static_cast<std::size_t>(number)]);
   });
   // The queries' last candidates are finished by all threads too: a piece here is one query.
   ForEachPiece({0, scan.query_count()}, 1, UsefulThreads({0, scan.query_count()}, 1, request.threads),
@@ -68,7 +107,14 @@ RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, s
               row_count);
   }
   if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
-  if (request.k && *request.k > rows.size()) {
+  if (request.among && request.among->row_count() != row_count) {
+    FailUsage("a filter of {} rows: the site has {}", request.among->row_count(), row_count);
+  }
+  if (request.k && *request.k > LookedAt(request, row_count)) {
+    if (request.among) {
+      FailUsage("k {}: {} of the site's {} rows pass the filter; ask for at most that many", *request.k,
+                LookedAt(request, row_count), row_count);
+    }
     if (request.rows) {
       FailUsage("k {}: rows {}-{} are {} rows; ask for at most that many", *request.k, rows.begin, rows.end,
                 rows.size());
@@ -86,6 +132,41 @@ RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, s
     FailUsage("a query holds {}: only finite numbers can be compared", *infinite);
   }
   return rows;
+}
+
+std::uint64_t LookedAt(const SearchRequest& request, std::uint64_t row_count) {
+  const RowRange rows = request.rows.value_or(RowRange{0, row_count});
+  return request.among ? request.among->CountIn(rows) : rows.size();
+}
+
+std::vector<std::vector<Match>> SearchWithout(const SiteIndex& index, std::span<const float> queries,
+                                              std::span<const std::optional<RowNumber>> left_out,
+                                              const SearchRequest& request, bool fewer_will_do) {
+  const auto leaves_out = [&](const std::optional<RowNumber>& row) {
+    if (!row || (request.among && !request.among->Contains(*row))) return false;
+    return !request.rows || (*row >= request.rows->begin && *row < request.rows->end);
+  };
+  const bool leaves_some_out = std::ranges::any_of(left_out, leaves_out);
+  SearchRequest wider = request;
+  if (request.k && *request.k > 0) {
+    const std::uint64_t rows = LookedAt(request, index.row_count());
+    if (fewer_will_do && rows == 0) return std::vector<std::vector<Match>>(left_out.size());
+    if (leaves_some_out && *request.k == rows && !fewer_will_do) {
+      FailUsage("k {}: {} rows are left without the prompt's own; ask for at most that many", *request.k, rows - 1);
+    }
+    // One row more leaves k without the one; who lacks none drops the last.
+    if (leaves_some_out && *request.k < rows) wider.k = *request.k + 1;
+    if (fewer_will_do) wider.k = std::min(*wider.k, rows);
+  }
+  std::vector<std::vector<Match>> answers = index.Search(queries, wider);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    std::erase_if(answers[i], [&](const Match& match) { return left_out[i] == match.row; });
+    if (request.k && answers[i].size() > *request.k) answers[i].resize(*request.k);
+    if (request.filled_up != nullptr && i < request.filled_up->size()) {
+      (*request.filled_up)[i] = std::min<std::uint64_t>((*request.filled_up)[i], answers[i].size());
+    }
+  }
+  return answers;
 }
 
 std::vector<std::vector<Match>> SearchExactly(RowRange rows, std::size_t query_count, std::size_t group,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,13 +27,26 @@ class RowScan {
   virtual std::uint64_t piece() const = 0;
   // raw: query_count() x rows.size(), within bounds() of the exact distances.
   virtual void Scan(RowRange rows, std::span<float> raw) const = 0;
+  // Of rows to be left out between others: so many cost no more to scan than another call of Scan does.
+  virtual std::uint64_t free_gap() const { return 0; }
   // Throws Error naming the file when the row is damaged.
   virtual double Distance(std::size_t query, RowNumber row) const = 0;
 };
 
-// The rows that a request looks at. Throws Error (usage) as SiteIndex::Search says, for an index without parameters.
+// The rows that a request looks at, those that do not pass its filter included. Throws Error (usage) as
+// SiteIndex::Search says, for an index without parameters.
 RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, std::uint64_t row_count,
                       const SearchRequest& request);
+
+// How many of the site's rows a request looks at. REQUIRES: request.rows and request.among are of the site.
+std::uint64_t LookedAt(const SearchRequest& request, std::uint64_t row_count);
+
+// The answers as over a site that lacks, for each query, one row: left_out has an entry a query, none where all rows
+// count. fewer_will_do: where k rows are not left, all that are. Throws Error (usage) as `index` does, and where k rows
+// are not left that must be.
+std::vector<std::vector<Match>> SearchWithout(const SiteIndex& index, std::span<const float> queries,
+                                              std::span<const std::optional<RowNumber>> left_out,
+                                              const SearchRequest& request, bool fewer_will_do = false);
 
 // Makes the scan of queries [first, first + count).
 using MakeScan = std::function<std::unique_ptr<RowScan>(std::size_t first, std::size_t count)>;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "query/exact/exact_search.h"
 #include "query/exact/top_rows.h"
 
 namespace actkin {
@@ -17,15 +18,28 @@ constexpr std::uint64_t kRowsAtOnce = 32'768;
 
 }  // namespace
 
-Ranking::Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request)
-    : index_(std::move(index)), exact_(exact), vector_(std::move(vector)), request_(std::move(request)) {
-  if (request_.k) request_.k = std::min(*request_.k, index_->row_count());
+Ranking::Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request,
+                 std::optional<RowNumber> left_out)
+    : index_(std::move(index)),
+      exact_(exact),
+      vector_(std::move(vector)),
+      request_(std::move(request)),
+      left_out_(left_out),
+      rows_(LookedAt(request_, index_->row_count())) {
+  if (left_out_ && request_.among && !request_.among->Contains(*left_out_)) left_out_.reset();
+  if (left_out_) --rows_;
+  if (request_.k) request_.k = std::min(*request_.k, rows_);
+  complete_ = rows_ == 0;
 }
 
 std::optional<std::uint64_t> Ranking::row_count() const {
   if (complete_) return found_.size();
   if (!exact_ || request_.within) return std::nullopt;
-  return request_.k.value_or(index_->row_count());
+  return request_.k.value_or(rows_);
+}
+
+std::vector<Match> Ranking::Search(const SearchRequest& request) const {
+  return SearchWithout(*index_, vector_, std::span(&left_out_, 1), request).front();
 }
 
 std::optional<Match> Ranking::Find(std::uint64_t place, std::uint64_t expected, const Pause& pause) {
@@ -33,7 +47,7 @@ std::optional<Match> Ranking::Find(std::uint64_t place, std::uint64_t expected, 
     if (request_.k) expected = *request_.k;
     const std::uint64_t next = found_.empty() ? kFirstPiece : kGrowth * found_.size();
     const std::uint64_t count = expected > found_.size() ? expected : next;
-    if (exact_ && count > std::min(kMostSearched, index_->row_count() / 2)) {
+    if (exact_ && count > std::min(kMostSearched, rows_ / 2)) {
       FindRest(pause);
     } else {
       FindMore(count, pause);
@@ -69,10 +83,10 @@ void Ranking::FindMore(std::uint64_t count, const Pause& pause) {
   pause();
   SearchRequest request = RequestForMore();
   const std::uint64_t again = found_.empty() ? 0 : FoundAtLastDistance();
-  request.k = std::min(count - found_.size() + again, index_->row_count());
-  const std::vector<Match> more = index_->Search(vector_, request).front();
+  request.k = std::min(count - found_.size() + again, rows_);
+  const std::vector<Match> more = Search(request);
   Append(more);
-  complete_ = more.size() < *request.k || found_.size() >= request_.k.value_or(index_->row_count());
+  complete_ = more.size() < *request.k || found_.size() >= request_.k.value_or(rows_);
 }
 
 void Ranking::FindRest(const Pause& pause) {
@@ -81,7 +95,7 @@ void Ranking::FindRest(const Pause& pause) {
   for (std::uint64_t begin = 0; begin < index_->row_count(); begin += kRowsAtOnce) {
     pause();
     request.rows = RowRange{begin, std::min(begin + kRowsAtOnce, index_->row_count())};
-    const std::vector<Match> piece = index_->Search(vector_, request).front();
+    const std::vector<Match> piece = Search(request);
     more.insert(more.end(), piece.begin(), piece.end());
   }
   pause();

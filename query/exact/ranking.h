@@ -17,8 +17,10 @@ namespace actkin {
 class Ranking {
  public:
   // request.k cuts the ranking; one that is larger than the site asks for all rows. An index that is not exact finds
-  // its k rows at once. REQUIRES: no request.rows; request.k unless the index is exact.
-  Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request);
+  // its k rows at once. left_out: a row that does not count. REQUIRES: no request.rows; request.k unless the index is
+  // exact.
+  Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request,
+          std::optional<RowNumber> left_out = std::nullopt);
 
   // Called between pieces of work of some 20 ms. What it throws leaves Find; what was found before stays.
   using Pause = std::function<void()>;
@@ -30,9 +32,11 @@ class Ranking {
   // How many rows there are, where that is known without a search: no band leaves any out.
   std::optional<std::uint64_t> row_count() const;
 
+  // A filter belongs to whoever made it.
   std::uint64_t memory_bytes() const { return found_.capacity() * sizeof(Match) + vector_.size() * sizeof(float); }
 
  private:
+  std::vector<Match> Search(const SearchRequest& request) const;
   void FindMore(std::uint64_t count, const Pause& pause);
   void FindRest(const Pause& pause);
   // The request for what comes after the rows found: those at the last one's distance are found once more.
@@ -45,6 +49,8 @@ class Ranking {
   bool exact_;
   std::vector<float> vector_;
   SearchRequest request_;
+  std::optional<RowNumber> left_out_;
+  std::uint64_t rows_;        // that count, in or out of a band
   std::vector<Match> found_;  // by rank
   bool complete_ = false;
 };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "query/exact/row_set.h"
 #include "schema/band.h"
 #include "schema/site.h"
 
@@ -17,6 +18,9 @@ namespace actkin {
 // What searches cost, counted by all threads.
 struct SearchCost {
   std::atomic<std::uint64_t> rows_read = 0;  // rows whose numbers were read, not their sketches or codes alone
+  // Of each group of queries: blocks of rows, and single rows, whose sketches were read.
+  std::atomic<std::uint64_t> blocks_sketched = 0;
+  std::atomic<std::uint64_t> rows_sketched = 0;
 };
 
 struct SearchRequest {
@@ -27,6 +31,9 @@ struct SearchRequest {
   std::optional<Band> within;
   // Rows to look at; without it all. The answer over a site is the merge of the answers over its ranges.
   std::optional<RowRange> rows;
+  // Of those, the rows that pass a filter; without it all. The answer is the one of a site that has no other rows: k,
+  // too, is at most their number.
+  std::shared_ptr<const RowSet> among;
   // faiss::ParameterSpace parameters such as "efSearch=64"; the exact indices take none.
   std::string parameters;
   int threads = 1;

@@ -19,6 +19,10 @@ namespace {
 constexpr std::uint64_t kCoarsePiece = 32;
 // The same where rows may have to be read: 8 blocks of 384 float32 numbers are 768 KB.
 constexpr std::uint64_t kRowPiece = 8;
+// The same of single rows.
+constexpr std::uint64_t kFinePiece = 512;
+// Of a block of which so many rows pass, the coarse codes of all are cheaper than the fine ones of these.
+constexpr std::uint64_t kPassingRowsOfBlock = 8;
 
 // Near where near rows are asked for: the nearest, or a band that only its upper end, in distance, makes narrow.
 Side SideOf(const SearchRequest& request) {
@@ -37,7 +41,7 @@ class SketchSearch {
       : view_(view),
         scan_(scan),
         rows_(rows),
-        blocks_{rows.begin / kBlockRows, (rows.end + kBlockRows - 1) / kBlockRows},
+        among_(request.among.get()),
         request_(request),
         order_(order),
         side_(SideOf(request)),
@@ -45,14 +49,18 @@ class SketchSearch {
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
       queries_.emplace_back(view, request.metric, side_, scan.Exact(query));
     }
-    best_.resize(queries_.size() * blocks_.size());
+    FindUnits();
+    best_.resize(queries_.size() * units_.size());
+    if (request.cost != nullptr) {
+      (by_rows_ ? request.cost->rows_sketched : request.cost->blocks_sketched) += units_.size();
+    }
   }
 
   void Run(std::span<std::vector<Match>> answers) {
-    WorkTeam team(UsefulThreads(blocks_, kRowPiece, request_.threads));
+    WorkTeam team(UsefulThreads(units_, unit_piece(), request_.threads));
     workers_.resize(static_cast<std::size_t>(team.size()));
     for (Worker& worker : workers_) Prepare(worker);
-    FindBlockBests(team);
+    FindBests(team);
     if (request_.k) FindBound(team);
     FindCandidates(team);
     ReadCandidates(team);
@@ -118,22 +126,63 @@ class SketchSearch {
     part.limits = {queries_[query].CoarseLimit(bound), queries_[query].FineLimit(bound)};
   }
 
-  void FindBlockBests(WorkTeam& team) {
-    team.ForEachPiece(blocks_, kCoarsePiece, [this](int, RowRange piece) {
-      const auto codes = view_.coarse.subspan(piece.begin * kBlockBytes, piece.size() * kBlockBytes);
+  std::uint64_t unit_piece() const { return by_rows_ ? kFinePiece : kRowPiece; }
+
+  // The blocks that hold rows to look at; where they are few of each block, these rows.
+  void FindUnits() {
+    const auto add_blocks = [this](RowRange run) {
+      std::uint64_t block = run.begin / kBlockRows;
+      if (!numbers_.empty()) block = std::max(block, std::uint64_t{numbers_.back()} + 1);
+      for (; block * kBlockRows < run.end; ++block) numbers_.push_back(static_cast<std::uint32_t>(block));
+    };
+    passing_ = rows_.size();
+    if (among_ == nullptr) {
+      if (passing_ > 0) add_blocks(rows_);
+    } else {
+      passing_ = among_->CountIn(rows_);
+      among_->ForEachRun(rows_, add_blocks);
+      by_rows_ = passing_ < kPassingRowsOfBlock * numbers_.size();
+    }
+    if (by_rows_) {
+      numbers_.clear();
+      numbers_.reserve(passing_);
+      among_->ForEachRun(rows_, [this](RowRange run) {
+        for (std::uint64_t row = run.begin; row < run.end; ++row) numbers_.push_back(static_cast<std::uint32_t>(row));
+      });
+    }
+    units_ = {0, numbers_.size()};
+  }
+
+  // Of blocks the coarse distances of their best rows, whether these pass or not; of single rows the fine distances.
+  void FindBests(WorkTeam& team) {
+    team.ForEachPiece(units_, by_rows_ ? kFinePiece : kCoarsePiece, [this](int, RowRange piece) {
+      const auto numbers = std::span(std::as_const(numbers_)).subspan(piece.begin, piece.size());
       for (std::size_t query = 0; query < queries_.size(); ++query) {
-        std::int32_t* best = best_.data() + query * blocks_.size() + (piece.begin - blocks_.begin);
-        if (side_ == Side::kNear) {
-          SmallestCoarse(codes, queries_[query].coarse(), best);
+        std::int32_t* best = best_.data() + query * units_.size() + piece.begin;
+        if (by_rows_) {
+          FineDistances(view_.fine.data(), numbers, queries_[query].fine(), best);
         } else {
-          LargestCoarse(codes, queries_[query].coarse(), best);
+          FindBlockBests(numbers, queries_[query].coarse(), best);
         }
       }
     });
   }
 
+  void FindBlockBests(std::span<const std::uint32_t> blocks, const CoarseQuery& query, std::int32_t* best) const {
+    for (std::size_t first = 0, after = 0; first < blocks.size(); first = after) {
+      after = first + 1;
+      while (after < blocks.size() && blocks[after] == blocks[after - 1] + 1) ++after;
+      const auto codes = view_.coarse.subspan(std::size_t{blocks[first]} * kBlockBytes, (after - first) * kBlockBytes);
+      if (side_ == Side::kNear) {
+        SmallestCoarse(codes, query, best + first);
+      } else {
+        LargestCoarse(codes, query, best + first);
+      }
+    }
+  }
+
   std::span<const std::int32_t> Bests(std::size_t query) const {
-    return std::span(best_).subspan(query * blocks_.size(), blocks_.size());
+    return std::span(best_).subspan(query * units_.size(), units_.size());
   }
 
   // For each query a distance that at least k rows of the band reach: the k-th best of some rows whose codes look good.
@@ -141,13 +190,14 @@ class SketchSearch {
   void FindBound(WorkTeam& team) {
     const RowRange queries{0, queries_.size()};
     team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
-      const Limits limits{PromisingLimit(piece.begin), NothingBeyond()};
+      const std::int32_t limit = PromisingLimit(piece.begin);
+      const Limits limits = by_rows_ ? Limits{NothingBeyond(), limit} : Limits{limit, NothingBeyond()};
       for (Worker& worker : workers_) worker.queries[piece.begin].limits = limits;
     });
-    const std::size_t enough = 4 * PromisingBlocks();
-    ForEachBlocks(team, [&](Worker& worker, std::size_t query, RowRange blocks) {
+    const std::size_t enough = 4 * PromisingUnits();
+    ForEachUnits(team, [&](Worker& worker, std::size_t query, RowRange units) {
       Part& part = worker.queries[query];
-      if (part.candidates.size() < enough) CollectCandidates(worker, query, blocks);
+      if (part.candidates.size() < enough) CollectCandidates(worker, query, units);
     });
     std::vector<std::vector<Candidate>> best(queries_.size());
     team.ForEachPiece(queries, 1, [&](int, RowRange piece) { best[piece.begin] = TakeBest(piece.begin); });
@@ -164,18 +214,22 @@ class SketchSearch {
     });
   }
 
-  // So many blocks that their best rows, and others as good, hold nearly the k best.
-  std::size_t PromisingBlocks() const {
-    return static_cast<std::size_t>(std::min<std::uint64_t>(5 * *request_.k + 256, blocks_.size()));
+  // So many blocks that their best rows, and others as good, hold nearly the k best; more, where only some of their
+  // rows pass.
+  std::size_t PromisingUnits() const {
+    if (by_rows_) return static_cast<std::size_t>(std::min(RowsThatGiveTheBound(), units_.size()));
+    const double rows_of_each_passing = static_cast<double>(units_.size() * kBlockRows) / static_cast<double>(passing_);
+    const double blocks = static_cast<double>(5 * *request_.k + 256) * rows_of_each_passing;
+    return blocks < static_cast<double>(units_.size()) ? static_cast<std::size_t>(blocks) : units_.size();
   }
   // The k-th best of twice as many rows is close to the k-th best of all; of k rows it would be the worst.
   std::uint64_t RowsThatGiveTheBound() const { return 2 * *request_.k + 16; }
 
-  // The coarse distance that the best rows of so many blocks reach.
+  // The distance that the best rows of so many blocks, or so many rows, reach.
   std::int32_t PromisingLimit(std::size_t query) const {
     const std::span<const std::int32_t> bests = Bests(query);
     std::vector<std::int32_t> sorted(bests.begin(), bests.end());
-    const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(PromisingBlocks() - 1);
+    const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(PromisingUnits() - 1);
     std::nth_element(sorted.begin(), last, sorted.end(),
                      [this](std::int32_t a, std::int32_t b) { return Better(a, b); });
     return *last;
@@ -213,10 +267,10 @@ class SketchSearch {
                      [this](const Candidate& a, const Candidate& b) { return Better(a.fine, b.fine); });
   }
 
-  // Calls action(worker, query, blocks) for pieces of all blocks; a worker's pieces ascend.
+  // Calls action(worker, query, units) for pieces of all units; a worker's pieces ascend.
   template <typename Action>
-  void ForEachBlocks(WorkTeam& team, const Action& action) {
-    team.ForEachPiece(blocks_, kRowPiece, [&](int worker, RowRange piece) {
+  void ForEachUnits(WorkTeam& team, const Action& action) {
+    team.ForEachPiece(units_, unit_piece(), [&](int worker, RowRange piece) {
       for (std::size_t query = 0; query < queries_.size(); ++query) {
         action(workers_[static_cast<std::size_t>(worker)], query, piece);
       }
@@ -228,21 +282,25 @@ class SketchSearch {
     for (Worker& worker : workers_) {
       for (std::size_t query = 0; query < queries_.size(); ++query) SetLimits(worker.queries[query], query);
     }
-    ForEachBlocks(team, [&](Worker& worker, std::size_t query, RowRange blocks) {
-      CollectCandidates(worker, query, blocks);
+    ForEachUnits(team, [&](Worker& worker, std::size_t query, RowRange units) {
+      CollectCandidates(worker, query, units);
       Part& part = worker.queries[query];
       if (part.candidates.size() >= capacity_) Shrink(part, query, worker.raw);
     });
   }
 
-  void CollectCandidates(Worker& worker, std::size_t query, RowRange blocks) const {
+  void CollectCandidates(Worker& worker, std::size_t query, RowRange units) const {
     const std::span<const std::int32_t> bests = Bests(query);
     Part& part = worker.queries[query];
-    worker.blocks.clear();
-    for (std::uint64_t block = blocks.begin; block < blocks.end; ++block) {
-      if (!Beyond(bests[block - blocks_.begin], part.limits.coarse)) {
-        worker.blocks.push_back(static_cast<std::uint32_t>(block));
+    if (by_rows_) {
+      for (std::uint64_t unit = units.begin; unit < units.end; ++unit) {
+        if (!Beyond(bests[unit], part.limits.fine)) part.candidates.push_back({bests[unit], numbers_[unit]});
       }
+      return;
+    }
+    worker.blocks.clear();
+    for (std::uint64_t unit = units.begin; unit < units.end; ++unit) {
+      if (!Beyond(bests[unit], part.limits.coarse)) worker.blocks.push_back(numbers_[unit]);
     }
     constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
     const auto [low, high] =
@@ -251,8 +309,11 @@ class SketchSearch {
     worker.rows.resize(
         CoarseRowsWithin(view_.coarse.data(), worker.blocks, queries_[query].coarse(), low, high, worker.rows.data()));
     // The first block and the last may hold others too.
-    if (blocks.begin == blocks_.begin || blocks.end == blocks_.end) {
+    if (units.begin == units_.begin || units.end == units_.end) {
       std::erase_if(worker.rows, [this](RowNumber row) { return row < rows_.begin || row >= rows_.end; });
+    }
+    if (among_ != nullptr) {
+      std::erase_if(worker.rows, [this](RowNumber row) { return !among_->Contains(row); });
     }
     worker.fine.resize(worker.rows.size());
     FineDistances(view_.fine.data(), worker.rows, queries_[query].fine(), worker.fine.data());
@@ -345,12 +406,17 @@ class SketchSearch {
   const SketchView& view_;
   const VectorScan& scan_;
   const RowRange rows_;
-  const RowRange blocks_;  // that hold the rows; the first and the last may hold others too
+  const RowSet* const among_;  // of the rows those that are looked at; null: all
+  std::uint64_t passing_ = 0;  // how many are looked at
+  // What is passed over first: blocks of rows, or single rows. Blocks may hold other rows too.
+  bool by_rows_ = false;
+  std::vector<std::uint32_t> numbers_;  // of the units
+  RowRange units_;
   const SearchRequest& request_;
   const RowOrderFile& order_;
   const Side side_;
   std::vector<SketchQuery> queries_;
-  std::vector<std::int32_t> best_;  // queries x blocks
+  std::vector<std::int32_t> best_;  // queries x units
   // Rows left that a part may hold: enough that one step of shrinking pays.
   const std::size_t capacity_;
   std::vector<Worker> workers_;

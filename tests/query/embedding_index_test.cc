@@ -9,6 +9,7 @@
 #include <limits>
 #include <random>
 
+#include "query/exact/exact_search.h"
 #include "tests/error_matchers.h"
 #include "tests/query/made_site.h"
 #include "tests/temporary_folder.h"
@@ -90,6 +91,13 @@ std::vector<float> RandomQueries(const MadeEmbedding& made, std::size_t count, b
   return queries;
 }
 
+// Every `step`-th row, and a range.
+std::shared_ptr<const RowSet> Passing(std::size_t row_count, std::size_t step, RowRange range) {
+  std::vector<RowRange> ranges{range};
+  for (std::size_t row = 0; row < row_count; row += step) ranges.push_back({row, row + 1});
+  return std::make_shared<const RowSet>(RowSet::OfRanges(row_count, ranges));
+}
+
 void CompareWithBruteForce(const MadeEmbedding& made, bool whole_numbers) {
   const TemporaryFolder folder;
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
@@ -111,6 +119,12 @@ void CompareWithBruteForce(const MadeEmbedding& made, bool whole_numbers) {
             for (const bool part : {false, true}) {
               SearchRequest request{.metric = metric, .order = order, .k = k, .within = band};
               if (part) request.rows = RowRange{made.row_count() / 7, made.row_count() - made.row_count() / 5};
+              // Without a filter; of rows here and there; of a range and some rows; of rows close to each other.
+              if (number % 4 == 1) request.among = Passing(made.row_count(), 17, {});
+              if (number % 4 == 2) request.among = Passing(made.row_count(), 100, {made.row_count() / 10, made.row_count() / 2});
+              if (number % 4 == 3) request.among = Passing(made.row_count(), 3, {});
+              if (request.k) request.k = std::min(*request.k, LookedAt(request, made.row_count()));
+              if (request.k == 0U) continue;
               request.threads = 1 + number++ % 3;
               if (k && *k > made.row_count() - 2 * made.row_count() / 5) continue;
               const auto answers = index->Search(queries, request);

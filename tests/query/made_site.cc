@@ -155,6 +155,7 @@ std::vector<Match> BruteForce(std::span<const float> values, std::span<const Str
   std::vector<Match> matches;
   const RowRange rows = request.rows.value_or(RowRange{0, ordinals.size()});
   for (std::uint64_t row = rows.begin; row < rows.end; ++row) {
+    if (request.among && !request.among->Contains(static_cast<RowNumber>(row))) continue;
     const double distance = BruteDistance(request.metric, values.subspan(row * query.size(), query.size()), query);
     if (InBand(request, distance, 0)) matches.push_back({static_cast<RowNumber>(row), ordinals[row], distance});
   }
@@ -191,18 +192,19 @@ bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> v
     every.within.reset();
     std::vector<Match> by_row = BruteForce(values, ordinals, query, every);
     std::ranges::sort(by_row, {}, &Match::row);
-    const std::uint64_t first_row = request.rows ? request.rows->begin : 0;
     std::vector<bool> seen(by_row.size());
     const auto margin = [&](double distance) {
       return request.metric == Metric::kL2 ? tolerance * std::abs(distance) : tolerance;
     };
     for (std::size_t i = 0; i < found.size(); ++i) {
-      const bool known = found[i].row >= first_row && found[i].row - first_row < by_row.size();
+      const auto place = std::ranges::lower_bound(by_row, found[i].row, {}, &Match::row);
+      const bool known = place != by_row.end() && place->row == found[i].row;
       check(known, fmt::format("rank {}: row {} was not asked for", i, found[i].row));
       if (!known) break;
-      const Match& match = by_row[found[i].row - first_row];
-      check(!seen[found[i].row - first_row], fmt::format("rank {}: row {} comes twice", i, found[i].row));
-      seen[found[i].row - first_row] = true;
+      const Match& match = *place;
+      const auto number = static_cast<std::size_t>(place - by_row.begin());
+      check(!seen[number], fmt::format("rank {}: row {} comes twice", i, found[i].row));
+      seen[number] = true;
       check(found[i].ordinal == match.ordinal, fmt::format("rank {}: wrong ordinal", i));
       check(std::abs(found[i].distance - match.distance) <= margin(match.distance),
             fmt::format("row {} at {}, expected {}", match.row, found[i].distance, match.distance));
