@@ -9,7 +9,9 @@
 #include "query/approximate/open_approximate_index.h"
 #include "query/exact/embedding_index.h"
 #include "query/exact/exact_index.h"
+#include "query/exact/exact_search.h"
 #include "query/reader/prompt_input.h"
+#include "query/reader/string_filter.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/text.h"
@@ -414,24 +416,61 @@ std::vector<Neighbor> IndexReader::Read(const Site& site, const NeighborQuery& q
   return rows;
 }
 
-std::vector<Neighbors> IndexReader::Search(const Site& site, std::span<const float> vectors, std::size_t count,
+std::shared_ptr<const RowSet> IndexReader::RowsWhere(int t_i, const std::string& condition) {
+  if (condition.empty()) return nullptr;
+  SqliteStatement version(catalog_->connection(), fmt::format("PRAGMA \"{}\".data_version", catalog_->schema()));
+  const std::int64_t data_version = version.Step() ? version.Integer(0) : 0;
+  KeptCondition& kept = kept_condition_;
+  if (!kept.rows || kept.t_i != t_i || kept.condition != condition || kept.data_version != data_version) {
+    const LengthRow& length = Length(t_i + 1);
+    const std::vector<std::int64_t> string_ids =
+        StringsWhere(directory_, condition, length.first_string_id, length.first_string_id + length.row_count - 1,
+                     catalog_->TokenIdWidth());
+    kept = {t_i, condition, data_version, std::make_shared<const RowSet>(RowsOf(t_i, string_ids))};
+  }
+  return kept.rows;
+}
+
+RowSet IndexReader::RowsOf(int t_i, std::span<const std::int64_t> string_ids) {
+  const LengthRow& length = Length(t_i + 1);
+  const std::shared_ptr<const RowOrderFile> order = OpenRowOrder(t_i);
+  std::vector<RowNumber> rows;
+  for (const std::int64_t string_id : string_ids) {
+    // An id before the first wraps around, beyond any row.
+    const std::uint64_t ordinal = static_cast<std::uint64_t>(string_id) - length.first_string_id;
+    if (ordinal < order->row_count()) rows.push_back(order->Row(static_cast<StringOrdinal>(ordinal)));
+  }
+  return RowSet::OfRows(order->row_count(), rows);
+}
+
+std::optional<RowNumber> IndexReader::OwnRow(const Prompt& prompt, int t_i) {
+  if (!prompt.ordinal || prompt.tokens.size() != static_cast<std::size_t>(t_i) + 1) return std::nullopt;
+  const std::shared_ptr<const RowOrderFile> order = OpenRowOrder(t_i);
+  return *prompt.ordinal < order->row_count() ? std::optional(order->Row(*prompt.ordinal)) : std::nullopt;
+}
+
+std::vector<Neighbors> IndexReader::Search(const Site& site, std::span<const float> vectors,
+                                           std::span<const std::optional<RowNumber>> own_rows,
                                            const NeighborQuery& query) {
+  const std::size_t count = own_rows.size();
   const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name, query.search.metric);
   if (vectors.size() != count * index->dimension()) {
     FailUsage("a vector of {} numbers: {} has rows of {}", vectors.size(), Describe(site), index->dimension());
   }
   SearchRequest search = query.search;
-  if (search.k && query.fewer_will_do) search.k = std::min(*search.k, index->row_count());
+  search.among = RowsWhere(site.t_i, query.where);
   std::vector<std::uint64_t> filled_up(count);
   search.filled_up = &filled_up;
-  const std::vector<std::vector<Match>> matches = index->Search(vectors, search);
+  const std::vector<std::vector<Match>> matches = SearchWithout(*index, vectors, own_rows, search, query.fewer_will_do);
   std::vector<Neighbors> answers(count);
   for (std::size_t i = 0; i < count; ++i) answers[i] = {site, Read(site, query, matches[i]), filled_up[i]};
   return answers;
 }
 
 Neighbors IndexReader::FindNeighborsOf(std::span<const float> vector, const NeighborQuery& query) {
-  return Search(ResolveSite(query, vector), vector, 1, query).front();
+  if (query.exclude_self) FailUsage("a vector has no string of its own to leave out: ask a prompt");
+  const std::optional<RowNumber> none;
+  return Search(ResolveSite(query, vector), vector, std::span(&none, 1), query).front();
 }
 
 std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query) {
@@ -446,11 +485,13 @@ std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& pro
   for (const auto& [site, members] : asked) {
     OpenIndex(site, query.index_name, query.search.metric);  // what is not there is said before anything is computed
     std::vector<float> vectors;
+    std::vector<std::optional<RowNumber>> own_rows;
     for (const std::size_t i : members) {
+      own_rows.push_back(query.exclude_self ? OwnRow(prompts[i], site.t_i) : std::nullopt);
       const std::vector<float> vector = QueryVector(prompts[i], site);
       vectors.insert(vectors.end(), vector.begin(), vector.end());
     }
-    std::vector<Neighbors> found = Search(site, vectors, members.size(), query);
+    std::vector<Neighbors> found = Search(site, vectors, own_rows, query);
     for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]] = std::move(found[m]);
   }
   return answers;

@@ -33,7 +33,9 @@ struct NeighborQuery {
   std::optional<int> t_i;
   std::string index_name = kExactIndexName;
   SearchRequest search;
-  bool fewer_will_do = false;  // where a site has fewer rows than k, all of them are found
+  bool fewer_will_do = false;  // where fewer rows than k are looked at, all of them are found
+  std::string where;           // only strings that this condition of SQL holds for (string_filter.h); empty: all
+  bool exclude_self = false;   // whether the prompt's own string does not count
   bool next_tokens = false;    // whether each neighbor gets its own
 };
 
@@ -102,6 +104,14 @@ class IndexReader {
   // The text of the token at a position, of so many before it and so many after it: inside its document, where there
   // are fewer, those. REQUIRES: there is such a position.
   std::string Context(std::uint64_t position, std::uint64_t before, std::uint64_t after);
+  // Of the sites at t_i, the rows of the strings that a condition of SQL holds for (StringsWhere); null where it is
+  // empty: all rows. Throws as StringsWhere does.
+  std::shared_ptr<const RowSet> RowsWhere(int t_i, const std::string& condition);
+  // The same of string_ids; what is no string of a row is passed over.
+  RowSet RowsOf(int t_i, std::span<const std::int64_t> string_ids);
+  // The row of the prompt's own string in the sites at t_i; none where the prompt is not in the corpus or of another
+  // length.
+  std::optional<RowNumber> OwnRow(const Prompt& prompt, int t_i);
 
   // The site that a query means for a prompt of this many tokens, built or not.
   Site ResolveSite(const NeighborQuery& query, std::size_t prompt_tokens);
@@ -145,9 +155,9 @@ class IndexReader {
  private:
   IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection);
   SiteRow RequireSite(const Site& site);
-  // vectors: count x the site's dimension.
-  std::vector<Neighbors> Search(const Site& site, std::span<const float> vectors, std::size_t count,
-                                const NeighborQuery& query);
+  // vectors: a row of the site's dimension for each of own_rows, which are left out.
+  std::vector<Neighbors> Search(const Site& site, std::span<const float> vectors,
+                                std::span<const std::optional<RowNumber>> own_rows, const NeighborQuery& query);
   std::vector<Neighbor> Read(const Site& site, const NeighborQuery& query, std::span<const Match> matches);
   std::shared_ptr<const SiteIndex> FillUpByExact(const Site& site, std::shared_ptr<const SiteIndex> approximate);
   const LengthRow& Length(int length) const;
@@ -170,6 +180,14 @@ class IndexReader {
   std::shared_ptr<const CorpusTokensFile> corpus_tokens_;
   std::unique_ptr<const CorpusSuffixes> suffixes_;
   std::unique_ptr<PromptForward> forward_;
+  // The condition asked last: it is usually asked at several sites.
+  struct KeptCondition {
+    int t_i = 0;
+    std::string condition;
+    std::int64_t data_version = 0;  // of the catalog
+    std::shared_ptr<const RowSet> rows;
+  };
+  KeptCondition kept_condition_;
   // The activations of the prompt asked last: the same prompt is usually asked at several sites.
   std::vector<TokenId> activated_tokens_;
   PromptForward::Activations activations_;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "query/reader/string_filter.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/catalog/index_directory.h"
@@ -29,6 +30,35 @@ void AttachedCatalogs::ThrowIfInterrupted() {
   // sqlite3_is_interrupted is newer than the oldest SQLite that this runs in; a statement looks at the same flag.
   if (!interrupt_check_) interrupt_check_.emplace(connection_, "SELECT 1");
   if (!interrupt_check_->StepUnlessInterrupted()) throw Interrupted();
+}
+
+std::shared_ptr<const RowSet> AttachedCatalogs::RowsAmong(const CatalogSnapshot& snapshot, int t_i,
+                                                          const std::string& text) {
+  constexpr std::size_t kMostKept = 16;
+  auto& kept = snapshot.kept().among;
+  const std::pair key(t_i, text);
+  if (const auto found = kept.find(key); found != kept.end()) return found->second;
+  IndexReader& reader = snapshot.reader();
+  // What is thrown must not pass through SQLite.
+  const auto proceed = [this] {
+    try {
+      ThrowIfInterrupted();
+      return true;
+    } catch (...) {
+      return false;
+    }
+  };
+  std::vector<std::int64_t> string_ids;
+  try {
+    string_ids = StringsAmong(reader.directory(), text, "among", proceed);
+  } catch (const Error&) {
+    ThrowIfInterrupted();
+    throw;
+  }
+  auto rows = std::make_shared<const RowSet>(reader.RowsOf(t_i, string_ids));
+  if (kept.size() >= kMostKept) kept.clear();
+  kept.emplace(key, rows);
+  return rows;
 }
 
 std::unique_ptr<SqliteStatement> AttachedCatalogs::BeginReading(Attached& attached, const std::string& schema) {

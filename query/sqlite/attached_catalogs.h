@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "query/reader/index_reader.h"
@@ -28,6 +29,8 @@ class Interrupted : public std::exception {
 struct KeptCatalog {
   std::unique_ptr<IndexReader> reader;
   RecentRankings rankings;
+  // Of texts of `among` and t_is, the last ones asked: the rows that they choose.
+  std::map<std::pair<int, std::string>, std::shared_ptr<const RowSet>> among;
   // Statements that hold a read transaction while one of their rows is read; those that nobody holds.
   std::vector<std::unique_ptr<SqliteStatement>> idle_transactions;
 };
@@ -44,6 +47,7 @@ class CatalogSnapshot {
 
   IndexReader& reader() const { return *catalog_->reader; }
   RecentRankings& rankings() const { return catalog_->rankings; }
+  KeptCatalog& kept() const { return *catalog_; }
 
  private:
   std::shared_ptr<KeptCatalog> catalog_;  // none in an object that was moved from
@@ -70,6 +74,11 @@ class AttachedCatalogs {
 
   // Throws Interrupted where the connection was. To be called in long work, while one of its statements runs.
   void ThrowIfInterrupted();
+
+  // Of the sites at t_i, the rows of the strings that an argument `among` chooses: a SELECT, run by itself on the
+  // committed catalog, once for as long as nobody changes that, or a JSON array. Throws Error (usage) as StringsAmong
+  // does, and Interrupted.
+  std::shared_ptr<const RowSet> RowsAmong(const CatalogSnapshot& snapshot, int t_i, const std::string& text);
 
   // Catalogs hold prepared statements, which keep a connection from closing. SQLite disconnects a connection's virtual
   // tables before it closes: catalogs are kept as long as one of them is connected. Open connects one where there is

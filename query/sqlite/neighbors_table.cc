@@ -27,8 +27,23 @@ constexpr sqlite3_int64 kTypicalRowsOfK = 10;
 enum Column { kRank, kStringId, kText, kDistance, kSimilarity };
 constexpr std::array kColumns{"rank INTEGER", "string_id INTEGER", "text TEXT", "distance REAL", "similarity REAL"};
 
-enum Argument { kAsked, kStream, kBlock, kTI, kK, kMetric, kSortOrder, kIndexName, kParams, kLow, kHigh, kCatalog };
-constexpr std::array<TableArgument, 12> Arguments(TableArgument asked) {
+enum Argument {
+  kAsked,
+  kStream,
+  kBlock,
+  kTI,
+  kK,
+  kMetric,
+  kSortOrder,
+  kIndexName,
+  kParams,
+  kLow,
+  kHigh,
+  kCatalog,
+  kAmong,
+  kExcludeSelf,  // of a prompt alone
+};
+constexpr std::array<TableArgument, 14> Arguments(TableArgument asked) {
   using enum ArgumentType;
   return {asked,
           {"stream", kText, "'ffwd'"},
@@ -41,14 +56,16 @@ constexpr std::array<TableArgument, 12> Arguments(TableArgument asked) {
           {"params", kText, "'efSearch=64'"},
           {"low", kReal, "0.5"},
           {"high", kReal, "1.5"},
-          {"catalog", kText, "'main'"}};
+          {"catalog", kText, "'main'"},
+          {"among", kText, "'SELECT string_id FROM string WHERE occurrences > 5'"},
+          {"exclude_self", kInteger, "1"}};
 }
 constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kPrompt, "'my most gr'", true});
 constexpr auto kVectorArguments = Arguments({"vector", ArgumentType::kBlob, "?", true});
 constexpr TableSpecification kOfPrompt{"actkin_neighbors", kColumns, kPromptArguments, 1,
                                        "actkin_neighbors('a prompt', 'ffwd', 5, 9) with a prompt of yours"};
-constexpr TableSpecification kOfVector{"actkin_neighbors_of", kColumns, kVectorArguments, 1,
-                                       "actkin_neighbors_of(vector, 'ffwd', 5, 9) with a BLOB of float32"};
+constexpr TableSpecification kOfVector{"actkin_neighbors_of", kColumns, std::span(kVectorArguments).first(kExcludeSelf),
+                                       1, "actkin_neighbors_of(vector, 'ffwd', 5, 9) with a BLOB of float32"};
 
 // Rows come by rank. That is by distance, equal distances by string_id: but for cosine distances are 1 - similarity,
 // rounded, and may be equal where similarities are not.
@@ -254,6 +271,7 @@ class NeighborsTable : public TableFunction {
     }
     SearchRequest& request = query.search;
     request.cost = &catalogs.cost();
+    if (call.Fixed(kAmong)) request.among = catalogs.RowsAmong(snapshot, asked.site.t_i, call.Text(kAmong));
     const Band end = BandOf(call, request.metric, request.order);
     if (exact) {
       const Band band = request.within.value_or(Band{});
@@ -270,7 +288,9 @@ class NeighborsTable : public TableFunction {
         FailUsage("vector: {} has {} numbers a row, the BLOB has {}", Describe(asked.site), index->dimension(),
                   vector.size());
       }
-      ranking = std::make_shared<Ranking>(index, exact, std::move(vector), request);
+      const std::optional<RowNumber> own =
+          asked.exclude_self ? reader.OwnRow(*asked.prompt, asked.site.t_i) : std::nullopt;
+      ranking = std::make_shared<Ranking>(index, exact, std::move(vector), request, own);
       snapshot.rankings().Add(key, ranking);
     }
     const StringId first = reader.FirstStringId(asked.site.t_i + 1);
@@ -283,6 +303,7 @@ class NeighborsTable : public TableFunction {
     std::optional<Prompt> prompt;
     std::vector<float> vector;
     Site site;
+    bool exclude_self = false;
   };
 
   static NeighborQuery ReadQuery(TableCall& call) {
@@ -306,7 +327,7 @@ class NeighborsTable : public TableFunction {
     return query;
   }
 
-  Asked ReadAsked(const TableCall& call, IndexReader& reader, const NeighborQuery& query) const {
+  Asked ReadAsked(TableCall& call, IndexReader& reader, const NeighborQuery& query) const {
     Asked asked;
     if (of_vector_) {
       asked.vector = ReadVector(call.Blob(kAsked), "vector");
@@ -314,6 +335,10 @@ class NeighborsTable : public TableFunction {
     } else {
       asked.prompt = ReadPrompt(call, kAsked, reader);
       asked.site = reader.ResolveSite(query, asked.prompt->tokens.size());
+      call.SetDefault(kExcludeSelf, std::int64_t{0});
+      const std::int64_t exclude_self = call.Integer(kExcludeSelf);
+      if (exclude_self != 0 && exclude_self != 1) FailUsage("exclude_self {}: expected 0 or 1", exclude_self);
+      asked.exclude_self = exclude_self == 1;
     }
     return asked;
   }

@@ -10,7 +10,8 @@ namespace actkin {
 // actkin_neighbors(prompt, stream, block, t_i): all rows of a site by rank, the nearest to a prompt first, and
 // actkin_neighbors_of(vector, stream, block, t_i): the same for a BLOB of float32. Columns rank, string_id, text,
 // distance, similarity; further arguments k, metric, sort_order, index_name, params, low, high, catalog, each as in the
-// command `query`. low and high choose a band (l2: of distances, cosine: of similarities), k cuts what is left.
+// command `query`. low and high choose a band (l2: of distances, cosine: of similarities); among, the string_ids that a
+// SELECT yields or a JSON array holds, and exclude_self choose rows; k cuts what is left.
 //
 // Rows are found as they are read, so that whoever stops early pays for what was read. Comparisons of rank and distance
 // end and skip.

@@ -1,8 +1,8 @@
 #ifndef ACTKIN_STORAGE_CATALOG_SQLITE_H_
 #define ACTKIN_STORAGE_CATALOG_SQLITE_H_
 
-// Nothing here calls SQLite: sqlite.cc alone does, which the SQLite extension compiles once more, for its host's
-// SQLite.
+// Nothing here calls SQLite: sqlite.cc and select_integers.cc alone do, which the SQLite extension compiles once more,
+// for its host's SQLite.
 #include <sqlite3.h>
 
 #include <chrono>

@@ -153,6 +153,9 @@ class Arguments:
             maybe("metric", 0.25, 0.15)
             maybe("sort_order", 0.15)
             maybe("catalog", 0.05, 0.3)
+            maybe("among", 0.1)
+            if name == "neighbors":
+                maybe("exclude_self", 0.1)
             if self.chance(0.12):
                 self.band(chosen)
             if self.chance(0.03) and "embedding" not in chosen.get("stream", []):

@@ -71,9 +71,9 @@ def default_t_i(arguments):
 SITE = {"stream": ("TEXT", "ffwd"), "block": ("INTEGER", default_block), "t_i": ("INTEGER", default_t_i)}
 SEARCH = SITE | {"k": ("INTEGER", None), "metric": ("TEXT", "l2"), "sort_order": ("TEXT", "nearest"),
                  "index_name": ("TEXT", "exact"), "params": ("TEXT", ""), "low": ("REAL", None),
-                 "high": ("REAL", None), "catalog": ("TEXT", "main")}
+                 "high": ("REAL", None), "catalog": ("TEXT", "main"), "among": ("TEXT", None)}
 TABLES = {table.name: table for table in (
-    Table("neighbors", {"prompt": ("TEXT", None)} | SEARCH, "rank", ("prompt",)),
+    Table("neighbors", {"prompt": ("TEXT", None)} | SEARCH | {"exclude_self": ("INTEGER", 0)}, "rank", ("prompt",)),
     Table("neighbors_of", {"vector": ("BLOB", None)} | SEARCH, "rank", ("vector",)),
     Table("model", {"prompt": ("TEXT", None), "catalog": ("TEXT", "main")}, "rank", ("prompt",)),
     Table("predict", {"prompt": ("TEXT", None), "scheme": ("TEXT", "progressive_ffwd_weight"),
@@ -243,6 +243,12 @@ class Oracle:
                                    None if similarity_at is None else row[similarity_at]) for row in answer]
         return self.rankings[key]
 
+    def among(self, catalog, text):
+        """The string_ids that an argument `among` yields, by the same text in this connection's words."""
+        if text.startswith("["):
+            return {row[0] for row in self.connection.execute("SELECT value FROM json_each(?)", [text])}
+        return {row[0] for row in self.connection.execute(text.replace(" string ", f" {catalog}.string "))}
+
     def check_neighbors(self, table, named, answer):
         context = f"actkin_{table.name}{named}"
         if named.get("prompt", "") is NULL or named.get("vector", "") is NULL:
@@ -250,6 +256,12 @@ class Oracle:
                 raise Wrong(f"{context}: rows of NULL")
             return
         full = self.ranking(table, named)
+        if named["among"] is not None:
+            chosen = self.among(named["catalog"], named["among"])
+            full = [row for row in full if row[0] in chosen]
+        if named.get("exclude_self"):
+            # The prompts of other texts' lengths have no row at the site.
+            full = [row for row in full if self.texts[row[0]] != named["prompt"]]
         low = -math.inf if named["low"] is None else named["low"]
         high = math.inf if named["high"] is None else named["high"]
         measured = [row for row in full

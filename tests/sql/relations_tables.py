@@ -30,7 +30,9 @@ VALUES = {
     "stream": STREAMS, "block": [1, 0], "t_i": [3, 1, -1, -3], "k": KS, "metric": ["cosine", "l2"],
     "sort_order": ["farthest", "nearest"], "catalog": ["main", "other"], "prompt_set": [SET, SMALL_SET],
     "scheme": ["inverse_distance", "last_ffwd_only", "prompt_only", "progressive_ffwd_weight"],
-    "merge": ["farthest", "nearest"], "index_name": [APPROXIMATE],
+    "merge": ["farthest", "nearest"], "index_name": [APPROXIMATE], "exclude_self": [1, 0],
+    "among": ["SELECT string_id FROM string WHERE occurrences > 1", "[102, 110, 111, 120, 131, 150, 171, 8, 9, 12, 900]",
+              "SELECT string_id FROM string WHERE string_id % 3 = 0", "[]", "SELECT 103 UNION ALL SELECT -7"],
 }
 SAVED_VALUES = VALUES | {"stream": ["ffwd", "proj", "embedding"], "t_i": [3, 3, 1, -1], "k": list(SAVED_KS)}
 PREDICT_VALUES = VALUES | {"t_i": ["3", "1,3"], "k": [2, 5, 10]}

@@ -47,7 +47,7 @@ class RelationsTest(unittest.TestCase):
         for change in ("DELETE FROM rel_neighbors WHERE rank = 1", "UPDATE rel_neighbors SET distance = distance + 1e-6",
                        "INSERT INTO rel_neighbors SELECT * FROM rel_neighbors WHERE rank = 2"):
             found = 0
-            for seed in range(60):
+            for seed in range(90):
                 self.comparison.check(seed)
                 if oracle.held["neighbors"]:
                     self.comparison.connection.execute(change)
@@ -61,7 +61,7 @@ class RelationsTest(unittest.TestCase):
         choices = {"prompt": relations_tables.LONG[:2] + ["ab"], "stream": ["proj", "ffwd"], "block": [0, 1, None],
                    "t_i": [1, 3, -1, None], "k": [1, 3, None], "metric": ["l2", "cosine"],
                    "sort_order": ["nearest", "farthest", None], "low": [0.2, None], "high": [1.5, None],
-                   "catalog": ["main", "other", None]}
+                   "catalog": ["main", "other", None], "exclude_self": [1, None]}
         calls = generator.sample(list(products(choices)), 300)
         conditions = ["", " AND distance < 0.8", " AND rank <= 2", " AND rank BETWEEN 2 AND 5",
                       " AND string_id IN (SELECT string_id FROM string WHERE occurrences > 1)", " AND text LIKE 'a%'"]
