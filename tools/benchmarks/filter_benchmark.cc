@@ -1,0 +1,104 @@
+// How long exact search among the rows that pass a filter takes, beside a search among all, of single queries by one
+// thread:
+//   filter_benchmark DIRECTORY [STREAM BLOCK T_I]
+//
+// Queries are rows of the site. For each share, the passing rows are random, then as many in one range; medians of 200
+// queries, k 10.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "query/reader/index_reader.h"
+#include "schema/random.h"
+#include "storage/formats/sketch_file.h"
+
+namespace actkin {
+namespace {
+
+constexpr std::size_t kQueries = 200;
+
+struct Cost {
+  double median_us = 0;
+  std::uint64_t rows_read = 0;      // a query
+  std::uint64_t rows_sketched = 0;  // a query, those of blocks included
+};
+
+Cost Measure(const SiteIndex& index, const std::vector<std::vector<float>>& queries, SearchRequest request) {
+  SearchCost cost;
+  request.cost = &cost;
+  std::vector<double> times;
+  for (const std::vector<float>& query : queries) {
+    const auto begin = std::chrono::steady_clock::now();
+    index.Search(query, request);
+    times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::ranges::nth_element(times, times.begin() + kQueries / 2);
+  return {times[kQueries / 2], cost.rows_read / kQueries,
+          (cost.rows_sketched + kBlockRows * cost.blocks_sketched) / kQueries};
+}
+
+void Run(int count, char** arguments) {
+  IndexReader reader{IndexDirectory(arguments[1])};
+  NeighborQuery asked;
+  if (count > 4) {
+    asked.stream = ParseStream(arguments[2]);
+    asked.block = std::atoi(arguments[3]);
+    asked.t_i = std::atoi(arguments[4]);
+  }
+  const Site site = reader.ResolveSite(asked, std::size_t{0});
+  const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(site);
+  const std::uint64_t rows = index->row_count();
+  std::vector<std::vector<float>> queries;
+  for (std::size_t i = 0; i < kQueries; ++i) {
+    queries.push_back(index->Vector(static_cast<RowNumber>(MixedBits(i) % rows)));
+  }
+  fmt::print("{}, {} rows of {}\n{:<22} {:>9} {:>12} {:>12} {:>9}\n", Describe(site), rows, index->dimension(),
+             "passing", "rows", "sketches", "rows read", "us");
+  const auto print = [&](const std::string& name, std::uint64_t passing, const SearchRequest& request) {
+    const Cost cost = Measure(*index, queries, request);
+    fmt::print("{:<22} {:>9} {:>12} {:>12} {:>9.1f}\n", name, passing, cost.rows_sketched, cost.rows_read,
+               cost.median_us);
+  };
+  const SearchRequest all{.k = 10};
+  print("all (warming up)", rows, all);
+  print("all", rows, all);
+  for (const double share : {1.0, 0.5, 0.1, 0.01, 0.001, 0.0001}) {
+    std::vector<RowNumber> passing;
+    for (std::uint64_t row = 0; row < rows; ++row) {
+      if (static_cast<double>(MixedBits(row + 12345) >> 11) * 0x1p-53 < share) {
+        passing.push_back(static_cast<RowNumber>(row));
+      }
+    }
+    SearchRequest request = all;
+    request.k = std::min<std::uint64_t>(10, std::max<std::uint64_t>(passing.size(), 1));
+    if (passing.empty()) continue;
+    request.among = std::make_shared<const RowSet>(RowSet::OfRows(rows, passing));
+    print(fmt::format("{:g} %, random", 100 * share), passing.size(), request);
+    const std::uint64_t begin = (rows - passing.size()) / 2;
+    request.among = std::make_shared<const RowSet>(RowSet::OfRanges(rows, {{begin, begin + passing.size()}}));
+    print(fmt::format("{:g} %, a range", 100 * share), passing.size(), request);
+  }
+}
+
+}  // namespace
+}  // namespace actkin
+
+int main(int count, char** arguments) {
+  if (count < 2) {
+    fmt::print(stderr, "usage: filter_benchmark DIRECTORY [STREAM BLOCK T_I]\n");
+    return 2;
+  }
+  try {
+    actkin::Run(count, arguments);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
