@@ -46,6 +46,8 @@ NeighborQuery ReadQuery(const Query& asked) {
   query.t_i = asked.t_i;
   query.index_name = asked.index;
   query.next_tokens = asked.next_tokens;
+  query.where = asked.where;
+  query.exclude_self = asked.exclude_self;
   query.fewer_will_do = !asked.k;
   query.search.metric = ParseMetric(asked.metric);
   query.search.order = ParseOrder(asked.order);
@@ -202,6 +204,8 @@ Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& qu
     request.merge = ParseMerge(query.merge);
     request.t_is = query.t_is;
     request.k = query.k;
+    request.where = query.where;
+    request.exclude_self = query.exclude_self;
     if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
     const Prediction found =
         PredictByScheme(reader(), reader().Encode(prompt), query.scheme, request, Threads(query.threads));

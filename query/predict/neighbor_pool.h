@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "schema/band.h"
@@ -24,6 +25,8 @@ struct PoolRequest {
   // How many at each t_i, and of their pool. Without: all rows of a term that has a band, kDefaultPoolCount of others.
   std::optional<std::uint64_t> k;
   std::vector<std::optional<Band>> bands;  // a term each (scheme.h), or empty
+  std::string where;          // only strings that this condition of SQL holds for (string_filter.h); empty: all
+  bool exclude_self = false;  // whether the prompt's own string does not count
 
   const std::optional<Band>& BandOf(std::size_t term) const {
     static const std::optional<Band> kNone;
@@ -34,7 +37,7 @@ struct PoolRequest {
     if (k || BandOf(term)) return k;
     return kDefaultPoolCount;
   }
-  // The same in a site of so many rows: all of them where nobody asked for a k and they are fewer.
+  // The same where so many rows count: all of them where nobody asked for a k and they are fewer.
   std::optional<std::uint64_t> CountOf(std::size_t term, std::uint64_t rows) const {
     const std::optional<std::uint64_t> count = CountOf(term);
     return k || !count ? count : std::min(*count, rows);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "query/exact/exact_search.h"
 #include "query/predict/saved_neighbor_lists.h"
 #include "query/predict/scheme.h"
 #include "query/reader/prompt_set.h"
@@ -19,12 +20,18 @@ class SiteNeighbors {
   SiteNeighbors(IndexReader& reader, const Prompt& prompt, const PoolRequest& request, const std::string& prompt_set,
                 int threads)
       : reader_(reader), prompt_(prompt), request_(request), experiments_(reader.catalog()), threads_(threads) {
-    if (!prompt_set.empty()) only_set_ = RequirePromptSet(reader, prompt_set);
+    if (prompt_set.empty()) return;
+    if (filtered()) {
+      FailUsage("prompt set {}: its saved neighbors are of all strings, the prompt's own included: ask without it",
+                Quote(prompt_set));
+    }
+    only_set_ = RequirePromptSet(reader, prompt_set);
   }
 
   // Adds a site that has neither rows to search nor saved neighbors to `missing`.
   void AddTo(const Site& site, std::size_t term, std::vector<PooledNeighbor>& pool, std::vector<Site>& missing) {
     const StringId first = FirstStringId(site.t_i + 1);
+    if (filtered()) return SearchFiltered(site, term, first, pool, missing);
     const std::optional<std::uint64_t> k = request_.CountOf(term, reader_.RowCount(site.t_i));
     const std::optional<Band>& within = request_.BandOf(term);
     const bool is_built = reader_.catalog().FindSite(site).has_value();
@@ -50,6 +57,28 @@ class SiteNeighbors {
   }
 
  private:
+  bool filtered() const { return request_.exclude_self || !request_.where.empty(); }
+
+  void SearchFiltered(const Site& site, std::size_t term, StringId first, std::vector<PooledNeighbor>& pool,
+                      std::vector<Site>& missing) {
+    if (!reader_.catalog().FindSite(site)) missing.push_back(site);
+    if (!missing.empty()) return;
+    SearchRequest search;
+    search.metric = request_.metric;
+    search.k = request_.CountOf(term);
+    search.within = request_.BandOf(term);
+    search.among = reader_.RowsWhere(site.t_i, request_.where);
+    search.threads = threads_;
+    const std::optional<RowNumber> own =
+        request_.exclude_self ? reader_.OwnRow(prompt_, site.t_i) : std::optional<RowNumber>();
+    const std::vector<std::vector<Match>> found =
+        SearchWithout(*reader_.OpenIndex(site), reader_.QueryVector(prompt_, site), std::span(&own, 1), search,
+                      /*fewer_will_do=*/!request_.k);
+    for (const Match& match : found.front()) {
+      pool.push_back({first + match.ordinal, static_cast<float>(match.distance)});
+    }
+  }
+
   StringId FirstStringId(int length) {
     for (const LengthRow& row : reader_.catalog().Lengths()) {
       if (row.length == length) return row.first_string_id;

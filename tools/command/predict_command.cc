@@ -11,6 +11,7 @@
 #include "schema/text.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
+#include "tools/command/filter_flags.h"
 #include "tools/command/prompt_flags.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/study_flags.h"
@@ -33,6 +34,7 @@ struct Flags {
   OnePromptFlags prompt;
   std::vector<std::string> schemes;
   PoolFlags pool;
+  FilterFlags filter;
   std::string plot;
   int threads = 1;
   bool json = false;
@@ -54,7 +56,7 @@ std::string DescribeRequest(const PoolRequest& request) {
   if (!request.bands.empty()) text += "  within bands";
   text += fmt::format("  t_i {}", JoinNumbers(request.t_is));
   if (request.t_is.size() > 1) text += fmt::format("  {} merge", Name(request.merge));
-  return text;
+  return text + DescribeFilter(request.where, request.exclude_self);
 }
 
 // Of all schemes that have neighbors, where it is the same; else empty, as where none has any.
@@ -146,10 +148,12 @@ OrderedJson JsonRequest(const Prediction& prediction) {
   }
   const PoolRequest& request = prediction.request;
   const bool all = !request.k && !request.bands.empty();
-  return {{"metric", Name(request.metric)},
-          {"k", all ? OrderedJson(nullptr) : OrderedJson(request.k.value_or(kDefaultPoolCount))},
-          {"t_i", request.t_is},
-          {"merge", Name(request.merge)}};
+  OrderedJson json{{"metric", Name(request.metric)},
+                   {"k", all ? OrderedJson(nullptr) : OrderedJson(request.k.value_or(kDefaultPoolCount))},
+                   {"t_i", request.t_is},
+                   {"merge", Name(request.merge)}};
+  AddFilter(request.where, request.exclude_self, json);
+  return json;
 }
 
 OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
@@ -207,6 +211,7 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
+  CheckFilter(command, flags.filter);
   IndexReader reader(GivenDirectory(flags.directory));
   ProgressBar progress;
   Answer answer;
@@ -216,6 +221,8 @@ void Run(const CLI::App& command, const Flags& flags) {
   const bool neighbors =
       std::ranges::any_of(chosen.schemes, [](const Scheme& scheme) { return scheme.kind == Scheme::Kind::kNeighbors; });
   if (neighbors) answer.request = ReadPoolRequest(command, flags.pool, reader, BlocksOf(reader));
+  answer.request.where = flags.filter.where;
+  answer.request.exclude_self = flags.filter.exclude_self;
   answer.predictions = Predict(reader, answer.prompt, SchemesFor(chosen, answer.request, progress), answer.request,
                                flags.pool.prompt_set, flags.threads);
   if (reader.catalog().Model()) answer.model = reader.Forward().NextTokenProbabilities(answer.prompt.tokens);
@@ -239,6 +246,7 @@ void AddPredictCommand(CLI::App& app) {
   AddOnePromptOptions(*command, flags->prompt);
   AddSchemeOption(*command, flags->schemes);
   AddPoolOptions(*command, flags->pool);
+  AddFilterOptions(*command, flags->filter);
   command->add_option("--plot", flags->plot, "Draw the distributions side by side, as SVG");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
@@ -252,7 +260,8 @@ void AddPredictCommand(CLI::App& app) {
       "  actkin predict gpl.actkin 'the licens' --scheme all\n"
       "  echo '{\"name\": \"mine\", \"ffwd\": {\"3\": 4}, \"k\": 100}' > my.json\n"
       "  actkin predict gpl.actkin 'the licens' --scheme my.json --plot prediction.svg\n"
-      "  actkin predict gpl.actkin 'the licens' --metric cosine --within 0.9:");
+      "  actkin predict gpl.actkin 'the licens' --metric cosine --within 0.9:\n"
+      "  actkin predict gpl.actkin 'the licens' --exclude-self");
   command->callback([command, flags] { Run(*command, *flags); });
 }
 

@@ -10,6 +10,7 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
+#include "tools/command/filter_flags.h"
 #include "tools/command/prompt_flags.h"
 #include "tools/command/site_flags.h"
 #include "tools/output/json_output.h"
@@ -32,6 +33,7 @@ struct Flags {
   std::string metric = "l2";
   std::string order = "nearest";
   std::string within;
+  FilterFlags filter;
   std::string index = kExactIndexName;
   std::string parameters;
   int threads = 1;
@@ -57,10 +59,15 @@ std::string NextTokenCell(const std::vector<NextToken>& tokens, int width) {
 
 std::string HumanAnswer(const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
   std::string text =
-      fmt::format("{}  {}  {}{}{}\n", Quote(prompt.text), Describe(answer.site), Name(query.search.metric),
+      fmt::format("{}  {}  {}{}{}{}\n", Quote(prompt.text), Describe(answer.site), Name(query.search.metric),
                   query.search.order == Order::kFarthest ? ", farthest first" : "",
-                  prompt.string_id ? "" : "  (not in the corpus)");
-  if (answer.rows.empty()) return text + "no rows in this band\n";
+                  DescribeFilter(query.where, query.exclude_self), prompt.string_id ? "" : "  (not in the corpus)");
+  if (answer.rows.empty()) {
+    const bool filtered = query.exclude_self || !query.where.empty();
+    return text + (query.search.within ? "no rows in this band\n"
+                   : filtered          ? "no rows pass the filter\n"
+                                       : "no rows\n");
+  }
   int widest = 6;
   for (const Neighbor& row : answer.rows) widest = std::max(widest, DisplayWidth(Quote(row.text)));
   const int room = (StdoutIsTerminal() ? TerminalWidth(STDOUT_FILENO) : 120) - widest - 4 - 10 - 6;
@@ -91,9 +98,11 @@ OrderedJson JsonAnswer(const Prompt& prompt, const Neighbors& answer, const Neig
                     {"similarity", row.similarity ? OrderedJson(*row.similarity) : OrderedJson(nullptr)},
                     {"next_tokens", std::move(next_tokens)}});
   }
-  return {{"prompt", prompt.text},       {"stream", Name(answer.site.stream)},  {"block", answer.site.block},
-          {"t_i", answer.site.t_i},      {"metric", Name(query.search.metric)}, {"index", query.index_name},
-          {"neighbors", std::move(rows)}};
+  OrderedJson json{{"prompt", prompt.text},  {"stream", Name(answer.site.stream)},  {"block", answer.site.block},
+                   {"t_i", answer.site.t_i}, {"metric", Name(query.search.metric)}, {"index", query.index_name}};
+  AddFilter(query.where, query.exclude_self, json);
+  json["neighbors"] = std::move(rows);
+  return json;
 }
 
 // On stderr: an approximate index that finds few of the rows should be asked otherwise.
@@ -123,6 +132,8 @@ NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
     query.search.within = ParseBand(flags.within, "--within");
     if (command.count("-k") == 0) query.search.k.reset();
   }
+  query.where = flags.filter.where;
+  query.exclude_self = flags.filter.exclude_self;
   query.search.parameters = flags.parameters;
   query.search.threads = flags.threads;
   query.next_tokens = true;
@@ -144,6 +155,7 @@ std::vector<PromptInput> ReadInputs(const Flags& flags) {
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
+  CheckFilter(command, flags.filter);
   const std::vector<NeighborQuery> queries = ReadSites(flags.sites, ReadQuery(command, flags));
   const UnknownPrompts unknown = ParseUnknownPrompts(flags.unknown);
   const std::vector<PromptInput> inputs = ReadInputs(flags);
@@ -214,8 +226,7 @@ void AddQueryCommand(CLI::App& app) {
                    "error answers nothing, skip marks them and answers the others")
       ->capture_default_str();
   AddSiteOptions(*command, flags->sites, "embedding, proj, ffwd or residual");
-  command
-      ->add_option("-k", flags->k, "How many neighbors; a site of fewer rows gives all of them unless -k asks for more")
+  command->add_option("-k", flags->k, "How many neighbors; where fewer rows count, all of them unless -k asks for more")
       ->capture_default_str();
   command->add_option("--metric", flags->metric, "l2 (distance: Euclidean) or cosine (distance: 1 - similarity)")
       ->capture_default_str();
@@ -223,6 +234,7 @@ void AddQueryCommand(CLI::App& app) {
   command->add_option(
       "--within", flags->within,
       "LOW:HIGH, only rows at such a distance (l2) or of such a similarity (cosine); without -k all of them");
+  AddFilterOptions(*command, flags->filter);
   command->add_option("--index", flags->index, "Which index to ask")->capture_default_str();
   command->add_option("--param", flags->parameters, "Search parameters of the index, such as efSearch=64");
   command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in prompts");
@@ -234,6 +246,7 @@ void AddQueryCommand(CLI::App& app) {
       "  actkin query gpl.actkin 'the licens' --metric cosine --within 0.9: --json\n"
       "  actkin query gpl.actkin --escapes 'This\\nis' -k 5\n"
       "  actkin query gpl.actkin 'the licens' --stream proj,ffwd --block 0,-1 -k 3\n"
+      "  actkin query gpl.actkin 'the licens' --exclude-self --where \"occurrences > 2 AND text GLOB '* *'\"\n"
       "  printf 'the licens\\na program\\n' | actkin query gpl.actkin --prompts - --unknown skip --json");
   command->callback([command, flags] { Run(*command, *flags); });
 }

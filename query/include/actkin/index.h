@@ -52,10 +52,14 @@ struct Query {
                                   // that is built of the block; for embedding the prompt's own length
   std::string metric = "l2";      // or cosine
   std::string order = "nearest";  // or farthest
-  std::optional<std::uint64_t> k = {};  // at least 1, at most the site's rows. Without: 10, or all where a site has
-                                        // fewer; all rows between low and high where one of them is given
+  std::optional<std::uint64_t> k = {};  // at least 1, at most as many rows as count. Without: 10, or all where there
+                                        // are fewer; all rows between low and high where one of them is given
   std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (cosine), both ends
   std::optional<double> high = {};      // included
+  // Only strings that a condition of SQL holds for, of the columns string_id, length, text, occurrences and
+  // last_token_id: "occurrences > 5 AND text GLOB 'my *'". Ranks, k and low to high are then those of these strings.
+  std::string where = {};
+  bool exclude_self = false;    // whether the prompt's own string, where the corpus has it, is left out
   std::string index = "exact";  // or an approximate one by its name (SiteInfo), which needs k where low or high is
   std::string parameters = {};  // of an approximate index: "efSearch=64"
   int threads = 0;              // 1 to 1024; 0: as many as the processor has
@@ -95,6 +99,8 @@ struct PredictionQuery {
   std::optional<std::uint64_t> k = {};  // at each t_i, and of all merged. Without: the scheme's, else 10
   std::string metric = {};              // l2 or cosine. Empty: the scheme's, else l2
   std::string merge = "nearest";        // which of the merged ones are kept; or farthest
+  std::string where = {};               // as in Query
+  bool exclude_self = false;            // as in Query
   int threads = 0;                      // as in Query
 };
 
