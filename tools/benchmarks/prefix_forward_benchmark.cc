@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -24,6 +25,8 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "schema/tokenizer/character_tokenizer.h"
+#include "schema/tokenizer/tokenizer_json.h"
+#include "storage/machine/file.h"
 #include "tools/benchmarks/forward_rate.h"
 
 namespace actkin {
@@ -65,11 +68,16 @@ void Measure(const Options& options) {
   const int threads = options.numbers.at("--threads");
   const auto forest_strings = static_cast<std::uint64_t>(options.numbers.at("--strings"));
   const Corpus corpus = ReadCorpus(options.corpus);
-  const CharacterTokenizer tokenizer(Vocabulary::OfText(CodePoints(corpus.text, options.corpus)));
-  const CorpusTokens tokens = Tokenize(corpus, tokenizer, length, options.corpus);
-  const StringLevels strings(tokens.tokens, tokenizer.size(), length);
-  const PrefixTree tree(strings, length);
   const Checkpoint checkpoint = ReadCheckpoint(options.model);
+  std::unique_ptr<const Tokenizer> tokenizer;
+  if (checkpoint.tokenizer) {
+    tokenizer = ReadTokenizerJson(ReadFile(*checkpoint.tokenizer), checkpoint.tokenizer->string());
+  } else {
+    tokenizer = std::make_unique<CharacterTokenizer>(Vocabulary::OfText(CodePoints(corpus.text, options.corpus)));
+  }
+  const CorpusTokens tokens = Tokenize(corpus, *tokenizer, length, options.corpus);
+  const StringLevels strings(tokens.tokens, tokenizer->size(), length);
+  const PrefixTree tree(strings, length);
   const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(*checkpoint.model);
 
   std::vector<Site> sites;
