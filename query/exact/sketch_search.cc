@@ -140,7 +140,16 @@ class SketchSearch {
       if (passing_ > 0) add_blocks(rows_);
     } else {
       passing_ = among_->CountIn(rows_);
-      among_->ForEachRun(rows_, add_blocks);
+      if (among_->is_bitmap()) {
+        // A bitmap may have a run for every second row; its blocks are words.
+        for (std::uint64_t begin = rows_.begin; begin < rows_.end;) {
+          const std::uint64_t end = std::min((begin / kBlockRows + 1) * kBlockRows, rows_.end);
+          if (among_->CountIn({begin, end}) > 0) numbers_.push_back(static_cast<std::uint32_t>(begin / kBlockRows));
+          begin = end;
+        }
+      } else {
+        among_->ForEachRun(rows_, add_blocks);
+      }
       by_rows_ = passing_ < kPassingRowsOfBlock * numbers_.size();
     }
     if (by_rows_) {

@@ -118,6 +118,79 @@ Band BandOf(const TableCall& call, Metric metric, Order order) {
   return band;
 }
 
+// The strings that comparisons with string_id leave: of a range, and of a list where there is one.
+struct ComparedStrings {
+  bool any = false;  // whether there are such comparisons
+  double low = 1;
+  double high = 0x1p53;
+  std::optional<std::vector<double>> listed = {};
+
+  std::string Key() const {
+    std::string key = any ? fmt::format(" {} {}", low, high) : "";
+    for (const double number : listed.value_or(std::vector<double>())) key += fmt::format(",{}", number);
+    return key;
+  }
+};
+
+ComparedStrings ReadComparedStrings(const TableCall& call) {
+  ComparedStrings strings;
+  for (const PushedComparison& comparison : call.comparisons()) {
+    if (comparison.column != kStringId) continue;
+    strings.any = true;
+    const double number = comparison.number;
+    switch (comparison.comparison) {
+      case Comparison::kEqual:
+        strings.low = std::max(strings.low, std::ceil(number));
+        strings.high = std::min(strings.high, std::floor(number));
+        break;
+      case Comparison::kLess:
+        strings.high = std::min(strings.high, std::ceil(number) - 1);
+        break;
+      case Comparison::kLessOrEqual:
+        strings.high = std::min(strings.high, std::floor(number));
+        break;
+      case Comparison::kGreater:
+        strings.low = std::max(strings.low, std::floor(number) + 1);
+        break;
+      case Comparison::kGreaterOrEqual:
+        strings.low = std::max(strings.low, std::ceil(number));
+        break;
+      case Comparison::kIn:
+        // SQLite checks a second list.
+        if (!strings.listed) strings.listed = comparison.numbers;
+    }
+  }
+  return strings;
+}
+
+// Of the rows among `among`, or of all where it is null, those of these strings; null: all rows.
+std::shared_ptr<const RowSet> RowsOf(const ComparedStrings& strings, IndexReader& reader, int t_i,
+                                     std::shared_ptr<const RowSet> among) {
+  if (!strings.any) return among;
+  const auto first = static_cast<double>(reader.FirstStringId(t_i + 1));
+  const double last = first + static_cast<double>(reader.RowCount(t_i)) - 1;
+  const double low = std::max(strings.low, first);
+  const double high = std::min(strings.high, last);
+  if (!strings.listed && low == first && high == last) return among;
+  std::vector<std::int64_t> string_ids;
+  if (strings.listed) {
+    for (const double number : *strings.listed) {
+      if (number >= low && number <= high && number == std::floor(number)) {
+        string_ids.push_back(static_cast<std::int64_t>(number));
+      }
+    }
+  } else {
+    const auto end = low <= high ? static_cast<std::int64_t>(high) + 1 : 0;
+    for (auto id = low <= high ? static_cast<std::int64_t>(low) : 0; id < end; ++id) string_ids.push_back(id);
+  }
+  const RowSet rows = reader.RowsOf(t_i, string_ids);
+  if (!among) return std::make_shared<const RowSet>(rows);
+  std::vector<RowRange> common;
+  rows.ForEachRun({0, rows.row_count()},
+                  [&](RowRange run) { among->ForEachRun(run, [&](RowRange part) { common.push_back(part); }); });
+  return std::make_shared<const RowSet>(RowSet::OfRanges(rows.row_count(), std::move(common)));
+}
+
 class NeighborRows : public TableRows {
  public:
   NeighborRows(AttachedCatalogs& catalogs, CatalogSnapshot snapshot, const TableCall& call,
@@ -144,6 +217,9 @@ class NeighborRows : public TableRows {
         case Comparison::kGreater:
         case Comparison::kGreaterOrEqual:
           SkipTo(number);
+          break;
+        case Comparison::kIn:
+          break;
       }
     }
   }
@@ -209,6 +285,7 @@ class NeighborRows : public TableRows {
   // Rows come by rank, so a row beyond the upper end of a comparison is the last one.
   Verdict Judge() const {
     for (const PushedComparison& comparison : comparisons_) {
+      if (comparison.column == kStringId) continue;  // they have chosen the rows
       const double value = comparison.column == kRank ? static_cast<double>(place_ + 1) : distance();
       if (comparison.Holds(value)) continue;
       const bool ascends = comparison.column == kRank || order_ == Order::kNearest;
@@ -254,6 +331,8 @@ class NeighborsTable : public TableFunction {
   void Plan(TablePlan& plan) const override {
     plan.TakeComparisons(kRank);
     plan.TakeComparisons(kDistance);
+    // k cuts before any condition, and a rank is a place among all rows.
+    if (!plan.Fixed(kK) && !plan.Reads(kRank)) plan.TakeComparisons(kStringId, /*whole_lists=*/true);
     if (RowsComeInOrder(plan)) plan.ComesInOrder();
     plan.Finish(kCost, plan.Fixed(kK) ? kTypicalRowsOfK : kTypicalRows);
   }
@@ -272,6 +351,7 @@ class NeighborsTable : public TableFunction {
     SearchRequest& request = query.search;
     request.cost = &catalogs.cost();
     if (call.Fixed(kAmong)) request.among = catalogs.RowsAmong(snapshot, asked.site.t_i, call.Text(kAmong));
+    const ComparedStrings compared = ReadComparedStrings(call);
     const Band end = BandOf(call, request.metric, request.order);
     if (exact) {
       const Band band = request.within.value_or(Band{});
@@ -279,9 +359,10 @@ class NeighborsTable : public TableFunction {
       if (narrowed.low > narrowed.high) return std::make_unique<NoRows>();
       if (narrowed != Band{}) request.within = narrowed;
     }
-    const std::string key = call.Key() + fmt::format(" {} {}", end.low, end.high);
+    const std::string key = call.Key() + fmt::format(" {} {}", end.low, end.high) + compared.Key();
     std::shared_ptr<Ranking> ranking = snapshot.rankings().Find(key);
     if (!ranking) {
+      request.among = RowsOf(compared, reader, asked.site.t_i, request.among);
       const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(asked.site, query.index_name, request.metric);
       std::vector<float> vector = of_vector_ ? asked.vector : reader.QueryVector(*asked.prompt, asked.site);
       if (vector.size() != index->dimension()) {

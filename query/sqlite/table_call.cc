@@ -63,6 +63,8 @@ bool PushedComparison::Holds(double value) const {
       return value > number;
     case Comparison::kGreaterOrEqual:
       return value >= number;
+    case Comparison::kIn:
+      break;
   }
   return true;
 }
@@ -96,6 +98,7 @@ void TableCall::TakeArgument(int argument, sqlite3_value* value) {
 }
 
 void TableCall::TakeComparison(const PlannedValue& planned, sqlite3_value* value) {
+  if (planned.comparison == Comparison::kIn) return TakeList(planned, value);
   const int type = sqlite3_value_type(value) == SQLITE_BLOB ? SQLITE_BLOB : sqlite3_value_numeric_type(value);
   if (type == SQLITE_NULL) {
     // `IS NULL` looks the same here: no column that is compared is ever NULL.
@@ -105,6 +108,18 @@ void TableCall::TakeComparison(const PlannedValue& planned, sqlite3_value* value
   } else if (type == SQLITE_INTEGER && std::abs(sqlite3_value_int64(value) / 2) < kLargestExact / 2) {
     comparisons_.push_back({planned.column, planned.comparison, static_cast<double>(sqlite3_value_int64(value))});
   }
+}
+
+void TableCall::TakeList(const PlannedValue& planned, sqlite3_value* list) {
+  PushedComparison comparison{planned.column, planned.comparison};
+  sqlite3_value* value = nullptr;
+  int status = sqlite3_vtab_in_first(list, &value);
+  for (; status == SQLITE_OK && value != nullptr; status = sqlite3_vtab_in_next(list, &value)) {
+    if (sqlite3_value_type(value) == SQLITE_BLOB) continue;
+    const int type = sqlite3_value_numeric_type(value);
+    if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) comparison.numbers.push_back(sqlite3_value_double(value));
+  }
+  if (status == SQLITE_OK || status == SQLITE_DONE) comparisons_.push_back(std::move(comparison));
 }
 
 void TableCall::RequireKnown(std::span<const int> unknown) const {

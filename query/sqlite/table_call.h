@@ -22,12 +22,15 @@ struct SqlBlob {
 // NULL is std::monostate.
 using SqlValue = std::variant<std::monostate, std::int64_t, double, std::string, SqlBlob>;
 
-// A comparison that the rows may use: `column <comparison> number`. SQLite checks it once more.
+// A comparison that the rows may use: `column <comparison> number`, or `column IN (numbers)`. SQLite checks it once
+// more.
 struct PushedComparison {
   int column = 0;
   Comparison comparison = Comparison::kEqual;
   double number = 0;
+  std::vector<double> numbers = {};  // of kIn: those of its list that are numbers
 
+  // REQUIRES: not kIn.
   bool Holds(double value) const;
 };
 
@@ -73,6 +76,7 @@ class TableCall {
   void RequireFixed() const;
   void TakeArgument(int argument, sqlite3_value* value);
   void TakeComparison(const PlannedValue& planned, sqlite3_value* value);
+  void TakeList(const PlannedValue& planned, sqlite3_value* list);
 
   const TableSpecification& specification_;
   std::vector<bool> fixed_;       // by argument

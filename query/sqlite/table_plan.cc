@@ -101,13 +101,14 @@ void TablePlan::TakeArguments() {
   }
 }
 
-void TablePlan::TakeComparisons(int column) {
+void TablePlan::TakeComparisons(int column, bool whole_lists) {
   for (int i = 0; i < info_.nConstraint; ++i) {
     const auto& constraint = info_.aConstraint[i];
     if (constraint.iColumn != column || constraint.usable == 0) continue;
-    if (const std::optional<Comparison> comparison = ComparisonOf(constraint.op)) {
-      Take(i, *comparison, /*omit=*/false);
-    }
+    const std::optional<Comparison> comparison = ComparisonOf(constraint.op);
+    if (!comparison) continue;
+    const bool whole_list = whole_lists && sqlite3_vtab_in(&info_, i, 1) != 0;
+    Take(i, whole_list ? Comparison::kIn : *comparison, /*omit=*/false);
   }
 }
 

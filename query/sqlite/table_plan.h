@@ -12,7 +12,14 @@
 namespace actkin {
 
 // Comparisons of a column that a table may use to stop early or to skip rows.
-enum class Comparison : char { kEqual = '=', kLess = '<', kLessOrEqual = '{', kGreater = '>', kGreaterOrEqual = '}' };
+enum class Comparison : char {
+  kEqual = '=',
+  kLess = '<',
+  kLessOrEqual = '{',
+  kGreater = '>',
+  kGreaterOrEqual = '}',
+  kIn = 'i'
+};
 
 // What xBestIndex chose, and what xFilter reads of it.
 struct PlannedValue {
@@ -34,8 +41,11 @@ class TablePlan {
  public:
   TablePlan(const TableSpecification& specification, sqlite3_index_info& info);
 
-  // Takes comparisons of a numeric column with known values; SQLite checks them all the same.
-  void TakeComparisons(int column);
+  // Takes comparisons of a numeric column with known values; SQLite checks them all the same. whole_lists: IN comes as
+  // one comparison, kIn, with all values of its list; otherwise as a call for each, with kEqual.
+  void TakeComparisons(int column, bool whole_lists = false);
+  // Whether the statement reads the column, be it in a condition or an order.
+  bool Reads(int column) const { return (info_.colUsed >> column & 1) != 0; }
 
   // True where such a comparison was taken.
   bool Takes(int column, Comparison comparison) const;

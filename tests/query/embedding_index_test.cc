@@ -121,7 +121,8 @@ void CompareWithBruteForce(const MadeEmbedding& made, bool whole_numbers) {
               if (part) request.rows = RowRange{made.row_count() / 7, made.row_count() - made.row_count() / 5};
               // Without a filter; of rows here and there; of a range and some rows; of rows close to each other.
               if (number % 4 == 1) request.among = Passing(made.row_count(), 17, {});
-              if (number % 4 == 2) request.among = Passing(made.row_count(), 100, {made.row_count() / 10, made.row_count() / 2});
+              if (number % 4 == 2)
+                request.among = Passing(made.row_count(), 100, {made.row_count() / 10, made.row_count() / 2});
               if (number % 4 == 3) request.among = Passing(made.row_count(), 3, {});
               if (request.k) request.k = std::min(*request.k, LookedAt(request, made.row_count()));
               if (request.k == 0U) continue;

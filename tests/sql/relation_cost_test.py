@@ -32,6 +32,21 @@ class RelationCostTest(IndexTest):
             self.assertLessEqual(count, piece, query)
             self.assertGreater(len(answer), 0, query)
 
+    def test_of_strings_that_are_compared_no_others_are_read(self):
+        for condition, strings in [("string_id = 458", 1), ("string_id IN (458, 571, 7, 'x', NULL)", 2),
+                                   ("string_id BETWEEN 458 AND 460", 3), ("string_id > 457.5 AND string_id < 461", 3),
+                                   ("string_id < 0", 0), ("string_id IN (SELECT max(string_id) FROM string)", 1),
+                                   ("string_id = 458 AND string_id = 571", 0),
+                                   ("among = '[458, 459, 571]' AND string_id >= 459", 2)]:
+            count, answer = self.rows_read(f"SELECT string_id, text, distance FROM {SITE} WHERE {condition} ORDER BY distance")
+            self.assertEqual((count, len(answer)), (strings, strings), condition)
+        # A rank is a place among all rows, and k cuts before the condition.
+        for query in [f"SELECT rank FROM {SITE} WHERE string_id = 571",
+                      f"SELECT distance FROM {SITE} WHERE k = 300 AND string_id = 571"]:
+            count, answer = self.rows_read(query)
+            self.assertEqual(len(answer), 1)
+            self.assertGreaterEqual(count, ROWS, query)
+
     def test_counting_needs_no_search(self):
         self.assertEqual(self.rows_read(f"SELECT count(*) FROM {SITE}"), (0, [(ROWS,)]))
         self.assertEqual(self.rows_read(f"SELECT count(*) FROM {SITE} WHERE k = 100"), (0, [(100,)]))
