@@ -348,7 +348,12 @@ void IndexReader::CopyRows(const Site& site, std::span<const StringId> string_id
 std::vector<NextToken> IndexReader::NextTokens(StringId string_id) { return ByCount(catalog_->NextTokens(string_id)); }
 
 std::vector<NextToken> IndexReader::NextTokensOfPrefix(std::span<const TokenId> prefix) {
-  return ByCount(Suffixes().NextTokens(prefix));
+  const CorpusSuffixes& suffixes = Suffixes();
+  std::vector<NextTokenCount> counts;
+  for (const CorpusSuffixes::NextToken& next : suffixes.NextTokens(suffixes.Find(prefix), prefix.size())) {
+    counts.push_back({next.token_id, next.places.size()});
+  }
+  return ByCount(counts);
 }
 
 std::vector<NextToken> IndexReader::ByCount(std::span<const NextTokenCount> counts) const {
@@ -360,7 +365,7 @@ std::vector<NextToken> IndexReader::ByCount(std::span<const NextTokenCount> coun
   return tokens;
 }
 
-std::uint64_t IndexReader::Occurrences(std::span<const TokenId> prefix) { return Suffixes().Occurrences(prefix); }
+std::uint64_t IndexReader::Occurrences(std::span<const TokenId> prefix) { return Suffixes().Find(prefix).size(); }
 
 std::shared_ptr<const CorpusTokensFile> IndexReader::CorpusTokens() {
   if (!corpus_tokens_) {

@@ -12,13 +12,13 @@
 
 #include "actkin/index.h"
 #include "query/exact/site_index.h"
-#include "query/reader/corpus_suffixes.h"
 #include "query/reader/prompt_forward.h"
 #include "query/reader/token_table.h"
 #include "schema/site.h"
 #include "schema/tokenizer/tokenizer.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
+#include "storage/formats/corpus_suffixes.h"
 #include "storage/formats/corpus_tokens_file.h"
 #include "storage/formats/row_order_file.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -11,8 +12,10 @@
 #include "storage/catalog/content_checksum.h"
 #include "storage/directory/open_site_rows.h"
 #include "storage/directory/open_tokenizer.h"
+#include "storage/directory/verify_counts.h"
 #include "storage/directory/verify_experiments.h"
 #include "storage/formats/code_file.h"
+#include "storage/formats/corpus_suffixes.h"
 #include "storage/formats/corpus_tokens_file.h"
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"
@@ -157,10 +160,11 @@ class Verifier {
   void CheckCorpusFiles(const CorpusFilesRow& rows) {
     named_.insert(rows.tokens.file);
     named_.insert(rows.suffixes.file);
-    std::optional<CorpusTokensFile> tokens;
-    const bool sound = Check(rows.tokens.file, [&] {
+    std::shared_ptr<const CorpusTokensFile> tokens;
+    const bool sound_tokens = Check(rows.tokens.file, [&] {
       const std::filesystem::path path = directory_.Resolve(rows.tokens.file);
-      RequireAsCatalogued(tokens.emplace(path), rows.tokens, path);
+      tokens = std::make_shared<const CorpusTokensFile>(path);
+      RequireAsCatalogued(*tokens, rows.tokens, path);
       if (tokens->token_count() != catalog_->Corpus().token_count ||
           tokens->vocabulary_size() != catalog_->TokenCount()) {
         Fail("{}: its tokens are not those in the catalog", path.string());
@@ -169,15 +173,17 @@ class Verifier {
       tokens->Verify();
       RequireDocuments(*tokens);
     });
-    Check(rows.suffixes.file, [&] {
+    std::optional<SuffixOrderFile> suffixes;
+    const bool sound_suffixes = Check(rows.suffixes.file, [&] {
       const std::filesystem::path path = directory_.Resolve(rows.suffixes.file);
-      const SuffixOrderFile suffixes(path);
-      RequireAsCatalogued(suffixes, rows.suffixes, path);
-      if (every_byte_) suffixes.Verify();
-      if (!sound) return;  // damaged tokens are no fault of their order's
-      suffixes.RequireOf(*tokens);
-      if (every_byte_) suffixes.VerifyOrder(*tokens);
+      RequireAsCatalogued(suffixes.emplace(path), rows.suffixes, path);
+      if (every_byte_) suffixes->Verify();
+      if (!sound_tokens) return;  // damaged tokens are no fault of their order's
+      suffixes->RequireOf(*tokens);
+      if (every_byte_) suffixes->VerifyOrder(*tokens);
     });
+    if (!every_byte_ || !sound_tokens || !sound_suffixes) return;
+    Check("catalog.db: counts", [&] { VerifyCounts(*catalog_, CorpusSuffixes(tokens, std::move(*suffixes))); });
   }
 
   void RequireDocuments(const CorpusTokensFile& tokens) {
@@ -207,6 +213,16 @@ class Verifier {
     }
   }
 
+  // How many documents have at least so many tokens, from 0 to L.
+  std::vector<std::uint64_t> LongDocuments() {
+    std::vector<std::uint64_t> documents(lengths_.size() + 1, 0);
+    for (const DocumentRow& row : catalog_->Documents()) {
+      ++documents[std::min<std::uint64_t>(row.token_count, lengths_.size())];
+    }
+    for (std::size_t length = lengths_.size(); length > 0; --length) documents[length - 1] += documents[length];
+    return documents;
+  }
+
   void CheckStrings() {
     const CorpusRow corpus = catalog_->Corpus();
     if (lengths_.size() != static_cast<std::size_t>(corpus.string_length)) {
@@ -219,7 +235,11 @@ class Verifier {
       Fail("the corpus has {} characters, and {} tokens that are characters", corpus.characters, corpus.token_count);
     }
     StringId first = 1;
+    const std::vector<std::uint64_t> documents = LongDocuments();
+    // A string of no tokens stands before every token, and at each document's end; one longer by one not at the ends.
+    std::uint64_t places = corpus.token_count + documents[0];
     for (std::size_t i = 0; i < lengths_.size(); ++i) {
+      places -= documents[i];
       const LengthRow& row = lengths_[i];
       const std::uint64_t length = i + 1;
       count.Bind(first, first + row.string_count - 1);
@@ -227,7 +247,7 @@ class Verifier {
       const bool right = row.length == static_cast<int>(length) && row.first_string_id == first &&
                          row.row_count <= row.string_count &&
                          static_cast<std::uint64_t>(count.Integer(0)) == row.string_count &&
-                         static_cast<std::uint64_t>(count.Integer(1)) == corpus.token_count - length + 1 &&
+                         static_cast<std::uint64_t>(count.Integer(1)) == places &&
                          static_cast<std::uint64_t>(count.Integer(2)) == row.string_count * length;
       if (!right) Fail("the strings of length {} are not those of {} tokens", length, corpus.token_count);
       first += row.string_count;
@@ -237,21 +257,24 @@ class Verifier {
     }
   }
 
-  // Every occurrence is followed by a token, but the one at the very end of the corpus, of each length.
+  // Every occurrence is followed by a token, but the one at the very end of each document that has so many tokens.
   void CheckNextTokens() {
     SqliteStatement statement(
         connection_->handle(),
-        "SELECT length, count(*), sum(missing), min(missing) FROM (SELECT length, occurrences - "
+        "SELECT length, sum(missing), min(missing) FROM (SELECT length, occurrences - "
         "ifnull((SELECT sum(count) FROM next_token AS n WHERE n.string_id = string.string_id), 0) "
         "AS missing FROM string) WHERE missing <> 0 GROUP BY length");
+    const std::vector<std::uint64_t> documents = LongDocuments();
     std::size_t lengths = 0;
     while (statement.Step()) {
       ++lengths;
-      if (statement.Integer(1) != 1 || statement.Integer(2) != 1) {
-        Fail("next-token counts of length {} do not add up to the strings' occurrences", statement.Integer(0));
+      const auto length = static_cast<std::uint64_t>(statement.Integer(0));
+      if (statement.Integer(2) < 0 || length >= documents.size() ||
+          static_cast<std::uint64_t>(statement.Integer(1)) != documents[length]) {
+        Fail("next-token counts of length {} do not add up to the strings' occurrences", length);
       }
     }
-    if (lengths != lengths_.size()) Fail("next-token counts do not leave out the corpus's last string of each length");
+    if (lengths != lengths_.size()) Fail("next-token counts do not leave out the last string of documents");
     if (connection_->Value("SELECT count(*) FROM next_token WHERE token_id NOT IN (SELECT token_id FROM token)") !=
         "0") {
       Fail("a next token is not in the table token");

@@ -2,8 +2,8 @@
 // second.
 #include <memory>
 
-#include "query/reader/corpus_suffixes.h"
 #include "schema/token_ids.h"
+#include "storage/formats/corpus_suffixes.h"
 #include "tests/fuzz/made_section_file.h"
 
 namespace actkin {
@@ -70,8 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::vector<TokenId> zeros(3, 0);
     for (std::size_t length = 0; tokens->vocabulary_size() > 0 && length <= zeros.size(); ++length) {
       const std::span prefix = std::span(zeros).first(length);
-      AllowError([&] { suffixes.Occurrences(prefix); });
-      AllowError([&] { suffixes.NextTokens(prefix); });
+      AllowError([&] { suffixes.NextTokens(suffixes.Find(prefix), length); });
     }
     tokens->Verify();
     order.RequireOf(*tokens);

@@ -52,7 +52,7 @@ class DamageTest : public testing::Test {
     std::set<std::string> kinds;
     for (const auto& [name, bytes] : undamaged_) kinds.insert(fs::path(name).extension());
     ASSERT_EQ(kinds, (std::set<std::string>{".codes", ".faiss", ".graph", ".sketches", ".neighbors", ".predictions",
-                                            ".rows", ".safetensors", ".totals", ".vectors"}));
+                                            ".rows", ".safetensors", ".suffixes", ".tokens", ".totals", ".vectors"}));
     ASSERT_THAT(Damaged(), testing::IsEmpty());
   }
   static void TearDownTestSuite() { folder_.reset(); }

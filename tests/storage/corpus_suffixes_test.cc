@@ -1,4 +1,4 @@
-#include "query/reader/corpus_suffixes.h"
+#include "storage/formats/corpus_suffixes.h"
 
 #include <gmock/gmock.h>
 #include <rapidcheck.h>
@@ -66,13 +66,17 @@ Counted Count(const std::vector<Tokens>& documents, const Tokens& prefix) {
   return counted;
 }
 
+std::vector<CorpusSuffixes::NextToken> Next(const CorpusSuffixes& suffixes, const Tokens& prefix) {
+  return suffixes.NextTokens(suffixes.Find(prefix), prefix.size());
+}
+
 std::map<TokenId, std::uint64_t> NextOf(const MadeCorpus& corpus, const Tokens& prefix) {
   std::map<TokenId, std::uint64_t> next;
   TokenId last = 0;
-  for (const NextTokenCount& count : corpus.suffixes().NextTokens(prefix)) {
-    RC_ASSERT(next.empty() || count.token_id > last);
-    last = count.token_id;
-    next[count.token_id] = count.count;
+  for (const CorpusSuffixes::NextToken& token : Next(corpus.suffixes(), prefix)) {
+    RC_ASSERT(next.empty() || token.token_id > last);
+    last = token.token_id;
+    next[token.token_id] = token.places.size();
   }
   return next;
 }
@@ -105,7 +109,7 @@ TEST(CorpusSuffixesTest, CountWhatADictionaryCounts) {
     }
     for (const Tokens& prefix : prefixes) {
       const Counted expected = Count(documents, prefix);
-      RC_ASSERT(corpus.suffixes().Occurrences(prefix) == expected.occurrences);
+      RC_ASSERT(corpus.suffixes().Find(prefix).size() == expected.occurrences);
       RC_ASSERT(NextOf(corpus, prefix) == expected.next);
     }
   }));
@@ -140,10 +144,10 @@ TEST(CorpusSuffixesTest, TakeAFewBinarySearches) {
   for (const std::size_t length : {0, 1, 5, 40, 5000}) {
     const Tokens prefix(documents[0].begin() + 77, documents[0].begin() + 77 + static_cast<std::ptrdiff_t>(length));
     std::uint64_t before = corpus.suffixes().steps();
-    const std::uint64_t occurrences = corpus.suffixes().Occurrences(prefix);
+    const std::uint64_t occurrences = corpus.suffixes().Find(prefix).size();
     EXPECT_LE(corpus.suffixes().steps() - before, 2 * search) << length;
     before = corpus.suffixes().steps();
-    const std::uint64_t next = corpus.suffixes().NextTokens(prefix).size();
+    const std::uint64_t next = Next(corpus.suffixes(), prefix).size();
     const std::uint64_t of_each = 2 * static_cast<std::uint64_t>(std::bit_width(occurrences)) + 2;
     EXPECT_LE(corpus.suffixes().steps() - before, 2 * search + next * of_each + 1) << length;
   }
@@ -157,7 +161,7 @@ TEST(CorpusSuffixesTest, AnotherCorpusesOrderIsRefused) {
   const auto one = std::make_shared<const CorpusTokensFile>(folder / "one");
   const auto other = std::make_shared<const CorpusTokensFile>(folder / "other");
   WriteSuffixOrderFile(folder / "order", *one, SuffixOrder(one->entries(), one->width()));
-  EXPECT_EQ(CorpusSuffixes(one, SuffixOrderFile(folder / "order")).Occurrences(Tokens{0}), 2U);
+  EXPECT_EQ(CorpusSuffixes(one, SuffixOrderFile(folder / "order")).Find(Tokens{0}).size(), 2U);
   EXPECT_THAT(ErrorOf([&] { CorpusSuffixes(other, SuffixOrderFile(folder / "order")); }),
               OneLineWith((folder / "order").string(), (folder / "other").string()));
 }

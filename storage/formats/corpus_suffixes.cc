@@ -1,9 +1,8 @@
-#include "query/reader/corpus_suffixes.h"
+#include "storage/formats/corpus_suffixes.h"
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
-#include <string_view>
+#include <string>
 #include <utility>
 
 #include "schema/token_ids.h"
@@ -32,21 +31,6 @@ CorpusSuffixes::CorpusSuffixes(std::shared_ptr<const CorpusTokensFile> tokens, S
   order_.RequireOf(*tokens_);
 }
 
-std::uint64_t CorpusSuffixes::Occurrences(std::span<const TokenId> prefix) const { return Find(prefix).size(); }
-
-std::vector<NextTokenCount> CorpusSuffixes::NextTokens(std::span<const TokenId> prefix) const {
-  std::vector<NextTokenCount> counts;
-  const RowRange places = Find(prefix);
-  for (std::uint64_t place = places.begin; place < places.end;) {
-    const std::optional<TokenId> token = TokenAt(place, prefix.size());
-    if (!token) break;  // those whose document ends come last
-    const std::uint64_t end = EndOfToken(place, places.end, prefix.size(), *token);
-    counts.push_back({*token, end - place});
-    place = end;
-  }
-  return counts;
-}
-
 RowRange CorpusSuffixes::Find(std::span<const TokenId> prefix) const {
   const std::string bytes = EncodeTokenIds(prefix, tokens_->width());
   const std::uint64_t begin =
@@ -54,6 +38,18 @@ RowRange CorpusSuffixes::Find(std::span<const TokenId> prefix) const {
   const std::uint64_t end =
       PartitionPoint(begin, order_.size(), [&](std::uint64_t place) { return Compare(place, bytes) == 0; });
   return {begin, end};
+}
+
+std::vector<CorpusSuffixes::NextToken> CorpusSuffixes::NextTokens(RowRange places, std::uint64_t length) const {
+  std::vector<NextToken> tokens;
+  for (std::uint64_t place = places.begin; place < places.end;) {
+    const std::optional<TokenId> token = TokenAt(place, length);
+    if (!token) break;  // those whose document ends come last
+    const std::uint64_t end = EndOfToken(place, places.end, length, *token);
+    tokens.push_back({*token, {place, end}});
+    place = end;
+  }
+  return tokens;
 }
 
 int CorpusSuffixes::Compare(std::uint64_t place, std::string_view prefix) const {

@@ -1,15 +1,15 @@
-#ifndef ACTKIN_QUERY_READER_CORPUS_SUFFIXES_H_
-#define ACTKIN_QUERY_READER_CORPUS_SUFFIXES_H_
+#ifndef ACTKIN_STORAGE_FORMATS_CORPUS_SUFFIXES_H_
+#define ACTKIN_STORAGE_FORMATS_CORPUS_SUFFIXES_H_
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "schema/site.h"
-#include "storage/catalog/catalog.h"
 #include "storage/formats/corpus_tokens_file.h"
 #include "storage/formats/suffix_order_file.h"
 
@@ -23,19 +23,24 @@ class CorpusSuffixes {
   // Throws Error where the order is not that of these tokens.
   CorpusSuffixes(std::shared_ptr<const CorpusTokensFile> tokens, SuffixOrderFile order);
 
-  // REQUIRES, of every prefix: its tokens are below the corpus's vocabulary size. The prefix of no tokens occurs before
-  // every token and at the end of every document.
-  std::uint64_t Occurrences(std::span<const TokenId> prefix) const;
-  // How often each token follows the prefix, by token id; they add up to the occurrences, less the documents that end
-  // with it. For each of them a search among as many suffixes as it has occurrences.
-  std::vector<NextTokenCount> NextTokens(std::span<const TokenId> prefix) const;
+  // The places in the order of the suffixes that begin with a prefix: as many as it has occurrences. The prefix of no
+  // tokens occurs before every token and at the end of every document. REQUIRES: the tokens are below the corpus's
+  // vocabulary size.
+  RowRange Find(std::span<const TokenId> prefix) const;
+
+  // A token that follows a prefix, and the places of the prefix with it: as many as its next-token count.
+  struct NextToken {
+    TokenId token_id = 0;
+    RowRange places;
+  };
+  // What follows a prefix of `length` tokens at its places, by token id; none of them at the ends of documents. For
+  // each token a search among as many suffixes as it has places.
+  std::vector<NextToken> NextTokens(RowRange places, std::uint64_t length) const;
 
   // Suffixes looked at so far.
   std::uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
 
  private:
-  // Places in the order: of the suffixes that begin with a prefix.
-  RowRange Find(std::span<const TokenId> prefix) const;
   // prefix: its bytes. Below 0: the suffix comes before all that begin with it; 0: it is one of them.
   int Compare(std::uint64_t place, std::string_view prefix) const;
   // The token that stands so far behind the beginning of a suffix; none: a document ends there.
@@ -51,4 +56,4 @@ class CorpusSuffixes {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_QUERY_READER_CORPUS_SUFFIXES_H_
+#endif  // ACTKIN_STORAGE_FORMATS_CORPUS_SUFFIXES_H_
