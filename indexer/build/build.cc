@@ -59,8 +59,8 @@ class Builder {
     existing = ReadExisting(directory_);  // as it is now that nobody else can change it
     RequireSameInputs(inputs_, options_, directory_, existing);
     if (existing.corpus) FindDamage(existing);
-    strings_ = std::make_unique<StringLevels>(inputs_.tokens.tokens, inputs_.tokenizer.tokenizer->size(),
-                                              inputs_.string_length);
+    strings_ = std::make_unique<StringLevels>(inputs_.tokens.tokens, inputs_.tokens.Positions(),
+                                              inputs_.tokenizer.tokenizer->size(), inputs_.string_length);
     summary_.strings = strings_->FirstStringId(inputs_.string_length + 1) - 1;
     const std::filesystem::path capture = inputs_.checkpoint ? directory_.Capture(Plan().fingerprint) : "";
     summary_.sites_before = DropPresentSites(existing, plan_);

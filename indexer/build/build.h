@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "indexer/text/corpus.h"
 #include "schema/progress.h"
 #include "schema/site.h"
 #include "schema/tokenizer/beginning_of_sequence.h"
@@ -16,7 +17,7 @@ namespace actkin {
 inline constexpr int kDefaultStringLength = 10;
 
 struct BuildOptions {
-  std::filesystem::path corpus;
+  CorpusSource corpus;
   std::filesystem::path out;                             // the index directory
   std::optional<std::filesystem::path> model;            // without: strings and counts alone
   std::optional<std::filesystem::path> vocabulary_from;  // a text, for a checkpoint that does not carry its vocabulary

@@ -7,7 +7,6 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/formats/model_tensors.h"
-#include "storage/machine/given_input.h"
 #include "storage/machine/sha256.h"
 
 namespace actkin {
@@ -99,7 +98,7 @@ BuildInputs ReadBuildInputs(const BuildOptions& options, const IndexDirectory& d
                        static_cast<std::uint64_t>(inputs.shape().vocabulary_size), inputs.checkpoint->vocabulary};
     if (!request.tokenizer && !request.vocabulary_from) request.tokenizer = inputs.checkpoint->tokenizer;
   }
-  const std::string input = InputName(options.corpus);
+  const std::string input = options.corpus.Name();
   inputs.tokenizer = ChooseTokenizer(request, inputs.corpus, input, directory, existing.tokenizer);
   inputs.tokens = Tokenize(inputs.corpus, *inputs.tokenizer.tokenizer, inputs.string_length, input);
   if (!inputs.tokens.same_text) {
@@ -126,7 +125,7 @@ void RequireSameInputs(const BuildInputs& inputs, const BuildOptions& options, c
   if (!existing.corpus) return;
   if (existing.corpus->sha256 != inputs.corpus.sha256) {
     Fail("{}: made from another corpus ({}, sha256 {}...): give --out a new name for {}", out,
-         Quote(existing.corpus->name), existing.corpus->sha256.substr(0, 12), InputName(options.corpus));
+         Quote(existing.corpus->name), existing.corpus->sha256.substr(0, 12), options.corpus.Name());
   }
   if (existing.corpus->string_length != inputs.string_length) {
     Fail("{}: made with --length {}: give --out a new name for --length {}", out, existing.corpus->string_length,

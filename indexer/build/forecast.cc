@@ -189,7 +189,8 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
   const BuildInputs inputs = ReadBuildInputs(options, directory, existing, progress);
   SitePlan plan = PlanSites(options, inputs);
   DropPresentSites(existing, plan);
-  const StringLevels strings(inputs.tokens.tokens, inputs.tokenizer.tokenizer->size(), inputs.string_length);
+  const StringLevels strings(inputs.tokens.tokens, inputs.tokens.Positions(), inputs.tokenizer.tokenizer->size(),
+                             inputs.string_length);
   BuildForecast forecast = ForecastBytes(options, inputs, plan, strings, existing);
 
   const std::uint64_t catalog_rows = CatalogRows(strings);

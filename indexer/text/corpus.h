@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,28 +13,56 @@
 
 namespace actkin {
 
-// The text that an index directory is made from.
-struct Corpus {
-  std::string name;            // of its file, without folders, as the catalog holds it (ValidUtf8); or "standard input"
-  std::string sha256;          // of the file's bytes
-  std::string text;            // UTF-8
-  std::size_t characters = 0;  // code points
+// What a corpus is read from, each input's documents after those of the one before.
+struct CorpusSource {
+  // A text file, which is one document; a folder, whose files NAME.txt are one each, by name; NAME.jsonl, of which each
+  // line is a JSON object and a document. "-" is standard input, a text (storage/machine/given_input.h).
+  std::vector<std::filesystem::path> inputs;
+  std::string field = "text";            // of the objects, which holds the text
+  std::optional<std::string> separator;  // stands between the documents of a text; without: a text is one
+
+  // For messages: the first input, and how many more.
+  std::string Name() const;
 };
 
-// path: "-" is standard input (storage/machine/given_input.h). Throws Error naming `path` when it is empty, is not
-// UTF-8, or holds a NUL (no text does).
+// The text that an index directory is made from.
+struct Corpus {
+  // One document's: bytes [begin, end) of the text. It may be empty.
+  struct Document {
+    std::string name;   // as the catalog holds it (ValidUtf8); unique only where its source has them so
+    std::string input;  // for messages
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+
+  std::string name;            // of its file, without folders, as the catalog holds it (ValidUtf8); or "standard input"
+  std::string sha256;          // of the file's bytes; where it may have several documents, of these with their lengths
+  std::string text;            // UTF-8, of all documents, one after the other
+  std::size_t characters = 0;  // code points
+  std::vector<Document> documents;
+};
+
+// One text, which is one document: "-" is standard input. Throws Error naming `path` when it is empty, is not UTF-8, or
+// holds a NUL (no text does).
 Corpus ReadCorpus(const std::filesystem::path& path);
+
+// Throws Error naming the input, and the line of it, that cannot be read so; or the first where there is no text at
+// all. Documents are named after their file; several of one file also by a number from 1, or by their "id".
+Corpus ReadCorpus(const CorpusSource& source);
 
 // A corpus as its tokens.
 struct CorpusTokens {
   std::vector<TokenId> tokens;         // of all documents, one after the other
-  std::vector<DocumentRow> documents;  // the file is one
+  std::vector<DocumentRow> documents;  // by position; ids from 0
   // False where the tokens stand for another text: a normalizer changed it.
   bool same_text = true;
+
+  // The positions of each document.
+  std::vector<RowRange> Positions() const;
 };
 
-// input: the corpus's name for messages. Throws Error naming it when there are fewer tokens than `string_length`, or
-// more than can be numbered, or as Tokenizer::Encode does.
+// input: the corpus's name for messages. Throws Error naming it when no document has `string_length` tokens, or there
+// are more than can be numbered, or as Tokenizer::Encode does.
 CorpusTokens Tokenize(const Corpus& corpus, const Tokenizer& tokenizer, int string_length, const std::string& input);
 
 }  // namespace actkin

@@ -55,28 +55,69 @@ std::vector<Continuation> CountingSorted(std::size_t keys, const std::vector<Con
   return sorted;
 }
 
+// Calls action(position) wherever a document has room for `length` tokens.
+template <typename Action>
+void ForEachPosition(std::span<const RowRange> documents, int length, const Action& action) {
+  const auto room = static_cast<std::uint64_t>(length);
+  for (const RowRange& document : documents) {
+    for (std::uint64_t position = document.begin; position + room <= document.end; ++position) action(position);
+  }
+}
+
+template <typename Number>
+std::vector<Number> Reordered(const std::vector<Number>& numbers, const std::vector<StringOrdinal>& new_ordinals) {
+  std::vector<Number> reordered(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) reordered[new_ordinals[i]] = numbers[i];
+  return reordered;
+}
+
+// Numbers the strings of a level anew where one that no string of string_length tokens begins with comes before one
+// that some do. ordinals: as they are numbered, by position. Returns how many strings begin longer ones.
+std::uint64_t PutRowsFirst(StringLevel& level, std::span<const RowRange> documents, int length, int string_length,
+                           std::vector<StringOrdinal>& ordinals) {
+  std::vector<bool> is_row(level.size(), false);
+  ForEachPosition(documents, string_length, [&](std::uint64_t position) { is_row[ordinals[position]] = true; });
+  const auto rows = static_cast<std::uint64_t>(std::ranges::count(is_row, true));
+  if (std::find(is_row.begin(), is_row.end(), false) - is_row.begin() == static_cast<std::ptrdiff_t>(rows)) return rows;
+  std::vector<StringOrdinal> new_ordinals(level.size());
+  StringOrdinal next_row = 0;
+  auto next_other = static_cast<StringOrdinal>(rows);
+  for (std::size_t i = 0; i < level.size(); ++i) new_ordinals[i] = is_row[i] ? next_row++ : next_other++;
+  level.parents = Reordered(level.parents, new_ordinals);
+  level.last_tokens = Reordered(level.last_tokens, new_ordinals);
+  level.occurrences = Reordered(level.occurrences, new_ordinals);
+  level.first_positions = Reordered(level.first_positions, new_ordinals);
+  ForEachPosition(documents, length,
+                  [&](std::uint64_t position) { ordinals[position] = new_ordinals[ordinals[position]]; });
+  return rows;
+}
+
 }  // namespace
 
 StringLevels::StringLevels(std::span<const TokenId> tokens, std::size_t vocabulary_size, int string_length)
-    : vocabulary_size_(vocabulary_size), corpus_size_(tokens.size()) {
+    : StringLevels(tokens, std::vector<RowRange>{{0, tokens.size()}}, vocabulary_size, string_length) {}
+
+StringLevels::StringLevels(std::span<const TokenId> tokens, std::span<const RowRange> documents,
+                           std::size_t vocabulary_size, int string_length)
+    : vocabulary_size_(vocabulary_size) {
   // ordinals[p]: the string of the current length that begins at position p. The empty string stands everywhere.
   std::vector<StringOrdinal> ordinals(tokens.size(), 0);
   for (int length = 1; length <= string_length + 1; ++length) {
     StringLevel& level = levels_.emplace_back();
-    if (tokens.size() < static_cast<std::size_t>(length)) break;
-    const std::size_t positions = tokens.size() - static_cast<std::size_t>(length) + 1;
-    PairNumbers numbers(level, positions);
-    for (std::size_t position = 0; position < positions; ++position) {
-      ordinals[position] = numbers.Number(ordinals[position], tokens[position + static_cast<std::size_t>(length) - 1],
-                                          static_cast<std::uint32_t>(position));
+    std::size_t positions = 0;
+    ForEachPosition(documents, length, [&](std::uint64_t) { ++positions; });
+    if (positions == 0) break;
+    {
+      PairNumbers numbers(level, positions);
+      ForEachPosition(documents, length, [&](std::uint64_t position) {
+        ordinals[position] = numbers.Number(ordinals[position], tokens[position + static_cast<std::size_t>(length) - 1],
+                                            static_cast<std::uint32_t>(position));
+      });
+    }
+    if (length <= string_length) {
+      row_counts_.push_back(PutRowsFirst(level, documents, length, string_length, ordinals));
     }
   }
-}
-
-std::uint64_t StringLevels::RowCount(int length) const {
-  const std::size_t last_start = corpus_size_ - static_cast<std::size_t>(string_length());
-  const auto& positions = level(length).first_positions;
-  return static_cast<std::uint64_t>(std::ranges::upper_bound(positions, last_start) - positions.begin());
 }
 
 StringId StringLevels::FirstStringId(int length) const {

@@ -9,12 +9,13 @@
 
 namespace actkin {
 
-// The unique strings of one length, by ordinal (order of first occurrence).
+// The unique strings of one length, by ordinal: in order of first occurrence, those last that no string of length L
+// begins with (near the ends of documents).
 struct StringLevel {
   std::vector<StringOrdinal> parents;  // ordinal, one length shorter, of the string without its last token
   std::vector<TokenId> last_tokens;
   std::vector<std::uint32_t> occurrences;
-  std::vector<std::uint32_t> first_positions;  // in the corpus; ascending
+  std::vector<std::uint32_t> first_positions;  // in the corpus
 
   std::size_t size() const { return last_tokens.size(); }
 };
@@ -27,18 +28,23 @@ struct Continuation {
 };
 
 // The unique strings of every length 1..L of a corpus, and of length L+1, which are the next-token counts of those of
-// length L. About 16 bytes a string. Immutable.
+// length L. None crosses the end of a document. About 16 bytes a string. Immutable.
 class StringLevels {
  public:
-  // REQUIRES: tokens.size() >= string_length >= 1; tokens are below vocabulary_size.
+  // documents: the positions of each, one after the other, all tokens together.
+  // REQUIRES: string_length >= 1, and some document has as many tokens; tokens are below vocabulary_size.
+  StringLevels(std::span<const TokenId> tokens, std::span<const RowRange> documents, std::size_t vocabulary_size,
+               int string_length);
+  // Of one document.
   StringLevels(std::span<const TokenId> tokens, std::size_t vocabulary_size, int string_length);
 
   int string_length() const { return static_cast<int>(levels_.size()) - 1; }
   // REQUIRES: 1 <= length <= string_length() + 1.
   const StringLevel& level(int length) const { return levels_[static_cast<std::size_t>(length) - 1]; }
 
-  // The strings of `length` that are prefixes of strings of length L: the first RowCount(length) of them.
-  std::uint64_t RowCount(int length) const;
+  // The strings of `length` that are prefixes of strings of length L: the first RowCount(length) of them. REQUIRES:
+  // 1 <= length <= string_length().
+  std::uint64_t RowCount(int length) const { return row_counts_[static_cast<std::size_t>(length) - 1]; }
   StringId FirstStringId(int length) const;
 
   // The strings of length+1 by their parent, then by token. A parent's occurrences are its next-token counts.
@@ -47,8 +53,8 @@ class StringLevels {
 
  private:
   std::size_t vocabulary_size_;
-  std::size_t corpus_size_;
   std::vector<StringLevel> levels_;  // of length 1 + index
+  std::vector<std::uint64_t> row_counts_;
 };
 
 }  // namespace actkin

@@ -17,7 +17,9 @@ namespace actkin {
 namespace {
 
 struct Flags {
-  std::string corpus;
+  std::vector<std::string> corpus;
+  std::string field = "text";
+  std::string split_documents;
   std::string model;
   std::string out;
   std::string vocabulary_from;
@@ -97,7 +99,9 @@ void PrintPlan(const BuildForecast& forecast) {
 
 void Run(const Flags& flags, bool length_given) {
   BuildOptions options;
-  options.corpus = flags.corpus;
+  options.corpus.inputs.assign(flags.corpus.begin(), flags.corpus.end());
+  options.corpus.field = flags.field;
+  if (!flags.split_documents.empty()) options.corpus.separator = flags.split_documents;
   options.out = flags.out;
   if (!flags.model.empty()) options.model = flags.model;
   if (!flags.vocabulary_from.empty()) options.vocabulary_from = flags.vocabulary_from;
@@ -142,7 +146,11 @@ void Run(const Flags& flags, bool length_given) {
 void AddBuildCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("build", "Builds an index directory; run again, it continues or adds sites");
   auto flags = std::make_shared<Flags>();
-  command->add_option("CORPUS", flags->corpus, "The text, UTF-8; - is standard input")->required();
+  command
+      ->add_option("CORPUS", flags->corpus,
+                   "The text, UTF-8, or several: each is a document. - is standard input; a folder has a document in "
+                   "each of its files NAME.txt; NAME.jsonl one in each of its lines")
+      ->required();
   command->add_option("--model", flags->model,
                       "Hugging Face folder, or checkpoint (.pt or .safetensors); without it strings and counts "
                       "alone");
@@ -159,6 +167,9 @@ void AddBuildCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--rows", flags->rows, "float32, or float16: half the disk, 11 bits of precision")
       ->capture_default_str();
+  command->add_option("--field", flags->field, "Of a line of NAME.jsonl, what holds the text")->capture_default_str();
+  command->add_option("--split-documents", flags->split_documents,
+                      "What stands between the documents of a text, such as '<|endoftext|>'");
   command->add_option("--vocabulary-from", flags->vocabulary_from,
                       "The text that the model was trained on, when the checkpoint does not say and CORPUS is another");
   command->add_option("--tokenizer", flags->tokenizer,

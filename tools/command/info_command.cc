@@ -25,6 +25,7 @@ struct SiteInfo {
 
 struct DirectoryInfo {
   CorpusRow corpus;
+  std::size_t documents = 0;
   TokenizerRow tokenizer;
   std::size_t tokens = 0;  // of the tokenizer
   std::optional<ModelRow> model;
@@ -78,6 +79,7 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   Catalog catalog(connection->handle());
   DirectoryInfo info;
   info.corpus = catalog.Corpus();
+  info.documents = catalog.Documents().size();
   info.tokenizer = catalog.Tokenizer();
   info.tokens = catalog.TokenCount();
   info.model = catalog.Model();
@@ -105,7 +107,8 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
   std::uint64_t strings = 0;
   for (const LengthRow& length : info.lengths) strings += length.string_count;
   std::string text = fmt::format("{}  {}\n", Printable(path), HumanBytes(info.total_bytes));
-  text += fmt::format("corpus   {}, {} characters, sha256 {}\n", Printable(info.corpus.name),
+  text += fmt::format("corpus   {}, {}{} characters, sha256 {}\n", Printable(info.corpus.name),
+                      info.documents == 1 ? "" : Grouped(info.documents) + " documents, ",
                       Grouped(info.corpus.characters), info.corpus.sha256.substr(0, 12));
   if (info.tokenizer.file) {
     text += fmt::format("tokens   {} in the corpus, {} in {}\n", Grouped(info.corpus.token_count), Grouped(info.tokens),
@@ -174,7 +177,8 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                      {"sha256", info.corpus.sha256},
                      {"characters", info.corpus.characters},
                      {"string_length", info.corpus.string_length},
-                     {"tokens", info.corpus.token_count}}},
+                     {"tokens", info.corpus.token_count},
+                     {"documents", info.documents}}},
                    {"tokenizer",
                     {{"kind", info.tokenizer.file ? kBpeKind : kCharactersKind},
                      {"file", info.tokenizer.file ? OrderedJson(info.tokenizer.file->file) : OrderedJson(nullptr)},

@@ -139,7 +139,7 @@ class SiteStreamer {
 
   void BuildSites(const std::vector<Site>& group) const {
     BuildOptions build;
-    build.corpus = options_.corpus;
+    build.corpus.inputs = {options_.corpus};
     build.out = index_;
     build.model = model_;
     build.string_length = experiment_.reader().string_length();
