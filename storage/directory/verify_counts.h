@@ -8,7 +8,7 @@ namespace actkin {
 
 // Counts the strings of the catalog and what follows them once more, in the corpus itself: in the order of their
 // tokens, which is that of its suffixes. Throws Error naming the first string that is missing, or whose occurrences or
-// next-token counts are others.
+// next-token counts are others. Takes about 30 bytes a string.
 void VerifyCounts(Catalog& catalog, const CorpusSuffixes& suffixes);
 
 }  // namespace actkin
