@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "actkin/index.h"
+#include "schema/text.h"
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/sqlite.h"
 #include "storage/formats/section_file.h"
@@ -200,24 +201,24 @@ TEST_F(IndexFaceTest, NextTokensAreTheCatalogs) {
 // Also longer than the strings of the catalog, which have 5 tokens.
 TEST_F(IndexFaceTest, NextTokensFollowPrefixesOfAnyLength) {
   actkin::Index index = Open();
-  const std::string corpus = ReadFile(Corpus());
+  const std::u32string corpus = CodePoints(ReadFile(Corpus()), "corpus");
   ASSERT_EQ(corpus.size(), index.Info().tokens);
   for (const std::size_t length : {1, 2, 5, 6, 40, 300}) {
-    const std::string prefix = corpus.substr(100, length);
+    const std::u32string prefix = corpus.substr(100, length);
     std::uint64_t occurrences = 0;
     std::map<std::string, std::uint64_t> expected;
-    for (std::size_t at = corpus.find(prefix); at != std::string::npos; at = corpus.find(prefix, at + 1)) {
+    for (std::size_t at = corpus.find(prefix); at != std::u32string::npos; at = corpus.find(prefix, at + 1)) {
       ++occurrences;
-      if (at + length < corpus.size()) ++expected[corpus.substr(at + length, 1)];
+      if (at + length < corpus.size()) ++expected[Utf8(corpus.substr(at + length, 1))];
     }
-    EXPECT_EQ(index.Occurrences(prefix), occurrences) << length;
+    EXPECT_EQ(index.Occurrences(Utf8(prefix)), occurrences) << length;
     std::map<std::string, std::uint64_t> found;
-    for (const NextToken& next : index.NextTokens(prefix)) found[next.token] = next.count;
+    for (const NextToken& next : index.NextTokens(Utf8(prefix))) found[next.token] = next.count;
     EXPECT_EQ(found, expected) << length;
   }
   // Everything but what stands at the very end is followed by something.
-  EXPECT_EQ(index.Occurrences(corpus), 1U);
-  EXPECT_THAT(index.NextTokens(corpus), testing::IsEmpty());
+  EXPECT_EQ(index.Occurrences(Utf8(corpus)), 1U);
+  EXPECT_THAT(index.NextTokens(Utf8(corpus)), testing::IsEmpty());
   EXPECT_EQ(index.Occurrences(""), index.Info().tokens + 1);
 }
 
