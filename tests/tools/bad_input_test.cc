@@ -69,7 +69,8 @@ class BadInputTest : public testing::Test {
 TEST_F(BadInputTest, Corpus) {
   const std::string absent = *folder_ / "absent.txt";
   ExpectBuildFails({absent}, 1, "absent.txt", "No such file");
-  ExpectBuildFails({folder_->path()}, 1, "this is a folder");
+  std::filesystem::create_directories(*folder_ / "no-texts");
+  ExpectBuildFails({*folder_ / "no-texts"}, 1, "no-texts");
   ExpectBuildFails({folder_->Write("empty.txt", "")}, 1, "empty.txt", "the corpus is empty");
   ExpectBuildFails({folder_->Write("short.txt", "abc")}, 1, "3 characters are fewer");
   ExpectBuildFails({folder_->Write("binary",
