@@ -73,7 +73,8 @@ const LengthRow& IndexReader::Length(int length) const {
 Prompt IndexReader::Encode(const PromptInput& prompt) {
   std::vector<TokenId> tokens = EncodePrefix(prompt);
   if (tokens.empty()) FailUsage("the prompt is empty: give at least one {}", prompt.ids ? "token id" : "character");
-  return PromptOfTokens(prompt.ids ? vocabulary_->Text(tokens) : prompt.text, std::move(tokens));
+  std::string text = prompt.ids ? vocabulary_->Text(tokens) : prompt.text;
+  return PromptOfTokens(std::move(text), std::move(tokens));
 }
 
 Prompt IndexReader::EncodeBytes(std::string_view token_bytes) {
