@@ -296,14 +296,6 @@ class CaptureRun {
 
 }  // namespace
 
-std::uint64_t CaptureBytes(const CapturePlan& plan, const PrefixTree& tree) {
-  std::uint64_t bytes = 0;
-  for (const Site& site : plan.sites) {
-    bytes += VectorFileWriter::FileBytes(plan.element, plan.embed, tree.row_count(site.t_i));
-  }
-  return bytes;
-}
-
 std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, const ModelDescription& model,
                             const CaptureOptions& options) {
   const std::uint64_t leaves = tree.row_count(tree.depth() - 1);

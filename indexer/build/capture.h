@@ -43,9 +43,6 @@ struct CapturedFile {
   std::uint64_t header_checksum = 0;
 };
 
-// Bytes that the vector files of a plan take.
-std::uint64_t CaptureBytes(const CapturePlan& plan, const PrefixTree& tree);
-
 // Bytes that a capture's workers take at once, at most.
 std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, const ModelDescription& model,
                             const CaptureOptions& options);

@@ -2,7 +2,6 @@
 #define ACTKIN_INDEXER_MODEL_FAMILIES_H_
 
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>

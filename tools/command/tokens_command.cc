@@ -8,9 +8,9 @@
 
 #include "schema/error.h"
 #include "schema/text.h"
-#include "schema/tokenizer/character_tokenizer.h"
 #include "schema/tokenizer/tokenizer_json.h"
 #include "storage/catalog/catalog.h"
+#include "storage/directory/open_tokenizer.h"
 #include "storage/machine/file.h"
 #include "storage/machine/given_input.h"
 #include "tools/command/commands.h"
@@ -68,10 +68,8 @@ std::unique_ptr<const Tokenizer> OpenGivenTokenizer(const Request& request) {
   if (!request.is_directory) return ReadTokenizerJson(ReadFile(request.source), request.source);
   const IndexDirectory directory = GivenDirectory(request.source);
   const auto connection = OpenCatalog(directory);
-  const std::filesystem::path file = directory.path() / "tokenizer.json";
-  if (std::filesystem::exists(file)) return ReadTokenizerJson(ReadFile(file), file.string());
   Catalog catalog(connection->handle());
-  return std::make_unique<CharacterTokenizer>(Vocabulary::OfTokens(catalog.TokenTexts(), directory.Catalog().string()));
+  return OpenTokenizer(directory, catalog);
 }
 
 std::string HexBytes(std::string_view bytes) {
