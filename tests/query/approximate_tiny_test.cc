@@ -99,8 +99,12 @@ TEST_F(ApproximateTinyTest, NsgAnswersWhereItsBuildEnds) {
   for (const std::size_t rows : {102U, 300U}) {
     MakeSiteOf(Clusters(rows, kDimension));
     for (const std::string name : {"NSG16", "NSG16,SQ8", "PCA8,NSG16"}) {
-      EXPECT_EQ(Outcome(name), std::to_string(rows)) << name;
-      EXPECT_EQ(Outcome(name, Metric::kCosine), std::to_string(rows)) << name;
+      for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+        const std::string outcome = Outcome(name, metric);
+        ASSERT_THAT(outcome, testing::MatchesRegex("[0-9]+")) << name;
+        // FAISS's random choices may leave a row without a path to it.
+        EXPECT_GE(std::stoul(outcome) * 50, rows * 49) << name;
+      }
     }
   }
   std::mt19937 generator(5);
