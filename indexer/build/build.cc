@@ -255,7 +255,7 @@ class Builder {
     Catalog catalog(connection->handle());
     std::vector<SiteWithoutSketches> sites;
     for (const SiteRow& row : catalog.Sites()) {
-      if (row.site.stream == Stream::kEmbedding || row.row_count < kFewestRowsWithSketches) continue;
+      if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches) continue;
       SiteWithoutSketches site{row, {}};
       bool has_sketches = true;
       if (damaged_.contains(IndexDirectory::Sketches(row.site))) has_sketches = false;
