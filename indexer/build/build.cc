@@ -199,6 +199,7 @@ class Builder {
       NewSite row = NewSiteRow(file.site, static_cast<std::uint64_t>(inputs_.shape().embed));
       const FileRow published =
           PublishFile(directory_, file.path, IndexDirectory::Vectors(file.site), file.header_checksum);
+      row.pass = 0;
       row.vector_files.push_back({{0, file.row_count}, published});
       row.indices.push_back(
           {kExactIndexName, std::nullopt, published, capture_seconds / static_cast<double>(captured.size())});
