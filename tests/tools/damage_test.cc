@@ -13,6 +13,7 @@
 #include "storage/directory/directory_files.h"
 #include "storage/directory/verify.h"
 #include "storage/machine/file.h"
+#include "tests/silent_progress.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"
@@ -22,14 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-class Silent : public ProgressListener {
- public:
-  void Begin(const std::string&, std::uint64_t, const std::string&) override {}
-  void Advance(std::uint64_t, std::uint64_t) override {}
-  void End() override {}
-  void Note(const std::string&) override {}
-};
 
 // An index with every kind of file: large enough for sketches, with a graph, an index that FAISS wrote, and
 // experiments.
@@ -98,7 +91,7 @@ class DamageTest : public testing::Test {
   // What verify finds to be damaged, by name, with its line.
   static std::map<std::string, std::string> Damaged(VerifyDepth depth = VerifyDepth::kEveryByte) {
     std::map<std::string, std::string> damaged;
-    Silent silent;
+    SilentProgress silent;
     try {
       Verify(
           IndexDirectory(index_), depth,
