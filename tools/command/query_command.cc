@@ -12,6 +12,7 @@
 #include "tools/command/commands.h"
 #include "tools/command/filter_flags.h"
 #include "tools/command/prompt_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/command/site_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/table.h"
@@ -41,12 +42,12 @@ struct Flags {
   bool json = false;
 };
 
-std::string NextTokenCell(const std::vector<NextToken>& tokens, int width) {
+std::string NextTokenCell(IndexReader& reader, const std::vector<NextToken>& tokens, int width) {
   if (tokens.empty()) return "none (the corpus ends here)";
   std::string cell;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const std::string next =
-        fmt::format("{}{} {}", i == 0 ? "" : ", ", Quote(tokens[i].token), Grouped(tokens[i].count));
+        fmt::format("{}{} {}", i == 0 ? "" : ", ", ShownToken(reader, tokens[i].token_id), Grouped(tokens[i].count));
     const std::string more = fmt::format(", {} more", tokens.size() - i);
     const bool last = i + 1 == tokens.size();
     if (i > 0 && DisplayWidth(cell) + DisplayWidth(next) + (last ? 0 : static_cast<int>(more.size())) > width) {
@@ -57,9 +58,10 @@ std::string NextTokenCell(const std::vector<NextToken>& tokens, int width) {
   return cell;
 }
 
-std::string HumanAnswer(const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
+std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer,
+                        const NeighborQuery& query) {
   std::string text =
-      fmt::format("{}  {}  {}{}{}{}\n", Quote(prompt.text), Describe(answer.site), Name(query.search.metric),
+      fmt::format("{}  {}  {}{}{}{}\n", ShownPrompt(reader, prompt), Describe(answer.site), Name(query.search.metric),
                   query.search.order == Order::kFarthest ? ", farthest first" : "",
                   DescribeFilter(query.where, query.exclude_self), prompt.string_id ? "" : "  (not in the corpus)");
   if (answer.rows.empty()) {
@@ -69,15 +71,20 @@ std::string HumanAnswer(const Prompt& prompt, const Neighbors& answer, const Nei
                                        : "no rows\n");
   }
   int widest = 6;
-  for (const Neighbor& row : answer.rows) widest = std::max(widest, DisplayWidth(Quote(row.text)));
+  std::vector<std::string> texts;
+  for (const Neighbor& row : answer.rows) {
+    texts.push_back(ShownString(reader, row.string_id));
+    widest = std::max(widest, DisplayWidth(texts.back()));
+  }
   const int room = (StdoutIsTerminal() ? TerminalWidth(STDOUT_FILENO) : 120) - widest - 4 - 10 - 6;
   Table table({{"rank", Table::Align::kRight},
                {query.search.metric == Metric::kL2 ? "distance" : "similarity", Table::Align::kRight},
                {"string"},
                {"next tokens"}});
-  for (const Neighbor& row : answer.rows) {
-    table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.similarity.value_or(row.distance) + 0.0), Quote(row.text),
-               NextTokenCell(row.next_tokens, std::max(room, 20))});
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const Neighbor& row = answer.rows[i];
+    table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.similarity.value_or(row.distance) + 0.0), texts[i],
+               NextTokenCell(reader, row.next_tokens, std::max(room, 20))});
   }
   return text + table.Text(StdoutColor());
 }
@@ -196,7 +203,7 @@ void Run(const CLI::App& command, const Flags& flags) {
         json.push_back(JsonAnswer(*one.prompt, answer, queries[i]));
         if (one.input.ids) json.back()["ids"] = *one.input.ids;
       } else {
-        text += (text.empty() ? "" : "\n") + HumanAnswer(*one.prompt, answer, queries[i]);
+        text += (text.empty() ? "" : "\n") + HumanAnswer(reader, *one.prompt, answer, queries[i]);
       }
     }
     ++asked;

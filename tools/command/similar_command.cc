@@ -10,9 +10,9 @@
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
-#include "schema/text.h"
 #include "tools/command/commands.h"
 #include "tools/command/prompt_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
@@ -137,8 +137,7 @@ std::string SideBySide(IndexReader& reader, const std::vector<Column>& columns) 
     std::vector<std::string>& texts = cells.emplace_back();
     int width = DisplayWidth(column.title);
     for (const PooledNeighbor& neighbor : *column.neighbors) {
-      texts.push_back(
-          fmt::format("{} {:.3f}", Quote(reader.catalog().String(neighbor.string_id).text), neighbor.distance + 0.0));
+      texts.push_back(fmt::format("{} {:.3f}", ShownString(reader, neighbor.string_id), neighbor.distance + 0.0));
       width = std::max(width, DisplayWidth(texts.back()));
     }
     widths.push_back(width);
@@ -171,7 +170,7 @@ std::string NextTokenText(IndexReader& reader, StringId string_id) {
   if (tokens.empty()) return "none (the corpus ends here)";
   std::string text;
   for (const NextToken& token : tokens) {
-    text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", Quote(token.token),
+    text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", ShownToken(reader, token.token_id),
                         static_cast<double>(token.count) / Sum(tokens));
   }
   return text;
@@ -179,7 +178,7 @@ std::string NextTokenText(IndexReader& reader, StringId string_id) {
 
 std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   const PoolRequest& request = answer.request;
-  std::string text = fmt::format("{}  {}  k {}", Quote(answer.prompt.text),
+  std::string text = fmt::format("{}  {}  k {}", ShownPrompt(reader, answer.prompt),
                                  request.metric == Metric::kL2 ? "l2 distance" : "cosine similarity",
                                  request.k               ? Grouped(*request.k)
                                  : request.bands.empty() ? "10"
@@ -214,7 +213,7 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   }
   Table table({{"contributor"}, {"first in"}, {"next tokens"}});
   for (const Contributor& contributor : Contributors(answer)) {
-    table.Add({Quote(reader.catalog().String(contributor.string_id).text), Describe(contributor.term),
+    table.Add({ShownString(reader, contributor.string_id), Describe(contributor.term),
                NextTokenText(reader, contributor.string_id)});
   }
   return text + "\n" + table.Text(StdoutColor());
