@@ -83,7 +83,7 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
   return answers;
 }
 
-std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric) const {
+std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric, int /*threads*/) const {
   return std::make_unique<VectorScan>(files_, dimension_, queries, metric);
 }
 

@@ -155,7 +155,7 @@ class BandCounter {
 
   // Sums for each of a group of queries: bands (x vocabulary) numbers a query.
   void CountGroup(std::span<const float> queries, Sums& sums) {
-    const std::unique_ptr<RowScan> scan = index_.NewScan(queries, request_.metric);
+    const std::unique_ptr<RowScan> scan = index_.NewScan(queries, request_.metric, request_.threads);
     const BandFinder finder(request_, scan->bounds());
     const RowRange rows{0, index_.row_count()};
     const int workers = UsefulThreads(rows, scan->piece(), request_.threads);
