@@ -91,8 +91,8 @@ class Tuning {
         thresholds_(TuningThresholds()),
         vocabulary_(reader_.vocabulary().size()),
         vectors_(reader_, experiment.set().prompts, experiment.threads(), experiment.progress()) {
-    for (std::size_t term = 0; term < TermCount(blocks); ++term) {
-      if (request.streams.contains(TermAt(term, blocks).stream)) terms_.push_back(term);
+    for (std::size_t term = 0; term < Terms(blocks).size(); ++term) {
+      if (request.streams.contains(Terms(blocks)[term].stream)) terms_.push_back(term);
     }
   }
 
@@ -122,7 +122,7 @@ class Tuning {
 
  private:
   std::vector<Site> SitesOf(std::size_t number) const {
-    const Term term = TermAt(number, blocks_);
+    const Term term = Terms(blocks_)[number];
     if (term.stream == Stream::kEmbedding) return {{term.stream, 0, experiment_.set().row.length - 1}};
     std::vector<Site> sites;
     for (const int t_i : request_.t_is) sites.push_back({term.stream, term.block, t_i});
@@ -278,8 +278,9 @@ class Tuning {
     Scheme scheme;
     scheme.name = request_.name;
     scheme.metric = Metric::kCosine;
-    scheme.weights.assign(TermCount(blocks_), 0);
-    scheme.bands.resize(TermCount(blocks_));
+    scheme.terms = Terms(blocks_);
+    scheme.weights.assign(scheme.terms.size(), 0);
+    scheme.bands.resize(scheme.terms.size());
     for (std::size_t source = 0; source < terms_.size(); ++source) {
       if (sources[source].weight == 0) continue;
       scheme.weights[terms_[source]] = sources[source].weight;

@@ -111,7 +111,7 @@ std::vector<Contributor> Contributors(const Answer& answer) {
   for (int block = 0; block < answer.blocks; ++block) {
     for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
       const Term term{stream, block};
-      for (const Part& part : answer.parts) add(part.terms[TermNumber(term, answer.blocks)], term);
+      for (const Part& part : answer.parts) add(part.terms[Terms(answer.blocks).Number(term)], term);
     }
   }
   return contributors;
@@ -195,7 +195,7 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
       std::vector<Column> columns;
       for (int block = 0; block < answer.blocks; ++block) {
         columns.push_back({fmt::format("{} block {}", Name(stream), block),
-                           &answer.parts[0].terms[TermNumber({stream, block}, answer.blocks)]});
+                           &answer.parts[0].terms[Terms(answer.blocks).Number({stream, block})]});
       }
       text += "\n" + SideBySide(reader, columns);
     }
@@ -205,7 +205,7 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
         std::vector<Column> columns;
         for (const Part& part : answer.parts) {
           columns.push_back({fmt::format("{} block {} t_i {}", Name(stream), block, part.t_is[0]),
-                             &part.terms[TermNumber({stream, block}, answer.blocks)]});
+                             &part.terms[Terms(answer.blocks).Number({stream, block})]});
         }
         text += "\n" + SideBySide(reader, columns);
       }
@@ -239,7 +239,7 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
     OrderedJson blocks = OrderedJson::array();
     for (int block = 0; block < answer.blocks; ++block) {
       const auto neighbors = [&](Stream stream) {
-        return JsonNeighbors(reader, request.metric, part.terms[TermNumber({stream, block}, answer.blocks)]);
+        return JsonNeighbors(reader, request.metric, part.terms[Terms(answer.blocks).Number({stream, block})]);
       };
       blocks.push_back({{"block", block}, {"proj", neighbors(Stream::kProj)}, {"ffwd", neighbors(Stream::kFfwd)}});
     }
