@@ -71,7 +71,7 @@ struct RowsLeft {
 class SketchSearch {
  public:
   SketchSearch(const SketchFile& file, const VectorScan& scan, std::span<const float> queries, RowRange rows,
-               const SearchRequest& request, const RowOrderFile& order, std::optional<std::uint64_t> most_rows)
+               const SearchRequest& request, const RowMap& order, std::optional<std::uint64_t> most_rows)
       : file_(file),
         scan_(scan),
         rows_(rows),
@@ -408,7 +408,7 @@ class SketchSearch {
   const VectorScan& scan_;
   const RowRange rows_;
   const SearchRequest& request_;
-  const RowOrderFile& order_;
+  const RowMap& order_;
   const Side side_;
   const std::uint64_t blocks_;
   const std::uint64_t groups_;  // of boxes
@@ -426,7 +426,7 @@ class SketchSearch {
 }  // namespace
 
 void SearchBySketches(const SketchFile& file, const VectorScan& scan, std::span<const float> queries, RowRange rows,
-                      const SearchRequest& request, const RowOrderFile& order, std::optional<std::uint64_t> most_rows,
+                      const SearchRequest& request, const RowMap& order, std::optional<std::uint64_t> most_rows,
                       std::span<std::vector<Match>> answers) {
   SketchSearch(file, scan, queries, rows, request, order, most_rows).Run(answers);
 }

@@ -8,7 +8,7 @@
 
 #include "query/exact/site_index.h"
 #include "query/exact/vector_scan.h"
-#include "storage/formats/row_order_file.h"
+#include "storage/formats/row_map.h"
 #include "storage/formats/sketch_file.h"
 
 namespace actkin {
@@ -21,7 +21,7 @@ namespace actkin {
 // of rows, and what TopRows holds; 8 bytes a block where a filter leaves few rows. queries: those of the scan.
 // REQUIRES: rows and request are as CheckRequest says; SketchQuery::CanTell of every query.
 void SearchBySketches(const SketchFile& file, const VectorScan& scan, std::span<const float> queries, RowRange rows,
-                      const SearchRequest& request, const RowOrderFile& order, std::optional<std::uint64_t> most_rows,
+                      const SearchRequest& request, const RowMap& order, std::optional<std::uint64_t> most_rows,
                       std::span<std::vector<Match>> answers);
 
 }  // namespace actkin
