@@ -19,12 +19,13 @@ namespace actkin {
 template <typename Code>
 class LargeCodeScan : public RowScan {
  public:
-  // queries: count x dimension. Both outlive this object. The tables are made by `threads` threads. REQUIRES: metric is
-  // l2 or cosine, the dimension at most 2^20.
-  LargeCodeScan(const CodeFile& file, std::span<const float> queries, Metric metric, int threads);
+  // queries: count x dimension. mean: of the rows, taken from rows and queries; empty for none. All outlive this
+  // object. The tables are made by `threads` threads. REQUIRES: the dimension is at most 2^20.
+  LargeCodeScan(const CodeFile& file, std::span<const float> queries, Metric metric, std::span<const double> mean,
+                int threads);
 
   std::size_t query_count() const override { return query_count_; }
-  const ScanBounds& bounds() const override { return bounds_; }
+  const ScanBounds& bounds(std::size_t query) const override { return bounds_[query]; }
   std::uint64_t piece() const override;
   std::uint64_t free_gap() const override;
   void Scan(RowRange rows, std::span<float> raw) const override;
@@ -33,9 +34,18 @@ class LargeCodeScan : public RowScan {
  private:
   // One thread's rooms while tables are made.
   struct Worker {
-    std::vector<float> parts;  // block x embed
-    std::vector<float> sums;   // queries x block
+    std::vector<float> parts;          // block x embed
+    std::vector<float> sums;           // queries x block
+    std::vector<float> longest_parts;  // positions: the largest squared norm there, for dot
   };
+
+  bool HasNorms() const { return metric_ == Metric::kCosine || metric_ == Metric::kCenteredCosine; }
+  // Takes the mean from the queries and fills `scanned_`.
+  void PrepareQueries();
+  void FillAllTables(int threads);
+  void FindBounds(double longest);
+  // The numbers of tokens at a position, less the mean, where they lie or in the worker's room.
+  const float* Parts(RowRange codes, std::size_t position, Worker& worker) const;
 
   // The tables' entries of these codes, at all positions.
   void FillTables(RowRange codes, Worker& worker);
@@ -46,12 +56,17 @@ class LargeCodeScan : public RowScan {
   const Metric metric_;
   const std::size_t query_count_;
   const std::size_t entries_;  // of a table of one position
-  const ScanBounds bounds_;
-  std::vector<double> exact_;          // count x dimension
+  const std::span<const double> mean_;
+  std::vector<float> scanned_mean_;
+  double mean_norm_ = 0;
+  std::vector<ScanBounds> bounds_;     // count
+  bool is_scanned_ = true;             // else raw values say nothing
+  std::vector<double> exact_;          // count x dimension, less the mean
   std::vector<double> squared_norms_;  // count
-  // positions x count x embed: what the kernels get, for cosine of length 1.
+  // positions x count x embed: what the kernels get, of length 1 but for l2.
   std::vector<float> scanned_;
-  // count x positions x entries: squared distances, or dot products. For cosine one more, of the rows' squared norms.
+  // count x positions x entries: squared distances, or dot products. For cosine, centered or not, one more, of the
+  // rows' squared norms.
   std::vector<float> tables_;
 };
 
