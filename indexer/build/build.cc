@@ -225,7 +225,7 @@ class Builder {
     std::vector<SiteWithoutSketches> sites = SitesWithoutSketches();
     if (sites.empty()) return;
     std::uint64_t total = 0;
-    for (const SiteWithoutSketches& site : sites) total += 4 * site.row.row_count;
+    for (const SiteWithoutSketches& site : sites) total += 3 * site.row.row_count;
     const RowAlgebra& algebra = LoadTorchBackend().row_algebra();
     std::uint64_t done = 0;
     progress_.Begin("sketches", total, "rows");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "indexer/model/row_algebra.h"
+#include "indexer/model/source_tensors.h"
 #include "schema/model_layout.h"
 #include "schema/site.h"
 #include "storage/formats/model_tensors.h"
@@ -143,7 +144,7 @@ class WeightLearner {
 
 // What torch.save wrote.
 struct PtCheckpoint {
-  StateDict state;                                      // names of a nested state dict after its key and a dot
+  std::map<std::string, LoadedTensor> tensors;          // names of a nested state dict after its key and a dot
   std::map<std::string, std::int64_t> model_arguments;  // of nanoGPT: the whole numbers and truth values
 };
 
@@ -153,8 +154,8 @@ class TorchBackend {
  public:
   virtual ~TorchBackend() = default;
 
-  // Reads what torch.save(model.state_dict()) wrote, alone or beside what training scripts save: all tensors as
-  // float32, except those whose name is_ignored. Throws Error naming `path`. Only tensors, strings, numbers and
+  // Reads what torch.save(model.state_dict()) wrote, alone or beside what training scripts save: all tensors, float64
+  // as float32, except those whose name is_ignored. Throws Error naming `path`. Only tensors, strings, numbers and
   // dictionaries are understood; nothing in the file is executed.
   virtual PtCheckpoint ReadPt(const std::filesystem::path& path,
                               const std::function<bool(const std::string&)>& is_ignored) const = 0;

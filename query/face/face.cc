@@ -41,7 +41,7 @@ NeighborQuery ReadQuery(const Query& asked) {
   query.where = asked.where;
   query.exclude_self = asked.exclude_self;
   query.fewer_will_do = !asked.k;
-  query.search.metric = ParseMetric(asked.metric);
+  query.search.metric = Centered(ParseMetric(asked.metric), asked.center);
   query.search.order = ParseOrder(asked.order);
   query.search.k = asked.k.value_or(kDefaultNeighbors);
   query.search.parameters = asked.parameters;
@@ -191,8 +191,10 @@ std::vector<NextToken> Index::NextTokensOfString(std::uint64_t string_id) {
 Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& query) {
   return OneErrorType([&] {
     PoolRequest request;
-    request.metric_is_open = query.metric.empty();
-    if (!query.metric.empty()) request.metric = ParseMetric(query.metric);
+    request.metric_is_open = query.metric.empty() && !query.center;
+    if (!query.metric.empty() || query.center) {
+      request.metric = Centered(ParseMetric(query.metric.empty() ? Name(Metric::kL2) : query.metric), query.center);
+    }
     request.merge = ParseMerge(query.merge);
     request.t_is = query.t_is;
     request.k = query.k;

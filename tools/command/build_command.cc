@@ -75,7 +75,7 @@ void PrintPlan(const BuildForecast& forecast) {
   Table table(
       {{"stream"}, {"t_i", kRight}, {"blocks"}, {"rows each", kRight}, {"dimension", kRight}, {"bytes", kRight}});
   for (const SiteForecast& site : forecast.sites) {
-    table.Add({fmt::format("{} ({})", Name(site.stream), TransformerLensName(site.stream)), std::to_string(site.t_i),
+    table.Add({BothNames(site.stream), std::to_string(site.t_i),
                site.stream == Stream::kEmbedding ? "" : FormatNumberList(site.blocks), Grouped(site.rows),
                std::to_string(site.dimension), HumanBytes(site.bytes)});
   }

@@ -26,7 +26,7 @@ struct Flags {
 void Run(const Flags& flags) {
   if (flags.layout != "similar-strings") FailUsage("--layout {}: expected similar-strings", flags.layout);
   ImportRequest request{flags.folder, std::nullopt, flags.name};
-  if (!flags.metric.empty()) request.metric = ParseMetric(flags.metric);
+  if (!flags.metric.empty()) request.metric = ParseL2OrCosine(flags.metric);
   IndexReader reader(GivenDirectory(flags.directory));
   ImportSummary summary;
   {

@@ -156,9 +156,9 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
         bytes += site->bytes;
       }
       const SiteRow& row = sites.front()->row;
-      table.Add({std::string(Name(stream)), stream == Stream::kEmbedding ? "" : FormatNumberList(blocks),
-                 std::to_string(t_i), Grouped(row.row_count), Grouped(row.dimension), std::string(Name(row.element)),
-                 indices, HumanBytes(bytes)});
+      table.Add({BothNames(stream), stream == Stream::kEmbedding ? "" : FormatNumberList(blocks), std::to_string(t_i),
+                 Grouped(row.row_count), Grouped(row.dimension), std::string(Name(row.element)), indices,
+                 HumanBytes(bytes)});
     }
     text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info);
   }
