@@ -71,7 +71,8 @@ int BlockOfSite(const JsonPart& site, const StreamName& name) {
   std::optional<int> block = name.block;
   if (!part.is_null()) {
     block = static_cast<int>(part.Number(static_cast<std::uint32_t>(std::numeric_limits<int>::max())));
-    if (name.block && *name.block != *block) part.Refuse("{}, and the stream's name says block {}", *block, *name.block);
+    if (name.block && *name.block != *block)
+      part.Refuse("{}, and the stream's name says block {}", *block, *name.block);
   }
   if (name.stream == Stream::kEmbedding && block.value_or(0) != 0) part.Refuse("{}: embeddings have no block", *block);
   const bool of_a_block =

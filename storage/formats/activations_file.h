@@ -19,9 +19,9 @@ inline constexpr char kActivationsFileName[] = "activations.json";
 struct RecordedSite {
   Stream stream = Stream::kResidual;
   int block = 0;
-  std::vector<std::string> files;         // parts that follow each other: .npy, or .safetensors
-  std::optional<std::string> tensor;      // of each .safetensors file
-  std::optional<std::string> positions;   // .npy, one a row, rising; none: all
+  std::vector<std::string> files;        // parts that follow each other: .npy, or .safetensors
+  std::optional<std::string> tensor;     // of each .safetensors file
+  std::optional<std::string> positions;  // .npy, one a row, rising; none: all
   // For messages: "activations.json: sites[3]".
   std::string where = {};
 };
@@ -49,8 +49,8 @@ struct ActivationsFile {
   std::vector<RecordedSite> sites;
 };
 
-// Throws Error naming `where` and the key that is not known, missing, there twice, or not as said above; two sites of one
-// place; a file's name that leads out of the folder.
+// Throws Error naming `where` and the key that is not known, missing, there twice, or not as said above; two sites of
+// one place; a file's name that leads out of the folder.
 ActivationsFile ParseActivationsFile(std::string_view json, const std::string& where);
 
 // What ParseActivationsFile reads as the same.

@@ -21,8 +21,8 @@ class MatrixFile {
  public:
   enum class Type { kFloat16, kBfloat16, kFloat32 };
 
-  // Throws Error naming the file, and the tensor, where it is not there, not two-dimensional, has no columns or more than
-  // a site may have, or is of another type.
+  // Throws Error naming the file, and the tensor, where it is not there, not two-dimensional, has no columns or more
+  // than a site may have, or is of another type.
   explicit MatrixFile(NpyFile file);
   MatrixFile(SafetensorsFile file, const std::string& tensor);
   // By the file's ending. tensor: where it is a .safetensors file, and only there.

@@ -199,7 +199,8 @@ NpyFile::NpyFile(const std::filesystem::path& path) : path_(path), file_(path) {
          static_cast<unsigned char>(text[kMagic.size() + 1]));
   }
   const std::size_t length_bytes = version == 1 ? 2 : 4;
-  if (text.size() < version_end + length_bytes) FailDamaged("{}: {} bytes are too few for a .npy file", file, text.size());
+  if (text.size() < version_end + length_bytes)
+    FailDamaged("{}: {} bytes are too few for a .npy file", file, text.size());
   std::uint32_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data() + version_end, length_bytes);
   data_offset_ = version_end + length_bytes + header_bytes;

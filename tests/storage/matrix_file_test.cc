@@ -32,14 +32,16 @@ TEST(MatrixFileTest, RowsOfEveryTypeInBothFormats) {
   const std::string float_bytes = BytesOf(std::span<const float>(floats));
   const std::string half_bytes = BytesOf(std::span<const std::uint16_t>(halves));
 
-  const MatrixFile npy = MatrixFile::Open(folder.Write("a.npy", NpyHeader("<f4", std::array{3UL, 2UL}) + float_bytes), {});
+  const MatrixFile npy =
+      MatrixFile::Open(folder.Write("a.npy", NpyHeader("<f4", std::array{3UL, 2UL}) + float_bytes), {});
   EXPECT_EQ(npy.type_name(), "float32");
   EXPECT_EQ(npy.rows(), 3U);
   EXPECT_EQ(npy.columns(), 2U);
   EXPECT_THAT(Rows(npy, {0, 3}), testing::ElementsAreArray(floats));
   EXPECT_THAT(Rows(npy, {1, 2}), testing::ElementsAre(3, 0.5F));
 
-  const MatrixFile half = MatrixFile::Open(folder.Write("h.npy", NpyHeader("<f2", std::array{2UL, 3UL}) + half_bytes), {});
+  const MatrixFile half =
+      MatrixFile::Open(folder.Write("h.npy", NpyHeader("<f2", std::array{2UL, 3UL}) + half_bytes), {});
   EXPECT_EQ(half.element(), Element::kFloat16);
   EXPECT_THAT(Rows(half, {0, 2}), testing::ElementsAre(1, -2, 3, 0.5F, 0x1p-24F, -0.0F));
 

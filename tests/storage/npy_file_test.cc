@@ -77,8 +77,7 @@ TEST(NpyFileTest, WholeNumbersOfEveryType) {
 TEST(NpyFileTest, WhatIsNoArrayOfNumbersIsRefusedByName) {
   const TemporaryFolder folder;
   const auto refused = [&](const std::string& descr, const std::string& order, const std::string& shape) {
-    const std::string header =
-        "{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
+    const std::string header = "{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
     const auto path = folder.Write("a.npy", WithHeader(1, header, std::string(8, '\0')));
     return ErrorOf([&] { NpyFile{path}; });
   };
