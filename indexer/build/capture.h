@@ -33,6 +33,9 @@ struct CaptureOptions {
   std::optional<TokenId> beginning = {};  // stands before every string, and has no row
 };
 
+// Threads that a capture of so many batches uses.
+std::size_t CaptureWorkers(const CaptureOptions& options, std::uint64_t batches);
+
 // Bytes that a capture's workers take at once, at most.
 std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, const ModelDescription& model,
                             const CaptureOptions& options);

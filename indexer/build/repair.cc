@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "indexer/build/corpus_files.h"
+#include "indexer/build/position_capture.h"
+#include "indexer/build/position_sites.h"
 #include "indexer/build/site_files.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/prefix_tree.h"
@@ -31,9 +34,16 @@ struct Damage {
   bool corpus_tokens = false;
   bool corpus_suffixes = false;
   std::vector<std::pair<int, FileRow>> row_orders;  // by t_i
+  std::vector<PositionSetRow> position_sets;
   std::vector<std::pair<SiteRow, FileRow>> embeddings;
-  std::vector<std::pair<SiteRow, FileRow>> rows;
-  std::vector<SiteRow> captured;  // all sites with rows, damaged or not
+  std::vector<std::pair<SiteRow, FileRow>> rows;  // over strings
+  struct PositionRows {
+    SiteRow site;
+    PositionPlan seen;
+    FileRow file;
+  };
+  std::vector<PositionRows> position_rows;
+  std::vector<SiteRow> captured;  // all sites over strings with rows, damaged or not
   std::vector<std::pair<SiteRow, SiteIndexRow>> approximate;
   std::vector<std::string> saved;     // by evaluations
   std::vector<std::string> imported;  // neighbors that came from elsewhere
@@ -55,15 +65,31 @@ Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files)
     const std::optional<FileRow> row = catalog.RowOrder(length.length - 1);
     if (row && is_damaged(*row)) damage.row_orders.emplace_back(length.length - 1, *row);
   }
+  std::map<std::int64_t, PositionSetRow> sets;
+  for (const PositionSetRow& set : catalog.PositionSets()) {
+    sets[set.position_set_id] = set;
+    if (!set.file || !is_damaged(*set.file)) continue;
+    if (!PositionChoice::OfName(set.name)) {
+      Fail("{}: damaged, and not of a build: bring it again", directory.Resolve(set.file->file).string());
+    }
+    damage.position_sets.push_back(set);
+  }
   for (const SiteRow& site : catalog.Sites()) {
-    if (site.site.stream != Stream::kEmbedding) damage.captured.push_back(site);
+    if (!site.site.of_codes() && !site.site.over_positions()) damage.captured.push_back(site);
     const std::vector<VectorFileRow> vectors = catalog.VectorFiles(site.site_id);
     for (const VectorFileRow& row : vectors) {
       if (!is_damaged(row.file)) continue;
-      if (vectors.size() > 1 || row.file.file != IndexDirectory::Vectors(site.site)) {
+      std::optional<PositionPlan> seen;
+      if (site.position_set_id) seen = PlanOfSite(site, sets.at(*site.position_set_id));
+      if (vectors.size() > 1 || row.file.file != IndexDirectory::Vectors(site.site) ||
+          (site.site.over_positions() && !seen)) {
         Fail("{}: damaged, and not of a build: bring it again", directory.Resolve(row.file.file).string());
       }
-      damage.rows.emplace_back(site, row.file);
+      if (seen) {
+        damage.position_rows.push_back({site, *seen, row.file});
+      } else {
+        damage.rows.emplace_back(site, row.file);
+      }
     }
     for (SiteIndexRow& index : catalog.SiteIndices(site.site_id)) {
       if (!is_damaged(index.file)) continue;
@@ -105,8 +131,13 @@ class Repairer {
     for (const auto& [site, row] : damage.embeddings) {
       Replace(row, MakeCodes(directory_, Tree(site.site.t_i), site.site.t_i, Model(), source_.inputs.beginning));
     }
+    for (const PositionSetRow& set : damage.position_sets) {
+      const PositionPlan plan{1, 1, *PositionChoice::OfName(set.name)};
+      Replace(*set.file, *CorpusPositions(source_.inputs.tokens, plan).MakeFile(directory_));
+    }
     RemoveUnfinished("");
     for (const auto& [site, row] : damage.rows) RepairRows(damage, site, row);
+    for (const Damage::PositionRows& rows : damage.position_rows) RepairPositionRows(rows);
     for (const auto& [site, index] : damage.approximate) {
       progress_.Note(fmt::format("{}: 'actkin index {} --add {} --metric {}' makes it again", index.file.file,
                                  directory_.path().string(), index.name, Name(index.metric.value_or(Metric::kL2))));
@@ -168,8 +199,25 @@ class Repairer {
       all.push_back(other.site);
       if (other.site.t_i == site.site.t_i) of_position.push_back(other.site);
     }
-    FileRow now = CaptureRows(site, all);
-    if (!IsSame(before, now) && of_position != all) now = CaptureRows(site, of_position);
+    FileRow now = RowsBeside(site, all);
+    if (!IsSame(before, now) && of_position != all) now = RowsBeside(site, of_position);
+    ReplaceRows(site, before, now);
+  }
+
+  // Rows over positions do not depend on what is computed beside them.
+  void RepairPositionRows(const Damage::PositionRows& rows) {
+    PositionCapturePlan plan{{rows.site.site}, rows.site.element, rows.site.dimension, ""};
+    plan.fingerprint =
+        kUnfinished + PositionFingerprint(source_.inputs, rows.seen, rows.site.element, {rows.site.site});
+    RemoveUnfinished(plan.fingerprint);
+    const CorpusPositions positions(source_.inputs.tokens, rows.seen);
+    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(Model());
+    const CapturedFile file = CapturePositions(plan, positions.seen(), *model, directory_, capture_, progress_).front();
+    ReplaceRows(rows.site, rows.file,
+                PublishFile(directory_, file.path, IndexDirectory::Vectors(rows.site.site), file.header_checksum));
+  }
+
+  void ReplaceRows(const SiteRow& site, const FileRow& before, const FileRow& now) {
     if (!IsSame(before, now)) {
       progress_.Note(fmt::format("{}: computed again with other last digits: add the approximate indices of {} again",
                                  now.file, Describe(site.site)));
@@ -178,7 +226,7 @@ class Repairer {
     RemoveUnfinished("");
   }
 
-  FileRow CaptureRows(const SiteRow& site, const std::vector<Site>& computed) {
+  FileRow RowsBeside(const SiteRow& site, const std::vector<Site>& computed) {
     CapturePlan plan{{site.site}, computed, site.element, site.dimension, ""};
     std::string text = fmt::format("{}\n{}\n{}", source_.inputs.Fingerprint(), Name(site.element), Describe(site.site));
     for (const Site& other : computed) text += "\n" + Describe(other);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "schema/random.h"
 
@@ -13,6 +14,23 @@ std::string PositionChoice::Name() const {
   if (all()) return "all";
   if (every) return fmt::format("every {}", *every);
   return fmt::format("sample {} seed {}", *sample, seed);
+}
+
+std::optional<PositionChoice> PositionChoice::OfName(const std::string& name) {
+  PositionChoice choice;
+  std::istringstream words(name);
+  std::string word;
+  words >> word;
+  if (word == "every") {
+    words >> choice.every.emplace();
+  } else if (word == "sample") {
+    std::string seed;
+    words >> choice.sample.emplace() >> seed >> choice.seed;
+  }
+  const bool sound =
+      (!choice.every || *choice.every > 0) && (!choice.sample || (*choice.sample > 0 && *choice.sample <= 1));
+  // What is written back the same was understood.
+  return sound && choice.Name() == name ? std::optional(choice) : std::nullopt;
 }
 
 std::uint64_t ChosenCount(const PositionChoice& choice, std::uint64_t position_count) {

@@ -17,6 +17,10 @@ struct PositionChoice {
   bool all() const { return (!every || *every == 1) && (!sample || *sample == 1); }
   // For people, and what tells one choice from another: "all", "every 10", "sample 0.02 seed 1".
   std::string Name() const;
+  // The choice of that name; none where it is none's.
+  static std::optional<PositionChoice> OfName(const std::string& name);
+
+  friend bool operator==(const PositionChoice& a, const PositionChoice& b) { return a.Name() == b.Name(); }
 };
 
 // Rising; at least one of a corpus that has positions. The sample has the whole number of positions that is nearest to

@@ -41,6 +41,15 @@ TEST(PositionChoiceTest, NamesSayWhatWasChosen) {
   EXPECT_EQ((PositionChoice{.every = 1}).Name(), "all");
   EXPECT_EQ((PositionChoice{.every = 10}).Name(), "every 10");
   EXPECT_EQ((PositionChoice{.sample = 0.02, .seed = 3}).Name(), "sample 0.02 seed 3");
+  for (const PositionChoice& choice :
+       {PositionChoice{}, PositionChoice{.every = 10}, PositionChoice{.sample = 0.02, .seed = 3},
+        PositionChoice{.sample = 0.1}, PositionChoice{.sample = 1e-7, .seed = 1'000'000'000'000}}) {
+    EXPECT_EQ(PositionChoice::OfName(choice.Name()), choice) << choice.Name();
+  }
+  for (const char* name : {"", "given", "every", "every 0", "every -1", "every 10 ", "sample", "sample 2 seed 1",
+                           "sample 0.1", "sample 0.1 seed x", "all of them"}) {
+    EXPECT_EQ(PositionChoice::OfName(name), std::nullopt) << name;
+  }
 }
 
 }  // namespace
