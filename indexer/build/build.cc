@@ -184,7 +184,7 @@ class Builder {
                 dimension,
                 strings_->RowCount(site.t_i + 1),
                 strings_->FirstStringId(site.t_i + 1),
-                site.stream == Stream::kEmbedding ? Element::kFloat32 : options_.element};
+                site.of_codes() ? Element::kFloat32 : options_.element};
     return row;
   }
 
@@ -314,7 +314,7 @@ class Builder {
     Catalog catalog(connection->handle());
     std::vector<SiteWithoutSketches> sites;
     for (const SiteRow& row : catalog.Sites()) {
-      if (row.site.stream == Stream::kEmbedding || row.row_count < kFewestRowsWithSketches) continue;
+      if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches) continue;
       SiteWithoutSketches site{row, {}};
       bool has_sketches = true;
       if (damaged_.contains(IndexDirectory::Sketches(row.site))) has_sketches = false;

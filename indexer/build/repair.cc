@@ -95,7 +95,7 @@ Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files)
       if (!is_damaged(index.file)) continue;
       if (index.name != kExactIndexName) {
         damage.approximate.emplace_back(site, std::move(index));
-      } else if (site.site.stream == Stream::kEmbedding) {
+      } else if (site.site.of_codes()) {
         damage.embeddings.emplace_back(site, index.file);
       }
     }

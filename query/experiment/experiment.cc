@@ -30,7 +30,8 @@ std::uint64_t BatchFor(double rows_a_prompt) {
 std::vector<SavedNeighbor> Compact(const std::vector<Match>& matches) {
   std::vector<SavedNeighbor> neighbors;
   neighbors.reserve(matches.size());
-  for (const Match& match : matches) neighbors.push_back({match.ordinal, static_cast<float>(match.distance)});
+  for (const Match& match : matches)
+    neighbors.push_back({static_cast<StringOrdinal>(match.number), static_cast<float>(match.distance)});
   return neighbors;
 }
 
