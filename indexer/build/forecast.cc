@@ -204,10 +204,10 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
 
   const std::uint64_t catalog_rows = CatalogRows(strings);
   if (!existing.corpus) forecast.catalog_seconds = static_cast<double>(catalog_rows) * CatalogRowSeconds(inputs);
-  // The strings take about 16 bytes a string and length, the prefix tree 12 a prefix; the corpus twice its size.
-  std::uint64_t memory = std::uint64_t{120} << 20;
-  memory +=
-      16 * catalog_rows + 12 * forecast.prefixes + 2 * inputs.corpus.text.size() + 8 * inputs.tokens.tokens.size();
+  // The strings take about 16 bytes a string and length, the prefix tree 12 a prefix.
+  constexpr std::uint64_t kProgram = std::uint64_t{120} << 20;
+  const std::uint64_t tokens = 8 * inputs.tokens.tokens.size();
+  std::uint64_t memory = kProgram + tokens + 16 * catalog_rows + 12 * forecast.prefixes;
   // Suffixes are sorted before sites are made: 4 bytes a byte of tokens.
   if (!existing.corpus) memory += 4 * forecast.corpus_bytes;
   if (!plan.captured.empty() || !plan.positions.empty()) {
@@ -246,7 +246,8 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
       forecast.sketch_seconds = static_cast<double>(sites) * cost.fixed + static_cast<double>(rows) * cost.row;
     }
   }
-  forecast.peak_memory = memory;
+  // The text is there until it is cut into tokens.
+  forecast.peak_memory = std::max(memory, kProgram + tokens + 2 * inputs.corpus.bytes);
   return forecast;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -65,9 +64,7 @@ Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files)
     const std::optional<FileRow> row = catalog.RowOrder(length.length - 1);
     if (row && is_damaged(*row)) damage.row_orders.emplace_back(length.length - 1, *row);
   }
-  std::map<std::int64_t, PositionSetRow> sets;
   for (const PositionSetRow& set : catalog.PositionSets()) {
-    sets[set.position_set_id] = set;
     if (!set.file || !is_damaged(*set.file)) continue;
     if (!PositionChoice::OfName(set.name)) {
       Fail("{}: damaged, and not of a build: bring it again", directory.Resolve(set.file->file).string());
@@ -80,7 +77,7 @@ Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files)
     for (const VectorFileRow& row : vectors) {
       if (!is_damaged(row.file)) continue;
       std::optional<PositionPlan> seen;
-      if (site.position_set_id) seen = PlanOfSite(site, sets.at(*site.position_set_id));
+      if (site.position_set_id) seen = PlanOfSite(site, catalog.PositionSet(*site.position_set_id));
       if (vectors.size() > 1 || row.file.file != IndexDirectory::Vectors(site.site) ||
           (site.site.over_positions() && !seen)) {
         Fail("{}: damaged, and not of a build: bring it again", directory.Resolve(row.file.file).string());

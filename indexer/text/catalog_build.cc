@@ -18,7 +18,7 @@ std::uint64_t EstimateCatalogBytes(const Corpus& corpus, const CorpusTokens& tok
                                    const StringLevels& strings) {
   // Measured on English text: a string is in its table and in the indices of its text and its tokens; a next token
   // takes nine bytes.
-  const double text_bytes = static_cast<double>(corpus.text.size()) / static_cast<double>(tokens.tokens.size());
+  const double text_bytes = static_cast<double>(corpus.bytes) / static_cast<double>(tokens.tokens.size());
   const double token_bytes = 2 * (text_bytes + TokenIdWidth(vocabulary_size));
   double bytes = 64 * static_cast<double>(vocabulary_size) + (1 << 16);
   for (int length = 1; length <= strings.string_length(); ++length) {

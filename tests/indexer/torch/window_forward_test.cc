@@ -17,8 +17,6 @@ namespace {
 
 using Outputs = std::map<Site, std::vector<float>>;
 
-constexpr int kNoPosition = -1;
-
 Outputs RunWindows(WindowForward& forward, const WindowBatch& batch, const std::vector<Site>& sites) {
   Outputs outputs;
   forward.Run(batch, sites, [&](const Site& site, std::span<const float> values) {
@@ -29,10 +27,10 @@ Outputs RunWindows(WindowForward& forward, const WindowBatch& batch, const std::
 }
 
 std::vector<Site> AllSites(const ModelShape& shape) {
-  std::vector<Site> sites{{Stream::kEmbedding, 0, kNoPosition}};
+  std::vector<Site> sites{{Stream::kEmbedding, 0, kOverPositions}};
   for (int block = 0; block < shape.blocks; ++block) {
     for (const Stream stream : {Stream::kProj, Stream::kFfwd, Stream::kResidual}) {
-      sites.push_back({stream, block, kNoPosition});
+      sites.push_back({stream, block, kOverPositions});
     }
   }
   return sites;
@@ -132,12 +130,12 @@ TEST_F(WindowForwardTest, WhatDoesNotFitTheModelIsRefused) {
   const auto error = [&](const WindowBatch& batch, const Site& site) {
     return ErrorOf([&] { RunWindows(*forward, batch, {site}); });
   };
-  const Site site{Stream::kFfwd, 0, kNoPosition};
+  const Site site{Stream::kFfwd, 0, kOverPositions};
   EXPECT_THAT(error({{1, 2}, {10}}, site), OneLineWith("a window of 10 tokens", "1 to 9"));
   EXPECT_THAT(error({{1, 2}, {2, 0}}, site), OneLineWith("a window of 0 tokens"));
   EXPECT_THAT(error({{1, 2}, {1}}, site), OneLineWith("windows of 1 tokens in all, and 2 tokens"));
   EXPECT_THAT(error({{1, 11}, {2}}, site), OneLineWith("outside the vocabulary of 11"));
-  EXPECT_THAT(error({{1, 2}, {2}}, {Stream::kProj, 3, kNoPosition}), OneLineWith("a model of 3 blocks"));
+  EXPECT_THAT(error({{1, 2}, {2}}, {Stream::kProj, 3, kOverPositions}), OneLineWith("a model of 3 blocks"));
 }
 
 }  // namespace
