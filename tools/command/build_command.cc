@@ -246,7 +246,7 @@ void AddBuildCommand(CLI::App& app) {
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin --plan\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 2,4,7-8   # adds positions\n"
-      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --positions --window 32   # in its text\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --positions --every 5     # in its text\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --repair        # what 'actkin verify' found\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin              # next-token counts only");
   command->callback([flags, length, t_i] { Run(*flags, length->count() > 0, t_i->count() > 0); });
