@@ -27,6 +27,7 @@
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
+#include "storage/directory/publish.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/given_input.h"
@@ -296,8 +297,7 @@ class Builder {
         done += rows;
         progress_.Advance(done, 0);
       });
-      if (SketchFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-      const FileRow published = PublishFile(directory_, partial, name, checksum);
+      const FileRow published = Publish<SketchFile>(directory_, partial, name, checksum);
       summary_.bytes_added += published.bytes;
       CatalogWriter(directory_).SetExactIndex(site.row.site_id, published, SecondsSince(start));
     }

@@ -18,6 +18,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/catalog/experiment_catalog.h"
 #include "storage/catalog/experiment_writer.h"
+#include "storage/directory/publish.h"
 #include "storage/machine/sha256.h"
 
 namespace actkin {

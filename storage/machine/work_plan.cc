@@ -6,7 +6,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -138,17 +140,14 @@ WorkFolder::WorkFolder(std::filesystem::path folder, WorkPlan plan, RowRange bat
       published_(std::move(published)),
       done_(batches.size(), false),
       sums_(sums, 0) {
-  const bool read = Read();
-  bool whole = true;
+  const std::optional<std::vector<std::uint64_t>> read = Read();
   for (std::size_t i = 0; i < published_.size(); ++i) {
-    if (std::filesystem::exists(File(i))) continue;
-    if (read && std::filesystem::exists(published_[i])) {
+    if (read && !std::filesystem::exists(File(i)) && std::filesystem::exists(published_[i])) {
       RenameDurably(published_[i], File(i));
-    } else {
-      whole = false;
     }
   }
-  continued_ = read && whole;
+  const std::vector<std::uint64_t> sizes = Sizes();
+  continued_ = read && std::ranges::equal(sizes, *read, std::ranges::greater_equal());
   if (continued_) return;
   std::filesystem::remove_all(folder_);
   std::filesystem::create_directories(folder_);
@@ -169,12 +168,22 @@ std::string WorkFolder::Encoded() const {
   return json{{"map", map}, {"checksum", ChecksumOf(map)}}.dump();
 }
 
-bool WorkFolder::Read() {
-  if (!std::filesystem::is_regular_file(MapPath())) return false;
+std::vector<std::uint64_t> WorkFolder::Sizes() const {
+  std::vector<std::uint64_t> sizes;
+  for (std::size_t i = 0; i < published_.size(); ++i) {
+    std::error_code missing;
+    const std::uintmax_t size = std::filesystem::file_size(File(i), missing);
+    sizes.push_back(missing ? 0 : size);
+  }
+  return sizes;
+}
+
+std::optional<std::vector<std::uint64_t>> WorkFolder::Read() {
+  if (!std::filesystem::is_regular_file(MapPath())) return std::nullopt;
   try {
     const json object = json::parse(ReadFile(MapPath()));
     const json& map = object.at("map");
-    if (object.at("checksum").get<std::uint64_t>() != ChecksumOf(map)) return false;
+    if (object.at("checksum").get<std::uint64_t>() != ChecksumOf(map)) return std::nullopt;
     const auto done = map.at("done").get<std::string>();
     const auto sums = map.at("sums").get<std::vector<std::uint64_t>>();
     const bool ours = map.at("fingerprint").get<std::string>() == plan_.fingerprint &&
@@ -182,15 +191,15 @@ bool WorkFolder::Read() {
                       map.at("batch_items").get<std::uint64_t>() == plan_.batch_items &&
                       map.at("first_batch").get<std::uint64_t>() == batches_.begin && done.size() == done_.size() &&
                       sums.size() == sums_.size();
-    if (!ours) return false;
+    if (!ours) return std::nullopt;
     for (std::size_t i = 0; i < done.size(); ++i) {
       done_[i] = done[i] == '1';
       if (done_[i]) items_done_ += plan_.Items(batches_.begin + i).size();
     }
     sums_ = sums;
-    return true;
+    return map.at("sizes").get<std::vector<std::uint64_t>>();
   } catch (const json::exception&) {
-    return false;
+    return std::nullopt;
   }
 }
 

@@ -39,7 +39,8 @@ struct WorkPlan {
 class WorkFolder {
  public:
   // published: where each file is moved when all is done. A file that was moved there, while its folder stayed, comes
-  // back. Continues only what is whole: the map of the same plan, all files. Else the folder is emptied.
+  // back. Continues only what is whole: the map of the same plan, all files, none shorter than the map says. Else the
+  // folder is emptied.
   // batches: those of the plan that are made here. sums: how many numbers batches add up to.
   WorkFolder(std::filesystem::path folder, WorkPlan plan, RowRange batches,
              std::vector<std::filesystem::path> published, std::size_t sums);
@@ -69,8 +70,11 @@ class WorkFolder {
 
  private:
   std::filesystem::path MapPath() const;
-  bool Read();
+  // Takes over what the map says, and the sizes that files had; none where it is not of this plan.
+  std::optional<std::vector<std::uint64_t>> Read();
   std::string Encoded() const;
+  // Bytes of each file: those of the batches that are done are among them.
+  std::vector<std::uint64_t> Sizes() const;
 
   const std::filesystem::path folder_;
   const WorkPlan plan_;
