@@ -262,6 +262,7 @@ class Builder {
       NewSite row = make_row(file.site);
       const FileRow published =
           PublishFile(directory_, file.path, IndexDirectory::Vectors(file.site), file.header_checksum);
+      row.pass = static_cast<int>(added.captures.size());
       row.vector_files.push_back({{0, file.row_count}, published});
       row.indices.push_back({kExactIndexName, std::nullopt, published, seconds / static_cast<double>(captured.size())});
       added.sites.push_back(std::move(row));

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <utility>
 
-#include "indexer/build/site_files.h"
 #include "schema/error.h"
+#include "storage/directory/publish.h"
 #include "storage/formats/position_rows.h"
 #include "storage/machine/sha256.h"
 
@@ -27,8 +27,7 @@ std::optional<FileRow> CorpusPositions::MakeFile(const IndexDirectory& directory
   const std::string name = IndexDirectory::Positions(plan_.choice.Name());
   const std::filesystem::path partial = directory.Partial() / std::filesystem::path(name).filename();
   const std::uint64_t checksum = WritePositionsFile(partial, tokens_.tokens.size(), chosen_);
-  if (PositionsFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-  return PublishFile(directory, partial, name, checksum);
+  return Publish<PositionsFile>(directory, partial, name, checksum);
 }
 
 std::uint64_t CorpusPositions::FileBytes() const {

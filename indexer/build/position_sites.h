@@ -28,7 +28,7 @@ class CorpusPositions {
   SeenPositions seen() const;
   std::uint64_t row_count() const { return seen().row_count(); }
 
-  // The file of the rows' positions, as site_files.h makes files; none where the rows are all positions.
+  // The file of the rows' positions, made as site_files.h makes files; none where the rows are all positions.
   std::optional<FileRow> MakeFile(const IndexDirectory& directory) const;
   // Bytes of that file.
   std::uint64_t FileBytes() const;

@@ -7,6 +7,7 @@
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "storage/catalog/catalog.h"
+#include "storage/directory/directory_files.h"
 #include "tools/command/commands.h"
 #include "tools/output/json_output.h"
 #include "tools/output/table.h"
@@ -95,10 +96,7 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   for (const SiteRow& row : catalog.Sites()) {
     SiteInfo site{row, catalog.SiteIndices(row.site_id)};
     if (row.position_set_id) site.positions = catalog.PositionSet(*row.position_set_id);
-    std::map<std::string, std::uint64_t> files;
-    for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) files[file.file.file] = file.file.bytes;
-    for (const SiteIndexRow& index : site.indices) files[index.file.file] = index.file.bytes;
-    for (const auto& [name, bytes] : files) site.bytes += bytes;
+    for (const DirectoryFile& file : SiteFiles(catalog, row)) site.bytes += file.file.bytes;
     info.sites.push_back(std::move(site));
   }
   info.catalog_bytes = std::filesystem::file_size(directory.Catalog());
