@@ -378,7 +378,7 @@ TEST_F(DamageTest, RowsAreComputedBesideThoseOfTheirCapture) {
       EXPECT_EQ(site.capture_id.has_value(), !site.site.of_codes());
     }
   }
-  EXPECT_EQ(captures.size(), 3);
+  EXPECT_EQ(captures.size(), 4);
   for (const auto& [name, bytes] : whole) {
     if (name.ends_with(".vectors")) Write(name, bytes.substr(0, bytes.size() - 9));
   }
