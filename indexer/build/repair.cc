@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "indexer/build/corpus_files.h"
+#include "indexer/build/position_capture.h"
+#include "indexer/build/position_sites.h"
 #include "indexer/build/site_files.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/prefix_tree.h"
@@ -40,6 +42,7 @@ class Repairer {
       Catalog catalog(connection->handle());
       files = ListFiles(catalog);
       sites_ = catalog.Sites();
+      position_sets_ = catalog.PositionSets();
     }
     std::map<std::int64_t, std::vector<DirectoryFile>> captured;  // by capture
     for (const DirectoryFile& file : files) {
@@ -71,7 +74,7 @@ class Repairer {
       case Kind::kRowOrder:
         return Replace(file.file, MakeRowOrder(directory_, Tree(file.t_i), file.t_i));
       case Kind::kPositions:
-        Fail("{}: damaged, and not of a build: bring it again", directory_.Resolve(file.file.file).string());
+        return RepairPositions(file);
       case Kind::kCodes: {
         const int t_i = file.site->site.t_i;
         return Replace(file.file, MakeCodes(directory_, Tree(t_i), t_i, Model(), source_.inputs.beginning));
@@ -89,6 +92,16 @@ class Repairer {
       case Kind::kSavedPredictions:
         return ForgetSaved(file);
     }
+  }
+
+  void RepairPositions(const DirectoryFile& file) {
+    const std::optional<PositionChoice> choice = PositionChoice::OfName(file.positions->name);
+    if (!choice || choice->all()) RefuseForeign(file);
+    Replace(file.file, *CorpusPositions(source_.inputs.tokens, {1, 1, *choice}).MakeFile(directory_));
+  }
+
+  [[noreturn]] void RefuseForeign(const DirectoryFile& file) const {
+    Fail("{}: damaged, and not of a build: bring it again", directory_.Resolve(file.file.file).string());
   }
 
   void ForgetSaved(const DirectoryFile& file) {
@@ -138,19 +151,25 @@ class Repairer {
     if (file.site->capture_id && file.file.file == IndexDirectory::Vectors(file.site->site)) {
       return *file.site->capture_id;
     }
-    Fail("{}: damaged, and not of a build: bring it again", directory_.Resolve(file.file.file).string());
+    RefuseForeign(file);
   }
 
   // Rows come out as they were: which outputs are computed together decides their last digits, and these are the same
   // as then.
   void RepairRows(std::int64_t capture_id, const std::vector<DirectoryFile>& damaged) {
     const SiteRow& first = *damaged.front().site;
-    CapturePlan plan{{}, {}, first.element, first.dimension, ""};
-    for (const DirectoryFile& file : damaged) plan.sites.push_back(file.site->site);
-    for (const SiteRow& site : sites_) {
-      if (site.capture_id == capture_id) plan.computed.push_back(site.site);
+    std::vector<Site> sites;
+    for (const DirectoryFile& file : damaged) sites.push_back(file.site->site);
+    std::vector<CapturedFile> captured;
+    if (first.site.over_positions()) {
+      captured = CapturePositionsAgain(first, damaged.front(), std::move(sites));
+    } else {
+      CapturePlan plan{std::move(sites), {}, first.element, first.dimension, ""};
+      for (const SiteRow& site : sites_) {
+        if (site.capture_id == capture_id) plan.computed.push_back(site.site);
+      }
+      captured = CaptureAgain(std::move(plan));
     }
-    const std::vector<CapturedFile> captured = CaptureAgain(std::move(plan));
     for (std::size_t i = 0; i < damaged.size(); ++i) {
       const SiteRow& site = *damaged[i].site;
       const FileRow now = PublishFile(directory_, captured[i].path, damaged[i].file.file, captured[i].header_checksum);
@@ -174,11 +193,26 @@ class Repairer {
     return Capture(plan, tree, *model, directory_, capture_, progress_);
   }
 
+  // Rows over positions do not depend on what is computed beside them.
+  std::vector<CapturedFile> CapturePositionsAgain(const SiteRow& site, const DirectoryFile& file,
+                                                  std::vector<Site> sites) {
+    const auto set = std::ranges::find(position_sets_, *site.position_set_id, &PositionSetRow::position_set_id);
+    const std::optional<PositionPlan> seen = set == position_sets_.end() ? std::nullopt : PlanOfSite(site, *set);
+    if (!seen) RefuseForeign(file);
+    PositionCapturePlan plan{std::move(sites), site.element, site.dimension, ""};
+    plan.fingerprint = kUnfinished + PositionFingerprint(source_.inputs, *seen, site.element, plan.sites);
+    RemoveUnfinished(plan.fingerprint);
+    const CorpusPositions positions(source_.inputs.tokens, *seen);
+    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(Model());
+    return CapturePositions(plan, positions.seen(), *model, directory_, capture_, progress_);
+  }
+
   const IndexDirectory& directory_;
   const RepairSource& source_;
   const CaptureOptions& capture_;
   ProgressListener& progress_;
   std::vector<SiteRow> sites_;
+  std::vector<PositionSetRow> position_sets_;
   std::unique_ptr<PrefixTree> tree_;
 };
 

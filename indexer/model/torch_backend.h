@@ -35,9 +35,9 @@ struct PrefixForest {
   }
 };
 
-// What a forward pass puts out for one site over one forest: values is nodes of level t_i x embed, row-major, valid
-// only during the call. Called once for every site asked for, block by block, proj before ffwd before residual, within
-// a block by t_i.
+// What a forward pass puts out for one site over one batch: values is rows x embed, row-major, valid only during the
+// call; of a forest the rows are the nodes of level t_i. Called once for every site asked for, block by block, proj
+// before ffwd before residual, within a block by t_i.
 using SiteOutput = std::function<void(const Site& site, std::span<const float> values)>;
 
 // The prefix-shared forward pass: computes every prefix of a forest once, sharing keys and values along its paths.
@@ -51,6 +51,23 @@ class PrefixForward {
   virtual void Run(const PrefixForest& forest, std::span<const Site> sites, const SiteOutput& output) = 0;
 };
 
+// Sequences of tokens, each seen alone.
+struct WindowBatch {
+  std::vector<TokenId> tokens;         // window after window
+  std::vector<std::uint32_t> lengths;  // tokens of each window, at least one
+};
+
+// The forward pass of whole windows, all positions of each. What it puts out for a window does not depend on the sites
+// that are asked for. One object serves one thread at a time, as PrefixForward's.
+class WindowForward {
+ public:
+  virtual ~WindowForward() = default;
+
+  // sites: over positions, of the four streams. The output of each is tokens x embed, embedding first.
+  // REQUIRES: tokens are below the vocabulary size, lengths at most the longest sequence of the model.
+  virtual void Run(const WindowBatch& batch, std::span<const Site> sites, const SiteOutput& output) = 0;
+};
+
 // A transformer with LibTorch tensors. Immutable; any thread may use it.
 class Transformer {
  public:
@@ -58,6 +75,7 @@ class Transformer {
 
   virtual const ModelDescription& description() const = 0;
   virtual std::unique_ptr<PrefixForward> NewPrefixForward() const = 0;
+  virtual std::unique_ptr<WindowForward> NewWindowForward() const = 0;
 };
 
 // Everything that training changes: with it a run continues as if it had never stopped.

@@ -65,6 +65,7 @@ class FunctionModel : public Transformer {
   std::unique_ptr<PrefixForward> NewPrefixForward() const override {
     return std::make_unique<FunctionForward>(fails_at_);
   }
+  std::unique_ptr<WindowForward> NewWindowForward() const override { return nullptr; }
 
  private:
   ModelDescription description_{

@@ -39,14 +39,17 @@ class DamageTest : public testing::Test {
     made_ = *folder_ / "made.actkin";
     index_ = made_;
     Succeed(Build({"--model", model_}));
+    // 4680 of 5200 positions.
+    Succeed(Build({"--positions", "--window", "8", "--stride", "3", "--sample", "0.9", "--seed", "4"}));
     Succeed(AddIndices({"HNSW8", "l2"}));
     Succeed(AddIndices({"IVF2,Flat", "cosine"}));
     Evaluate();
     undamaged_ = Contents();
     std::set<std::string> kinds;
     for (const auto& [name, bytes] : undamaged_) kinds.insert(fs::path(name).extension());
-    ASSERT_EQ(kinds, (std::set<std::string>{".codes", ".faiss", ".graph", ".sketches", ".neighbors", ".predictions",
-                                            ".rows", ".safetensors", ".suffixes", ".tokens", ".totals", ".vectors"}));
+    ASSERT_EQ(kinds, (std::set<std::string>{".codes", ".faiss", ".graph", ".sketches", ".neighbors", ".positions",
+                                            ".predictions", ".rows", ".safetensors", ".suffixes", ".tokens", ".totals",
+                                            ".vectors"}));
     ASSERT_THAT(Damaged(), testing::IsEmpty());
   }
   static void TearDownTestSuite() { folder_.reset(); }
@@ -198,6 +201,11 @@ TEST_F(DamageTest, ARowOfTheCatalogThatContradictsAFileIsFound) {
       {"site", "dimension = 13 WHERE stream = 'ffwd' AND block = 1"},
       {"site", "element = 'float16' WHERE stream = 'ffwd' AND block = 1"},
       {"site", "stream = 'feed' WHERE stream = 'ffwd' AND block = 1"},
+      {"site", "row_count = row_count - 1 WHERE rows = 'positions' AND block = 1"},
+      {"site", "position_set_id = 7 WHERE rows = 'positions' AND block = 1"},
+      {"position_set", "row_count = row_count - 1"},
+      {"position_set", "checksum = 'none'"},
+      {"position_set", "file = NULL"},
       {"vector_file", "bytes = bytes - 1 WHERE site_id = (SELECT min(site_id) FROM vector_file)"},
       {"vector_file", "first_row = 1 WHERE site_id = (SELECT min(site_id) FROM vector_file)"},
       {"vector_file", "file = 'sites/nothing' WHERE site_id = (SELECT min(site_id) FROM vector_file)"},
@@ -363,7 +371,7 @@ TEST_F(DamageTest, RowsAreComputedBesideThoseOfTheirCapture) {
       EXPECT_EQ(site.capture_id.has_value(), !site.site.of_codes());
     }
   }
-  EXPECT_EQ(captures.size(), 3);
+  EXPECT_EQ(captures.size(), 4);
   for (const auto& [name, bytes] : whole) {
     if (name.ends_with(".vectors")) Write(name, bytes.substr(0, bytes.size() - 9));
   }
