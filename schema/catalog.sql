@@ -96,8 +96,20 @@ CREATE TABLE IF NOT EXISTS row_order(
   checksum  TEXT    NOT NULL   -- xxh3 of the file's header, which holds the checksums of its sections
 );
 
--- rows: what a row stands for. 'strings': one of t_i + 1 tokens. 'positions': a token of the corpus, seen with the tokens
--- before it in windows of `window` tokens that advance by `stride`; then t_i and first_string_id are NULL.
+-- Which positions of the corpus have rows, for sites over positions. name, for people: 'all', 'every 10'. Without a file:
+-- all, row 0 is position 0. The file has the position of each row, rising.
+CREATE TABLE IF NOT EXISTS position_set(
+  position_set_id INTEGER PRIMARY KEY,
+  name            TEXT    NOT NULL,
+  row_count       INTEGER NOT NULL,
+  file            TEXT,
+  bytes           INTEGER,
+  checksum        TEXT
+);
+
+-- rows: what a row stands for. 'strings': one of t_i + 1 tokens. 'positions': a token of the corpus, of the positions of
+-- position_set_id, seen with the tokens before it in windows of `window` tokens that advance by `stride` (NULL: recorded
+-- elsewhere); then t_i and first_string_id are NULL.
 CREATE TABLE IF NOT EXISTS site(
   site_id         INTEGER PRIMARY KEY,
   stream          TEXT    NOT NULL,
@@ -109,7 +121,8 @@ CREATE TABLE IF NOT EXISTS site(
   element         TEXT    NOT NULL,
   rows            TEXT    NOT NULL,
   window          INTEGER,
-  stride          INTEGER
+  stride          INTEGER,
+  position_set_id INTEGER REFERENCES position_set
 );
 CREATE UNIQUE INDEX IF NOT EXISTS site_place ON site(stream, block, ifnull(t_i, -1));
 

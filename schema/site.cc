@@ -1,7 +1,12 @@
 #include "schema/site.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <deque>
+#include <limits>
+#include <mutex>
+#include <string>
 #include <utility>
 
 #include "schema/error.h"
@@ -46,21 +51,76 @@ Value Parse(const std::array<NameOf<Value>, count>& names, std::string_view what
   FailUsage("{} {} is unknown: expected {}", what, Quote(text), known_names);
 }
 
+constexpr std::size_t kLongestStreamName = 100;
+
+// The names beyond kStreams, in order of their numbers. Never shorter; views into it stay valid.
+class OtherStreams {
+ public:
+  Stream Of(std::string_view name) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = std::ranges::find(names_, name);
+    const auto place = static_cast<std::size_t>(found - names_.begin());
+    if (found == names_.end()) {
+      if (place + kStreams.size() > std::numeric_limits<std::uint16_t>::max()) Fail("more than {} streams", place);
+      names_.emplace_back(name);
+    }
+    return static_cast<Stream>(place + kStreams.size());
+  }
+
+  std::string_view Name(Stream stream) {
+    const std::scoped_lock lock(mutex_);
+    return names_.at(static_cast<std::size_t>(stream) - kStreams.size());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<std::string> names_;
+};
+
+OtherStreams& Others() {
+  static OtherStreams others;
+  return others;
+}
+
+std::string_view BareHook(std::string_view text) {
+  constexpr std::string_view kHook = "hook_";
+  return text.starts_with(kHook) ? text.substr(kHook.size()) : text;
+}
+
+bool IsOther(Stream stream) { return static_cast<std::size_t>(stream) >= kStreams.size(); }
+
 }  // namespace
 
-std::string_view Name(Stream stream) { return Lookup(kStreams, stream); }
-std::string_view TransformerLensName(Stream stream) { return Lookup(kTransformerLensNames, stream); }
+std::string_view Name(Stream stream) { return IsOther(stream) ? Others().Name(stream) : Lookup(kStreams, stream); }
+std::string_view TransformerLensName(Stream stream) {
+  return IsOther(stream) ? Others().Name(stream) : Lookup(kTransformerLensNames, stream);
+}
 std::string_view Name(Metric metric) { return Lookup(kMetrics, metric); }
 std::string_view Name(Order order) { return Lookup(kOrders, order); }
 std::string_view Name(Merge merge) { return Lookup(kMerges, merge); }
 std::string_view Name(Element element) { return Lookup(kElements, element); }
+
 Stream ParseStream(std::string_view text) {
-  constexpr std::string_view kHook = "hook_";
-  const std::string_view bare = text.starts_with(kHook) ? text.substr(kHook.size()) : text;
+  const std::string_view bare = BareHook(text);
   for (const auto& [stream, name] : kTransformerLensNames) {
     if (name == bare) return stream;
   }
   return Parse(kStreams, "stream", text);
+}
+
+Stream StreamNamed(std::string_view text) {
+  const std::string_view bare = BareHook(text);
+  for (const auto* names : {&kStreams, &kTransformerLensNames}) {
+    for (const auto& [stream, name] : *names) {
+      if (name == bare) return stream;
+    }
+  }
+  const bool has_control = std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (text.empty() || text.size() > kLongestStreamName || has_control || ValidUtf8(text) != text) {
+    FailUsage("stream {}: expected a name of 1 to {} bytes of UTF-8 without control characters", Quote(text),
+              kLongestStreamName);
+  }
+  return Others().Of(text);
 }
 
 StreamName ParseStreamName(std::string_view text) {
@@ -89,6 +149,7 @@ Merge ParseMerge(std::string_view text) { return Parse(kMerges, "merge", text); 
 Element ParseElement(std::string_view text) { return Parse(kElements, "element", text); }
 
 std::string Describe(const Site& site) {
+  if (site.over_positions()) return fmt::format("{} block {} over positions", Name(site.stream), site.block);
   if (site.stream == Stream::kEmbedding) return fmt::format("embedding t_i {}", site.t_i);
   return fmt::format("{} block {} t_i {}", Name(site.stream), site.block, site.t_i);
 }

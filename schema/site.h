@@ -13,24 +13,34 @@ namespace actkin {
 using StringId = std::uint64_t;
 // A string's number within its length, from 0, in order of first occurrence.
 using StringOrdinal = std::uint32_t;
-// A row of a site: the lexicographic rank (by token ids) of its string among the site's strings, from 0.
+// A row of a site, from 0. Over strings: the lexicographic rank (by token ids) of its string among the site's; over
+// positions the rank of its position.
 using RowNumber = std::uint32_t;
 using TokenId = std::uint32_t;
 
 // embedding: what goes into block 0; proj, ffwd: what attention's projection and the feed-forward network put out,
-// before it is added; residual: the residual stream after the block.
-enum class Stream : std::uint8_t { kEmbedding, kProj, kFfwd, kResidual };
+// before it is added; residual: the residual stream after the block. What was recorded elsewhere may have any other
+// name: StreamNamed gives it a number beyond these, of this process alone.
+enum class Stream : std::uint16_t { kEmbedding, kProj, kFfwd, kResidual };
 enum class Metric : std::uint8_t { kL2, kCosine };
 enum class Order : std::uint8_t { kNearest, kFarthest };
 // Which of the neighbors at several t_is, pooled, are kept.
 enum class Merge : std::uint8_t { kNearest, kFarthest };
 enum class Element : std::uint8_t { kFloat32, kFloat16 };
 
-// One (stream, block, t_i). The embedding stream has no block, which is written 0.
+// The t_i of a site over positions.
+inline constexpr int kOverPositions = -1;
+
+// One (stream, block, t_i), over strings of t_i + 1 tokens or over positions of the corpus. The embedding stream over
+// strings has no block, which is written 0.
 struct Site {
   Stream stream = Stream::kFfwd;
   int block = 0;
   int t_i = 0;
+
+  bool over_positions() const { return t_i == kOverPositions; }
+  // Whether a row is an embedding of several tokens, kept as the codes of these.
+  bool of_codes() const { return stream == Stream::kEmbedding && !over_positions(); }
 
   friend auto operator<=>(const Site&, const Site&) = default;
 };
@@ -54,6 +64,9 @@ std::string_view Name(Order order);
 std::string_view Name(Merge merge);
 std::string_view Name(Element element);
 Stream ParseStream(std::string_view text);
+// The stream of this name: one of ParseStream's, or any other that is not empty, is UTF-8 of at most 100 bytes, and has
+// no control character; else throws Error (usage). Any thread.
+Stream StreamNamed(std::string_view text);
 // A stream by any of its names, perhaps with its block, as TransformerLens has it: "blocks.5.hook_mlp_out".
 struct StreamName {
   Stream stream = Stream::kFfwd;
@@ -67,7 +80,7 @@ Order ParseOrder(std::string_view text);
 Merge ParseMerge(std::string_view text);
 Element ParseElement(std::string_view text);
 
-// "ffwd block 5 t_i 9"; "embedding t_i 9".
+// "ffwd block 5 t_i 9"; "embedding t_i 9"; "ffwd block 5 over positions".
 std::string Describe(const Site& site);
 
 // Bytes of one number.

@@ -13,6 +13,7 @@
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/open_site_rows.h"
+#include "storage/directory/publish.h"
 #include "storage/directory/verify.h"
 #include "storage/faiss/faiss_backend.h"
 #include "storage/formats/faiss_file.h"
@@ -83,18 +84,9 @@ SiteIndexRow Make(const IndexDirectory& directory, const SiteRow& site, const Si
   SiteIndexRow row{options.factory, options.metric, {file, 0, ""}, 0};
   try {
     const std::uint64_t checksum = backend.Build(rows, options, partial, progress);
-    const auto check = [&](const auto& written) {
-      written.Verify();
-      if (written.header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-      row.file.bytes = written.file_bytes();
-    };
-    if (graph) {
-      check(GraphFile(partial));
-    } else {
-      check(FaissFile(partial));
-    }
-    row.file.checksum = ChecksumText(checksum);
-    RenameDurably(partial, directory.path() / file);
+    const auto verify = [](const auto& written) { written.Verify(); };
+    row.file = graph ? Publish<GraphFile>(directory, partial, file, checksum, verify)
+                     : Publish<FaissFile>(directory, partial, file, checksum, verify);
   } catch (...) {
     std::error_code ignored;
     std::filesystem::remove(partial, ignored);

@@ -26,6 +26,7 @@
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
+#include "storage/directory/publish.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/given_input.h"
@@ -237,8 +238,7 @@ class Builder {
         done += rows;
         progress_.Advance(done, 0);
       });
-      if (SketchFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-      const FileRow published = PublishFile(directory_, partial, name, checksum);
+      const FileRow published = Publish<SketchFile>(directory_, partial, name, checksum);
       summary_.bytes_added += published.bytes;
       CatalogWriter(directory_).SetExactIndex(site.row.site_id, published, SecondsSince(start));
     }
@@ -255,7 +255,7 @@ class Builder {
     Catalog catalog(connection->handle());
     std::vector<SiteWithoutSketches> sites;
     for (const SiteRow& row : catalog.Sites()) {
-      if (row.site.stream == Stream::kEmbedding || row.row_count < kFewestRowsWithSketches) continue;
+      if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches) continue;
       SiteWithoutSketches site{row, {}};
       bool has_sketches = true;
       if (damaged_.contains(IndexDirectory::Sketches(row.site))) has_sketches = false;

@@ -4,18 +4,9 @@
 #include <atomic>
 #include <bit>
 #include <chrono>
-#include <condition_variable>
-#include <exception>
 #include <map>
 #include <memory>
-#include <mutex>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <thread>
-
-#include "schema/error.h"
-#include "storage/formats/vector_file.h"
-#include "storage/machine/file.h"
 
 namespace actkin {
 namespace {
@@ -54,244 +45,43 @@ std::vector<Site> ForestSites(std::vector<Site> sites, const std::optional<Token
   return sites;
 }
 
-// The capture's progress on disk: which batches are done, and the checksum of the rows they wrote to each file.
-struct CaptureProgress {
-  std::vector<bool> done;
-  std::vector<std::uint64_t> checksums;  // by site of the plan
-};
-
-std::string Encode(const CaptureProgress& progress, const CapturePlan& plan) {
-  std::string done;
-  for (const bool batch : progress.done) done += batch ? '1' : '0';
-  return nlohmann::json{{"fingerprint", plan.fingerprint}, {"done", done}, {"checksums", progress.checksums}}.dump();
-}
-
-// None when there is nothing to continue.
-std::optional<CaptureProgress> Decode(const std::string& text, const CapturePlan& plan, std::size_t batches) {
-  try {
-    const auto json = nlohmann::json::parse(text);
-    if (json.at("fingerprint").get<std::string>() != plan.fingerprint) return std::nullopt;
-    CaptureProgress progress;
-    for (const char batch : json.at("done").get<std::string>()) progress.done.push_back(batch == '1');
-    progress.checksums = json.at("checksums").get<std::vector<std::uint64_t>>();
-    if (progress.done.size() != batches || progress.checksums.size() != plan.sites.size()) return std::nullopt;
-    return progress;
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
-  }
-}
-
-// One run of a capture: workers take batches; the calling thread reports and makes checkpoints.
-class CaptureRun {
+// Runs batches of leaves through the model; one thread's own.
+class LeafForward {
  public:
-  CaptureRun(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model, const IndexDirectory& directory,
-             const CaptureOptions& options, ProgressListener& progress)
-      : plan_(plan),
-        tree_(tree),
-        model_(model),
-        options_(options),
-        listener_(progress),
-        directory_(directory),
-        folder_(directory.Capture(plan.fingerprint)),
-        leaf_count_(tree.row_count(tree.depth() - 1)),
-        batch_rows_(options.batch_rows != 0 ? options.batch_rows : BatchRows(model.description(), tree.depth())) {
+  LeafForward(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model, const WorkPlan& work,
+              const std::optional<TokenId>& beginning)
+      : plan_(plan), tree_(tree), work_(work), beginning_(beginning), forward_(model.NewPrefixForward()) {
     for (std::size_t i = 0; i < plan.sites.size(); ++i) site_index_[plan.sites[i]] = i;
     computed_ = plan.sites;
     for (const Site& site : plan.computed) {
       if (!site_index_.contains(site)) computed_.push_back(site);
     }
     std::ranges::sort(computed_);
-    computed_ = ForestSites(std::move(computed_), options_.beginning);
+    computed_ = ForestSites(std::move(computed_), beginning);
   }
 
-  std::vector<CapturedFile> Run() {
-    Open();
-    const auto count_done = [this] { return static_cast<std::uint64_t>(std::ranges::count(state_.done, true)); };
-    const std::uint64_t already = std::min(count_done() * batch_rows_, leaf_count_);
-    listener_.Begin("activations", leaf_count_, "strings");
-    listener_.Advance(already, already);
-    {
-      std::vector<std::jthread> workers;
-      const std::size_t threads = WorkerCount(options_, state_.done.size() - count_done());
-      working_ = threads;
-      for (std::size_t i = 0; i < threads; ++i) workers.emplace_back([this] { Work(); });
-      Clock::time_point last_checkpoint = Clock::now();
-      std::unique_lock lock(mutex_);
-      while (working_ > 0) {
-        changed_.wait_for(lock, std::chrono::milliseconds(200));
-        const std::uint64_t done = std::min(count_done() * batch_rows_, leaf_count_);
-        lock.unlock();
-        listener_.Advance(done, already);
-        if (std::chrono::duration<double>(Clock::now() - last_checkpoint).count() >= options_.checkpoint_seconds) {
-          Guard([this] { Checkpoint(); });
-          last_checkpoint = Clock::now();
-        }
-        lock.lock();
-      }
-    }
-    if (failure_) {
-      // What is done stays done. A second failure (the disk is full) must not hide the first.
-      try {
-        Checkpoint();
-      } catch (const Error&) {
-      }
-      std::rethrow_exception(failure_);
-    }
-    Checkpoint();
-    listener_.End();
-    return Finish();
-  }
-
- private:
-  std::filesystem::path VectorPath(const Site& site) const {
-    return folder_ / std::filesystem::path(IndexDirectory::Vectors(site)).filename();
-  }
-  std::filesystem::path ProgressPath() const { return folder_ / "progress.json"; }
-
-  void Open() {
-    const std::size_t batches = (leaf_count_ + batch_rows_ - 1) / batch_rows_;
-    std::optional<CaptureProgress> found;
-    if (std::filesystem::exists(ProgressPath())) found = Decode(ReadFile(ProgressPath()), plan_, batches);
-    // A file that was published but not registered before the end of its build comes back.
-    for (const Site& site : plan_.sites) {
-      const std::filesystem::path published = directory_.path() / IndexDirectory::Vectors(site);
-      if (found && !std::filesystem::exists(VectorPath(site)) && std::filesystem::exists(published)) {
-        RenameDurably(published, VectorPath(site));
-      }
-    }
-    continued_ = found && std::ranges::all_of(plan_.sites, [this](const Site& site) {
-                   return std::filesystem::exists(VectorPath(site));
-                 });
-    if (continued_) {
-      state_ = std::move(*found);
-    } else {
-      std::filesystem::remove_all(folder_);
-      std::filesystem::create_directories(folder_);
-      state_ = {std::vector<bool>(batches, false), std::vector<std::uint64_t>(plan_.sites.size(), 0)};
-    }
-    for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
-      const Site& site = plan_.sites[i];
-      writers_.push_back(std::make_unique<VectorFileWriter>(VectorPath(site), plan_.element, plan_.embed,
-                                                            RowRange{0, tree_.row_count(site.t_i)}, continued_,
-                                                            state_.checksums[i]));
-    }
-    next_batch_ = 0;
-  }
-
-  // Remembers the first failure; the workers stop at their next batch.
-  template <typename Action>
-  void Guard(const Action& action) {
-    try {
-      action();
-    } catch (...) {
-      const std::scoped_lock lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      stopping_ = true;
-    }
-  }
-
-  void Work() {
-    Guard([this] {
-      const std::unique_ptr<PrefixForward> forward = model_.NewPrefixForward();
-      for (;;) {
-        std::size_t batch = 0;
-        {
-          const std::scoped_lock lock(mutex_);
-          while (next_batch_ < state_.done.size() && state_.done[next_batch_]) ++next_batch_;
-          if (stopping_ || next_batch_ == state_.done.size()) return;
-          batch = next_batch_++;
-        }
-        RunBatch(*forward, batch);
-      }
-    });
-    const std::scoped_lock lock(mutex_);
-    --working_;
-    changed_.notify_all();
-  }
-
-  void RunBatch(PrefixForward& forward, std::size_t batch) {
-    const std::uint64_t begin = batch * batch_rows_;
-    PrefixTree::Slice slice = tree_.Take({begin, std::min(begin + batch_rows_, leaf_count_)});
-    if (options_.beginning) PutBefore(*options_.beginning, slice.forest);
-    std::vector<std::uint64_t> shares(plan_.sites.size(), 0);
-    forward.Run(slice.forest, computed_, [&](const Site& computed, std::span<const float> values) {
-      const Site site{computed.stream, computed.block, computed.t_i - (options_.beginning ? 1 : 0)};
+  void Run(std::uint64_t batch, RowSink& sink) {
+    PrefixTree::Slice slice = tree_.Take(work_.Items(batch));
+    if (beginning_) PutBefore(*beginning_, slice.forest);
+    forward_->Run(slice.forest, computed_, [&](const Site& computed, std::span<const float> values) {
+      const Site site{computed.stream, computed.block, computed.t_i - (beginning_ ? 1 : 0)};
       const auto kept = site_index_.find(site);
       if (kept == site_index_.end()) return;
       const auto t = static_cast<std::size_t>(site.t_i);
       const std::uint64_t skipped = slice.owned[t].begin - slice.rows[t].begin;
       if (slice.owned[t].size() == 0) return;
-      const std::size_t index = kept->second;
-      shares[index] = writers_[index]->WriteRows(static_cast<RowNumber>(slice.owned[t].begin),
-                                                 values.subspan(skipped * plan_.embed));
+      sink.Write(kept->second, static_cast<RowNumber>(slice.owned[t].begin), values.subspan(skipped * plan_.embed));
     });
-    const std::scoped_lock lock(mutex_);
-    for (std::size_t i = 0; i < shares.size(); ++i) writers_[i]->AddChecksum(shares[i]);
-    state_.done[batch] = true;
-    changed_.notify_all();
   }
 
-  // What was done before the flush is on the medium after it; only then does the progress file say so.
-  void Checkpoint() {
-    std::string encoded;
-    {
-      const std::scoped_lock lock(mutex_);
-      for (std::size_t i = 0; i < writers_.size(); ++i) state_.checksums[i] = writers_[i]->checksum();
-      encoded = Encode(state_, plan_);
-    }
-    for (const auto& writer : writers_) writer->Flush();
-    ReplaceFile(ProgressPath(), encoded);
-  }
-
-  // Of a file that earlier runs began: nobody has watched it since.
-  void RequireSound(const VectorFile& file) {
-    listener_.Detail("checking what was continued");
-    try {
-      file.Verify();
-    } catch (const Error& error) {
-      std::filesystem::remove(ProgressPath());
-      Fail("{}: it changed while no build was at work: run the same command again, it captures all of it anew",
-           error.what());
-    }
-  }
-
-  std::vector<CapturedFile> Finish() {
-    std::vector<CapturedFile> files;
-    for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
-      CapturedFile file{plan_.sites[i], VectorPath(plan_.sites[i]), tree_.row_count(plan_.sites[i].t_i), 0, 0};
-      const std::uint64_t header_checksum = writers_[i]->Finish();
-      // Opened again before anyone may use it.
-      const VectorFile written(file.path);
-      if (written.header_checksum() != header_checksum) Fail("{}: did not read back as written", file.path.string());
-      if (continued_) RequireSound(written);
-      file.bytes = written.file_bytes();
-      file.header_checksum = header_checksum;
-      files.push_back(std::move(file));
-    }
-    return files;
-  }
-
+ private:
   const CapturePlan& plan_;
   const PrefixTree& tree_;
-  const Transformer& model_;
-  const CaptureOptions& options_;
-  ProgressListener& listener_;
-  bool continued_ = false;  // from what an earlier run left
-  const IndexDirectory& directory_;
-  const std::filesystem::path folder_;
-  const std::uint64_t leaf_count_;
-  const std::uint64_t batch_rows_;
+  const WorkPlan& work_;
+  const std::optional<TokenId>& beginning_;
   std::map<Site, std::size_t> site_index_;
-  std::vector<Site> computed_;
-  std::vector<std::unique_ptr<VectorFileWriter>> writers_;  // by site of the plan
-
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
-  CaptureProgress state_;
-  std::size_t next_batch_ = 0;
-  std::size_t working_ = 0;
-  bool stopping_ = false;
-  std::exception_ptr failure_;
+  std::vector<Site> computed_;  // as the forest has them
+  std::unique_ptr<PrefixForward> forward_;
 };
 
 }  // namespace
@@ -344,7 +134,17 @@ double CaptureSeconds(const CapturePlan& plan, const PrefixTree& tree, const Tra
 std::vector<CapturedFile> Capture(const CapturePlan& plan, const PrefixTree& tree, const Transformer& model,
                                   const IndexDirectory& directory, const CaptureOptions& options,
                                   ProgressListener& progress) {
-  return CaptureRun(plan, tree, model, directory, options, progress).Run();
+  const std::uint64_t batch_rows =
+      options.batch_rows != 0 ? options.batch_rows : BatchRows(model.description(), tree.depth());
+  RowCapture capture{
+      plan.sites, {}, plan.element, plan.embed, {plan.fingerprint, tree.row_count(tree.depth() - 1), batch_rows}};
+  for (const Site& site : plan.sites) capture.row_counts.push_back(tree.row_count(site.t_i));
+  const WorkOptions work{static_cast<int>(WorkerCount(options, capture.work.batches())), options.checkpoint_seconds,
+                         "activations", "strings"};
+  return CaptureRows(capture, directory, work, progress, [&]() -> RowMaker {
+    const auto forward = std::make_shared<LeafForward>(plan, tree, model, capture.work, options.beginning);
+    return [forward](std::uint64_t batch, RowSink& sink) { forward->Run(batch, sink); };
+  });
 }
 
 }  // namespace actkin

@@ -2,12 +2,11 @@
 #define ACTKIN_INDEXER_BUILD_CAPTURE_H_
 
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "indexer/build/row_capture.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/prefix_tree.h"
 #include "schema/progress.h"
@@ -15,7 +14,7 @@
 
 namespace actkin {
 
-// What a capture makes: the rows of these sites, of proj, ffwd and residual.
+// What a capture over strings makes: the rows of these sites, of proj, ffwd and residual.
 struct CapturePlan {
   std::vector<Site> sites;
   // Sites that are computed beside them, and not kept: which outputs are computed together decides their last digits.
@@ -32,15 +31,6 @@ struct CaptureOptions {
   double checkpoint_seconds = 10;
   std::uint64_t batch_rows = 0;           // leaves of a batch; 0: by the model's sizes (tests set it)
   std::optional<TokenId> beginning = {};  // stands before every string, and has no row
-};
-
-// A finished vector file, still under partial/.
-struct CapturedFile {
-  Site site;
-  std::filesystem::path path;
-  std::uint64_t row_count = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t header_checksum = 0;
 };
 
 // Bytes that a capture's workers take at once, at most.

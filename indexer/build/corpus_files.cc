@@ -3,10 +3,9 @@
 #include <filesystem>
 #include <vector>
 
-#include "indexer/build/site_files.h"
 #include "indexer/text/suffix_order.h"
-#include "schema/error.h"
 #include "schema/token_ids.h"
+#include "storage/directory/publish.h"
 #include "storage/formats/corpus_tokens_file.h"
 #include "storage/formats/suffix_order_file.h"
 
@@ -19,10 +18,7 @@ FileRow MakeCorpusTokens(const IndexDirectory& directory, const CorpusTokens& to
   begins.push_back(tokens.tokens.size());
   const std::filesystem::path partial = directory.Partial() / IndexDirectory::CorpusTokens();
   const std::uint64_t checksum = WriteCorpusTokensFile(partial, tokens.tokens, begins, vocabulary_size);
-  if (CorpusTokensFile(partial).header_checksum() != checksum) {
-    Fail("{}: did not read back as written", partial.string());
-  }
-  return PublishFile(directory, partial, IndexDirectory::CorpusTokens(), checksum);
+  return Publish<CorpusTokensFile>(directory, partial, IndexDirectory::CorpusTokens(), checksum);
 }
 
 FileRow MakeCorpusSuffixes(const IndexDirectory& directory, ProgressListener& progress) {
@@ -32,10 +28,8 @@ FileRow MakeCorpusSuffixes(const IndexDirectory& directory, ProgressListener& pr
   const std::uint64_t checksum = WriteSuffixOrderFile(partial, tokens, SuffixOrder(tokens.entries(), tokens.width()));
   progress.Advance(tokens.token_count(), 0);
   progress.End();
-  const SuffixOrderFile file(partial);
-  file.RequireOf(tokens);
-  if (file.header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-  return PublishFile(directory, partial, IndexDirectory::CorpusSuffixes(), checksum);
+  return Publish<SuffixOrderFile>(directory, partial, IndexDirectory::CorpusSuffixes(), checksum,
+                                  [&](const SuffixOrderFile& file) { file.RequireOf(tokens); });
 }
 
 std::uint64_t CorpusFileBytes(const CorpusTokens& tokens, std::uint64_t vocabulary_size) {

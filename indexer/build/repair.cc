@@ -16,6 +16,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/catalog/experiment_catalog.h"
 #include "storage/catalog/experiment_writer.h"
+#include "storage/directory/publish.h"
 #include "storage/machine/sha256.h"
 
 namespace actkin {
@@ -56,7 +57,7 @@ Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files)
     if (row && is_damaged(*row)) damage.row_orders.emplace_back(length.length - 1, *row);
   }
   for (const SiteRow& site : catalog.Sites()) {
-    if (site.site.stream != Stream::kEmbedding) damage.captured.push_back(site);
+    if (!site.site.of_codes()) damage.captured.push_back(site);
     const std::vector<VectorFileRow> vectors = catalog.VectorFiles(site.site_id);
     for (const VectorFileRow& row : vectors) {
       if (!is_damaged(row.file)) continue;
@@ -69,7 +70,7 @@ Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files)
       if (!is_damaged(index.file)) continue;
       if (index.name != kExactIndexName) {
         damage.approximate.emplace_back(site, std::move(index));
-      } else if (site.site.stream == Stream::kEmbedding) {
+      } else if (site.site.of_codes()) {
         damage.embeddings.emplace_back(site, index.file);
       }
     }

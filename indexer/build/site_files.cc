@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "schema/error.h"
+#include "storage/directory/publish.h"
 #include "storage/formats/code_file.h"
 #include "storage/formats/model_file.h"
 #include "storage/formats/row_order_file.h"
@@ -20,20 +21,12 @@ std::filesystem::path PartialOf(const IndexDirectory& directory, const std::stri
 
 }  // namespace
 
-FileRow PublishFile(const IndexDirectory& directory, const std::filesystem::path& partial, const std::string& name,
-                    std::uint64_t header_checksum) {
-  const std::uint64_t bytes = std::filesystem::file_size(partial);
-  RenameDurably(partial, directory.path() / name);
-  return {name, bytes, ChecksumText(header_checksum)};
-}
-
 FileRow MakeRowOrder(const IndexDirectory& directory, const PrefixTree& tree, int t_i) {
   const std::string name = IndexDirectory::RowOrder(t_i);
   const std::filesystem::path partial = PartialOf(directory, name);
   const std::uint64_t checksum =
       WriteRowOrderFile(partial, static_cast<std::uint64_t>(t_i) + 1, tree.row_to_ordinal(t_i));
-  if (RowOrderFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-  return PublishFile(directory, partial, name, checksum);
+  return Publish<RowOrderFile>(directory, partial, name, checksum);
 }
 
 FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t_i, const ModelTensors& model,
@@ -58,8 +51,7 @@ FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t
                 .tokens = row_tokens,
                 .embedding_of = [&](TokenId token) { return std::span(tokens).subspan(token * embed, embed); },
                 .position_embeddings = places});
-  if (CodeFile(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-  return PublishFile(directory, partial, name, checksum);
+  return Publish<CodeFile>(directory, partial, name, checksum);
 }
 
 FileRow MakeModelCopy(const IndexDirectory& directory, const ModelTensors& model,

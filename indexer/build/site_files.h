@@ -14,8 +14,8 @@
 
 namespace actkin {
 
-// The files of an index directory that are not captured. Each is written under partial/, flushed, opened again, and
-// moved to its name, in place of what is there; the returned row is for the catalog. Throw Error naming the file.
+// The files of an index directory that are not captured. Each is written under partial/, flushed, and published
+// (storage/directory/publish.h). Throw Error naming the file.
 
 // Which string each row at a t_i belongs to. REQUIRES: t_i < tree.depth().
 FileRow MakeRowOrder(const IndexDirectory& directory, const PrefixTree& tree, int t_i);
@@ -25,10 +25,6 @@ FileRow MakeCodes(const IndexDirectory& directory, const PrefixTree& tree, int t
 // The copy of the model (SerializeModel); the row's checksum is its SHA-256.
 FileRow MakeModelCopy(const IndexDirectory& directory, const ModelTensors& model,
                       const std::map<std::string, std::string>& metadata);
-
-// Moves a finished file from partial/ to where the catalog will name it.
-FileRow PublishFile(const IndexDirectory& directory, const std::filesystem::path& partial, const std::string& name,
-                    std::uint64_t header_checksum);
 
 }  // namespace actkin
 

@@ -37,8 +37,7 @@ std::vector<float> UnitLength(std::span<const float> queries, std::size_t dimens
 
 }  // namespace
 
-ApproximateIndex::ApproximateIndex(std::string name, Metric metric, SiteRows rows,
-                                   std::shared_ptr<const RowOrderFile> order)
+ApproximateIndex::ApproximateIndex(std::string name, Metric metric, SiteRows rows, std::shared_ptr<const RowMap> order)
     : name_(std::move(name)), metric_(metric), rows_(std::move(rows)), order_(std::move(order)) {
   if (order_->row_count() != rows_.row_count()) {
     FailDamaged("{}: the last row is {}, but the row order has {} rows", rows_.Path(0).string(), rows_.row_count(),
@@ -144,7 +143,7 @@ std::vector<Match> ApproximateIndex::Finish(std::span<const float> query, std::v
     if (!std::isfinite(distance)) {
       FailDamaged("{}: damaged: row {} is not finite; 'actkin verify' says more", rows_.Path(number).string(), number);
     }
-    matches.push_back({number, order_->Ordinal(number), distance});
+    matches.push_back({number, order_->Number(number), distance});
   }
   SortMatches(request, matches);
   return matches;

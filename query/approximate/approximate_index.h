@@ -9,7 +9,7 @@
 
 #include "query/exact/site_index.h"
 #include "storage/faiss/faiss_backend.h"
-#include "storage/formats/row_order_file.h"
+#include "storage/formats/row_map.h"
 #include "storage/formats/site_rows.h"
 
 namespace actkin {
@@ -28,7 +28,7 @@ class ApproximateIndex : public SiteIndex {
 
  protected:
   // name: as the catalog has it; rows and order: of the same site. Throws Error where they are not.
-  ApproximateIndex(std::string name, Metric metric, SiteRows rows, std::shared_ptr<const RowOrderFile> order);
+  ApproximateIndex(std::string name, Metric metric, SiteRows rows, std::shared_ptr<const RowMap> order);
 
   const std::string& name() const { return name_; }
   Metric metric() const { return metric_; }
@@ -53,7 +53,7 @@ class ApproximateIndex : public SiteIndex {
   std::string name_;
   Metric metric_;
   SiteRows rows_;
-  std::shared_ptr<const RowOrderFile> order_;
+  std::shared_ptr<const RowMap> order_;
 };
 
 }  // namespace actkin

@@ -137,7 +137,7 @@ class GraphIndex::GraphSearch {
   std::vector<float> distances_;
 };
 
-GraphIndex::GraphIndex(std::string name, GraphFile file, SiteRows rows, std::shared_ptr<const RowOrderFile> order)
+GraphIndex::GraphIndex(std::string name, GraphFile file, SiteRows rows, std::shared_ptr<const RowMap> order)
     : ApproximateIndex(std::move(name), file.graph().metric, std::move(rows), std::move(order)),
       file_(std::move(file)) {
   const HnswGraph& graph = file_.graph();

@@ -163,7 +163,7 @@ std::vector<float> Expand(const CodeFile& file, RowNumber row) {
 
 }  // namespace
 
-EmbeddingIndex::EmbeddingIndex(CodeFile file, std::shared_ptr<const RowOrderFile> order)
+EmbeddingIndex::EmbeddingIndex(CodeFile file, std::shared_ptr<const RowMap> order)
     : file_(std::move(file)), order_(std::move(order)) {
   if (file_.rows().begin != 0) {
     FailDamaged("{}: begins with row {}, expected row 0", file_.path().string(), file_.rows().begin);

@@ -8,7 +8,7 @@
 
 #include "query/exact/site_index.h"
 #include "storage/formats/code_file.h"
-#include "storage/formats/row_order_file.h"
+#include "storage/formats/row_map.h"
 
 namespace actkin {
 
@@ -20,7 +20,7 @@ namespace actkin {
 class EmbeddingIndex : public SiteIndex {
  public:
   // The file holds all rows of the site, from 0 on. Throws Error naming it when it does not.
-  EmbeddingIndex(CodeFile file, std::shared_ptr<const RowOrderFile> order);
+  EmbeddingIndex(CodeFile file, std::shared_ptr<const RowMap> order);
 
   std::uint64_t row_count() const override { return file_.rows().size(); }
   std::uint64_t dimension() const override { return file_.positions() * file_.embed(); }
@@ -31,7 +31,7 @@ class EmbeddingIndex : public SiteIndex {
 
  private:
   CodeFile file_;
-  std::shared_ptr<const RowOrderFile> order_;
+  std::shared_ptr<const RowMap> order_;
 };
 
 }  // namespace actkin

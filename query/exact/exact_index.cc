@@ -30,7 +30,7 @@ std::size_t SketchGroup(const SearchRequest& request, std::uint64_t looked_at, s
 }  // namespace
 
 ExactIndex::ExactIndex(std::vector<VectorFile> files, std::optional<SketchFile> sketches,
-                       std::shared_ptr<const RowOrderFile> order)
+                       std::shared_ptr<const RowMap> order)
     : files_(std::move(files)), sketches_(std::move(sketches)), order_(std::move(order)) {
   if (files_.empty()) Fail("a site without vector files cannot be searched");
   dimension_ = files_.front().dimension();

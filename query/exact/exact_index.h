@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "query/exact/site_index.h"
-#include "storage/formats/row_order_file.h"
+#include "storage/formats/row_map.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 
@@ -22,8 +22,7 @@ class ExactIndex : public SiteIndex {
  public:
   // files: row ranges of one site, in any order, that together are rows 0..row_count-1, each once, of one dimension;
   // sketches and order: of the same rows. Throws Error naming a file when they are not.
-  ExactIndex(std::vector<VectorFile> files, std::optional<SketchFile> sketches,
-             std::shared_ptr<const RowOrderFile> order);
+  ExactIndex(std::vector<VectorFile> files, std::optional<SketchFile> sketches, std::shared_ptr<const RowMap> order);
 
   std::uint64_t row_count() const override { return row_count_; }
   std::uint64_t dimension() const override { return dimension_; }
@@ -34,7 +33,7 @@ class ExactIndex : public SiteIndex {
  private:
   std::vector<VectorFile> files_;  // by first row; none is empty
   std::optional<SketchFile> sketches_;
-  std::shared_ptr<const RowOrderFile> order_;
+  std::shared_ptr<const RowMap> order_;
   std::uint64_t row_count_ = 0;
   std::uint64_t dimension_ = 0;
 };

@@ -61,7 +61,7 @@ std::uint64_t PieceOf(RowRange rows, const RowScan& scan, const SearchRequest& r
   return scan.piece() * std::max<std::uint64_t>(rows.size() / passing, 1);
 }
 
-void SearchGroup(RowRange all_rows, const RowScan& scan, const SearchRequest& request, const RowOrderFile& order,
+void SearchGroup(RowRange all_rows, const RowScan& scan, const SearchRequest& request, const RowMap& order,
                  std::span<std::vector<Match>> answers) {
   const RowSet* among = request.among.get();
   const RowRange rows = among == nullptr ? all_rows : among->Narrow(all_rows);
@@ -170,7 +170,7 @@ std::vector<std::vector<Match>> SearchWithout(const SiteIndex& index, std::span<
 }
 
 std::vector<std::vector<Match>> SearchExactly(RowRange rows, std::size_t query_count, std::size_t group,
-                                              const SearchRequest& request, const RowOrderFile& order,
+                                              const SearchRequest& request, const RowMap& order,
                                               const MakeScan& make_scan) {
   std::vector<std::vector<Match>> answers(query_count);
   for (std::size_t first = 0; first < query_count; first += group) {

@@ -11,7 +11,7 @@
 
 #include "query/exact/scan_bounds.h"
 #include "query/exact/site_index.h"
-#include "storage/formats/row_order_file.h"
+#include "storage/formats/row_map.h"
 
 namespace actkin {
 
@@ -54,7 +54,7 @@ using MakeScan = std::function<std::unique_ptr<RowScan>(std::size_t first, std::
 // The answers of all queries, in groups of at most `group` that pass over the rows together. Exact and the same for
 // every number of threads. REQUIRES: `rows` is what CheckRequest returned, group > 0.
 std::vector<std::vector<Match>> SearchExactly(RowRange rows, std::size_t query_count, std::size_t group,
-                                              const SearchRequest& request, const RowOrderFile& order,
+                                              const SearchRequest& request, const RowMap& order,
                                               const MakeScan& make_scan);
 
 }  // namespace actkin

@@ -73,7 +73,7 @@ SearchRequest Ranking::RequestForMore() const {
 }
 
 void Ranking::Append(const std::vector<Match>& more) {
-  // Rows at one distance come by ordinal: those that were found come first.
+  // Rows at one distance come by number: those that were found come first.
   const std::uint64_t again = found_.empty() ? 0 : FoundAtLastDistance();
   found_.insert(found_.end(), more.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(again, more.size())),
                 more.end());

@@ -45,7 +45,7 @@ struct SearchRequest {
 
 struct Match {
   RowNumber row = 0;
-  StringOrdinal ordinal = 0;  // of the row's string, within its length
+  std::uint64_t number = 0;  // what the row stands for: RowMap::Number
   // l2: Euclidean distance, not squared. cosine: cosine similarity, 0 where one of the two vectors is zero.
   double distance = 0;
 };
@@ -71,8 +71,8 @@ class SiteIndex {
   virtual std::uint64_t dimension() const = 0;
 
   // queries: count x dimension(), row-major. One answer a query, best first (the nearest, or with Order::kFarthest the
-  // farthest), equal distances in order of string ordinal. Throws Error (usage) when this index cannot do what
-  // `request` asks, k is 0 or exceeds the number of rows looked at, or a query holds NaN or infinity.
+  // farthest), equal distances in order of the rows' numbers (RowMap). Throws Error (usage) when this index cannot do
+  // what `request` asks, k is 0 or exceeds the number of rows looked at, or a query holds NaN or infinity.
   virtual std::vector<std::vector<Match>> Search(std::span<const float> queries,
                                                  const SearchRequest& request) const = 0;
 

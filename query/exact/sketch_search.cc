@@ -37,7 +37,7 @@ Side SideOf(const SearchRequest& request) {
 class SketchSearch {
  public:
   SketchSearch(const SketchView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
-               const RowOrderFile& order)
+               const RowMap& order)
       : view_(view),
         scan_(scan),
         rows_(rows),
@@ -422,7 +422,7 @@ class SketchSearch {
   std::vector<std::uint32_t> numbers_;  // of the units
   RowRange units_;
   const SearchRequest& request_;
-  const RowOrderFile& order_;
+  const RowMap& order_;
   const Side side_;
   std::vector<SketchQuery> queries_;
   std::vector<std::int32_t> best_;  // queries x units
@@ -434,7 +434,7 @@ class SketchSearch {
 }  // namespace
 
 void SearchBySketches(const SketchView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
-                      const RowOrderFile& order, std::span<std::vector<Match>> answers) {
+                      const RowMap& order, std::span<std::vector<Match>> answers) {
   SketchSearch(view, scan, rows, request, order).Run(answers);
 }
 

@@ -6,7 +6,7 @@
 
 #include "query/exact/site_index.h"
 #include "query/exact/vector_scan.h"
-#include "storage/formats/row_order_file.h"
+#include "storage/formats/row_map.h"
 #include "storage/formats/sketch_file.h"
 
 namespace actkin {
@@ -19,7 +19,7 @@ namespace actkin {
 // bytes for at most some 20 k + 10,000 rows; and what TopRows holds.
 // REQUIRES: rows and request are as CheckRequest says.
 void SearchBySketches(const SketchView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
-                      const RowOrderFile& order, std::span<std::vector<Match>> answers);
+                      const RowMap& order, std::span<std::vector<Match>> answers);
 
 }  // namespace actkin
 

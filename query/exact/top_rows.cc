@@ -13,7 +13,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 bool Better(bool smaller_is_better, const Match& a, const Match& b) {
   if (a.distance != b.distance) return (a.distance < b.distance) == smaller_is_better;
-  return a.ordinal < b.ordinal;
+  return a.number < b.number;
 }
 
 // The k best in front, in no order.
@@ -34,7 +34,7 @@ void SortMatches(const SearchRequest& request, std::vector<Match>& matches) {
   std::ranges::sort(matches, [=](const Match& a, const Match& b) { return Better(smaller_is_better, a, b); });
 }
 
-TopRows::TopRows(const SearchRequest& request, const ScanBounds& bounds, const RowOrderFile& order, Distance distance)
+TopRows::TopRows(const SearchRequest& request, const ScanBounds& bounds, const RowMap& order, Distance distance)
     : request_(request),
       bounds_(bounds),
       order_(order),
@@ -107,7 +107,7 @@ void TopRows::FinishCandidates() {
   for (const Candidate& candidate : candidates_) {
     const double distance = distance_(candidate.row);
     if (request_.within && (distance < request_.within->low || distance > request_.within->high)) continue;
-    matches_.push_back({candidate.row, order_.Ordinal(candidate.row), distance});
+    matches_.push_back({candidate.row, order_.Number(candidate.row), distance});
   }
   candidates_.clear();
   if (!request_.k || matches_.size() < *request_.k) return;

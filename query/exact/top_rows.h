@@ -9,14 +9,14 @@
 
 #include "query/exact/scan_bounds.h"
 #include "query/exact/site_index.h"
-#include "storage/formats/row_order_file.h"
+#include "storage/formats/row_map.h"
 
 namespace actkin {
 
 // True where a smaller distance is the better one.
 bool SmallerIsBetter(Metric metric, Order order);
 
-// Puts the best first, equal distances in order of string ordinal, and keeps the first k (all, without k).
+// Puts the best first, equal distances in order of what rows stand for, and keeps the first k (all, without k).
 void SortMatches(const SearchRequest& request, std::vector<Match>& matches);
 
 // Chooses one query's answer among rows whose raw values a scan delivers. Holds at most about 2k + 4,096 rows that are
@@ -27,7 +27,7 @@ class TopRows {
   using Distance = std::function<double(RowNumber row)>;
 
   // `request` and `order` outlive this object. REQUIRES: request.k is not 0.
-  TopRows(const SearchRequest& request, const ScanBounds& bounds, const RowOrderFile& order, Distance distance);
+  TopRows(const SearchRequest& request, const ScanBounds& bounds, const RowMap& order, Distance distance);
 
   // From here on only rows at this distance or better count. REQUIRES: with k, that k rows offered so far or later are.
   void RequireAtLeastAsGoodAs(double distance);
@@ -58,7 +58,7 @@ class TopRows {
 
   const SearchRequest& request_;
   const ScanBounds bounds_;
-  const RowOrderFile& order_;
+  const RowMap& order_;
   const Distance distance_;
   const bool smaller_is_better_;
   const std::size_t capacity_;

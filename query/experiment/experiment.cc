@@ -4,10 +4,12 @@
 #include <tuple>
 #include <utility>
 
+#include "query/experiment/prompt_work.h"
 #include "query/predict/band_counts.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/catalog/experiment_catalog.h"
+#include "storage/directory/publish.h"
 #include "storage/machine/file.h"
 #include "storage/machine/row_workers.h"
 
@@ -30,7 +32,8 @@ std::uint64_t BatchFor(double rows_a_prompt) {
 std::vector<SavedNeighbor> Compact(const std::vector<Match>& matches) {
   std::vector<SavedNeighbor> neighbors;
   neighbors.reserve(matches.size());
-  for (const Match& match : matches) neighbors.push_back({match.ordinal, static_cast<float>(match.distance)});
+  for (const Match& match : matches)
+    neighbors.push_back({static_cast<StringOrdinal>(match.number), static_cast<float>(match.distance)});
   return neighbors;
 }
 
@@ -172,21 +175,18 @@ PromptVectors& Experiment::Vectors() {
 }
 
 template <typename File, typename Records>
-FileRow Experiment::Fill(const std::string& name, const std::string& what, std::uint64_t batch, Records& records,
-                         const std::function<void(RowRange prompts)>& produce) {
-  const std::uint64_t prompts = set_.prompts.size();
-  const std::uint64_t already = records.done();
-  progress_.Begin(what, prompts, "prompts");
-  progress_.Advance(already, already);
-  while (records.done() < prompts) {
-    produce({records.done(), std::min(records.done() + batch, prompts)});
-    progress_.Advance(records.done(), already);
-  }
-  progress_.End();
-  const std::uint64_t checksum = records.Finish();
-  const std::filesystem::path partial = ExperimentPartial(reader_.directory(), name);
-  if (File(partial).header_checksum() != checksum) Fail("{}: did not read back as written", partial.string());
-  return PublishExperiment(reader_.directory(), name, checksum);
+void Experiment::Fill(
+    const std::string& name, const std::string& what, std::uint64_t batch, std::uint64_t number,
+    const std::function<void(Records& records, RowRange prompts)>& produce,
+    const std::function<void(ExperimentWriter& catalog, std::int64_t prompt_set_id, const FileRow& file)>& add) {
+  const IndexDirectory& directory = reader_.directory();
+  WorkFolder work = PromptWork(directory, set_, directory.path() / name, batch);
+  Records records(work.File(0), set_.prompts.size(), number, WrittenOf(work));
+  FillRecords(work, what, records.records(), progress_, [&](RowRange prompts) { produce(records, prompts); });
+  const FileRow file = Publish<File>(directory, work.File(0), name, records.Finish());
+  work.Remove();
+  const std::int64_t id = SaveSet();
+  add(*Writer(), id, file);
 }
 
 void Experiment::SearchNeighbors(IndexReader& built, const NeighborNeed& need) {
@@ -194,26 +194,27 @@ void Experiment::SearchNeighbors(IndexReader& built, const NeighborNeed& need) {
   const std::uint64_t k = count.value();
   const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
   Lock();
-  const std::uint64_t prompts = set_.prompts.size();
   const std::string name = IndexDirectory::SavedNeighbors(set_.row.name, site, metric, k, within);
-  const std::filesystem::path partial = ExperimentPartial(reader_.directory(), name);
-  if (!std::filesystem::exists(partial)) RequireDisk(SavedNeighborsWriter::FileBytes(prompts, k));
+  if (!std::filesystem::exists(ExperimentPartial(reader_.directory(), name))) {
+    RequireDisk(SavedNeighborsWriter::FileBytes(set_.prompts.size(), k));
+  }
   SearchRequest request;
   request.metric = metric;
   request.k = k;
   request.within = within;
   request.threads = threads_;
-  SavedNeighborsWriter writer(partial, prompts, k);
-  const FileRow file = Fill<SavedNeighborsFile>(
-      name, DescribeSearch(site, metric, within), BatchFor(static_cast<double>(k)), writer, [&](RowRange range) {
+  Fill<SavedNeighborsFile, SavedNeighborsWriter>(
+      name, DescribeSearch(site, metric, within), BatchFor(static_cast<double>(k)), k,
+      [&](SavedNeighborsWriter& writer, RowRange range) {
         const std::vector<float> queries = Vectors().Of(site, range, built);
         std::vector<std::vector<SavedNeighbor>> found;
         found.reserve(range.size());
         for (const std::vector<Match>& matches : index->Search(queries, request)) found.push_back(Compact(matches));
         writer.Write(found);
+      },
+      [&](ExperimentWriter& catalog, std::int64_t id, const FileRow& file) {
+        catalog.AddSavedNeighbors(id, {site, metric, k, within, file});
       });
-  const std::int64_t id = SaveSet();
-  Writer()->AddSavedNeighbors(id, {site, metric, k, within, file});
 }
 
 void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
@@ -224,13 +225,12 @@ void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
   const std::shared_ptr<const RowOrderFile> order = built.OpenRowOrder(site.t_i);
   const StringId first = FirstStringId(site.t_i + 1);
   Lock();
-  const std::string name = IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within);
   const BandRequest request{
       .metric = metric, .thresholds = ThresholdsOf(within, metric), .inverse_distance = true, .threads = threads_};
-  BandTotalsWriter writer(ExperimentPartial(reader_.directory(), name), set_.prompts.size(),
-                          Counts().vocabulary_size());
-  const FileRow file =
-      Fill<BandTotalsFile>(name, DescribeSearch(site, metric, within), kBandBatch, writer, [&](RowRange range) {
+  Fill<BandTotalsFile, BandTotalsWriter>(
+      IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within), DescribeSearch(site, metric, within),
+      kBandBatch, Counts().vocabulary_size(),
+      [&](BandTotalsWriter& writer, RowRange range) {
         const std::vector<float> queries = Vectors().Of(site, range, built);
         const BandCounts counts = CountBands(*index, *order, first, Counts(), queries, request);
         std::vector<BandTotalsWriter::Totals> totals;
@@ -238,9 +238,10 @@ void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
           totals.push_back({counts.rows[i * counts.bands + counts.bands - 1], counts.Of(i, counts.bands - 1)});
         }
         writer.Write(totals);
+      },
+      [&](ExperimentWriter& catalog, std::int64_t id, const FileRow& file) {
+        catalog.AddSavedBandTotals(id, {site, metric, within, file});
       });
-  const std::int64_t id = SaveSet();
-  Writer()->AddSavedBandTotals(id, {site, metric, within, file});
 }
 
 std::shared_ptr<const PredictionsFile> Experiment::Predictions() {
@@ -259,10 +260,9 @@ std::shared_ptr<const PredictionsFile> Experiment::Predictions() {
   };
   if (std::shared_ptr<const PredictionsFile> file = find()) return file;
   Lock();
-  const std::string name = IndexDirectory::SavedPredictions(set_.row.name);
-  PredictionsWriter writer(ExperimentPartial(reader_.directory(), name), set_.prompts.size(), embed);
-  const FileRow file =
-      Fill<PredictionsFile>(name, "the model's predictions", kPredictionBatch, writer, [&](RowRange range) {
+  Fill<PredictionsFile, PredictionsWriter>(
+      IndexDirectory::SavedPredictions(set_.row.name), "the model's predictions", kPredictionBatch, embed,
+      [&](PredictionsWriter& writer, RowRange range) {
         std::vector<float> before(range.size() * embed);
         ForEachPiece(range, kPiece, UsefulThreads(range, kPiece, threads_), [&](int, RowRange piece) {
           for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
@@ -271,9 +271,8 @@ std::shared_ptr<const PredictionsFile> Experiment::Predictions() {
           }
         });
         writer.Write(before);
-      });
-  const std::int64_t id = SaveSet();
-  Writer()->AddSavedPredictions(id, file);
+      },
+      [&](ExperimentWriter& catalog, std::int64_t id, const FileRow& file) { catalog.AddSavedPredictions(id, file); });
   return find();
 }
 

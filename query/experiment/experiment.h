@@ -102,11 +102,13 @@ class Experiment {
   void RequireDisk(std::uint64_t bytes) const;
 
   std::vector<NeighborTotals::Source> SourcesOf(const PoolRequest& request, std::size_t term, int blocks);
-  // Fills a file of records of prompts under partial/ and gives it its name: produce(prompts) writes the next so many.
-  // A run that was killed goes on where it was.
+  // Fills a file of records of prompts under partial/, gives it its name, and adds it to the catalog: produce(records,
+  // prompts) writes the next ones. `number`: what the kind of records counts (k, tokens, dimensions). A run that was
+  // killed goes on from its last checkpoint.
   template <typename File, typename Records>
-  FileRow Fill(const std::string& name, const std::string& what, std::uint64_t batch, Records& records,
-               const std::function<void(RowRange prompts)>& produce);
+  void Fill(const std::string& name, const std::string& what, std::uint64_t batch, std::uint64_t number,
+            const std::function<void(Records& records, RowRange prompts)>& produce,
+            const std::function<void(ExperimentWriter& catalog, std::int64_t prompt_set_id, const FileRow& file)>& add);
 
   IndexReader& reader_;
   PromptSet set_;

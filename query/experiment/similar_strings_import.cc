@@ -14,6 +14,7 @@
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/experiment_writer.h"
+#include "storage/directory/publish.h"
 #include "storage/formats/saved_neighbors_file.h"
 #include "storage/formats/similar_strings_file.h"
 #include "storage/formats/similar_strings_folder.h"
@@ -86,11 +87,8 @@ class Importer {
       for (Written& site : written) {
         const std::string name =
             IndexDirectory::SavedNeighbors(set.row.name, site.site, metric, CountIn(site.site), std::nullopt);
-        const std::filesystem::path partial = ExperimentPartial(reader_.directory(), name);
-        RenameDurably(site.partial, partial);
-        site.partial = partial;
         rows.push_back({site.site, metric, CountIn(site.site), std::nullopt,
-                        PublishExperiment(reader_.directory(), name, site.header_checksum)});
+                        PublishFile(reader_.directory(), site.partial, name, site.header_checksum)});
       }
       if (!there) ExperimentWriter(reader_.directory()).AddPromptSet(set.row, PromptRows(set), rows);
       return {set.row.name, set.prompts.size(), folder_.k(), metric, folder_.blocks(), folder_.t_is(), files_};

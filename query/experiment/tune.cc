@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "query/experiment/band_tuner.h"
+#include "query/experiment/prompt_work.h"
 #include "query/experiment/reference_distributions.h"
 #include "query/predict/band_counts.h"
 #include "query/predict/token_totals.h"
@@ -57,7 +58,6 @@ class CountsFile {
   std::span<const TokenCount> UpTo(std::uint64_t prompt, std::size_t band) const {
     return Checked(Begin(prompt), End(prompt, band));
   }
-  void VerifyBytes() const { file_.VerifyBytes(); }
 
  private:
   std::size_t End(std::uint64_t prompt, std::size_t band) const {
@@ -102,8 +102,7 @@ class Tuning {
     experiment_.Lock();
     for (const std::size_t term : terms_) {
       for (const Site& site : SitesOf(term)) {
-        files_[site] = WriteCounts(site);
-        RequireMemory(FloatsOf(opened_[term].emplace_back(files_[site], thresholds_.size(), vocabulary_)));
+        RequireMemory(FloatsOf(opened_[term].emplace_back(WriteCounts(site), thresholds_.size(), vocabulary_)));
       }
     }
     const std::vector<TunedSource> sources = Search();
@@ -114,9 +113,9 @@ class Tuning {
     if (request_.training_prompts < prompts) {
       result.held_out = Measure(sources, {request_.training_prompts, prompts});
     }
-    for (const auto& [site, path] : files_) {
+    for (const std::filesystem::path& folder : folders_) {
       std::error_code ignored;
-      std::filesystem::remove(path, ignored);
+      std::filesystem::remove_all(folder, ignored);
     }
     return result;
   }
@@ -186,9 +185,11 @@ class Tuning {
   }
 
   std::filesystem::path WriteCounts(const Site& site) {
-    const std::filesystem::path path = ExperimentPartial(reader_.directory(), FileName(site));
-    if (IsWhole(path)) return path;
-    const std::uint64_t prompts = experiment_.set().prompts.size();
+    const IndexDirectory& directory = reader_.directory();
+    const std::string name = FileName(site);
+    const std::filesystem::path& folder = folders_.emplace_back(ExperimentPartial(directory, name));
+    // It is moved nowhere.
+    WorkFolder work = PromptWork(directory, experiment_.set(), folder / name, kBatch);
     const std::size_t bands = thresholds_.size();
     const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
     const std::shared_ptr<const RowOrderFile> order = reader_.OpenRowOrder(site.t_i);
@@ -196,13 +197,9 @@ class Tuning {
                               .thresholds = thresholds_,
                               .inverse_distance = false,
                               .threads = experiment_.threads()};
-    PromptRecordWriter writer(path, FileKind::kBandCounts, prompts, CountsFile::RecordBytes(bands),
-                              {bands, vocabulary_});
-    const std::uint64_t already = writer.done();
-    experiment_.progress().Begin(Describe(site), prompts, "prompts");
-    experiment_.progress().Advance(already, already);
-    while (writer.done() < prompts) {
-      const RowRange range{writer.done(), std::min(writer.done() + kBatch, prompts)};
+    PromptRecordWriter writer(work.File(0), FileKind::kBandCounts, experiment_.set().prompts.size(),
+                              CountsFile::RecordBytes(bands), {bands, vocabulary_}, WrittenOf(work));
+    FillRecords(work, Describe(site), writer, experiment_.progress(), [&](RowRange range) {
       const BandCounts counts =
           CountBands(*index, *order, FirstStringId(site), experiment_.Counts(), vectors_.Of(site, range), request);
       std::vector<std::uint64_t> ends;
@@ -212,21 +209,9 @@ class Tuning {
         ends.push_back(writer.list_bytes() / sizeof(TokenCount) + lists.size());
       }
       writer.Write(std::as_bytes(std::span(ends)), std::as_bytes(std::span(lists)));
-      experiment_.progress().Advance(writer.done(), already);
-    }
-    experiment_.progress().End();
+    });
     writer.Finish();
-    return path;
-  }
-
-  // True where an earlier run finished the file.
-  bool IsWhole(const std::filesystem::path& path) const {
-    try {
-      CountsFile(path, thresholds_.size(), vocabulary_).VerifyBytes();
-      return true;
-    } catch (const Error&) {
-      return false;
-    }
+    return work.File(0);
   }
 
   // A prompt's counts. tokens: its own; places: room for a number of each token.
@@ -336,7 +321,7 @@ class Tuning {
   PromptVectors vectors_;
   std::vector<std::size_t> terms_;
   std::optional<ReferenceDistributions> reference_;
-  std::map<Site, std::filesystem::path> files_;
+  std::vector<std::filesystem::path> folders_;             // of the counts
   std::map<std::size_t, std::vector<CountsFile>> opened_;  // by term
 };
 

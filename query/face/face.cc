@@ -283,9 +283,9 @@ void Index::RowsByNumber(std::string_view stream, std::optional<int> block, std:
   OneErrorType([&] { reader().CopyNumberedRows(NamedSite(reader(), stream, block, t_i), rows, out); });
 }
 
-std::vector<std::uint64_t> Index::StringIdsOfRows(std::string_view stream, std::optional<int> block,
-                                                  std::optional<int> t_i, std::span<const std::uint64_t> rows) {
-  return OneErrorType([&] { return reader().StringIdsOfRows(NamedSite(reader(), stream, block, t_i), rows); });
+std::vector<std::uint64_t> Index::IdsOfRows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
+                                            std::span<const std::uint64_t> rows) {
+  return OneErrorType([&] { return reader().IdsOfRows(NamedSite(reader(), stream, block, t_i), rows); });
 }
 
 std::vector<RowFile> Index::RowFiles(std::string_view stream, std::optional<int> block, std::optional<int> t_i) {

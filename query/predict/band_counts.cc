@@ -147,7 +147,7 @@ double InverseScale(const BandRequest& request, std::uint64_t occurrences) {
 
 class BandCounter {
  public:
-  BandCounter(const SiteIndex& index, const RowOrderFile& order, StringId first, const NextTokenTable& next_tokens,
+  BandCounter(const SiteIndex& index, const RowMap& order, StringId first, const NextTokenTable& next_tokens,
               const BandRequest& request)
       : index_(index), order_(order), first_(first), next_tokens_(next_tokens), request_(request) {
     if (request.inverse_distance) scale_ = InverseScale(request, next_tokens.total());
@@ -192,7 +192,7 @@ class BandCounter {
     scan.Scan(piece, worker.raw);
     worker.entries.clear();
     for (std::uint64_t row = piece.begin; row < piece.end; ++row) {
-      worker.entries.push_back(next_tokens_.Of(first_ + order_.Ordinal(static_cast<RowNumber>(row))));
+      worker.entries.push_back(next_tokens_.Of(first_ + order_.Number(static_cast<RowNumber>(row))));
     }
     const std::size_t bands = request_.thresholds.size();
     const std::size_t vocabulary = next_tokens_.vocabulary_size();
@@ -225,7 +225,7 @@ class BandCounter {
   }
 
   const SiteIndex& index_;
-  const RowOrderFile& order_;
+  const RowMap& order_;
   const StringId first_;
   const NextTokenTable& next_tokens_;
   const BandRequest& request_;
@@ -246,8 +246,8 @@ std::vector<double> ThresholdsOf(const Band& within, Metric metric) {
   return thresholds;
 }
 
-BandCounts CountBands(const SiteIndex& index, const RowOrderFile& order, StringId first,
-                      const NextTokenTable& next_tokens, std::span<const float> queries, const BandRequest& request,
+BandCounts CountBands(const SiteIndex& index, const RowMap& order, StringId first, const NextTokenTable& next_tokens,
+                      std::span<const float> queries, const BandRequest& request,
                       const std::function<void(std::uint64_t)>& report) {
   CheckThresholds(request);
   const std::size_t query_count = queries.size() / index.dimension();

@@ -11,7 +11,7 @@
 #include "query/predict/next_token_counts.h"
 #include "schema/band.h"
 #include "schema/site.h"
-#include "storage/formats/row_order_file.h"
+#include "storage/formats/row_map.h"
 #include "storage/formats/saved_neighbors_file.h"
 
 namespace actkin {
@@ -52,7 +52,7 @@ std::vector<double> ThresholdsOf(const Band& within, Metric metric);
 // bands x vocabulary x queries that pass together: 256, or fewer so that this is at most 64 MB, but at least one.
 // Throws Error (usage) when the thresholds are not as said, or the index keeps no rows.
 BandCounts CountBands(
-    const SiteIndex& index, const RowOrderFile& order, StringId first, const NextTokenTable& next_tokens,
+    const SiteIndex& index, const RowMap& order, StringId first, const NextTokenTable& next_tokens,
     std::span<const float> queries, const BandRequest& request,
     const std::function<void(std::uint64_t)>& report = [](std::uint64_t) {});
 

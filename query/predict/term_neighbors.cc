@@ -52,7 +52,7 @@ class SiteNeighbors {
     search.threads = threads_;
     const std::vector<std::vector<Match>> found = index->Search(reader_.QueryVector(prompt_, site), search);
     for (const Match& match : found.front()) {
-      pool.push_back({first + match.ordinal, static_cast<float>(match.distance)});
+      pool.push_back({first + match.number, static_cast<float>(match.distance)});
     }
   }
 
@@ -75,7 +75,7 @@ class SiteNeighbors {
         SearchWithout(*reader_.OpenIndex(site), reader_.QueryVector(prompt_, site), std::span(&own, 1), search,
                       /*fewer_will_do=*/!request_.k);
     for (const Match& match : found.front()) {
-      pool.push_back({first + match.ordinal, static_cast<float>(match.distance)});
+      pool.push_back({first + match.number, static_cast<float>(match.distance)});
     }
   }
 

@@ -20,6 +20,7 @@
 #include "storage/directory/open_site_rows.h"
 #include "storage/directory/open_tokenizer.h"
 #include "storage/formats/code_file.h"
+#include "storage/formats/position_rows.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 
@@ -240,6 +241,29 @@ std::shared_ptr<const RowOrderFile> IndexReader::OpenRowOrder(int t_i) {
   return order;
 }
 
+std::shared_ptr<const RowMap> IndexReader::OpenRowMap(const Site& site) {
+  if (!site.over_positions()) return OpenRowOrder(site.t_i);
+  const SiteRow row = RequireSite(site);
+  std::shared_ptr<const RowMap>& map = position_sets_[row.position_set_id.value()];
+  if (!map) {
+    const PositionSetRow set = catalog_->PositionSet(*row.position_set_id);
+    if (!set.file) {
+      map = std::make_shared<const AllPositions>(corpus_.token_count);
+    } else {
+      const std::filesystem::path path = directory_.Resolve(set.file->file);
+      auto file = std::make_shared<const PositionsFile>(path);
+      RequireAsCatalogued(*file, *set.file, path);
+      if (file->position_count() != corpus_.token_count) FailDamaged("{}: of another corpus", path.string());
+      map = std::move(file);
+    }
+  }
+  if (map->row_count() != row.row_count) {
+    FailDamaged("{}: damaged: {} has {} rows, its positions are {}", directory_.Catalog().string(), Describe(site),
+                row.row_count, map->row_count());
+  }
+  return map;
+}
+
 std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const std::string& name, Metric metric) {
   const auto key = std::make_tuple(site, name, name == kExactIndexName ? Metric::kL2 : metric);
   const auto found = indices_.find(key);
@@ -258,17 +282,17 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
               other_metric ? fmt::format(" for {}", Name(metric)) : "", names);
   }
   if (name != kExactIndexName) {
-    return indices_[key] = FillUpByExact(
-               site, OpenApproximateIndex(directory_, *index_row, OpenSiteRows(directory_, *catalog_, row),
-                                          OpenRowOrder(site.t_i)));
+    return indices_[key] =
+               FillUpByExact(site, OpenApproximateIndex(directory_, *index_row,
+                                                        OpenSiteRows(directory_, *catalog_, row), OpenRowMap(site)));
   }
 
   std::shared_ptr<const SiteIndex> index;
-  if (site.stream == Stream::kEmbedding) {
+  if (site.of_codes()) {
     const std::filesystem::path path = directory_.Resolve(index_row->file.file);
     CodeFile file(path);
     RequireAsCatalogued(file, index_row->file, path);
-    index = std::make_shared<EmbeddingIndex>(std::move(file), OpenRowOrder(site.t_i));
+    index = std::make_shared<EmbeddingIndex>(std::move(file), OpenRowMap(site));
   } else {
     std::vector<VectorFile> files;
     bool has_sketches = true;
@@ -285,7 +309,7 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
       const std::filesystem::path path = directory_.Resolve(index_row->file.file);
       RequireAsCatalogued(sketches.emplace(path), index_row->file, path);
     }
-    index = std::make_shared<ExactIndex>(std::move(files), std::move(sketches), OpenRowOrder(site.t_i));
+    index = std::make_shared<ExactIndex>(std::move(files), std::move(sketches), OpenRowMap(site));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
     FailDamaged("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),
@@ -319,7 +343,7 @@ std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& si
   }
   const Site own{site.stream, site.block, last};
   if (prompt.ordinal && *prompt.ordinal < Length(last + 1).row_count && catalog_->FindSite(own)) {
-    return OpenIndex(own)->Vector(OpenRowOrder(last)->Row(*prompt.ordinal));
+    return OpenIndex(own)->Vector(OpenRowOrder(last)->RowOf(*prompt.ordinal));
   }
   const PromptForward& forward = Forward();
   if (site.stream == Stream::kEmbedding) return forward.Embedding(prompt.tokens);
@@ -347,7 +371,7 @@ void IndexReader::CopyRows(const Site& site, std::span<const StringId> string_id
       FailUsage(ErrorCode::kNotFound, "string_id {}: {} has rows of strings {} to {}", string_ids[i], Describe(site),
                 first, last);
     }
-    const RowNumber row = order->Row(static_cast<StringOrdinal>(string_ids[i] - first));
+    const RowNumber row = order->RowOf(static_cast<StringOrdinal>(string_ids[i] - first));
     std::ranges::copy(index->Vector(row), out.data() + i * dimension);
   }
 }
@@ -365,16 +389,16 @@ void IndexReader::CopyNumberedRows(const Site& site, std::span<const std::uint64
   }
 }
 
-std::vector<StringId> IndexReader::StringIdsOfRows(const Site& site, std::span<const std::uint64_t> rows) {
+std::vector<std::uint64_t> IndexReader::IdsOfRows(const Site& site, std::span<const std::uint64_t> rows) {
   const SiteRow row = RequireSite(site);
-  const std::shared_ptr<const RowOrderFile> order = OpenRowOrder(site.t_i);
-  std::vector<StringId> string_ids;
-  string_ids.reserve(rows.size());
+  const std::shared_ptr<const RowMap> map = OpenRowMap(site);
+  std::vector<std::uint64_t> ids;
+  ids.reserve(rows.size());
   for (const std::uint64_t number : rows) {
     RequireRow(site, number, row.row_count);
-    string_ids.push_back(row.first_string_id + order->Ordinal(static_cast<RowNumber>(number)));
+    ids.push_back(row.first_string_id + map->Number(static_cast<RowNumber>(number)));
   }
-  return string_ids;
+  return ids;
 }
 
 std::vector<RowFile> IndexReader::RowFiles(const Site& site) {
@@ -471,7 +495,7 @@ std::vector<Neighbor> IndexReader::Read(const Site& site, const NeighborQuery& q
   std::vector<Neighbor> rows;
   rows.reserve(matches.size());
   for (const Match& match : matches) {
-    const StringId string_id = first + match.ordinal;
+    const StringId string_id = first + match.number;
     rows.push_back({rows.size() + 1, string_id, catalog_->String(string_id).text, DistanceOf(metric, match.distance),
                     SimilarityOf(metric, match.distance),
                     query.next_tokens ? NextTokens(string_id) : std::vector<NextToken>()});
@@ -501,7 +525,7 @@ RowSet IndexReader::RowsOf(int t_i, std::span<const std::int64_t> string_ids) {
   for (const std::int64_t string_id : string_ids) {
     // An id before the first wraps around, beyond any row.
     const std::uint64_t ordinal = static_cast<std::uint64_t>(string_id) - length.first_string_id;
-    if (ordinal < order->row_count()) rows.push_back(order->Row(static_cast<StringOrdinal>(ordinal)));
+    if (ordinal < order->row_count()) rows.push_back(order->RowOf(static_cast<StringOrdinal>(ordinal)));
   }
   return RowSet::OfRows(order->row_count(), rows);
 }
@@ -509,7 +533,7 @@ RowSet IndexReader::RowsOf(int t_i, std::span<const std::int64_t> string_ids) {
 std::optional<RowNumber> IndexReader::OwnRow(const Prompt& prompt, int t_i) {
   if (!prompt.ordinal || prompt.tokens.size() != static_cast<std::size_t>(t_i) + 1) return std::nullopt;
   const std::shared_ptr<const RowOrderFile> order = OpenRowOrder(t_i);
-  return *prompt.ordinal < order->row_count() ? std::optional(order->Row(*prompt.ordinal)) : std::nullopt;
+  return *prompt.ordinal < order->row_count() ? std::optional(order->RowOf(*prompt.ordinal)) : std::nullopt;
 }
 
 NeighborRows IndexReader::Search(const Site& site, std::span<const float> vectors,

@@ -149,8 +149,8 @@ class IndexReader {
   void CopyRows(const Site& site, std::span<const StringId> string_ids, std::span<float> out);
   // The same by the rows' numbers.
   void CopyNumberedRows(const Site& site, std::span<const std::uint64_t> rows, std::span<float> out);
-  // Of which strings the rows are. Throws Error (usage) where there is no such row.
-  std::vector<StringId> StringIdsOfRows(const Site& site, std::span<const std::uint64_t> rows);
+  // What the rows stand for: string_ids, or positions. Throws Error (usage) where there is no such row.
+  std::vector<std::uint64_t> IdsOfRows(const Site& site, std::span<const std::uint64_t> rows);
   // The files that hold the site's rows; none for an embedding.
   std::vector<RowFile> RowFiles(const Site& site);
 
@@ -161,6 +161,9 @@ class IndexReader {
                                              Metric metric = Metric::kL2);
 
   std::shared_ptr<const RowOrderFile> OpenRowOrder(int t_i);
+  // Of a site over strings the row order at its t_i; of one over positions, its positions. Throws as FindNeighbors
+  // does.
+  std::shared_ptr<const RowMap> OpenRowMap(const Site& site);
 
   // string_id - ordinal of the strings of that many tokens. Throws Error where there are none.
   StringId FirstStringId(int length) const { return Length(length).first_string_id; }
@@ -196,7 +199,8 @@ class IndexReader {
   std::unique_ptr<TokenTable> vocabulary_;
   std::unique_ptr<const Tokenizer> tokenizer_;
   std::map<std::tuple<Site, std::string, Metric>, std::shared_ptr<const SiteIndex>> indices_;
-  std::map<int, std::shared_ptr<const RowOrderFile>> row_orders_;
+  std::map<int, std::shared_ptr<const RowOrderFile>> row_orders_;        // by t_i
+  std::map<std::int64_t, std::shared_ptr<const RowMap>> position_sets_;  // by position_set_id
   std::shared_ptr<const CorpusTokensFile> corpus_tokens_;
   std::unique_ptr<const CorpusSuffixes> suffixes_;
   std::unique_ptr<PromptForward> forward_;

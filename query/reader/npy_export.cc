@@ -42,7 +42,7 @@ void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(s
   for (std::uint64_t first = 0; first < rows; first += batch) {
     buffer.clear();
     for (std::uint64_t ordinal = first; ordinal < std::min(first + batch, rows); ++ordinal) {
-      const std::vector<float> vector = index->Vector(order->Row(static_cast<StringOrdinal>(ordinal)));
+      const std::vector<float> vector = index->Vector(order->RowOf(static_cast<StringOrdinal>(ordinal)));
       buffer.insert(buffer.end(), vector.begin(), vector.end());
     }
     write({reinterpret_cast<const char*>(buffer.data()), buffer.size() * sizeof(float)});

@@ -59,7 +59,7 @@ bool PromptVectors::CopyRows(IndexReader& reader, const Site& site, RowRange pro
   ForEachPiece(prompts, kPiece, UsefulThreads(prompts, kPiece, threads_), [&](int, RowRange piece) {
     for (std::uint64_t i = piece.begin; i < piece.end; ++i) {
       if (missing[i - prompts.begin]) continue;
-      const std::vector<float> vector = index->Vector(order->Row(*prompts_[i].ordinal));
+      const std::vector<float> vector = index->Vector(order->RowOf(*prompts_[i].ordinal));
       std::ranges::copy(vector, vectors.begin() + static_cast<std::ptrdiff_t>((i - prompts.begin) * dimension));
     }
   });

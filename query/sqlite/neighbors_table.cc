@@ -280,7 +280,7 @@ class NeighborRows : public TableRows {
     return *match_;
   }
   double distance() const { return DistanceOf(metric_, match().distance) + 0.0; }
-  StringId string_id() const { return first_string_id_ + match().ordinal; }
+  StringId string_id() const { return first_string_id_ + match().number; }
 
   // Rows come by rank, so a row beyond the upper end of a comparison is the last one.
   Verdict Judge() const {

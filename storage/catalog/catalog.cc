@@ -49,15 +49,24 @@ auto ReadWord(const Parser& parse, const std::string& text) {
 SiteRow ReadSiteRow(const SqliteStatement& statement) {
   SiteRow row;
   row.site_id = statement.Integer(0);
-  if (statement.TextView(8) != kRowsOfStrings) {
+  const bool over_positions = statement.TextView(8) == kRowsOfPositions;
+  if (!over_positions && statement.TextView(8) != kRowsOfStrings) {
     Fail(ErrorCode::kUnsupported, "the catalog was written by a newer actkin, or is damaged: a site has rows of {}",
          Quote(statement.TextView(8)));
   }
-  row.site = {ReadWord(ParseStream, statement.Text(1)), SmallNumber(statement, 2), SmallNumber(statement, 3)};
+  row.site = {ReadWord(over_positions ? StreamNamed : ParseStream, statement.Text(1)), SmallNumber(statement, 2),
+              over_positions ? kOverPositions : SmallNumber(statement, 3)};
   row.dimension = Count(statement, 4);
   row.row_count = Count(statement, 5);
-  row.first_string_id = Count(statement, 6);
+  if (!over_positions) row.first_string_id = Count(statement, 6);
   row.element = ReadWord(ParseElement, statement.Text(7));
+  if (!statement.IsNull(9)) row.window = Count(statement, 9);
+  if (!statement.IsNull(10)) row.stride = Count(statement, 10);
+  if (!statement.IsNull(11)) row.position_set_id = statement.Integer(11);
+  if (over_positions != row.position_set_id.has_value()) {
+    FailDamaged("the catalog is damaged: {} {}", Describe(row.site),
+                over_positions ? "has no position set" : "has a position set");
+  }
   return row;
 }
 
@@ -70,7 +79,8 @@ bool Exists(const std::filesystem::path& path) {
 }
 
 constexpr char kSiteColumns[] =
-    "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element, rows FROM ";
+    "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element, rows, window, stride, "
+    "position_set_id FROM ";
 constexpr char kStringColumns[] = "SELECT string_id, length, text, occurrences, tokens FROM ";
 
 // What can be told, of a catalog of an earlier format, about how it was built. Its tables corpus and model had these
@@ -290,13 +300,19 @@ std::vector<SiteRow> Catalog::Sites() {
   SqliteStatement statement(connection_, fmt::format("{}\"{}\".site", kSiteColumns, schema_));
   std::vector<SiteRow> rows;
   while (statement.Step()) rows.push_back(ReadSiteRow(statement));
-  std::ranges::sort(rows, {}, &SiteRow::site);
+  std::ranges::sort(rows, {}, [](const SiteRow& row) {
+    // Streams of other names have numbers of this process alone.
+    const bool other = row.site.stream > Stream::kResidual;
+    return std::make_tuple(other ? std::numeric_limits<int>::max() : static_cast<int>(row.site.stream),
+                           other ? Name(row.site.stream) : "", row.site.block, row.site.t_i);
+  });
   return rows;
 }
 
 std::optional<SiteRow> Catalog::FindSite(const Site& site) {
   SqliteStatement statement(
-      connection_, fmt::format("{}\"{}\".site WHERE stream = ?1 AND block = ?2 AND t_i = ?3", kSiteColumns, schema_));
+      connection_,
+      fmt::format("{}\"{}\".site WHERE stream = ?1 AND block = ?2 AND ifnull(t_i, -1) = ?3", kSiteColumns, schema_));
   statement.Bind(std::string(Name(site.stream)), site.block, site.t_i);
   if (!statement.Step()) return std::nullopt;
   return ReadSiteRow(statement);
@@ -340,6 +356,28 @@ std::optional<FileRow> Catalog::RowOrder(int t_i) {
   statement.Bind(t_i);
   if (!statement.Step()) return std::nullopt;
   return ReadFileRow(statement, 0);
+}
+
+std::vector<PositionSetRow> Catalog::PositionSets() {
+  SqliteStatement statement(
+      connection_,
+      fmt::format("SELECT position_set_id, name, row_count, file, bytes, checksum FROM \"{}\".position_set "
+                  "ORDER BY position_set_id",
+                  schema_));
+  std::vector<PositionSetRow> rows;
+  while (statement.Step()) {
+    PositionSetRow& row =
+        rows.emplace_back(PositionSetRow{statement.Integer(0), statement.Text(1), Count(statement, 2), std::nullopt});
+    if (!statement.IsNull(3)) row.file = ReadFileRow(statement, 3);
+  }
+  return rows;
+}
+
+PositionSetRow Catalog::PositionSet(std::int64_t position_set_id) {
+  std::vector<PositionSetRow> rows = PositionSets();
+  const auto found = std::ranges::find(rows, position_set_id, &PositionSetRow::position_set_id);
+  if (found == rows.end()) FailDamaged("the catalog is damaged: there is no position set {}", position_set_id);
+  return std::move(*found);
 }
 
 StringRow Catalog::ReadString(const SqliteStatement& statement) {

@@ -81,8 +81,20 @@ struct SiteRow {
   Site site;
   std::uint64_t dimension = 0;
   std::uint64_t row_count = 0;
-  StringId first_string_id = 0;
+  StringId first_string_id = 0;  // over positions 0
   Element element = Element::kFloat32;
+  // Over positions: in which windows the corpus was seen; none where that is not known.
+  std::optional<std::uint64_t> window = {};
+  std::optional<std::uint64_t> stride = {};
+  std::optional<std::int64_t> position_set_id = {};  // over positions; else none
+};
+
+// Which positions of the corpus have rows.
+struct PositionSetRow {
+  std::int64_t position_set_id = 0;
+  std::string name;  // for people: "all", "every 10", "sample 0.02 seed 1", "given"
+  std::uint64_t row_count = 0;
+  std::optional<FileRow> file = {};  // storage/formats/position_rows.h; none: all positions
 };
 
 struct SiteIndexRow {
@@ -131,6 +143,7 @@ inline constexpr char kBpeKind[] = "bpe";
 inline constexpr char kTokensKind[] = "tokens";
 inline constexpr char kSuffixesKind[] = "suffixes";
 inline constexpr char kRowsOfStrings[] = "strings";
+inline constexpr char kRowsOfPositions[] = "positions";
 
 // Reads the catalog over a connection that somebody else owns, in the named schema of it ("main", or an attached one).
 // One thread at a time. Statements are kept prepared.
@@ -159,6 +172,9 @@ class Catalog {
   std::vector<VectorFileRow> VectorFiles(std::int64_t site_id);  // by first row
   std::vector<SiteIndexRow> SiteIndices(std::int64_t site_id);
   std::optional<FileRow> RowOrder(int t_i);
+  std::vector<PositionSetRow> PositionSets();  // by id
+  // Throws Error where there is none.
+  PositionSetRow PositionSet(std::int64_t position_set_id);
 
   // Of 1 to L tokens, each below TokenCount().
   std::optional<StringRow> FindString(std::span<const TokenId> tokens);

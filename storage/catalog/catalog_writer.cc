@@ -35,6 +35,24 @@ void RunDropIndex(sqlite3* connection, std::int64_t site_id, const SiteIndexRow&
       .Run();
 }
 
+// Of the set that there is, else of a new one.
+std::int64_t PositionSetId(sqlite3* connection, const PositionSetRow& set) {
+  for (const PositionSetRow& row : Catalog(connection).PositionSets()) {
+    const bool same_file =
+        row.file.has_value() == set.file.has_value() &&
+        (!row.file || (row.file->file == set.file->file && row.file->checksum == set.file->checksum));
+    if (row.name == set.name && row.row_count == set.row_count && same_file) return row.position_set_id;
+  }
+  SqliteStatement add(connection, InsertSql("position_set", "NULL, ?1, ?2, ?3, ?4, ?5") + " RETURNING position_set_id");
+  add.Bind(set.name, set.row_count, nullptr, nullptr, nullptr);
+  if (set.file) {
+    add.BindAt(3, set.file->file);
+    add.BindAt(4, set.file->bytes);
+    add.BindAt(5, set.file->checksum);
+  }
+  return add.RunForId();
+}
+
 // In WAL mode every reader needs the journal's shared memory, 32 KB to begin with: where there is room to enter that
 // mode but not for the memory, nobody gets in.
 void RequireRoomForJournal(const IndexDirectory& directory) {
@@ -234,13 +252,22 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
     add_order.Bind(length.length - 1, length.row_count, file.file, file.bytes, file.checksum).Run();
   }
   SqliteStatement add_site(
-      handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, NULL") + " RETURNING site_id");
+      handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11") + " RETURNING site_id");
   SqliteStatement add_file(handle, InsertSql("vector_file", "?1, ?2, ?3, ?4, ?5, ?6"));
   SqliteStatement add_index(handle, AddIndexSql());
   for (const NewSite& added : sites) {
     const SiteRow& row = added.site;
-    add_site.Bind(Name(row.site.stream), row.site.block, row.site.t_i, row.dimension, row.row_count,
-                  row.first_string_id, Name(row.element), kRowsOfStrings);
+    const bool over_positions = row.site.over_positions();
+    add_site.Bind(Name(row.site.stream), row.site.block, nullptr, row.dimension, row.row_count, nullptr,
+                  Name(row.element), over_positions ? kRowsOfPositions : kRowsOfStrings, nullptr, nullptr, nullptr);
+    if (over_positions) {
+      if (row.window) add_site.BindAt(9, *row.window);
+      if (row.stride) add_site.BindAt(10, *row.stride);
+      add_site.BindAt(11, PositionSetId(handle, added.positions.value()));
+    } else {
+      add_site.BindAt(3, row.site.t_i);
+      add_site.BindAt(6, row.first_string_id);
+    }
     const std::int64_t site_id = add_site.RunForId();
     for (const VectorFileRow& vectors : added.vector_files) {
       add_file
@@ -292,7 +319,7 @@ void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, dou
 
 void CatalogWriter::SetFile(const FileRow& file) {
   CatalogTransaction transaction(connection_);
-  for (const char* table : {"corpus_file", "row_order", "vector_file", "site_index"}) {
+  for (const char* table : {"corpus_file", "row_order", "position_set", "vector_file", "site_index"}) {
     SqliteStatement(connection_.handle(), fmt::format("UPDATE {} SET bytes = ?2, checksum = ?3 WHERE file = ?1", table))
         .Bind(file.file, file.bytes, file.checksum)
         .Run();

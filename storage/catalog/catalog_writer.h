@@ -52,9 +52,11 @@ class NewCatalog {
 
 // What one site adds to the catalog.
 struct NewSite {
-  SiteRow site;                             // site_id is given by the catalog
-  std::vector<VectorFileRow> vector_files;  // none for embedding sites
+  SiteRow site;                             // site_id and position_set_id are given by the catalog
+  std::vector<VectorFileRow> vector_files;  // none for embedding sites over strings
   std::vector<SiteIndexRow> indices;
+  // Over positions; sites whose sets have the same name, rows and file share one.
+  std::optional<PositionSetRow> positions = {};
 };
 
 // A transaction that leaves the catalog's own checksums right. Throws Error, and changes nothing, where they are not

@@ -142,13 +142,4 @@ std::filesystem::path ExperimentPartial(const IndexDirectory& directory, const s
   return directory.Partial() / std::filesystem::path(name).filename();
 }
 
-FileRow PublishExperiment(const IndexDirectory& directory, const std::string& name, std::uint64_t header_checksum) {
-  const std::filesystem::path partial = ExperimentPartial(directory, name);
-  const std::filesystem::path path = directory.path() / name;
-  MakeFolder(path.parent_path());
-  const std::uint64_t bytes = std::filesystem::file_size(partial);
-  RenameDurably(partial, path);
-  return {name, bytes, ChecksumText(header_checksum)};
-}
-
 }  // namespace actkin

@@ -11,8 +11,8 @@
 
 namespace actkin {
 
-// Adds experiments to the catalog of an index directory. Files are published (PublishExperiment) before they are added.
-// REQUIRES: the build lock is held.
+// Adds experiments to the catalog of an index directory. Files are published (storage/directory/publish.h) before they
+// are added. REQUIRES: the build lock is held.
 class ExperimentWriter : public CatalogWriter {
  public:
   using CatalogWriter::CatalogWriter;
@@ -37,8 +37,6 @@ class ExperimentWriter : public CatalogWriter {
 
 // Where an unfinished file of an experiment is written: in partial/, which this makes.
 std::filesystem::path ExperimentPartial(const IndexDirectory& directory, const std::string& name);
-// Moves a finished file from there to `name`, relative to the directory.
-FileRow PublishExperiment(const IndexDirectory& directory, const std::string& name, std::uint64_t header_checksum);
 
 }  // namespace actkin
 

@@ -12,8 +12,9 @@
 namespace actkin {
 namespace {
 
-std::string ApproximateIndexFile(const Site& site, Metric metric, const std::string& name, const char* extension) {
-  std::string plain = name;
+// What a file's name should not hold is replaced, and made distinct by a checksum.
+std::string PlainName(std::string_view name) {
+  std::string plain(name);
   std::ranges::replace_if(
       plain, [](unsigned char c) { return std::isalnum(c) == 0 && c != '-' && c != '_'; }, '_');
   if (plain != name) {
@@ -21,14 +22,22 @@ std::string ApproximateIndexFile(const Site& site, Metric metric, const std::str
     for (const char c : name) sum = MixedBits(sum ^ static_cast<unsigned char>(c));
     plain += fmt::format("-{:08x}", sum >> 32);
   }
-  return fmt::format("sites/{}-b{}-t{}.{}.{}.{}", Name(site.stream), site.block, site.t_i, Name(metric), plain,
-                     extension);
+  return plain;
+}
+
+// "ffwd-b5-t9", "ffwd-b5-positions"
+std::string SiteName(const Site& site) {
+  return fmt::format("{}-b{}-{}", PlainName(Name(site.stream)), site.block,
+                     site.over_positions() ? "positions" : fmt::format("t{}", site.t_i));
+}
+
+std::string ApproximateIndexFile(const Site& site, Metric metric, const std::string& name, const char* extension) {
+  return fmt::format("sites/{}.{}.{}.{}", SiteName(site), Name(metric), PlainName(name), extension);
 }
 
 // "experiments/1b2c3d4e5f60-ffwd-b5-t9-l2": a set's name may be any text.
 std::string Experiment(const std::string& prompt_set, const Site& site, Metric metric) {
-  return fmt::format("experiments/{}-{}-b{}-t{}-{}", Sha256(prompt_set).substr(0, 12), Name(site.stream), site.block,
-                     site.t_i, Name(metric));
+  return fmt::format("experiments/{}-{}-{}", Sha256(prompt_set).substr(0, 12), SiteName(site), Name(metric));
 }
 
 std::string FileBand(const Band& band) {
@@ -39,17 +48,17 @@ std::string FileBand(const Band& band) {
 
 }  // namespace
 
-std::string IndexDirectory::Vectors(const Site& site) {
-  return fmt::format("sites/{}-b{}-t{}.vectors", Name(site.stream), site.block, site.t_i);
-}
+std::string IndexDirectory::Vectors(const Site& site) { return fmt::format("sites/{}.vectors", SiteName(site)); }
 
-std::string IndexDirectory::Sketches(const Site& site) {
-  return fmt::format("sites/{}-b{}-t{}.sketches", Name(site.stream), site.block, site.t_i);
-}
+std::string IndexDirectory::Sketches(const Site& site) { return fmt::format("sites/{}.sketches", SiteName(site)); }
 
 std::string IndexDirectory::Codes(int t_i) { return fmt::format("sites/embedding-t{}.codes", t_i); }
 
 std::string IndexDirectory::RowOrder(int t_i) { return fmt::format("sites/t{}.rows", t_i); }
+
+std::string IndexDirectory::Positions(std::string_view name) {
+  return fmt::format("sites/{}.positions", PlainName(name));
+}
 
 std::string IndexDirectory::Graph(const Site& site, Metric metric, const std::string& name) {
   return ApproximateIndexFile(site, metric, name, "graph");

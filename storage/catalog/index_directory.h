@@ -18,10 +18,12 @@ namespace actkin {
 //   tokenizer.json           the tokenizer, as it was given; none where tokens are characters
 //   corpus.tokens            all token ids of the corpus
 //   corpus.suffixes          the order of its suffixes
-//   sites/proj-b0-t9.vectors rows of a proj or ffwd site
+//   sites/proj-b0-t9.vectors rows of a proj, ffwd or residual site
 //   sites/proj-b0-t9.sketches   what tells which of them a search need not read
 //   sites/embedding-t9.codes an embedding site
 //   sites/t9.rows            which string each row at a t_i belongs to
+//   sites/ffwd-b5-positions.vectors  rows of a site over positions
+//   sites/every_10-8a1c0b2d.positions  which position each row belongs to, where they are not all
 //   sites/proj-b0-t9.l2.HNSW32.graph  an HNSW index: links alone
 //   sites/proj-b0-t9.l2.IVF1024_Flat-1b2c3d4e.faiss  any other index of FAISS's
 //   experiments/             what evaluations saved of their prompts: neighbors, totals, the model's predictions
@@ -47,8 +49,9 @@ class IndexDirectory {
   static std::string Sketches(const Site& site);
   static std::string Codes(int t_i);
   static std::string RowOrder(int t_i);
-  // Of an index that FAISS made: links alone, or FAISS's own bytes. `name` is any text: what a file's name should not
-  // hold is replaced, and made distinct by a checksum.
+  // Of the position set of this name.
+  static std::string Positions(std::string_view name);
+  // Of an index that FAISS made: links alone, or FAISS's own bytes. `name` is any text.
   static std::string Graph(const Site& site, Metric metric, const std::string& name);
   static std::string Faiss(const Site& site, Metric metric, const std::string& name);
   static bool IsGraph(const std::string& file) { return file.ends_with(".graph"); }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "schema/error.h"
+#include "schema/text.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_objects.h"
 #include "storage/catalog/content_checksum.h"
@@ -20,6 +21,7 @@
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"
 #include "storage/formats/model_file.h"
+#include "storage/formats/position_rows.h"
 #include "storage/formats/row_order_file.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/suffix_order_file.h"
@@ -61,6 +63,7 @@ class Verifier {
     TokenizerRow tokenizer;
     std::optional<ModelRow> model;
     std::map<int, FileRow> row_orders;  // by t_i
+    std::vector<PositionSetRow> position_sets;
     std::vector<SiteRow> sites;
     const bool readable = Check("catalog.db: what is built", [&] {
       const int string_length = std::min(catalog_->Corpus().string_length, kLongestString);
@@ -71,6 +74,7 @@ class Verifier {
       for (int t_i = 0; t_i < string_length; ++t_i) {
         if (const std::optional<FileRow> row = catalog_->RowOrder(t_i)) row_orders.emplace(t_i, *row);
       }
+      position_sets = catalog_->PositionSets();
       sites = catalog_->Sites();
     });
     if (!readable) return false;
@@ -93,6 +97,7 @@ class Verifier {
       named_.insert(row.file);
       Check(row.file, [&, t_i = t_i, &row = row] { CheckRowOrder(row, t_i + 1); });
     }
+    for (const PositionSetRow& row : position_sets) CheckPositionSet(row);
     for (const SiteRow& site : sites) CheckSite(site);
     Check("catalog.db: experiments", [this] {
       VerifyExperiments(
@@ -308,20 +313,46 @@ class Verifier {
     if (every_byte_) file.Verify();
   }
 
+  void CheckPositionSet(const PositionSetRow& row) {
+    const std::uint64_t positions = catalog_->Corpus().token_count;
+    if (!row.file) {
+      Check("catalog.db: position_set", [&] {
+        if (row.row_count != positions) Fail("{} has {} rows, expected {}", Quote(row.name), row.row_count, positions);
+      });
+      return;
+    }
+    named_.insert(row.file->file);
+    Check(row.file->file, [&] {
+      const std::filesystem::path path = directory_.Resolve(row.file->file);
+      const PositionsFile file(path);
+      RequireAsCatalogued(file, *row.file, path);
+      if (file.row_count() != row.row_count || file.position_count() != positions) {
+        Fail("{}: {} rows of {} positions, expected {} of {}", path.string(), file.row_count(), file.position_count(),
+             row.row_count, positions);
+      }
+      if (every_byte_) file.Verify();
+    });
+  }
+
   void CheckSite(const SiteRow& site) {
     std::vector<SiteIndexRow> indices;
     std::vector<VectorFileRow> vector_files;
     Check("catalog.db: " + Describe(site.site), [&] {
       indices = catalog_->SiteIndices(site.site_id);
       vector_files = catalog_->VectorFiles(site.site_id);
-      const auto length = std::ranges::find(lengths_, site.site.t_i + 1, &LengthRow::length);
-      if (length == lengths_.end() || length->row_count != site.row_count ||
-          length->first_string_id != site.first_string_id) {
-        Fail("its rows are not the strings of length {}", site.site.t_i + 1);
+      if (site.site.over_positions()) {
+        const PositionSetRow positions = catalog_->PositionSet(*site.position_set_id);
+        if (positions.row_count != site.row_count) Fail("its rows are not the positions {}", Quote(positions.name));
+      } else {
+        const auto length = std::ranges::find(lengths_, site.site.t_i + 1, &LengthRow::length);
+        if (length == lengths_.end() || length->row_count != site.row_count ||
+            length->first_string_id != site.first_string_id) {
+          Fail("its rows are not the strings of length {}", site.site.t_i + 1);
+        }
+        if (!catalog_->RowOrder(site.site.t_i)) Fail("its t_i has no row order");
       }
-      if (!catalog_->RowOrder(site.site.t_i)) Fail("its t_i has no row order");
       if (std::ranges::find(indices, kExactIndexName, &SiteIndexRow::name) == indices.end()) Fail("no index 'exact'");
-      if (site.site.stream == Stream::kEmbedding) return;
+      if (site.site.of_codes()) return;
       std::uint64_t end = 0;
       for (const VectorFileRow& file : vector_files) {
         if (file.rows.begin != end) Fail("its vector files leave out row {}", end);
@@ -356,7 +387,7 @@ class Verifier {
                                         every_byte_ ? VerifyDepth::kEveryByte : VerifyDepth::kHeaders);
         }
         const std::filesystem::path path = directory_.Resolve(index.file.file);
-        if (site.site.stream != Stream::kEmbedding) return CheckSketches(index.file, path, site);
+        if (!site.site.of_codes()) return CheckSketches(index.file, path, site);
         const CodeFile file(path);
         RequireAsCatalogued(file, index.file, path);
         if (file.rows() != RowRange{0, site.row_count} || file.positions() * file.embed() != site.dimension) {

@@ -44,37 +44,39 @@ class PromptRecordFile {
   std::span<const std::byte> records_;
 };
 
-// Writes such a file from front to back. What was written survives a kill: a writer made for the same path and numbers
-// goes on behind it. One thread.
+// What an earlier run wrote to a file of records that is not finished.
+struct WrittenRecords {
+  std::uint64_t prompts = 0;
+  std::uint64_t list_bytes = 0;
+};
+
+// Writes such a file from front to back. One thread.
 class PromptRecordWriter {
  public:
-  // numbers: the kind's own. REQUIRES: record_bytes is a positive multiple of 8, prompts is not 0.
+  // numbers: the kind's own. Where `written` is of some prompts, goes on behind them. REQUIRES: record_bytes is a
+  // positive multiple of 8, prompts is not 0; what is `written` is in the file, of the same numbers.
   PromptRecordWriter(const std::filesystem::path& path, FileKind kind, std::uint64_t prompts,
-                     std::uint64_t record_bytes, std::array<std::uint64_t, 6> numbers);
+                     std::uint64_t record_bytes, std::array<std::uint64_t, 6> numbers,
+                     const WrittenRecords& written = {});
 
-  // How many prompts have their records, of a former run's too.
-  std::uint64_t done() const { return done_; }
   // Bytes of section 1 so far.
-  std::uint64_t list_bytes() const { return list_bytes_; }
-  // The records of the next prompts, and what of section 1 is theirs. On the medium when it returns.
+  std::uint64_t list_bytes() const { return written_.list_bytes; }
+  // The records of the next prompts, and what of section 1 is theirs.
   void Write(std::span<const std::byte> records, std::span<const std::byte> lists = {});
-  // Writes the header and flushes. REQUIRES: done() is the number of prompts. Returns the header's checksum.
+  // What has been written is on the medium.
+  void Flush() { file_->Flush(); }
+  // Writes the header and flushes. REQUIRES: all prompts have their records. Returns the header's checksum.
   std::uint64_t Finish();
 
   // Without section 1.
   static std::uint64_t FileBytes(std::uint64_t prompts, std::uint64_t record_bytes);
 
  private:
-  bool ReadProgress();
-  void WriteProgress();
-
   SectionFileHeader header_;
   std::filesystem::path path_;
-  std::uint64_t prompts_;
   std::uint64_t record_bytes_;
   std::uint64_t lists_offset_;
-  std::uint64_t done_ = 0;
-  std::uint64_t list_bytes_ = 0;
+  WrittenRecords written_;
   std::optional<OutputFile> file_;
 };
 

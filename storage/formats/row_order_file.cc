@@ -27,7 +27,7 @@ StringOrdinal RowOrderFile::Ordinal(RowNumber row) const {
   return ordinal;
 }
 
-RowNumber RowOrderFile::Row(StringOrdinal ordinal) const {
+RowNumber RowOrderFile::RowOf(StringOrdinal ordinal) const {
   const RowNumber row = ordinal_to_row_[ordinal];
   if (row >= row_count()) FailDamaged("{}: damaged: string {} has no row", file_.path().string(), ordinal);
   return row;
@@ -36,7 +36,7 @@ RowNumber RowOrderFile::Row(StringOrdinal ordinal) const {
 void RowOrderFile::Verify() const {
   file_.VerifyBytes();
   for (std::uint64_t row = 0; row < row_count(); ++row) {
-    if (Row(Ordinal(static_cast<RowNumber>(row))) != row) {
+    if (RowOf(Ordinal(static_cast<RowNumber>(row))) != row) {
       FailDamaged("{}: damaged: row {} and its string do not agree", file_.path().string(), row);
     }
   }

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <span>
 
-#include "schema/site.h"
+#include "storage/formats/row_map.h"
 #include "storage/formats/section_file.h"
 
 namespace actkin {
@@ -14,18 +14,22 @@ namespace actkin {
 // ids (a capture in that order writes every site front to back); strings are numbered by first occurrence. A section
 // file of kind kRowOrder. Numbers: string length, row count. Sections: 0 the ordinal of each row's string (uint32), 1
 // the row of each ordinal (uint32).
-class RowOrderFile {
+class RowOrderFile : public RowMap {
  public:
   // Maps the file; reads only its header. Throws Error naming `path`.
   explicit RowOrderFile(const std::filesystem::path& path);
 
   std::uint64_t string_length() const { return string_length_; }
-  std::uint64_t row_count() const { return row_to_ordinal_.size(); }
+  std::uint64_t row_count() const override { return row_to_ordinal_.size(); }
   std::uint64_t file_bytes() const { return file_.header().file_bytes; }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
+  std::uint64_t Number(RowNumber row) const override { return Ordinal(row); }
+  std::optional<RowNumber> Row(std::uint64_t number) const override {
+    return number < row_count() ? std::optional(RowOf(static_cast<StringOrdinal>(number))) : std::nullopt;
+  }
   // REQUIRES: the argument is below row_count(). Throws Error naming the file when it holds a number that is not.
   StringOrdinal Ordinal(RowNumber row) const;
-  RowNumber Row(StringOrdinal ordinal) const;
+  RowNumber RowOf(StringOrdinal ordinal) const;
 
   // Reads every byte; also that each of the two is the inverse of the other. Throws Error naming the file.
   void Verify() const;

@@ -77,8 +77,9 @@ void SavedNeighborsFile::Verify(Metric metric, std::uint64_t string_count) const
   }
 }
 
-SavedNeighborsWriter::SavedNeighborsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t k)
-    : k_(k), writer_(path, FileKind::kSavedNeighbors, prompts, NeighborRecordBytes(k), {k, 0, 0, 0, 0, 0}) {}
+SavedNeighborsWriter::SavedNeighborsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t k,
+                                           const WrittenRecords& written)
+    : k_(k), writer_(path, FileKind::kSavedNeighbors, prompts, NeighborRecordBytes(k), {k, 0, 0, 0, 0, 0}, written) {}
 
 void SavedNeighborsWriter::Write(std::span<const std::vector<SavedNeighbor>> neighbors) {
   std::vector<std::byte> records;
@@ -113,9 +114,10 @@ void PredictionsFile::Verify() const {
   }
 }
 
-PredictionsWriter::PredictionsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t embed)
+PredictionsWriter::PredictionsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t embed,
+                                     const WrittenRecords& written)
     : embed_(embed),
-      writer_(path, FileKind::kPredictions, prompts, PredictionRecordBytes(embed), {embed, 0, 0, 0, 0, 0}) {}
+      writer_(path, FileKind::kPredictions, prompts, PredictionRecordBytes(embed), {embed, 0, 0, 0, 0, 0}, written) {}
 
 void PredictionsWriter::Write(std::span<const float> before_unembedding) {
   const std::uint64_t record_bytes = PredictionRecordBytes(embed_);
@@ -166,8 +168,8 @@ void BandTotalsFile::Verify(std::uint64_t row_count) const {
 }
 
 BandTotalsWriter::BandTotalsWriter(const std::filesystem::path& path, std::uint64_t prompts,
-                                   std::uint64_t vocabulary_size)
-    : writer_(path, FileKind::kBandTotals, prompts, sizeof(BandRecord), {vocabulary_size, 0, 0, 0, 0, 0}) {}
+                                   std::uint64_t vocabulary_size, const WrittenRecords& written)
+    : writer_(path, FileKind::kBandTotals, prompts, sizeof(BandRecord), {vocabulary_size, 0, 0, 0, 0, 0}, written) {}
 
 void BandTotalsWriter::Write(std::span<const Totals> totals) {
   std::vector<std::byte> records;

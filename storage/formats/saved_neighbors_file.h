@@ -45,16 +45,17 @@ class SavedNeighborsFile {
   PromptRecordFile file_;
 };
 
-// Writes such a file from front to back; a writer made for the same path, prompts and k continues.
+// Writes such a file from front to back, or behind what is written of it.
 class SavedNeighborsWriter {
  public:
   // REQUIRES: neither is 0.
-  SavedNeighborsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t k);
+  SavedNeighborsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t k,
+                       const WrittenRecords& written = {});
 
-  std::uint64_t done() const { return writer_.done(); }
-  // The neighbors of the next prompts. On the medium when it returns. REQUIRES: at most k each.
+  // The neighbors of the next prompts. REQUIRES: at most k each.
   void Write(std::span<const std::vector<SavedNeighbor>> neighbors);
-  // REQUIRES: done() is the number of prompts. Returns the header's checksum.
+  PromptRecordWriter& records() { return writer_; }
+  // REQUIRES: all prompts have their records. Returns the header's checksum.
   std::uint64_t Finish() { return writer_.Finish(); }
 
   static std::uint64_t FileBytes(std::uint64_t prompts, std::uint64_t k);
@@ -88,11 +89,13 @@ class PredictionsFile {
 
 class PredictionsWriter {
  public:
-  PredictionsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t embed);
+  PredictionsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t embed,
+                    const WrittenRecords& written = {});
 
-  std::uint64_t done() const { return writer_.done(); }
-  // before_unembedding: prompts x embed. On the medium when it returns.
+  // before_unembedding: prompts x embed, of the next prompts.
   void Write(std::span<const float> before_unembedding);
+  PromptRecordWriter& records() { return writer_; }
+  // REQUIRES: all prompts have their records. Returns the header's checksum.
   std::uint64_t Finish() { return writer_.Finish(); }
 
  private:
@@ -139,15 +142,17 @@ class BandTotalsFile {
 
 class BandTotalsWriter {
  public:
-  BandTotalsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t vocabulary_size);
+  BandTotalsWriter(const std::filesystem::path& path, std::uint64_t prompts, std::uint64_t vocabulary_size,
+                   const WrittenRecords& written = {});
 
   struct Totals {
     std::uint64_t rows = 0;
     std::span<const BandTotal> totals;
   };
 
-  std::uint64_t done() const { return writer_.done(); }
   void Write(std::span<const Totals> totals);
+  PromptRecordWriter& records() { return writer_; }
+  // REQUIRES: all prompts have their records. Returns the header's checksum.
   std::uint64_t Finish() { return writer_.Finish(); }
 
  private:

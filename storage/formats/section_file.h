@@ -42,6 +42,7 @@ enum class FileKind : std::uint32_t {
   kBandCounts = 11,
   kCorpusTokens = 12,
   kSuffixOrder = 13,
+  kPositions = 14,
 };
 
 struct Section {

@@ -106,7 +106,7 @@ class ApproximateIndexTest : public testing::Test {
     ASSERT_EQ(found.size(), expected.size());
     for (std::size_t i = 0; i < found.size(); ++i) {
       EXPECT_EQ(found[i].row, expected[i].row);
-      EXPECT_EQ(found[i].ordinal, expected[i].ordinal);
+      EXPECT_EQ(found[i].number, expected[i].number);
       EXPECT_EQ(found[i].distance, expected[i].distance);
     }
   }

@@ -79,7 +79,7 @@ void ExpectSumsOf(const std::vector<Match>& matches, const BandRequest& request,
     while (band < counts.bands && !in(request.thresholds[band])) ++band;
     if (band == counts.bands) continue;
     ++rows[band];
-    for (const auto& [token, count] : Following(match.ordinal)) {
+    for (const auto& [token, count] : Following(match.number)) {
       sums[band * kVocabulary + token] += static_cast<std::uint32_t>(count);
       inverse[band * kVocabulary + token] +=
           static_cast<double>(count) * KernelValue(Kernel::kInverseDistance, match.distance);

@@ -249,7 +249,7 @@ TEST(ExactIndexTest, MergedRangesAreTheWholeAnswer) {
     merged.insert(merged.end(), part.begin(), part.end());
   }
   std::ranges::sort(merged, [](const Match& a, const Match& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.ordinal < b.ordinal;
+    return a.distance != b.distance ? a.distance < b.distance : a.number < b.number;
   });
   for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_EQ(whole[i].row, merged[i].row);
 }

@@ -162,7 +162,7 @@ std::vector<Match> BruteForce(std::span<const float> values, std::span<const Str
   const bool smaller_first = (request.metric == Metric::kL2) == (request.order == Order::kNearest);
   std::ranges::sort(matches, [=](const Match& a, const Match& b) {
     if (a.distance != b.distance) return smaller_first ? a.distance < b.distance : a.distance > b.distance;
-    return a.ordinal < b.ordinal;
+    return a.number < b.number;
   });
   if (request.k && matches.size() > *request.k) matches.resize(*request.k);
   return matches;
@@ -180,7 +180,7 @@ bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> v
     const std::vector<Match> expected = BruteForce(values, ordinals, query, request);
     check(found.size() == expected.size(), fmt::format("{} rows, expected {}", found.size(), expected.size()));
     for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
-      check(found[i].row == expected[i].row && found[i].ordinal == expected[i].ordinal &&
+      check(found[i].row == expected[i].row && found[i].number == expected[i].number &&
                 found[i].distance == expected[i].distance,
             fmt::format("rank {}: row {} at {}, expected row {} at {}", i, found[i].row, found[i].distance,
                         expected[i].row, expected[i].distance));
@@ -205,13 +205,13 @@ bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> v
       const auto number = static_cast<std::size_t>(place - by_row.begin());
       check(!seen[number], fmt::format("rank {}: row {} comes twice", i, found[i].row));
       seen[number] = true;
-      check(found[i].ordinal == match.ordinal, fmt::format("rank {}: wrong ordinal", i));
+      check(found[i].number == match.number, fmt::format("rank {}: wrong number", i));
       check(std::abs(found[i].distance - match.distance) <= margin(match.distance),
             fmt::format("row {} at {}, expected {}", match.row, found[i].distance, match.distance));
       check(InBand(request, found[i].distance, 0), fmt::format("row {} lies outside the band", match.row));
       if (i > 0) {
         const Match& before = found[i - 1];
-        check(before.distance == found[i].distance ? before.ordinal < found[i].ordinal
+        check(before.distance == found[i].distance ? before.number < found[i].number
                                                    : (before.distance < found[i].distance) == smaller_first,
               fmt::format("ranks {} and {} are in the wrong order", i - 1, i));
       }

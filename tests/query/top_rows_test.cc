@@ -48,7 +48,7 @@ class TopRowsTest : public testing::Test {
     ASSERT_EQ(found.size(), expected.size());
     for (std::size_t i = 0; i < found.size(); ++i) {
       ASSERT_EQ(found[i].row, expected[i].row) << "rank " << i;
-      ASSERT_EQ(found[i].ordinal, expected[i].ordinal) << "rank " << i;
+      ASSERT_EQ(found[i].number, expected[i].number) << "rank " << i;
     }
   }
 

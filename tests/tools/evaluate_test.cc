@@ -7,6 +7,7 @@
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/experiment_writer.h"
 #include "storage/catalog/sqlite.h"
+#include "storage/directory/publish.h"
 #include "storage/formats/saved_neighbors_file.h"
 #include "storage/machine/file.h"
 #include "tests/tools/made_index.h"
@@ -178,9 +179,10 @@ TEST_F(EvaluateTest, ImportedNeighborsNeedNoSite) {
   for (const Stream stream : {Stream::kEmbedding, Stream::kProj, Stream::kFfwd}) {
     const Site site{stream, 0, 4};
     const std::string name = IndexDirectory::SavedNeighbors("theirs", site, Metric::kL2, 1, std::nullopt);
-    SavedNeighborsWriter writer(ExperimentPartial(directory, name), prompts.size(), 1);
+    const std::filesystem::path partial = ExperimentPartial(directory, name);
+    SavedNeighborsWriter writer(partial, prompts.size(), 1);
     writer.Write(neighbors);
-    saved.push_back({site, Metric::kL2, 1, std::nullopt, PublishExperiment(directory, name, writer.Finish())});
+    saved.push_back({site, Metric::kL2, 1, std::nullopt, PublishFile(directory, partial, name, writer.Finish())});
   }
   PromptSetRow set;
   set.name = "theirs";

@@ -188,7 +188,7 @@ TEST_F(IndexFaceTest, RowsAreReachedByNumberAndInTheirFiles) {
     for (std::uint64_t row = 0; row < site.rows; ++row) numbers[row] = site.rows - 1 - row;
     std::vector<float> rows(site.rows * site.dimension);
     index.RowsByNumber(stream, {}, {}, numbers, rows);
-    const std::vector<std::uint64_t> string_ids = index.StringIdsOfRows(stream, {}, {}, numbers);
+    const std::vector<std::uint64_t> string_ids = index.IdsOfRows(stream, {}, {}, numbers);
     std::vector<float> by_string(rows.size());
     index.Rows(stream, {}, {}, string_ids, by_string);
     EXPECT_EQ(rows, by_string);
@@ -208,7 +208,7 @@ TEST_F(IndexFaceTest, RowsAreReachedByNumberAndInTheirFiles) {
               std::string(reinterpret_cast<const char*>(rows.data()), site.dimension * sizeof(float)));
     EXPECT_EQ(mapped.size(), site.rows * site.dimension * sizeof(float));
     const std::vector<std::uint64_t> beyond{site.rows};
-    EXPECT_EQ(CodeOf([&] { index.StringIdsOfRows(stream, {}, {}, beyond); }), ErrorCode::kNotFound);
+    EXPECT_EQ(CodeOf([&] { index.IdsOfRows(stream, {}, {}, beyond); }), ErrorCode::kNotFound);
     EXPECT_EQ(CodeOf([&] { index.RowsByNumber(stream, {}, {}, beyond, std::span(rows).first(site.dimension)); }),
               ErrorCode::kNotFound);
     EXPECT_EQ(CodeOf([&] { index.RowsByNumber(stream, {}, {}, numbers, std::span(rows).first(3)); }),
@@ -235,7 +235,7 @@ TEST_F(IndexFaceTest, ManyVectorsAreSearchedAtOnce) {
     EXPECT_EQ(found.t_i, site.t_i);
     EXPECT_EQ(found.k, query.k.value_or(10));
     ASSERT_EQ(found.rows.size(), numbers.size() * found.k);
-    const std::vector<std::uint64_t> string_ids = index.StringIdsOfRows(site.stream, site.block, site.t_i, found.rows);
+    const std::vector<std::uint64_t> string_ids = index.IdsOfRows(site.stream, site.block, site.t_i, found.rows);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const auto vector = std::span(vectors).subspan(i * site.dimension, site.dimension);
       const std::vector<Neighbor> rows = index.NeighborsOfVector(vector, query).rows;

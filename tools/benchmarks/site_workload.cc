@@ -47,7 +47,7 @@ Queries SiteWorkload::InCorpus(std::size_t count) {
   const std::vector<std::uint32_t> sample = PromptSample(row_count_, std::min<std::uint64_t>(count, row_count_));
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t number = sample[i % sample.size()];
-    const RowNumber row = whole() ? order_->Row(number) : number;
+    const RowNumber row = whole() ? order_->RowOf(number) : number;
     const std::vector<float> vector = index_->Vector(row);
     queries.prompts.push_back(String(row).text);
     queries.vectors.insert(queries.vectors.end(), vector.begin(), vector.end());

@@ -260,9 +260,9 @@ class Index {
   // The same by the rows' numbers, from 0.
   void RowsByNumber(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
                     std::span<const std::uint64_t> rows, std::span<float> out);
-  // What the rows are of: their string_ids. Throws Error kNotFound where there is no such row.
-  std::vector<std::uint64_t> StringIdsOfRows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
-                                             std::span<const std::uint64_t> rows);
+  // What the rows stand for: string_ids, over positions these. Throws Error kNotFound where there is no such row.
+  std::vector<std::uint64_t> IdsOfRows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
+                                       std::span<const std::uint64_t> rows);
   // The files that hold the site's rows, by first row; empty where they are kept otherwise, as an embedding's are.
   std::vector<RowFile> RowFiles(std::string_view stream, std::optional<int> block, std::optional<int> t_i);
 

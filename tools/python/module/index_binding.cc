@@ -176,7 +176,7 @@ nb::object RowsByNumber(SharedIndex& self, const std::string& stream, OptionalIn
 nb::object IdsOfRows(SharedIndex& self, const std::string& stream, OptionalInt block, OptionalInt t_i,
                      const RowNumbers& rows) {
   const std::vector<std::uint64_t> ids =
-      self.Ask([&](Index& index) { return index.StringIdsOfRows(stream, block, t_i, SpanOf(rows)); });
+      self.Ask([&](Index& index) { return index.IdsOfRows(stream, block, t_i, SpanOf(rows)); });
   return ArrayOf(std::vector<std::int64_t>(ids.begin(), ids.end()), {ids.size()});
 }
 
