@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kPiece = 8192;  // rows: their codes and raw values stay in the second-level cache
 constexpr std::uint64_t kFreeGap = 16;
-constexpr std::size_t kBlockBytes = 128U << 10;  // of embeddings that all positions and queries use while in cache
+constexpr std::size_t kEmbeddingBytes = 128U << 10;  // of embeddings that all positions and queries use while in cache
 constexpr std::uint64_t kCodesAtOnce = 1024;     // that a thread takes
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
@@ -139,7 +139,7 @@ const float* LargeCodeScan<Code>::Parts(RowRange codes, std::size_t position, Wo
 template <typename Code>
 void LargeCodeScan<Code>::FillTables(RowRange codes, Worker& worker) {
   const std::size_t embed = file_.embed();
-  const std::size_t block = std::max<std::size_t>(kBlockBytes / (embed * sizeof(float)), 16);
+  const std::size_t block = std::max<std::size_t>(kEmbeddingBytes / (embed * sizeof(float)), 16);
   for (std::size_t begin = codes.begin; begin < codes.end; begin += block) {
     const std::size_t count = std::min<std::size_t>(block, codes.end - begin);
     worker.sums.resize(query_count_ * count);

@@ -1,5 +1,6 @@
 // A real language model: what transformers computes of SmolLM2-135M, in float32. The folder is made by
 // 'tools/smollm2 --float32'; this test is there where the CMake variable ACTKIN_SMOLLM2 names it.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -30,7 +30,10 @@ struct MadeCounts {
 
   // What each threshold adds.
   TuningData Data() const {
-    TuningData data{.prompts = kPrompts, .sources = kSources, .thresholds = kThresholds};
+    TuningData data;
+    data.prompts = kPrompts;
+    data.sources = kSources;
+    data.thresholds = kThresholds;
     data.begins = begins;
     data.targets = targets;
     const float* row = counts.data();
