@@ -20,7 +20,7 @@ TEST(SiteTest, EveryNameParsesBack) {
 
 TEST(SiteTest, AnUnknownNameIsRefusedWithTheKnownOnes) {
   EXPECT_THAT(ErrorOf([] { ParseStream("fwd"); }), OneLineWith(R"("fwd")", "embedding, proj, ffwd or residual"));
-  EXPECT_THAT(ErrorOf([] { ParseMetric("euclid"); }), OneLineWith(R"("euclid")", "l2 or cosine"));
+  EXPECT_THAT(ErrorOf([] { ParseMetric("euclid"); }), OneLineWith(R"("euclid")", "l2, cosine, dot"));
 }
 
 TEST(SiteTest, ANameMayHaveItsBlock) {
