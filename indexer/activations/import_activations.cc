@@ -270,6 +270,7 @@ class Importer {
 
   // Where LibTorch is not installed the sites are there, and a search reads all of their rows.
   void MakeSketches() {
+    if (!LacksSketches(directory_)) return;
     try {
       LoadTorchBackend();
     } catch (const Error& error) {

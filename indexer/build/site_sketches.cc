@@ -45,6 +45,8 @@ std::vector<SiteWithoutSketches> SitesWithoutSketches(const IndexDirectory& dire
 
 }  // namespace
 
+bool LacksSketches(const IndexDirectory& directory) { return !SitesWithoutSketches(directory, {}).empty(); }
+
 std::uint64_t AddSketches(const IndexDirectory& directory, const std::set<std::string>& damaged, int threads,
                           ProgressListener& progress) {
   const std::vector<SiteWithoutSketches> sites = SitesWithoutSketches(directory, damaged);

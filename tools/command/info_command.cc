@@ -21,6 +21,7 @@ struct SiteInfo {
   SiteRow row;
   std::vector<SiteIndexRow> indices;
   std::uint64_t bytes = 0;  // of its vector files and indices, each file once
+  std::optional<RecordedSiteRow> recorded = {};
 };
 
 struct DirectoryInfo {
@@ -40,6 +41,21 @@ struct DirectoryInfo {
 bool HoldsRows(const SiteRow& site, const SiteIndexRow& index) {
   return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) &&
          index.file.bytes >= site.row_count * site.dimension * ElementBytes(site.element);
+}
+
+// A line for what was recorded elsewhere, by where it came from.
+std::string Recordings(const DirectoryInfo& info) {
+  std::map<std::pair<std::string, std::optional<TokenId>>, std::size_t> sites;
+  for (const SiteInfo& site : info.sites) {
+    if (site.recorded) ++sites[{site.recorded->source, site.recorded->bos_token_id}];
+  }
+  std::string text;
+  for (const auto& [recording, count] : sites) {
+    const auto& [source, beginning] = recording;
+    text += fmt::format("recorded {} {} from {}, {} before their windows\n", count, count == 1 ? "site" : "sites",
+                        Printable(source), beginning ? fmt::format("token {}", *beginning) : "no token");
+  }
+  return text;
 }
 
 // A line for each approximate index, over the sites that have it.
@@ -86,6 +102,7 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   info.lengths = catalog.Lengths();
   for (const SiteRow& row : catalog.Sites()) {
     SiteInfo site{row, catalog.SiteIndices(row.site_id), 0};
+    site.recorded = catalog.RecordedSite(row.site_id);
     std::map<std::string, std::uint64_t> files;
     for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) files[file.file.file] = file.file.bytes;
     for (const SiteIndexRow& index : site.indices) files[index.file.file] = index.file.bytes;
@@ -129,6 +146,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
   if (info.model && info.model->bos_token_id) {
     text += fmt::format("begins   token {} stands before every string and prompt\n", *info.model->bos_token_id);
   }
+  text += Recordings(info);
   text += fmt::format("catalog  {}\n", HumanBytes(info.catalog_bytes));
 
   // A line for the sites that differ only in their block.
@@ -220,6 +238,11 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                              {"element", Name(site.row.element)},
                              {"bytes", site.bytes},
                              {"indices", std::move(indices)}});
+    if (const std::optional<RecordedSiteRow>& recorded = site.recorded) {
+      const std::optional<TokenId>& beginning = recorded->bos_token_id;
+      json["sites"].back()["recorded"] = {{"source", recorded->source},
+                                          {"bos_token_id", beginning ? OrderedJson(*beginning) : OrderedJson(nullptr)}};
+    }
   }
   json["unfinished"] = info.unfinished;
   return json;
