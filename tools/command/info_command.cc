@@ -141,7 +141,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
         fmt::format("model    {} blocks, {} heads, {} dimensions, {} tokens, context {}, sha256 {}\n", shape.blocks,
                     shape.heads, shape.embed, shape.vocabulary_size, shape.context, info.model->sha256.substr(0, 12));
   } else {
-    text += "model    none: strings and next-token counts only\n";
+    text += info.sites.empty() ? "model    none: strings and next-token counts only\n" : "model    none\n";
   }
   if (info.model && info.model->bos_token_id) {
     text += fmt::format("begins   token {} stands before every string and prompt\n", *info.model->bos_token_id);
