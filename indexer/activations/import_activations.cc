@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -227,14 +228,17 @@ class Importer {
   }
 
   // "given 1b2c3d4e": lists of positions have no name of their own.
-  PositionSetRow MakePositions(const RecordedMatrix& matrix) const {
+  PositionSetRow MakePositions(const RecordedMatrix& matrix) {
     if (!matrix.positions()) return {0, "all", matrix.row_count(), std::nullopt};
+    const auto made = position_sets_.find(matrix.positions().get());
+    if (made != position_sets_.end()) return made->second;
     const Positions& positions = *matrix.positions();
     const std::string name = "given " + Sha256(std::as_bytes(std::span(positions))).substr(0, 8);
     const std::string file = IndexDirectory::Positions(name);
     const std::filesystem::path partial = directory_.Partial() / std::filesystem::path(file).filename();
     const std::uint64_t checksum = WritePositionsFile(partial, summary_.tokens, positions);
-    return {0, name, matrix.row_count(), Publish<PositionsFile>(directory_, partial, file, checksum)};
+    const FileRow published = Publish<PositionsFile>(directory_, partial, file, checksum);
+    return position_sets_[&positions] = {0, name, matrix.row_count(), published};
   }
 
   void Register(const std::vector<Planned>& planned, std::span<const std::pair<CapturedFile, double>> captured) {
@@ -301,6 +305,7 @@ class Importer {
   ActivationsFile file_;
   RecordedCorpus corpus_;
   std::vector<std::unique_ptr<RecordedMatrix>> matrices_;
+  std::map<const Positions*, PositionSetRow> position_sets_;  // that were written
   int string_length_ = 0;
   bool made_here_ = false;  // the directory was made by this run
   bool is_new_ = false;     // it has no catalog yet
