@@ -27,7 +27,10 @@ constexpr std::array<NameOf<Stream>, 4> kTransformerLensNames{{{Stream::kEmbeddi
                                                                {Stream::kProj, "attn_out"},
                                                                {Stream::kFfwd, "mlp_out"},
                                                                {Stream::kResidual, "resid_post"}}};
-constexpr std::array<NameOf<Metric>, 2> kMetrics{{{Metric::kL2, "l2"}, {Metric::kCosine, "cosine"}}};
+constexpr std::array<NameOf<Metric>, 4> kMetrics{{{Metric::kL2, "l2"},
+                                                  {Metric::kCosine, "cosine"},
+                                                  {Metric::kDot, "dot"},
+                                                  {Metric::kCenteredCosine, "centered-cosine"}}};
 constexpr std::array<NameOf<Order>, 2> kOrders{{{Order::kNearest, "nearest"}, {Order::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Merge>, 2> kMerges{{{Merge::kNearest, "nearest"}, {Merge::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Element>, 2> kElements{{{Element::kFloat32, "float32"}, {Element::kFloat16, "float16"}}};
@@ -144,14 +147,33 @@ std::optional<int> BlockOf(const StreamName& name, std::optional<int> given) {
 }
 
 Metric ParseMetric(std::string_view text) { return Parse(kMetrics, "metric", text); }
+
+Metric ParseL2OrCosine(std::string_view text) {
+  const Metric metric = ParseMetric(text);
+  if (metric == Metric::kL2 || metric == Metric::kCosine) return metric;
+  FailUsage("metric {}: expected l2 or cosine here", Quote(text));
+}
+
+Metric Centered(Metric metric, bool center) {
+  if (!center || metric == Metric::kCenteredCosine) return metric;
+  if (metric != Metric::kCosine) FailUsage("center: the metric cosine can be centered, {} cannot", Name(metric));
+  return Metric::kCenteredCosine;
+}
+
 Order ParseOrder(std::string_view text) { return Parse(kOrders, "order", text); }
 Merge ParseMerge(std::string_view text) { return Parse(kMerges, "merge", text); }
 Element ParseElement(std::string_view text) { return Parse(kElements, "element", text); }
 
+std::string BothNames(Stream stream) {
+  if (IsOther(stream)) return std::string(Name(stream));
+  return fmt::format("{} ({})", Name(stream), TransformerLensName(stream));
+}
+
 std::string Describe(const Site& site) {
-  if (site.over_positions()) return fmt::format("{} block {} over positions", Name(site.stream), site.block);
-  if (site.stream == Stream::kEmbedding) return fmt::format("embedding t_i {}", site.t_i);
-  return fmt::format("{} block {} t_i {}", Name(site.stream), site.block, site.t_i);
+  std::string text(Name(site.stream));
+  if (site.stream != Stream::kEmbedding || site.over_positions()) text += fmt::format(" block {}", site.block);
+  text += site.over_positions() ? " over positions" : fmt::format(" t_i {}", site.t_i);
+  return IsOther(site.stream) ? text : fmt::format("{} ({})", text, TransformerLensName(site.stream));
 }
 
 std::size_t ElementBytes(Element element) { return element == Element::kFloat32 ? 4 : 2; }

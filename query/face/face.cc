@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <exception>
-#include <new>
 #include <thread>
 #include <utility>
 
@@ -9,9 +8,11 @@
 #include "query/predict/token_totals.h"
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
+#include "schema/one_error_type.h"
 #include "schema/progress.h"
 #include "schema/text.h"
 #include "storage/directory/verify.h"
+#include "storage/machine/stop_scope.h"
 
 namespace actkin {
 namespace {
@@ -22,15 +23,7 @@ constexpr std::uint64_t kDefaultNeighbors = 10;
 // Errors of the standard library become Error, so that there is one type to catch.
 template <typename Action>
 auto OneErrorType(const Action& action) {
-  try {
-    return action();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    Fail("{}", Printable(error.what()));
-  }
+  return WithOneErrorType([](const std::exception& error) { return Error(Printable(error.what())); }, action);
 }
 
 int Threads(int threads) {
@@ -49,7 +42,7 @@ NeighborQuery ReadQuery(const Query& asked) {
   query.where = asked.where;
   query.exclude_self = asked.exclude_self;
   query.fewer_will_do = !asked.k;
-  query.search.metric = ParseMetric(asked.metric);
+  query.search.metric = Centered(ParseMetric(asked.metric), asked.center);
   query.search.order = ParseOrder(asked.order);
   query.search.k = asked.k.value_or(kDefaultNeighbors);
   query.search.parameters = asked.parameters;
@@ -82,6 +75,23 @@ SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
     if (site.indices.empty() || site.indices.back() != index.name) site.indices.push_back(index.name);
   }
   return site;
+}
+
+// A site without a prompt.
+Site NamedSite(IndexReader& reader, std::string_view stream, std::optional<int> block, std::optional<int> t_i) {
+  NeighborQuery query;
+  const StreamName name = ParseStreamName(stream);
+  query.stream = name.stream;
+  query.block = BlockOf(name, block);
+  query.t_i = t_i;
+  std::size_t prompt_tokens = 0;
+  if (query.stream == Stream::kEmbedding && !t_i) {
+    for (const SiteRow& row : reader.catalog().Sites()) {
+      if (row.site.stream == query.stream) prompt_tokens = static_cast<std::size_t>(row.site.t_i) + 1;
+    }
+    if (prompt_tokens == 0) FailUsage(ErrorCode::kNotFound, "this index has no {} sites", Name(query.stream));
+  }
+  return reader.ResolveSite(query, prompt_tokens);
 }
 
 IndexFinding::State StateOf(Finding::Kind kind) {
@@ -152,8 +162,10 @@ IndexInfo Index::Info() {
 }
 
 NeighborList Index::Neighbors(const PromptInput& prompt, const Query& query) {
-  return OneErrorType(
-      [&] { return ListOf(reader().FindNeighbors({reader().Encode(prompt)}, ReadQuery(query)).front()); });
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    return ListOf(reader().FindNeighbors({reader().Encode(prompt)}, ReadQuery(query)).front());
+  });
 }
 
 std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const std::string> prompts, const Query& query) {
@@ -162,6 +174,7 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const std::string>
 
 std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput> prompts, const Query& query) {
   return OneErrorType([&] {
+    const StopScope stop(query.stop);
     std::vector<Prompt> encoded;
     for (const PromptInput& prompt : prompts) encoded.push_back(reader().Encode(prompt));
     std::vector<NeighborList> answers;
@@ -173,12 +186,37 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput>
 }
 
 NeighborList Index::NeighborsOfString(std::uint64_t string_id, const Query& query) {
-  return OneErrorType(
-      [&] { return ListOf(reader().FindNeighbors({reader().PromptOf(string_id)}, ReadQuery(query)).front()); });
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    return ListOf(reader().FindNeighbors({reader().PromptOf(string_id)}, ReadQuery(query)).front());
+  });
 }
 
 NeighborList Index::NeighborsOfVector(std::span<const float> vector, const Query& query) {
-  return OneErrorType([&] { return ListOf(reader().FindNeighborsOf(vector, ReadQuery(query))); });
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    return ListOf(reader().FindNeighborsOf(vector, ReadQuery(query)));
+  });
+}
+
+RowMatches Index::Search(std::span<const float> vectors, std::uint64_t count, const Query& query) {
+  return OneErrorType([&] {
+    if (query.low || query.high) FailUsage("low and high choose another number of rows for each vector: give k alone");
+    const StopScope stop(query.stop);
+    const NeighborQuery asked = ReadQuery(query);
+    const NeighborRows found = reader().FindRowsNear(vectors, count, asked);
+    RowMatches matches{std::string(Name(found.site.stream)), found.site.block, found.site.t_i, 0, {}, {}};
+    matches.k = found.matches.empty() ? *asked.search.k : found.matches.front().size();
+    matches.distances.reserve(found.matches.size() * matches.k);
+    matches.rows.reserve(found.matches.size() * matches.k);
+    for (const std::vector<Match>& answer : found.matches) {
+      for (const Match& match : answer) {
+        matches.distances.push_back(DistanceOf(asked.search.metric, match.distance));
+        matches.rows.push_back(match.row);
+      }
+    }
+    return matches;
+  });
 }
 
 std::vector<NextToken> Index::NextTokens(const PromptInput& prefix) {
@@ -198,9 +236,12 @@ std::vector<NextToken> Index::NextTokensOfString(std::uint64_t string_id) {
 
 Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& query) {
   return OneErrorType([&] {
+    const StopScope stop(query.stop);
     PoolRequest request;
-    request.metric_is_open = query.metric.empty();
-    if (!query.metric.empty()) request.metric = ParseMetric(query.metric);
+    request.metric_is_open = query.metric.empty() && !query.center;
+    if (!query.metric.empty() || query.center) {
+      request.metric = Centered(ParseMetric(query.metric.empty() ? Name(Metric::kL2) : query.metric), query.center);
+    }
     request.merge = ParseMerge(query.merge);
     request.t_is = query.t_is;
     request.k = query.k;
@@ -221,15 +262,57 @@ Distribution Index::Model(const PromptInput& prompt) {
   });
 }
 
-void Index::Rows(std::string_view stream, int block, int t_i, std::span<const std::uint64_t> string_ids,
-                 std::span<float> out) {
-  OneErrorType([&] {
-    NeighborQuery query;
-    const StreamName name = ParseStreamName(stream);
-    query.stream = name.stream;
-    query.block = BlockOf(name, block);
-    query.t_i = t_i;
-    reader().CopyRows(reader().ResolveSite(query, 0), string_ids, out);
+SiteInfo Index::FindSite(std::string_view stream, std::optional<int> block, std::optional<int> t_i) {
+  return OneErrorType(
+      [&] { return DescribeSite(reader().catalog(), reader().RequireSite(NamedSite(reader(), stream, block, t_i))); });
+}
+
+void Index::Rows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
+                 std::span<const std::uint64_t> string_ids, std::span<float> out) {
+  OneErrorType([&] { reader().CopyRows(NamedSite(reader(), stream, block, t_i), string_ids, out); });
+}
+
+void Index::RowsByNumber(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
+                         std::span<const std::uint64_t> rows, std::span<float> out) {
+  OneErrorType([&] { reader().CopyNumberedRows(NamedSite(reader(), stream, block, t_i), rows, out); });
+}
+
+std::vector<std::uint64_t> Index::IdsOfRows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
+                                            std::span<const std::uint64_t> rows) {
+  return OneErrorType([&] { return reader().IdsOfRows(NamedSite(reader(), stream, block, t_i), rows); });
+}
+
+std::vector<RowFile> Index::RowFiles(std::string_view stream, std::optional<int> block, std::optional<int> t_i) {
+  return OneErrorType([&] { return reader().RowFiles(NamedSite(reader(), stream, block, t_i)); });
+}
+
+std::vector<DocumentInfo> Index::Documents() {
+  return OneErrorType([&] {
+    std::vector<DocumentInfo> documents;
+    for (DocumentRow& row : reader().catalog().Documents()) {
+      documents.push_back(
+          {static_cast<std::uint64_t>(row.document_id), std::move(row.name), row.first_position, row.token_count});
+    }
+    return documents;
+  });
+}
+
+TokenContext Index::Context(std::uint64_t position, std::uint64_t before, std::uint64_t after) {
+  return OneErrorType([&] {
+    reader().RequirePosition(static_cast<std::int64_t>(position));
+    return reader().ContextAround(position, before, after);
+  });
+}
+
+std::vector<std::uint32_t> Index::Encode(std::string_view text) {
+  return OneErrorType([&] { return reader().EncodePrefix(text); });
+}
+
+std::string Index::Decode(std::span<const std::uint32_t> token_ids) {
+  return OneErrorType([&] {
+    const std::vector<TokenId> tokens =
+        reader().EncodePrefix(std::vector<std::uint32_t>(token_ids.begin(), token_ids.end()));
+    return reader().vocabulary().Text(tokens);
   });
 }
 

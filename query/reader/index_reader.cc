@@ -43,6 +43,12 @@ std::string DescribeBuilt(const std::vector<SiteRow>& sites, Stream stream) {
                      FormatNumberList({blocks.begin(), blocks.end()}), positions);
 }
 
+void RequireRow(const Site& site, std::uint64_t row, std::uint64_t row_count) {
+  if (row >= row_count) {
+    FailUsage(ErrorCode::kNotFound, "row {}: {} has rows 0 to {}", row, Describe(site), row_count - 1);
+  }
+}
+
 }  // namespace
 
 IndexReader::IndexReader(const IndexDirectory& directory) : IndexReader(directory, OpenCatalog(directory)) {}
@@ -269,6 +275,10 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
     return other.name == name && (!other.metric || *other.metric == metric);
   });
   if (index_row == built.end()) {
+    if (name != kExactIndexName && metric != Metric::kL2 && metric != Metric::kCosine) {
+      FailUsage(ErrorCode::kUnsupported, "index {}: approximate indices answer l2 and cosine; ask the index {} for {}",
+                Quote(name), Quote(kExactIndexName), Name(metric));
+    }
     std::string names;
     for (const SiteIndexRow& other : built) names += (names.empty() ? "" : ", ") + Describe(other);
     const bool other_metric = std::ranges::find(built, name, &SiteIndexRow::name) != built.end();
@@ -370,6 +380,43 @@ void IndexReader::CopyRows(const Site& site, std::span<const StringId> string_id
   }
 }
 
+void IndexReader::CopyNumberedRows(const Site& site, std::span<const std::uint64_t> rows, std::span<float> out) {
+  const std::shared_ptr<const SiteIndex> index = OpenIndex(site);
+  const std::uint64_t dimension = index->dimension();
+  if (out.size() != rows.size() * dimension) {
+    FailUsage("room for {} numbers: {} rows of {} have {}", out.size(), rows.size(), Describe(site),
+              rows.size() * dimension);
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    RequireRow(site, rows[i], index->row_count());
+    std::ranges::copy(index->Vector(static_cast<RowNumber>(rows[i])), out.data() + i * dimension);
+  }
+}
+
+std::vector<std::uint64_t> IndexReader::IdsOfRows(const Site& site, std::span<const std::uint64_t> rows) {
+  const SiteRow row = RequireSite(site);
+  const std::shared_ptr<const RowMap> map = OpenRowMap(site);
+  std::vector<std::uint64_t> ids;
+  ids.reserve(rows.size());
+  for (const std::uint64_t number : rows) {
+    RequireRow(site, number, row.row_count);
+    ids.push_back(row.first_string_id + map->Number(static_cast<RowNumber>(number)));
+  }
+  return ids;
+}
+
+std::vector<RowFile> IndexReader::RowFiles(const Site& site) {
+  std::vector<RowFile> files;
+  for (const VectorFileRow& row : catalog_->VectorFiles(RequireSite(site).site_id)) {
+    const std::filesystem::path path = directory_.Resolve(row.file.file);
+    const VectorFile file(path);
+    RequireAsCatalogued(file, row.file, path);
+    if (file.rows() != row.rows) FailDamaged("{}: holds other rows than the catalog says", path.string());
+    files.push_back({path, file.rows_offset(), row.rows.begin, row.rows.size()});
+  }
+  return files;
+}
+
 std::vector<NextToken> IndexReader::NextTokens(StringId string_id) { return ByCount(catalog_->NextTokens(string_id)); }
 
 std::vector<NextToken> IndexReader::NextTokensOfPrefix(std::span<const TokenId> prefix) {
@@ -427,8 +474,22 @@ std::string IndexReader::Context(std::uint64_t position, std::uint64_t before, s
   const RowRange document = corpus->Positions(corpus->DocumentOf(position));
   const std::uint64_t begin = position - std::min(before, position - document.begin);
   const std::uint64_t end = position + 1 + std::min(after, document.end - 1 - position);
+  return TextBetween(*corpus, begin, end);
+}
+
+TokenContext IndexReader::ContextAround(std::uint64_t position, std::uint64_t before, std::uint64_t after) {
+  const std::shared_ptr<const CorpusTokensFile> corpus = CorpusTokens();
+  const std::uint64_t document_id = corpus->DocumentOf(position);
+  const RowRange document = corpus->Positions(document_id);
+  const std::uint64_t begin = position - std::min(before, position - document.begin);
+  const std::uint64_t end = position + 1 + std::min(after, document.end - 1 - position);
+  return {position, document_id, TextBetween(*corpus, begin, position), TextBetween(*corpus, position, position + 1),
+          TextBetween(*corpus, position + 1, end)};
+}
+
+std::string IndexReader::TextBetween(const CorpusTokensFile& corpus, std::uint64_t begin, std::uint64_t end) const {
   std::vector<TokenId> tokens;
-  for (std::uint64_t p = begin; p < end; ++p) tokens.push_back(corpus->Token(p));
+  for (std::uint64_t position = begin; position < end; ++position) tokens.push_back(corpus.Token(position));
   return vocabulary_->Text(tokens);
 }
 
@@ -479,9 +540,8 @@ std::optional<RowNumber> IndexReader::OwnRow(const Prompt& prompt, int t_i) {
   return *prompt.ordinal < order->row_count() ? std::optional(order->RowOf(*prompt.ordinal)) : std::nullopt;
 }
 
-std::vector<Neighbors> IndexReader::Search(const Site& site, std::span<const float> vectors,
-                                           std::span<const std::optional<RowNumber>> own_rows,
-                                           const NeighborQuery& query) {
+NeighborRows IndexReader::Search(const Site& site, std::span<const float> vectors,
+                                 std::span<const std::optional<RowNumber>> own_rows, const NeighborQuery& query) {
   const std::size_t count = own_rows.size();
   const std::shared_ptr<const SiteIndex> index = OpenIndex(site, query.index_name, query.search.metric);
   if (vectors.size() != count * index->dimension()) {
@@ -489,18 +549,37 @@ std::vector<Neighbors> IndexReader::Search(const Site& site, std::span<const flo
   }
   SearchRequest search = query.search;
   search.among = RowsWhere(site.t_i, query.where);
-  std::vector<std::uint64_t> filled_up(count);
-  search.filled_up = &filled_up;
-  const std::vector<std::vector<Match>> matches = SearchWithout(*index, vectors, own_rows, search, query.fewer_will_do);
-  std::vector<Neighbors> answers(count);
-  for (std::size_t i = 0; i < count; ++i) answers[i] = {site, Read(site, query, matches[i]), filled_up[i]};
+  NeighborRows found{site, {}, std::vector<std::uint64_t>(count)};
+  search.filled_up = &found.filled_up;
+  found.matches = SearchWithout(*index, vectors, own_rows, search, query.fewer_will_do);
+  return found;
+}
+
+std::vector<Neighbors> IndexReader::Read(const NeighborRows& found, const NeighborQuery& query) {
+  std::vector<Neighbors> answers;
+  for (std::size_t i = 0; i < found.matches.size(); ++i) {
+    answers.push_back({found.site, Read(found.site, query, found.matches[i]), found.filled_up[i]});
+  }
   return answers;
 }
 
 Neighbors IndexReader::FindNeighborsOf(std::span<const float> vector, const NeighborQuery& query) {
   if (query.exclude_self) FailUsage("a vector has no string of its own to leave out: ask a prompt");
   const std::optional<RowNumber> none;
-  return Search(ResolveSite(query, vector), vector, std::span(&none, 1), query).front();
+  return Read(Search(ResolveSite(query, vector), vector, std::span(&none, 1), query), query).front();
+}
+
+NeighborRows IndexReader::FindRowsNear(std::span<const float> vectors, std::uint64_t count,
+                                       const NeighborQuery& query) {
+  if (query.exclude_self) FailUsage("vectors have no strings of their own to leave out: ask a prompt");
+  const Site site = ResolveSite(query, vectors.first(count == 0 ? 0 : vectors.size() / count));
+  const std::uint64_t dimension = RequireSite(site).dimension;
+  if (vectors.size() != count * dimension) {
+    FailUsage("{} vectors of {} numbers: {} has rows of {}", count, count == 0 ? 0 : vectors.size() / count,
+              Describe(site), dimension);
+  }
+  const std::vector<std::optional<RowNumber>> none(count);
+  return Search(site, vectors, none, query);
 }
 
 std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& prompts, const NeighborQuery& query) {
@@ -521,7 +600,7 @@ std::vector<Neighbors> IndexReader::FindNeighbors(const std::vector<Prompt>& pro
       const std::vector<float> vector = QueryVector(prompts[i], site);
       vectors.insert(vectors.end(), vector.begin(), vector.end());
     }
-    std::vector<Neighbors> found = Search(site, vectors, own_rows, query);
+    std::vector<Neighbors> found = Read(Search(site, vectors, own_rows, query), query);
     for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]] = std::move(found[m]);
   }
   return answers;

@@ -46,6 +46,13 @@ struct Neighbors {
   std::uint64_t filled_up = 0;  // of the rows: SearchRequest::filled_up
 };
 
+// The same by rows.
+struct NeighborRows {
+  Site site;
+  std::vector<std::vector<Match>> matches;  // an answer a query
+  std::vector<std::uint64_t> filled_up;     // the same
+};
+
 // A prompt's tokens, and its own string where the corpus has it.
 struct Prompt {
   std::string text;  // as it was given; where ids were given, what they stand for, for people
@@ -89,6 +96,8 @@ class IndexReader {
 
   // The neighbors of one vector, of the site's dimension and unrotated. Throws as FindNeighbors does.
   Neighbors FindNeighborsOf(std::span<const float> vector, const NeighborQuery& query);
+  // The rows next to many vectors. vectors: count x the site's dimension. Throws as FindNeighbors does.
+  NeighborRows FindRowsNear(std::span<const float> vectors, std::uint64_t count, const NeighborQuery& query);
 
   // What follows a string, by count, the largest first, then by token id. Empty where the corpus ends there.
   std::vector<NextToken> NextTokens(StringId string_id);
@@ -104,6 +113,8 @@ class IndexReader {
   // The text of the token at a position, of so many before it and so many after it: inside its document, where there
   // are fewer, those. REQUIRES: there is such a position.
   std::string Context(std::uint64_t position, std::uint64_t before, std::uint64_t after);
+  // The same in three parts.
+  TokenContext ContextAround(std::uint64_t position, std::uint64_t before, std::uint64_t after);
   // Of the sites at t_i, the rows of the strings that a condition of SQL holds for (StringsWhere); null where it is
   // empty: all rows. Throws as StringsWhere does.
   std::shared_ptr<const RowSet> RowsWhere(int t_i, const std::string& condition);
@@ -118,6 +129,8 @@ class IndexReader {
   // The same for a vector: an embedding's has the positions of a prompt one after the other.
   Site ResolveSite(const NeighborQuery& query, std::span<const float> vector);
 
+  // Throws Error (usage) naming what is there when it is not built.
+  SiteRow RequireSite(const Site& site);
   // Throws Error (usage) when one of them is not built: what is there, and the command line that builds all of them, or
   // why none can.
   void RequireSites(std::span<const Site> sites);
@@ -134,6 +147,12 @@ class IndexReader {
   // x the site's dimension. Throws Error (usage) when the site is not built, or has no row of a string, or out is of
   // another size.
   void CopyRows(const Site& site, std::span<const StringId> string_ids, std::span<float> out);
+  // The same by the rows' numbers.
+  void CopyNumberedRows(const Site& site, std::span<const std::uint64_t> rows, std::span<float> out);
+  // What the rows stand for: string_ids, or positions. Throws Error (usage) where there is no such row.
+  std::vector<std::uint64_t> IdsOfRows(const Site& site, std::span<const std::uint64_t> rows);
+  // The files that hold the site's rows; none for an embedding.
+  std::vector<RowFile> RowFiles(const Site& site);
 
   // Opens a site's index, checking what is cheap: sizes, headers and their checksums against the catalog. (Of an index
   // that FAISS reads: every byte.) Where an approximate index finds fewer than k, exact search fills up. metric: what
@@ -157,15 +176,16 @@ class IndexReader {
 
  private:
   IndexReader(const IndexDirectory& directory, std::unique_ptr<SqliteConnection> own_connection);
-  SiteRow RequireSite(const Site& site);
   // vectors: a row of the site's dimension for each of own_rows, which are left out.
-  std::vector<Neighbors> Search(const Site& site, std::span<const float> vectors,
-                                std::span<const std::optional<RowNumber>> own_rows, const NeighborQuery& query);
+  NeighborRows Search(const Site& site, std::span<const float> vectors,
+                      std::span<const std::optional<RowNumber>> own_rows, const NeighborQuery& query);
+  std::vector<Neighbors> Read(const NeighborRows& found, const NeighborQuery& query);
   std::vector<Neighbor> Read(const Site& site, const NeighborQuery& query, std::span<const Match> matches);
   std::shared_ptr<const SiteIndex> FillUpByExact(const Site& site, std::shared_ptr<const SiteIndex> approximate);
   const LengthRow& Length(int length) const;
   Prompt PromptOfTokens(std::string text, std::vector<TokenId> tokens);
   const CorpusSuffixes& Suffixes();
+  std::string TextBetween(const CorpusTokensFile& corpus, std::uint64_t begin, std::uint64_t end) const;
   // The largest count first, then by token id.
   std::vector<NextToken> ByCount(std::span<const NextTokenCount> counts) const;
   // The width of ids; throws Error (usage) where these bytes are none.

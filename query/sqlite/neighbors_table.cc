@@ -41,9 +41,10 @@ enum Argument {
   kHigh,
   kCatalog,
   kAmong,
+  kCenter,
   kExcludeSelf,  // of a prompt alone
 };
-constexpr std::array<TableArgument, 14> Arguments(TableArgument asked) {
+constexpr std::array<TableArgument, 15> Arguments(TableArgument asked) {
   using enum ArgumentType;
   return {asked,
           {"stream", kText, "'ffwd'"},
@@ -58,6 +59,7 @@ constexpr std::array<TableArgument, 14> Arguments(TableArgument asked) {
           {"high", kReal, "1.5"},
           {"catalog", kText, "'main'"},
           {"among", kText, "'SELECT string_id FROM string WHERE occurrences > 5'"},
+          {"center", kInteger, "1"},
           {"exclude_self", kInteger, "1"}};
 }
 constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kPrompt, "'my most gr'", true});
@@ -106,6 +108,8 @@ Band BandOf(const TableCall& call, Metric metric, Order order) {
   Band band;
   if (metric == Metric::kL2) {
     (order == Order::kNearest ? band.high : band.low) = end;
+  } else if (metric == Metric::kDot) {
+    (order == Order::kNearest ? band.low : band.high) = -end;
   } else {
     // distance is 1 - similarity rounded: at most half a unit in the last place of a number below 2.
     const double slack = 0x1p-51 * (1 + std::abs(end));
@@ -344,7 +348,8 @@ class NeighborsTable : public TableFunction {
     const Asked asked = ReadAsked(call, reader, query);
     call.SetDefault(kBlock, std::int64_t{asked.site.block});
     call.SetDefault(kTI, std::int64_t{asked.site.t_i});
-    const bool exact = query.index_name == kExactIndexName;
+    // What looks at some rows alone finds its k rows at once.
+    const bool exact = query.index_name == kExactIndexName && query.search.parameters.empty();
     if (!exact && !query.search.k) {
       FailUsage("index_name {}: an approximate index is asked for k rows: write k = 10", Quote(query.index_name));
     }
@@ -395,7 +400,8 @@ class NeighborsTable : public TableFunction {
     if (call.Fixed(kTI)) query.t_i = call.SmallInteger(kTI);
     query.search.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     query.search.k = call.Count(kK);
-    query.search.metric = ParseMetric(call.Text(kMetric, Name(Metric::kL2)));
+    call.SetDefault(kCenter, std::int64_t{0});
+    query.search.metric = Centered(ParseMetric(call.Text(kMetric, Name(Metric::kL2))), ReadSwitch(call, kCenter));
     query.search.order = ParseOrder(call.Text(kSortOrder, Name(Order::kNearest)));
     query.index_name = call.Text(kIndexName, kExactIndexName);
     query.search.parameters = call.Text(kParams, "");
@@ -408,6 +414,12 @@ class NeighborsTable : public TableFunction {
     return query;
   }
 
+  static bool ReadSwitch(const TableCall& call, Argument argument) {
+    const std::int64_t value = call.Integer(argument);
+    if (value != 0 && value != 1) FailUsage("{} {}: expected 0 or 1", kPromptArguments[argument].name, value);
+    return value == 1;
+  }
+
   Asked ReadAsked(TableCall& call, IndexReader& reader, const NeighborQuery& query) const {
     Asked asked;
     if (of_vector_) {
@@ -417,9 +429,7 @@ class NeighborsTable : public TableFunction {
       asked.prompt = ReadPrompt(call, kAsked, reader);
       asked.site = reader.ResolveSite(query, asked.prompt->tokens.size());
       call.SetDefault(kExcludeSelf, std::int64_t{0});
-      const std::int64_t exclude_self = call.Integer(kExcludeSelf);
-      if (exclude_self != 0 && exclude_self != 1) FailUsage("exclude_self {}: expected 0 or 1", exclude_self);
-      asked.exclude_self = exclude_self == 1;
+      asked.exclude_self = ReadSwitch(call, kExcludeSelf);
     }
     return asked;
   }

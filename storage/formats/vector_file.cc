@@ -52,6 +52,8 @@ VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind
   }
 }
 
+std::uint64_t VectorFile::rows_offset() const { return file_.header().sections[kRows].offset; }
+
 std::span<const float> VectorFile::Float32() const { return file_.Numbers<float>(kRows, rows_.size() * dimension_); }
 
 std::span<const std::uint16_t> VectorFile::Float16() const {

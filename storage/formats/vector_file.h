@@ -29,6 +29,8 @@ class VectorFile {
   std::uint64_t file_bytes() const { return file_.header().file_bytes; }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
   const std::filesystem::path& path() const { return file_.path(); }
+  // Where in the file the rows begin, in bytes.
+  std::uint64_t rows_offset() const;
   // All stored numbers from rows().begin on: rows().size() x dimension().
   // REQUIRES: element() is the one named.
   std::span<const float> Float32() const;

@@ -12,6 +12,7 @@
 #include "tools/command/commands.h"
 #include "tools/command/filter_flags.h"
 #include "tools/command/prompt_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/command/site_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/table.h"
@@ -31,6 +32,7 @@ struct Flags {
   SiteFlags sites;
   std::int64_t k = 10;
   std::string metric = "l2";
+  bool center = false;
   std::string order = "nearest";
   std::string within;
   FilterFlags filter;
@@ -41,12 +43,12 @@ struct Flags {
   bool json = false;
 };
 
-std::string NextTokenCell(const std::vector<NextToken>& tokens, int width) {
+std::string NextTokenCell(IndexReader& reader, const std::vector<NextToken>& tokens, int width) {
   if (tokens.empty()) return "none (the corpus ends here)";
   std::string cell;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const std::string next =
-        fmt::format("{}{} {}", i == 0 ? "" : ", ", Quote(tokens[i].token), Grouped(tokens[i].count));
+        fmt::format("{}{} {}", i == 0 ? "" : ", ", ShownToken(reader, tokens[i].token_id), Grouped(tokens[i].count));
     const std::string more = fmt::format(", {} more", tokens.size() - i);
     const bool last = i + 1 == tokens.size();
     if (i > 0 && DisplayWidth(cell) + DisplayWidth(next) + (last ? 0 : static_cast<int>(more.size())) > width) {
@@ -57,9 +59,10 @@ std::string NextTokenCell(const std::vector<NextToken>& tokens, int width) {
   return cell;
 }
 
-std::string HumanAnswer(const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
+std::string HumanAnswer(IndexReader& reader, const Prompt& prompt, const Neighbors& answer,
+                        const NeighborQuery& query) {
   std::string text =
-      fmt::format("{}  {}  {}{}{}{}\n", Quote(prompt.text), Describe(answer.site), Name(query.search.metric),
+      fmt::format("{}  {}  {}{}{}{}\n", ShownPrompt(reader, prompt), Describe(answer.site), Name(query.search.metric),
                   query.search.order == Order::kFarthest ? ", farthest first" : "",
                   DescribeFilter(query.where, query.exclude_self), prompt.string_id ? "" : "  (not in the corpus)");
   if (answer.rows.empty()) {
@@ -69,15 +72,20 @@ std::string HumanAnswer(const Prompt& prompt, const Neighbors& answer, const Nei
                                        : "no rows\n");
   }
   int widest = 6;
-  for (const Neighbor& row : answer.rows) widest = std::max(widest, DisplayWidth(Quote(row.text)));
+  std::vector<std::string> texts;
+  for (const Neighbor& row : answer.rows) {
+    texts.push_back(ShownString(reader, row.string_id));
+    widest = std::max(widest, DisplayWidth(texts.back()));
+  }
   const int room = (StdoutIsTerminal() ? TerminalWidth(STDOUT_FILENO) : 120) - widest - 4 - 10 - 6;
   Table table({{"rank", Table::Align::kRight},
                {query.search.metric == Metric::kL2 ? "distance" : "similarity", Table::Align::kRight},
                {"string"},
                {"next tokens"}});
-  for (const Neighbor& row : answer.rows) {
-    table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.similarity.value_or(row.distance) + 0.0), Quote(row.text),
-               NextTokenCell(row.next_tokens, std::max(room, 20))});
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const Neighbor& row = answer.rows[i];
+    table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.similarity.value_or(row.distance) + 0.0), texts[i],
+               NextTokenCell(reader, row.next_tokens, std::max(room, 20))});
   }
   return text + table.Text(StdoutColor());
 }
@@ -100,6 +108,10 @@ OrderedJson JsonAnswer(const Prompt& prompt, const Neighbors& answer, const Neig
   }
   OrderedJson json{{"prompt", prompt.text},  {"stream", Name(answer.site.stream)},  {"block", answer.site.block},
                    {"t_i", answer.site.t_i}, {"metric", Name(query.search.metric)}, {"index", query.index_name}};
+  if (query.search.metric == Metric::kCenteredCosine) {
+    json["metric"] = Name(Metric::kCosine);
+    json["center"] = true;
+  }
   AddFilter(query.where, query.exclude_self, json);
   json["neighbors"] = std::move(rows);
   return json;
@@ -123,7 +135,7 @@ void SayWhatWasFilledUp(const std::vector<Neighbors>& answers, const std::string
 NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   NeighborQuery query;
   query.index_name = flags.index;
-  query.search.metric = ParseMetric(flags.metric);
+  query.search.metric = Centered(ParseMetric(flags.metric), flags.center);
   query.search.order = ParseOrder(flags.order);
   if (flags.k < 1) FailUsage("-k {}: expected at least 1", flags.k);
   query.search.k = static_cast<std::uint64_t>(flags.k);
@@ -196,7 +208,7 @@ void Run(const CLI::App& command, const Flags& flags) {
         json.push_back(JsonAnswer(*one.prompt, answer, queries[i]));
         if (one.input.ids) json.back()["ids"] = *one.input.ids;
       } else {
-        text += (text.empty() ? "" : "\n") + HumanAnswer(*one.prompt, answer, queries[i]);
+        text += (text.empty() ? "" : "\n") + HumanAnswer(reader, *one.prompt, answer, queries[i]);
       }
     }
     ++asked;
@@ -228,12 +240,16 @@ void AddQueryCommand(CLI::App& app) {
   AddSiteOptions(*command, flags->sites, "embedding, proj, ffwd or residual");
   command->add_option("-k", flags->k, "How many neighbors; where fewer rows count, all of them unless -k asks for more")
       ->capture_default_str();
-  command->add_option("--metric", flags->metric, "l2 (distance: Euclidean) or cosine (distance: 1 - similarity)")
+  command
+      ->add_option("--metric", flags->metric,
+                   "l2 (distance: Euclidean), cosine (distance: 1 - similarity) or dot (distance: the inner product "
+                   "negated)")
       ->capture_default_str();
+  command->add_flag("--center", flags->center, "With cosine: of prompt and rows less the mean of the site's rows");
   command->add_option("--order", flags->order, "nearest or farthest")->capture_default_str();
   command->add_option(
       "--within", flags->within,
-      "LOW:HIGH, only rows at such a distance (l2) or of such a similarity (cosine); without -k all of them");
+      "LOW:HIGH, only rows at such a distance (l2) or of such a similarity (cosine, dot); without -k all of them");
   AddFilterOptions(*command, flags->filter);
   command->add_option("--index", flags->index, "Which index to ask")->capture_default_str();
   command->add_option("--param", flags->parameters, "Search parameters of the index, such as efSearch=64");
@@ -244,6 +260,7 @@ void AddQueryCommand(CLI::App& app) {
       "Examples, on the index that the example of 'actkin build --help' makes:\n"
       "  actkin query gpl.actkin 'the licens' --stream proj --block 1\n"
       "  actkin query gpl.actkin 'the licens' --metric cosine --within 0.9: --json\n"
+      "  actkin query gpl.actkin 'the licens' --metric cosine --center -k 5\n"
       "  actkin query gpl.actkin --escapes 'This\\nis' -k 5\n"
       "  actkin query gpl.actkin 'the licens' --stream proj,ffwd --block 0,-1 -k 3\n"
       "  actkin query gpl.actkin 'the licens' --exclude-self --where \"occurrences > 2 AND text GLOB '* *'\"\n"

@@ -1,6 +1,7 @@
 #ifndef ACTKIN_INDEX_H_
 #define ACTKIN_INDEX_H_
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -50,12 +51,13 @@ struct Query {
   std::optional<int> block = {};  // from 0; -1 is the model's last. Without: the last that is built. Not for embedding
   std::optional<int> t_i = {};    // compare with strings of t_i + 1 tokens; -1 is the longest. Without: the longest
                                   // that is built of the block; for embedding the prompt's own length
-  std::string metric = "l2";      // or cosine
+  std::string metric = "l2";      // or cosine, or dot (the inner product)
+  bool center = false;            // with cosine: of vectors less the mean of the site's rows
   std::string order = "nearest";  // or farthest
   std::optional<std::uint64_t> k = {};  // at least 1, at most as many rows as count. Without: 10, or all where there
                                         // are fewer; all rows between low and high where one of them is given
-  std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (cosine), both ends
-  std::optional<double> high = {};      // included
+  std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (the others), both
+  std::optional<double> high = {};      // ends included
   // Only strings that a condition of SQL holds for, of the columns string_id, length, text, occurrences and
   // last_token_id: "occurrences > 5 AND text GLOB 'my *'". Ranks, k and low to high are then those of these strings.
   std::string where = {};
@@ -64,6 +66,8 @@ struct Query {
   std::string parameters = {};  // of an approximate index: "efSearch=64"
   int threads = 0;              // 1 to 1024; 0: as many as the processor has
   bool next_tokens = false;     // whether each neighbor gets its own
+  // Where it becomes true, whoever sets it, the call ends soon with Error kInterrupted. Outlives the call.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 // What followed a string somewhere in the corpus.
@@ -78,8 +82,9 @@ struct Neighbor {
   std::uint64_t rank = 0;              // from 1; equal distances by string_id
   std::uint64_t string_id = 0;         // from 1, as in SQL
   std::string text;                    // for people; two strings may have the same
-  double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity
-  std::optional<double> similarity;    // larger where closer: cosine, -1 to 1. None for l2
+  double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity;
+                                       // dot: the inner product negated
+  std::optional<double> similarity;    // larger where closer: cosine, -1 to 1, or the inner product. None for l2
   std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them
 };
 
@@ -92,16 +97,53 @@ struct NeighborList {
   std::uint64_t filled_up = 0;  // of them: rows that an approximate index did not find, so that exact search did
 };
 
+// The best rows of many vectors, by their numbers.
+struct RowMatches {
+  std::string stream;
+  int block = 0;  // 0 for embedding
+  int t_i = 0;
+  std::uint64_t k = 0;              // rows a vector: as many as were asked for, or all that count
+  std::vector<double> distances;    // vectors x k, row-major: best first, as Neighbor::distance
+  std::vector<std::uint64_t> rows;  // the same shape: numbers of the site's rows, from 0
+};
+
+// Rows of a site that stand in a file one after the other, as numbers of SiteInfo::element, little-endian.
+struct RowFile {
+  std::filesystem::path path;
+  std::uint64_t offset = 0;     // of the first of them in the file, in bytes
+  std::uint64_t first_row = 0;  // its number
+  std::uint64_t rows = 0;
+};
+
+// A document of the corpus: the tokens at the positions first_position to first_position + tokens - 1.
+struct DocumentInfo {
+  std::uint64_t document_id = 0;
+  std::string name;
+  std::uint64_t first_position = 0;
+  std::uint64_t tokens = 0;
+};
+
+// A token of the corpus among those around it in its document. Texts are for people.
+struct TokenContext {
+  std::uint64_t position = 0;  // in the corpus, from 0
+  std::uint64_t document_id = 0;
+  std::string before;
+  std::string token;
+  std::string after;
+};
+
 // How the next token is predicted from a prompt's neighbors.
 struct PredictionQuery {
   std::string scheme = "progressive_ffwd_weight";  // built in, or saved in the directory
   std::vector<int> t_is = {};  // of proj and ffwd, merged; negative: from the longest. Empty: the longest built
-  std::optional<std::uint64_t> k = {};  // at each t_i, and of all merged. Without: the scheme's, else 10
-  std::string metric = {};              // l2 or cosine. Empty: the scheme's, else l2
-  std::string merge = "nearest";        // which of the merged ones are kept; or farthest
-  std::string where = {};               // as in Query
-  bool exclude_self = false;            // as in Query
-  int threads = 0;                      // as in Query
+  std::optional<std::uint64_t> k = {};      // at each t_i, and of all merged. Without: the scheme's, else 10
+  std::string metric = {};                  // l2, cosine or dot. Empty: the scheme's, else l2
+  bool center = false;                      // as in Query
+  std::string merge = "nearest";            // which of the merged ones are kept; or farthest
+  std::string where = {};                   // as in Query
+  bool exclude_self = false;                // as in Query
+  int threads = 0;                          // as in Query
+  const std::atomic<bool>* stop = nullptr;  // as in Query
 };
 
 struct TokenProbability {
@@ -189,6 +231,9 @@ class Index {
   NeighborList NeighborsOfString(std::uint64_t string_id, const Query& query = {});
   // Of a vector of the site's dimension, finite numbers, as the model would put it out.
   NeighborList NeighborsOfVector(std::span<const float> vector, const Query& query = {});
+  // The best rows of many such vectors in one search. vectors: count x the site's dimension, row-major. low and high
+  // may not be given, next_tokens is not read.
+  RowMatches Search(std::span<const float> vectors, std::uint64_t count, const Query& query = {});
 
   // What follows a prefix of any length in the corpus, inside documents: by count, the largest first, equal ones by
   // token id. Empty where the corpus does not have it, or nothing but the end of documents follows. An empty prefix
@@ -206,11 +251,34 @@ class Index {
   // By the model itself. Throws Error kNotFound where the directory has no model.
   Distribution Model(const PromptInput& prompt);
 
+  // Here and below: block and t_i as in Query, but that t_i is the longest built for embedding, too. Throws Error
+  // kNotFound where the site is not built.
+  SiteInfo FindSite(std::string_view stream, std::optional<int> block, std::optional<int> t_i);
   // Copies rows of a site, unrotated and as float32: out gets string_ids.size() x SiteInfo::dimension numbers,
-  // row-major, in the order of string_ids, and must have exactly that size. block and t_i as in Query; block is not
-  // read for embedding. Throws Error kNotFound where the site is not built or has no row of a string.
-  void Rows(std::string_view stream, int block, int t_i, std::span<const std::uint64_t> string_ids,
-            std::span<float> out);
+  // row-major, in the order of string_ids, and must have exactly that size. Throws Error kNotFound where the site has
+  // no row of a string.
+  void Rows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
+            std::span<const std::uint64_t> string_ids, std::span<float> out);
+
+  // The same by the rows' numbers, from 0.
+  void RowsByNumber(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
+                    std::span<const std::uint64_t> rows, std::span<float> out);
+  // What the rows stand for: string_ids, over positions these. Throws Error kNotFound where there is no such row.
+  std::vector<std::uint64_t> IdsOfRows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
+                                       std::span<const std::uint64_t> rows);
+  // The files that hold the site's rows, by first row; empty where they are kept otherwise, as an embedding's are.
+  std::vector<RowFile> RowFiles(std::string_view stream, std::optional<int> block, std::optional<int> t_i);
+
+  // By document_id.
+  std::vector<DocumentInfo> Documents();
+  // The token at a position, so many tokens before it and so many after it, or as many as its document has. Throws
+  // Error kNotFound where there is no such position.
+  TokenContext Context(std::uint64_t position, std::uint64_t before, std::uint64_t after);
+
+  // The ids of a text's tokens, none of no text; and the text that ids stand for, for people. Throws Error
+  // kInvalidArgument for what is no token.
+  std::vector<std::uint32_t> Encode(std::string_view text);
+  std::string Decode(std::span<const std::uint32_t> token_ids);
 
   // Reads every byte of the directory and checks all checksums and invariants. `proceed` is told now and then how many
   // bytes have been read of how many; where it returns false, Error kInterrupted is thrown.
