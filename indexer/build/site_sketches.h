@@ -18,7 +18,7 @@ std::uint64_t AddSketches(const IndexDirectory& directory, const std::set<std::s
                           ProgressListener& progress);
 
 // Whether there is a site that AddSketches has something to do for.
-bool LacksSketches(const IndexDirectory& directory);
+bool LacksSketches(const IndexDirectory& directory, const std::set<std::string>& damaged);
 
 }  // namespace actkin
 

@@ -66,7 +66,7 @@ TEST_F(ImportActivationsTest, LIsTheLongestDocumentsWhereThatIsShort) {
   MadeActivations few(folder_ / "few", {4, 7});
   few.AddSite("x", 0, "x.npy", MadeActivations::Random(11, 2, 1), 2);
   few.WriteDescription();
-  ImportActivations({few.folder(), Index(), std::nullopt}, listener_);
+  ImportActivations({few.folder(), Index(), std::nullopt, false}, listener_);
   EXPECT_EQ(Rows(Index(), "corpus", "string_length"), "[7]\n");
   ExpectSound(Index());
   EXPECT_THAT(ErrorOf([&] {
@@ -115,7 +115,7 @@ TEST_F(ImportActivationsTest, ExportGivesTheSameBytes) {
   }
 
   // What was exported is imported, into the same directory and another, and comes out the same.
-  const ActivationsImportSummary again = ImportActivations({folder_ / "out", Index(), std::nullopt}, listener_);
+  const ActivationsImportSummary again = ImportActivations({folder_ / "out", Index(), std::nullopt, false}, listener_);
   EXPECT_EQ(again.sites_added, 0U);
   EXPECT_EQ(again.sites_before, 3U);
   ImportActivations({folder_ / "out", folder_ / "other.actkin", std::nullopt}, listener_);
@@ -224,21 +224,39 @@ TEST_F(ImportActivationsTest, SitesAreAddedToADirectoryOfTheSameTokens) {
   ExpectSound(Index());
 }
 
-TEST_F(ImportActivationsTest, DamagedRowsAreImportedAgain) {
-  made_.AddSite("x", 0, "x.npy", values_, kDimension);
-  Import();
-  const std::filesystem::path vectors = Index() / IndexDirectory::Vectors({StreamNamed("x"), 0, kOverPositions});
-  const std::string whole = ReadFile(vectors);
-  std::string flipped = whole;
-  flipped[whole.size() - 9] ^= 1;
-  for (const std::string& bytes : {flipped, whole.substr(0, whole.size() - 1), std::string()}) {
-    std::filesystem::remove(vectors);
-    if (!bytes.empty()) folder_.Write(std::filesystem::relative(vectors, folder_.path()), bytes);
-    const ActivationsImportSummary summary = Import();
-    EXPECT_EQ(summary.sites_repaired, 1U);
-    EXPECT_EQ(summary.sites_added, 0U);
-    EXPECT_EQ(ReadFile(vectors), whole);
-    ExpectSound(Index());
+// Every file, a bit changed, cut or missing.
+TEST_F(ImportActivationsTest, DamagedFilesAreMadeAgain) {
+  constexpr std::uint64_t kRows = 5000;  // which have sketches
+  MadeActivations large(folder_ / "large", {kRows});
+  large.Write("texts.json", R"(["a", "b", "c", "d", "e", "the"])");
+  large.AddSite("x", 0, "x.npy", MadeActivations::Random(kRows, 4, 3), 4);
+  large.AddSite("some", 0, "s.npy", MadeActivations::Random(3, 4, 4), 4);
+  large.WriteNumbers("p.npy", std::vector<std::int64_t>{1, 5, 4000});
+  large.description["sites"][1]["positions"] = "p.npy";
+  large.WriteDescription();
+  ActivationsImport import{large.folder(), Index(), 2, true};
+  ImportActivations(import, listener_);
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(Index())) {
+    const std::string name = std::filesystem::relative(entry.path(), folder_.path());
+    if (entry.is_regular_file() && !name.ends_with("catalog.db") && !name.ends_with("build.lock")) {
+      files[name] = ReadFile(entry.path());
+    }
+  }
+  EXPECT_EQ(files.size(), 7U);  // tokens and their texts, suffixes, twice rows, positions, sketches
+  for (const auto& [name, whole] : files) {
+    std::string flipped = whole;
+    flipped[whole.size() - 1] ^= 1;
+    for (const std::string& bytes : {flipped, whole.substr(0, whole.size() - 1), std::string()}) {
+      std::filesystem::remove(folder_ / name);
+      if (!bytes.empty()) folder_.Write(name, bytes);
+      import.repair = bytes == flipped;
+      const ActivationsImportSummary summary = ImportActivations(import, listener_);
+      EXPECT_EQ(summary.files_repaired, name.ends_with(".sketches") ? 0U : 1U) << name;
+      EXPECT_EQ(summary.sites_added, 0U) << name;
+      EXPECT_EQ(ReadFile(folder_ / name), whole) << name;
+      ExpectSound(Index());
+    }
   }
 }
 
@@ -251,7 +269,7 @@ TEST_F(ImportActivationsTest, AnEndedImportGoesOn) {
   large.AddSite("y", 0, "y.npy", MadeActivations::Random(kRows, 3, 4), 3);
   large.WriteDescription();
   const auto import = [&](const std::string& name) {
-    ActivationsImport request{large.folder(), folder_ / name, 3, 1, 0};
+    ActivationsImport request{large.folder(), folder_ / name, 3, false, 1, 0};
     return ErrorOf([&] { ImportActivations(request, listener_); });
   };
   EXPECT_EQ(import("whole.actkin"), "no error");
@@ -312,7 +330,7 @@ TEST_F(ImportActivationsTest, NeighborsAreThoseOfTheDefinition) {
   large.WriteNumbers("p.npy", std::vector<std::int64_t>(some.begin(), some.end()));
   large.description["sites"][1]["positions"] = "p.npy";
   large.WriteDescription();
-  ImportActivations({large.folder(), Index(), 3, 2}, listener_);
+  ImportActivations({large.folder(), Index(), 3, false, 2}, listener_);
   IndexReader reader{IndexDirectory(Index())};
   for (const auto& [name, rows, positions] :
        {std::tuple("all", std::span<const float>(values), std::span<const std::uint64_t>(all)),
