@@ -101,7 +101,8 @@ class Repairer {
   }
 
   [[noreturn]] void RefuseForeign(const DirectoryFile& file) const {
-    Fail("{}: damaged, and not of a build: bring it again", directory_.Resolve(file.file.file).string());
+    Fail("{}: damaged, and not of a build: the same 'actkin import --repair' makes it again",
+         directory_.Resolve(file.file.file).string());
   }
 
   void ForgetSaved(const DirectoryFile& file) {

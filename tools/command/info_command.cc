@@ -23,6 +23,7 @@ struct SiteInfo {
   std::vector<SiteIndexRow> indices;
   std::optional<PositionSetRow> positions = {};
   std::uint64_t bytes = 0;  // of its vector files and indices, each file once
+  std::optional<RecordedSiteRow> recorded = {};
 };
 
 struct DirectoryInfo {
@@ -42,6 +43,21 @@ struct DirectoryInfo {
 bool HoldsRows(const SiteRow& site, const SiteIndexRow& index) {
   return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) &&
          index.file.bytes >= site.row_count * site.dimension * ElementBytes(site.element);
+}
+
+// A line for what was recorded elsewhere, by where it came from.
+std::string Recordings(const DirectoryInfo& info) {
+  std::map<std::pair<std::string, std::optional<TokenId>>, std::size_t> sites;
+  for (const SiteInfo& site : info.sites) {
+    if (site.recorded) ++sites[{site.recorded->source, site.recorded->bos_token_id}];
+  }
+  std::string text;
+  for (const auto& [recording, count] : sites) {
+    const auto& [source, beginning] = recording;
+    text += fmt::format("recorded {} {} from {}, {} before their windows\n", count, count == 1 ? "site" : "sites",
+                        Printable(source), beginning ? fmt::format("token {}", *beginning) : "no token");
+  }
+  return text;
 }
 
 // A line for each approximate index, over the sites that have it.
@@ -95,6 +111,7 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   info.lengths = catalog.Lengths();
   for (const SiteRow& row : catalog.Sites()) {
     SiteInfo site{row, catalog.SiteIndices(row.site_id)};
+    site.recorded = catalog.RecordedSite(row.site_id);
     if (row.position_set_id) site.positions = catalog.PositionSet(*row.position_set_id);
     for (const DirectoryFile& file : SiteFiles(catalog, row)) site.bytes += file.file.bytes;
     info.sites.push_back(std::move(site));
@@ -131,11 +148,12 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
         fmt::format("model    {} blocks, {} heads, {} dimensions, {} tokens, context {}, sha256 {}\n", shape.blocks,
                     shape.heads, shape.embed, shape.vocabulary_size, shape.context, info.model->sha256.substr(0, 12));
   } else {
-    text += "model    none: strings and next-token counts only\n";
+    text += info.sites.empty() ? "model    none: strings and next-token counts only\n" : "model    none\n";
   }
   if (info.model && info.model->bos_token_id) {
     text += fmt::format("begins   token {} stands before every string and prompt\n", *info.model->bos_token_id);
   }
+  text += Recordings(info);
   text += fmt::format("catalog  {}\n", HumanBytes(info.catalog_bytes));
 
   // A line for the sites that differ only in their block.
@@ -231,6 +249,11 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                              {"element", Name(site.row.element)},
                              {"bytes", site.bytes},
                              {"indices", std::move(indices)}});
+    if (const std::optional<RecordedSiteRow>& recorded = site.recorded) {
+      const std::optional<TokenId>& beginning = recorded->bos_token_id;
+      json["sites"].back()["recorded"] = {{"source", recorded->source},
+                                          {"bos_token_id", beginning ? OrderedJson(*beginning) : OrderedJson(nullptr)}};
+    }
   }
   json["unfinished"] = info.unfinished;
   return json;
