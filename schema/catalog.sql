@@ -27,8 +27,9 @@ CREATE TABLE IF NOT EXISTS corpus_file(
   checksum TEXT    NOT NULL
 ) WITHOUT ROWID;
 
--- One row: how texts are cut into tokens. kind: 'characters' (the tokens are those of the table token), or 'bpe' (a file
--- declares it, tokenizer.json, as it was given).
+-- One row: how texts are cut into tokens. kind: 'characters' (the tokens are those of the table token), 'bpe' (a file
+-- declares it, tokenizer.json, as it was given), or 'texts' (a file lists the tokens' texts, tokens.json, as it was given:
+-- how a text is cut is not known).
 CREATE TABLE IF NOT EXISTS tokenizer(
   kind     TEXT NOT NULL,
   file     TEXT,
@@ -125,6 +126,14 @@ CREATE TABLE IF NOT EXISTS site(
   position_set_id INTEGER REFERENCES position_set
 );
 CREATE UNIQUE INDEX IF NOT EXISTS site_place ON site(stream, block, ifnull(t_i, -1));
+
+-- The sites whose rows were recorded elsewhere and imported. source: the folder's name, for people. bos_token_id: of the
+-- token that stood before every window, and has no position; NULL: none did.
+CREATE TABLE IF NOT EXISTS recorded_site(
+  site_id      INTEGER PRIMARY KEY REFERENCES site,
+  source       TEXT    NOT NULL,
+  bos_token_id INTEGER
+);
 
 -- The files that hold a site's rows, each a range of them.
 CREATE TABLE IF NOT EXISTS vector_file(

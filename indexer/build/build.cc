@@ -13,7 +13,7 @@
 #include "indexer/build/forecast.h"
 #include "indexer/build/repair.h"
 #include "indexer/build/site_files.h"
-#include "indexer/build/sketch_encoder.h"
+#include "indexer/build/site_sketches.h"
 #include "indexer/model/checkpoint.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -27,7 +27,6 @@
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/publish.h"
-#include "storage/formats/sketch_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/given_input.h"
 #include "storage/machine/sha256.h"
@@ -72,7 +71,7 @@ class Builder {
     if (inputs_.checkpoint && !existing.model) AddModel();
     if (existing.corpus) RepairDamage();
     if (inputs_.checkpoint) AddSites(existing);
-    AddSketches();
+    summary_.bytes_added += AddSketches(directory_, damaged_, options_.threads, progress_);
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
     return summary_;
@@ -217,57 +216,6 @@ class Builder {
     const int capture_depth = std::ranges::max(plan_.captured, {}, &Site::t_i).t_i + 1;
     if (capture_depth == tree.depth()) return Capture(plan, tree, *model, directory_, capture, progress_);
     return Capture(plan, PrefixTree(*strings_, capture_depth), *model, directory_, capture, progress_);
-  }
-
-  // Of every site that has none yet: those just added, and those whose build was stopped before it came to them.
-  void AddSketches() {
-    std::vector<SiteWithoutSketches> sites = SitesWithoutSketches();
-    if (sites.empty()) return;
-    std::uint64_t total = 0;
-    for (const SiteWithoutSketches& site : sites) total += 4 * site.row.row_count;
-    const RowAlgebra& algebra = LoadTorchBackend().row_algebra();
-    std::uint64_t done = 0;
-    progress_.Begin("sketches", total, "rows");
-    for (const SiteWithoutSketches& site : sites) {
-      const Clock::time_point start = Clock::now();
-      const std::string name = IndexDirectory::Sketches(site.row.site);
-      const std::filesystem::path partial = directory_.Partial() / std::filesystem::path(name).filename();
-      std::vector<VectorFile> files;
-      for (const std::filesystem::path& file : site.files) files.emplace_back(file);
-      const std::uint64_t checksum = WriteSketches(partial, files, algebra, options_.threads, [&](std::uint64_t rows) {
-        done += rows;
-        progress_.Advance(done, 0);
-      });
-      const FileRow published = Publish<SketchFile>(directory_, partial, name, checksum);
-      summary_.bytes_added += published.bytes;
-      CatalogWriter(directory_).SetExactIndex(site.row.site_id, published, SecondsSince(start));
-    }
-    progress_.End();
-  }
-
-  struct SiteWithoutSketches {
-    SiteRow row;
-    std::vector<std::filesystem::path> files;
-  };
-
-  std::vector<SiteWithoutSketches> SitesWithoutSketches() const {
-    const auto connection = OpenCatalog(directory_);
-    Catalog catalog(connection->handle());
-    std::vector<SiteWithoutSketches> sites;
-    for (const SiteRow& row : catalog.Sites()) {
-      if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches) continue;
-      SiteWithoutSketches site{row, {}};
-      bool has_sketches = true;
-      if (damaged_.contains(IndexDirectory::Sketches(row.site))) has_sketches = false;
-      for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) {
-        site.files.push_back(directory_.Resolve(file.file.file));
-        for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
-          if (index.file.file == file.file.file) has_sketches = false;
-        }
-      }
-      if (!has_sketches) sites.push_back(std::move(site));
-    }
-    return sites;
   }
 
   NewSite MakeEmbeddingSite(const PrefixTree& tree, const Site& site) {

@@ -144,7 +144,7 @@ BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inpu
   forecast.free_bytes = FreeDiskBytes(ExistingFolder(options.out));
   if (!existing.corpus) {
     const std::size_t vocabulary_size = inputs.tokenizer.tokenizer->size();
-    forecast.catalog_bytes = EstimateCatalogBytes(inputs.corpus, inputs.tokens, vocabulary_size, strings);
+    forecast.catalog_bytes = EstimateCatalogBytes(inputs.corpus.text.size(), inputs.tokens, vocabulary_size, strings);
     forecast.corpus_bytes = CorpusFileBytes(inputs.tokens, vocabulary_size);
   }
   if (!inputs.checkpoint) return forecast;

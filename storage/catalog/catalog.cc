@@ -204,17 +204,33 @@ CorpusFilesRow Catalog::CorpusFiles() {
   return {read(kTokensKind), read(kSuffixesKind)};
 }
 
+const char* TokenizerRow::kind() const {
+  if (!file) return kCharactersKind;
+  return texts_alone ? kTextsKind : kBpeKind;
+}
+
 TokenizerRow Catalog::Tokenizer() {
   SqliteStatement statement(connection_,
                             fmt::format("SELECT kind, file, bytes, checksum FROM \"{}\".tokenizer", schema_));
   if (!statement.Step()) FailDamaged("the catalog is damaged: its table tokenizer is empty");
   const std::string kind = statement.Text(0);
   if (kind == kCharactersKind) return {};
+  if (kind == kTextsKind) return {ReadFileRow(statement, 1), true};
   if (kind != kBpeKind) {
     Fail(ErrorCode::kUnsupported, "the catalog was written by a newer actkin, or is damaged: its tokenizer is {}",
          Quote(kind));
   }
   return {ReadFileRow(statement, 1)};
+}
+
+std::optional<RecordedSiteRow> Catalog::RecordedSite(std::int64_t site_id) {
+  SqliteStatement statement(
+      connection_, fmt::format("SELECT source, bos_token_id FROM \"{}\".recorded_site WHERE site_id = ?1", schema_));
+  statement.Bind(site_id);
+  if (!statement.Step()) return std::nullopt;
+  RecordedSiteRow row{statement.Text(0), std::nullopt};
+  if (!statement.IsNull(1)) row.bos_token_id = static_cast<TokenId>(Count(statement, 1));
+  return row;
 }
 
 std::optional<ModelRow> Catalog::Model() {

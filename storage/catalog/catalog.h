@@ -69,6 +69,10 @@ struct CorpusFilesRow {
 // How texts are cut into tokens.
 struct TokenizerRow {
   std::optional<FileRow> file;  // tokenizer.json; none: the tokens are characters. The checksum is of the whole file
+  bool texts_alone = false;     // the file is tokens.json, a list of texts: how one is cut into tokens is not known
+
+  // The column `kind`.
+  const char* kind() const;
 };
 
 struct VectorFileRow {
@@ -87,6 +91,12 @@ struct SiteRow {
   std::optional<std::uint64_t> window = {};
   std::optional<std::uint64_t> stride = {};
   std::optional<std::int64_t> position_set_id = {};  // over positions; else none
+};
+
+// What is known of a site whose rows were recorded elsewhere.
+struct RecordedSiteRow {
+  std::string source;                        // the folder's name, for people
+  std::optional<TokenId> bos_token_id = {};  // of the token that stood before every window
 };
 
 // Which positions of the corpus have rows.
@@ -140,6 +150,7 @@ inline constexpr char kExactIndexName[] = "exact";
 // Words of the columns tokenizer.kind, corpus_file.kind and site.rows.
 inline constexpr char kCharactersKind[] = "characters";
 inline constexpr char kBpeKind[] = "bpe";
+inline constexpr char kTextsKind[] = "texts";
 inline constexpr char kTokensKind[] = "tokens";
 inline constexpr char kSuffixesKind[] = "suffixes";
 inline constexpr char kRowsOfStrings[] = "strings";
@@ -174,6 +185,8 @@ class Catalog {
   std::vector<VectorFileRow> VectorFiles(std::int64_t site_id);  // by first row
   std::vector<SiteIndexRow> SiteIndices(std::int64_t site_id);
   std::optional<FileRow> RowOrder(int t_i);
+  // None where this directory's model made its rows.
+  std::optional<RecordedSiteRow> RecordedSite(std::int64_t site_id);
   std::vector<PositionSetRow> PositionSets();  // by id
   // Throws Error where there is none.
   PositionSetRow PositionSet(std::int64_t position_set_id);

@@ -128,8 +128,8 @@ void NewCatalog::AddCorpusFiles(const CorpusFilesRow& files) {
 void NewCatalog::AddTokenizer(const TokenizerRow& tokenizer) {
   SqliteStatement add(connection_->handle(), InsertSql("tokenizer", "?1, ?2, ?3, ?4"));
   if (tokenizer.file) {
-    add.Bind(kBpeKind, tokenizer.file->file, tokenizer.file->bytes, tokenizer.file->checksum).Run();
-    checksums_["tokenizer"] += row_.Add(std::string_view(kBpeKind))
+    add.Bind(tokenizer.kind(), tokenizer.file->file, tokenizer.file->bytes, tokenizer.file->checksum).Run();
+    checksums_["tokenizer"] += row_.Add(std::string_view(tokenizer.kind()))
                                    .Add(tokenizer.file->file)
                                    .Add(static_cast<std::int64_t>(tokenizer.file->bytes))
                                    .Add(tokenizer.file->checksum)
@@ -255,6 +255,7 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
       handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11") + " RETURNING site_id");
   SqliteStatement add_file(handle, InsertSql("vector_file", "?1, ?2, ?3, ?4, ?5, ?6"));
   SqliteStatement add_index(handle, AddIndexSql());
+  SqliteStatement add_recorded(handle, InsertSql("recorded_site", "?1, ?2, ?3"));
   for (const NewSite& added : sites) {
     const SiteRow& row = added.site;
     const bool over_positions = row.site.over_positions();
@@ -276,6 +277,11 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
           .Run();
     }
     for (const SiteIndexRow& index : added.indices) RunAddIndex(add_index, site_id, index);
+    if (added.recorded) {
+      add_recorded.Bind(site_id, added.recorded->source, nullptr);
+      if (added.recorded->bos_token_id) add_recorded.BindAt(3, *added.recorded->bos_token_id);
+      add_recorded.Run();
+    }
   }
   transaction.Commit();
 }

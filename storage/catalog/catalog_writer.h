@@ -57,6 +57,7 @@ struct NewSite {
   std::vector<SiteIndexRow> indices;
   // Over positions; sites whose sets have the same name, rows and file share one.
   std::optional<PositionSetRow> positions = {};
+  std::optional<RecordedSiteRow> recorded = {};  // elsewhere, and imported
 };
 
 // A transaction that leaves the catalog's own checksums right. Throws Error, and changes nothing, where they are not

@@ -180,7 +180,7 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                      {"tokens", info.corpus.token_count},
                      {"documents", info.documents}}},
                    {"tokenizer",
-                    {{"kind", info.tokenizer.file ? kBpeKind : kCharactersKind},
+                    {{"kind", info.tokenizer.kind()},
                      {"file", info.tokenizer.file ? OrderedJson(info.tokenizer.file->file) : OrderedJson(nullptr)},
                      {"tokens", info.tokens}}},
                    {"model", nullptr}};
