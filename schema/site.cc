@@ -27,7 +27,10 @@ constexpr std::array<NameOf<Stream>, 4> kTransformerLensNames{{{Stream::kEmbeddi
                                                                {Stream::kProj, "attn_out"},
                                                                {Stream::kFfwd, "mlp_out"},
                                                                {Stream::kResidual, "resid_post"}}};
-constexpr std::array<NameOf<Metric>, 2> kMetrics{{{Metric::kL2, "l2"}, {Metric::kCosine, "cosine"}}};
+constexpr std::array<NameOf<Metric>, 4> kMetrics{{{Metric::kL2, "l2"},
+                                                  {Metric::kCosine, "cosine"},
+                                                  {Metric::kDot, "dot"},
+                                                  {Metric::kCenteredCosine, "centered-cosine"}}};
 constexpr std::array<NameOf<Order>, 2> kOrders{{{Order::kNearest, "nearest"}, {Order::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Merge>, 2> kMerges{{{Merge::kNearest, "nearest"}, {Merge::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Element>, 2> kElements{{{Element::kFloat32, "float32"}, {Element::kFloat16, "float16"}}};
@@ -150,6 +153,19 @@ std::optional<int> BlockOf(const StreamName& name, std::optional<int> given) {
 }
 
 Metric ParseMetric(std::string_view text) { return Parse(kMetrics, "metric", text); }
+
+Metric ParseL2OrCosine(std::string_view text) {
+  const Metric metric = ParseMetric(text);
+  if (metric == Metric::kL2 || metric == Metric::kCosine) return metric;
+  FailUsage("metric {}: expected l2 or cosine here", Quote(text));
+}
+
+Metric Centered(Metric metric, bool center) {
+  if (!center || metric == Metric::kCenteredCosine) return metric;
+  if (metric != Metric::kCosine) FailUsage("center: the metric cosine can be centered, {} cannot", Name(metric));
+  return Metric::kCenteredCosine;
+}
+
 Order ParseOrder(std::string_view text) { return Parse(kOrders, "order", text); }
 Merge ParseMerge(std::string_view text) { return Parse(kMerges, "merge", text); }
 Element ParseElement(std::string_view text) { return Parse(kElements, "element", text); }

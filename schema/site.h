@@ -22,7 +22,9 @@ using TokenId = std::uint32_t;
 // before it is added; residual: the residual stream after the block. What was recorded elsewhere may have any other
 // name: StreamNamed gives it a number beyond these, of this process alone.
 enum class Stream : std::uint16_t { kEmbedding, kProj, kFfwd, kResidual };
-enum class Metric : std::uint8_t { kL2, kCosine };
+// l2: the Euclidean distance. cosine, dot: similarities, larger where closer; centered cosine: the cosine of rows and
+// query less the mean of the site's rows.
+enum class Metric : std::uint8_t { kL2, kCosine, kDot, kCenteredCosine };
 enum class Order : std::uint8_t { kNearest, kFarthest };
 // Which of the neighbors at several t_is, pooled, are kept.
 enum class Merge : std::uint8_t { kNearest, kFarthest };
@@ -86,6 +88,10 @@ StreamName ParseStreamName(std::string_view text);
 // The block that a name has or that was given beside it. Throws Error (usage) where both are there and differ.
 std::optional<int> BlockOf(const StreamName& name, std::optional<int> given);
 Metric ParseMetric(std::string_view text);
+// l2 or cosine alone.
+Metric ParseL2OrCosine(std::string_view text);
+// The metric, centered where that is asked for. Throws Error (usage) where it is not cosine then.
+Metric Centered(Metric metric, bool center);
 Order ParseOrder(std::string_view text);
 Merge ParseMerge(std::string_view text);
 Element ParseElement(std::string_view text);

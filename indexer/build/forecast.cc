@@ -169,7 +169,7 @@ BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inpu
       }
       of.dimension = embed;
       of.bytes += of.rows * embed * ElementBytes(options.element);
-      if (of.rows >= kFewestRowsWithSketches) of.bytes += SketchFileWriter::FileBytes(embed, of.rows);
+      if (of.rows >= kFewestRowsWithSketches) of.bytes += SketchFileWriter::FileBytes(embed, of.rows, kUsualLevels);
     }
   }
   int depth = 0;

@@ -50,7 +50,7 @@ std::uint64_t AddSketches(const IndexDirectory& directory, const std::set<std::s
   const std::vector<SiteWithoutSketches> sites = SitesWithoutSketches(directory, damaged);
   if (sites.empty()) return 0;
   std::uint64_t total = 0;
-  for (const SiteWithoutSketches& site : sites) total += 4 * site.row.row_count;
+  for (const SiteWithoutSketches& site : sites) total += 3 * site.row.row_count;
   const RowAlgebra& algebra = LoadTorchBackend().row_algebra();
   std::uint64_t done = 0;
   std::uint64_t bytes = 0;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -30,8 +31,13 @@ class EmbeddingIndex : public SiteIndex {
   std::vector<float> Vector(RowNumber row) const override;
 
  private:
+  // For the centered cosine: found by reading all codes when first needed. Empty for the other metrics.
+  std::span<const double> MeanFor(Metric metric) const;
+
   CodeFile file_;
   std::shared_ptr<const RowMap> order_;
+  mutable std::once_flag found_mean_;
+  mutable std::vector<double> mean_;
 };
 
 }  // namespace actkin

@@ -53,7 +53,7 @@ NeighborQuery ReadQuery(const Query& asked) {
   query.exclude_window = asked.exclude_window;
   if (!asked.distinct.empty()) query.distinct = ParseDistinct(asked.distinct);
   query.fewer_will_do = !asked.k;
-  query.search.metric = ParseMetric(asked.metric);
+  query.search.metric = Centered(ParseMetric(asked.metric), asked.center);
   query.search.order = ParseOrder(asked.order);
   query.search.k = asked.k.value_or(kDefaultNeighbors);
   query.search.parameters = asked.parameters;
@@ -259,8 +259,10 @@ Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& qu
   return OneErrorType([&] {
     const StopScope stop(query.stop);
     PoolRequest request;
-    request.metric_is_open = query.metric.empty();
-    if (!query.metric.empty()) request.metric = ParseMetric(query.metric);
+    request.metric_is_open = query.metric.empty() && !query.center;
+    if (!query.metric.empty() || query.center) {
+      request.metric = Centered(ParseMetric(query.metric.empty() ? Name(Metric::kL2) : query.metric), query.center);
+    }
     request.merge = ParseMerge(query.merge);
     request.t_is = query.t_is;
     request.k = query.k;

@@ -210,6 +210,10 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
     return other.name == name && (!other.metric || *other.metric == metric);
   });
   if (index_row == built.end()) {
+    if (name != kExactIndexName && metric != Metric::kL2 && metric != Metric::kCosine) {
+      FailUsage(ErrorCode::kUnsupported, "index {}: approximate indices answer l2 and cosine; ask the index {} for {}",
+                Quote(name), Quote(kExactIndexName), Name(metric));
+    }
     std::string names;
     for (const SiteIndexRow& other : built) names += (names.empty() ? "" : ", ") + Describe(other);
     const bool other_metric = std::ranges::find(built, name, &SiteIndexRow::name) != built.end();

@@ -44,12 +44,13 @@ enum Argument {
   kHigh,
   kCatalog,
   kAmong,
+  kCenter,
   kRows,
   kDistinct,
   kExcludeWindow,
   kExclude,  // of a prompt exclude_self, of a vector exclude_position
 };
-constexpr std::array<TableArgument, 17> Arguments(TableArgument asked, TableArgument exclude) {
+constexpr std::array<TableArgument, 18> Arguments(TableArgument asked, TableArgument exclude) {
   using enum ArgumentType;
   return {asked,
           {"stream", kText, "'ffwd'"},
@@ -64,6 +65,7 @@ constexpr std::array<TableArgument, 17> Arguments(TableArgument asked, TableArgu
           {"high", kReal, "1.5"},
           {"catalog", kText, "'main'"},
           {"among", kText, "'SELECT string_id FROM string WHERE occurrences > 5'"},
+          {"center", kInteger, "1"},
           {"rows", kText, "'positions'"},
           {"distinct", kText, "'text'"},
           {"exclude_window", kInteger, "10"},
@@ -118,6 +120,8 @@ Band BandOf(const TableCall& call, Metric metric, Order order) {
   Band band;
   if (metric == Metric::kL2) {
     (order == Order::kNearest ? band.high : band.low) = end;
+  } else if (metric == Metric::kDot) {
+    (order == Order::kNearest ? band.low : band.high) = -end;
   } else {
     // distance is 1 - similarity rounded: at most half a unit in the last place of a number below 2.
     const double slack = 0x1p-51 * (1 + std::abs(end));
@@ -306,7 +310,8 @@ class NeighborsTable : public TableFunction {
     call.SetDefault(kBlock, std::int64_t{asked.site.block});
     if (!asked.site.over_positions()) call.SetDefault(kTI, std::int64_t{asked.site.t_i});
     call.SetDefault(kRows, std::string(asked.site.over_positions() ? kRowsOfPositions : kRowsOfStrings));
-    const bool exact = query.index_name == kExactIndexName;
+    // What looks at some rows alone finds its k rows at once.
+    const bool exact = query.index_name == kExactIndexName && query.search.parameters.empty();
     if (!exact && !query.search.k) {
       FailUsage("index_name {}: an approximate index is asked for k rows: write k = 10", Quote(query.index_name));
     }
@@ -373,7 +378,8 @@ class NeighborsTable : public TableFunction {
     if (call.Fixed(kDistinct)) query.distinct = ParseDistinct(call.Text(kDistinct));
     query.search.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     query.search.k = call.Count(kK);
-    query.search.metric = ParseMetric(call.Text(kMetric, Name(Metric::kL2)));
+    call.SetDefault(kCenter, std::int64_t{0});
+    query.search.metric = Centered(ParseMetric(call.Text(kMetric, Name(Metric::kL2))), ReadSwitch(call, kCenter));
     query.search.order = ParseOrder(call.Text(kSortOrder, Name(Order::kNearest)));
     query.index_name = call.Text(kIndexName, kExactIndexName);
     query.search.parameters = call.Text(kParams, "");
@@ -386,6 +392,12 @@ class NeighborsTable : public TableFunction {
     return query;
   }
 
+  static bool ReadSwitch(const TableCall& call, Argument argument) {
+    const std::int64_t value = call.Integer(argument);
+    if (value != 0 && value != 1) FailUsage("{} {}: expected 0 or 1", kPromptArguments[argument].name, value);
+    return value == 1;
+  }
+
   Asked ReadAsked(TableCall& call, IndexReader& reader, const NeighborQuery& query) const {
     Asked asked;
     if (of_vector_) {
@@ -395,9 +407,7 @@ class NeighborsTable : public TableFunction {
       asked.prompt = ReadPrompt(call, kAsked, reader);
       asked.site = reader.ResolveSite(query, asked.prompt->tokens.size());
       call.SetDefault(kExclude, std::int64_t{0});
-      const std::int64_t exclude_self = call.Integer(kExclude);
-      if (exclude_self != 0 && exclude_self != 1) FailUsage("exclude_self {}: expected 0 or 1", exclude_self);
-      asked.exclude_self = exclude_self == 1;
+      asked.exclude_self = ReadSwitch(call, kExclude);
     }
     call.SetDefault(kExcludeWindow, std::int64_t{0});
     const std::int64_t window = call.Integer(kExcludeWindow);

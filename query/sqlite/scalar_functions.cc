@@ -126,6 +126,10 @@ void DistanceFunction(sqlite3_context* context, int, sqlite3_value** values) {
     const std::vector<float> a = VectorValue(values[0], "a");
     const std::vector<float> b = VectorValue(values[1], "b");
     const Metric metric = ParseMetric(TextValue(values[2], "metric"));
+    if (metric == Metric::kCenteredCosine) {
+      FailUsage("metric {}: two vectors have no site, and so no mean that could be taken from them",
+                Quote(Name(metric)));
+    }
     if (a.size() != b.size()) {
       FailUsage("a has {} numbers, b has {}: only vectors of one dimension have a distance", a.size(), b.size());
     }

@@ -97,7 +97,7 @@ void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
   const int blocks = BlocksOf(reader);
   SimilarStringsRequest request;
-  request.metric = ParseMetric(flags.metric);
+  request.metric = ParseL2OrCosine(flags.metric);
   if (command.count("-k") > 0) request.k = CheckCount(flags.k);
   request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
   request.batch = flags.batch;

@@ -32,7 +32,8 @@ std::string OneScheme() {
 std::map<std::string, std::string> Values() {
   const std::string streams = OneOf({Stream::kEmbedding, Stream::kProj, Stream::kFfwd, Stream::kResidual}) + ",...";
   const std::string captured = OneOf({Stream::kProj, Stream::kFfwd, Stream::kResidual}) + ",...";
-  const std::string metric = OneOf({Metric::kL2, Metric::kCosine});
+  const std::string metric = OneOf({Metric::kL2, Metric::kCosine, Metric::kDot});
+  const std::string indexed = OneOf({Metric::kL2, Metric::kCosine});
   const std::string merge = OneOf({Merge::kNearest, Merge::kFarthest});
   return {
       {"CORPUS", "FILE"},
@@ -59,8 +60,12 @@ std::map<std::string, std::string> Values() {
       {"evaluate --merge", merge + ",..."},
       {"evaluate --metric", metric + ",..."},
       {"import --layout", "similar-strings"},
+      {"export --metric", indexed},
+      {"import --metric", indexed},
+      {"index --metric", indexed},
       {"index --stream", captured},
       {"recall --index", "NAME"},
+      {"recall --metric", indexed},
       {"recall --stream", captured},
       {"train --out", "NAME.safetensors"},
       {"tune --streams", OneOf({Stream::kEmbedding, Stream::kProj, Stream::kFfwd}) + ",..."},

@@ -28,7 +28,7 @@ struct Flags {
 
 void RunSimilarStrings(const Flags& flags) {
   ImportRequest request{flags.folder, std::nullopt, flags.name};
-  if (!flags.metric.empty()) request.metric = ParseMetric(flags.metric);
+  if (!flags.metric.empty()) request.metric = ParseL2OrCosine(flags.metric);
   IndexReader reader(GivenDirectory(flags.directory));
   ImportSummary summary;
   {

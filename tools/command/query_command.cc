@@ -31,6 +31,7 @@ struct Flags {
   SiteFlags sites;
   std::int64_t k = 10;
   std::string metric = "l2";
+  bool center = false;
   std::string order = "nearest";
   std::string within;
   FilterFlags filter;
@@ -100,6 +101,10 @@ OrderedJson JsonAnswer(const Prompt& prompt, const Neighbors& answer, const Neig
   }
   OrderedJson json{{"prompt", prompt.text},  {"stream", Name(answer.site.stream)},  {"block", answer.site.block},
                    {"t_i", answer.site.t_i}, {"metric", Name(query.search.metric)}, {"index", query.index_name}};
+  if (query.search.metric == Metric::kCenteredCosine) {
+    json["metric"] = Name(Metric::kCosine);
+    json["center"] = true;
+  }
   AddFilter(query.where, query.exclude_self, json);
   json["neighbors"] = std::move(rows);
   return json;
@@ -123,7 +128,7 @@ void SayWhatWasFilledUp(const std::vector<Neighbors>& answers, const std::string
 NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   NeighborQuery query;
   query.index_name = flags.index;
-  query.search.metric = ParseMetric(flags.metric);
+  query.search.metric = Centered(ParseMetric(flags.metric), flags.center);
   query.search.order = ParseOrder(flags.order);
   if (flags.k < 1) FailUsage("-k {}: expected at least 1", flags.k);
   query.search.k = static_cast<std::uint64_t>(flags.k);
@@ -228,12 +233,16 @@ void AddQueryCommand(CLI::App& app) {
   AddSiteOptions(*command, flags->sites, "embedding, proj, ffwd or residual");
   command->add_option("-k", flags->k, "How many neighbors; where fewer rows count, all of them unless -k asks for more")
       ->capture_default_str();
-  command->add_option("--metric", flags->metric, "l2 (distance: Euclidean) or cosine (distance: 1 - similarity)")
+  command
+      ->add_option("--metric", flags->metric,
+                   "l2 (distance: Euclidean), cosine (distance: 1 - similarity) or dot (distance: the inner product "
+                   "negated)")
       ->capture_default_str();
+  command->add_flag("--center", flags->center, "With cosine: of prompt and rows less the mean of the site's rows");
   command->add_option("--order", flags->order, "nearest or farthest")->capture_default_str();
   command->add_option(
       "--within", flags->within,
-      "LOW:HIGH, only rows at such a distance (l2) or of such a similarity (cosine); without -k all of them");
+      "LOW:HIGH, only rows at such a distance (l2) or of such a similarity (cosine, dot); without -k all of them");
   AddFilterOptions(*command, flags->filter);
   command->add_option("--index", flags->index, "Which index to ask")->capture_default_str();
   command->add_option("--param", flags->parameters, "Search parameters of the index, such as efSearch=64");
@@ -244,6 +253,7 @@ void AddQueryCommand(CLI::App& app) {
       "Examples, on the index that the example of 'actkin build --help' makes:\n"
       "  actkin query gpl.actkin 'the licens' --stream proj --block 1\n"
       "  actkin query gpl.actkin 'the licens' --metric cosine --within 0.9: --json\n"
+      "  actkin query gpl.actkin 'the licens' --metric cosine --center -k 5\n"
       "  actkin query gpl.actkin --escapes 'This\\nis' -k 5\n"
       "  actkin query gpl.actkin 'the licens' --stream proj,ffwd --block 0,-1 -k 3\n"
       "  actkin query gpl.actkin 'the licens' --exclude-self --where \"occurrences > 2 AND text GLOB '* *'\"\n"

@@ -179,11 +179,12 @@ std::string NextTokenText(IndexReader& reader, StringId string_id) {
 
 std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   const PoolRequest& request = answer.request;
-  std::string text = fmt::format("{}  {}  k {}", Quote(answer.prompt.text),
-                                 request.metric == Metric::kL2 ? "l2 distance" : "cosine similarity",
-                                 request.k               ? Grouped(*request.k)
-                                 : request.bands.empty() ? "10"
-                                                         : "all");
+  std::string text =
+      fmt::format("{}  {}  k {}", Quote(answer.prompt.text),
+                  fmt::format("{} {}", Name(request.metric), request.metric == Metric::kL2 ? "distance" : "similarity"),
+                  request.k               ? Grouped(*request.k)
+                  : request.bands.empty() ? "10"
+                                          : "all");
   if (answer.parts.size() == 1) {
     text += fmt::format("  t_i {}{}", JoinNumbers(request.t_is),
                         request.merge == Merge::kFarthest ? "  farthest merge, farthest first" : "");

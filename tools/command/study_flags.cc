@@ -92,8 +92,11 @@ PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, Ind
 }
 
 void AddPoolOptions(CLI::App& command, PoolFlags& flags) {
-  command.add_option("--metric", flags.metric,
-                     "l2 (distance: Euclidean) or cosine (distance: 1 - similarity) (default: the scheme's, else l2)");
+  command.add_option(
+      "--metric", flags.metric,
+      "l2 (distance: Euclidean), cosine (distance: 1 - similarity) or dot (distance: the inner product negated) "
+      "(default: the scheme's, else l2)");
+  command.add_flag("--center", flags.center, "With cosine: of prompts and rows less the mean of each site's rows");
   command.add_option("-k", flags.k,
                      "How many neighbors at each position, and of all positions merged (default: the scheme's, else "
                      "10; a site of fewer "
@@ -133,8 +136,8 @@ std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int bl
 
 PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks) {
   PoolRequest request;
-  request.metric = ParseMetric(flags.metric);
-  request.metric_is_open = command.count("--metric") == 0;
+  request.metric = Centered(ParseMetric(flags.metric), flags.center);
+  request.metric_is_open = command.count("--metric") == 0 && !flags.center;
   request.merge = ParseMerge(flags.merge);
   if (command.count("-k") > 0) request.k = CheckCount(flags.k);
   if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);

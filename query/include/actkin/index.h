@@ -54,12 +54,13 @@ struct Query {
   std::string rows = {};  // strings, or positions: of the corpus, seen with the tokens before them. Empty: strings
                           // where t_i is given, or any are built of the stream and block, else positions
   int at = -1;                          // which of the prompt's tokens is asked, from 0 or negative from its end
-  std::string metric = "l2";            // or cosine
+  std::string metric = "l2";            // or cosine, or dot (the inner product)
+  bool center = false;                  // with cosine: of vectors less the mean of the site's rows
   std::string order = "nearest";        // or farthest
   std::optional<std::uint64_t> k = {};  // at least 1, at most as many rows as count. Without: 10, or all where there
                                         // are fewer; all rows between low and high where one of them is given
-  std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (cosine), both ends
-  std::optional<double> high = {};      // included
+  std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (the others), both
+  std::optional<double> high = {};      // ends included
   // Only rows that a condition of SQL holds for. Of strings, of the columns string_id, length, text, occurrences and
   // last_token_id: "occurrences > 5 AND text GLOB 'my *'"; of positions, of those of actkin_tokens: position,
   // document_id, token_id, text and next_token_id. Ranks, k and low to high are then those of these rows.
@@ -89,8 +90,9 @@ struct Neighbor {
   std::uint64_t rank = 0;              // from 1; equal distances by string_id or position
   std::uint64_t string_id = 0;         // from 1, as in SQL; 0 over positions
   std::string text;                    // for people, of the string or the token; two may have the same
-  double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity
-  std::optional<double> similarity;    // larger where closer: cosine, -1 to 1. None for l2
+  double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity;
+                                       // dot: the inner product negated
+  std::optional<double> similarity;    // larger where closer: cosine, -1 to 1, or the inner product. None for l2
   std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them; over positions what came next there
   // Over positions; else none.
   std::optional<std::uint64_t> position = {};     // in the corpus, from 0
@@ -148,7 +150,8 @@ struct PredictionQuery {
   std::string scheme = "progressive_ffwd_weight";  // built in, or saved in the directory
   std::vector<int> t_is = {};  // of proj and ffwd, merged; negative: from the longest. Empty: the longest built
   std::optional<std::uint64_t> k = {};      // at each t_i, and of all merged. Without: the scheme's, else 10
-  std::string metric = {};                  // l2 or cosine. Empty: the scheme's, else l2
+  std::string metric = {};                  // l2, cosine or dot. Empty: the scheme's, else l2
+  bool center = false;                      // as in Query
   std::string merge = "nearest";            // which of the merged ones are kept; or farthest
   std::string where = {};                   // as in Query
   bool exclude_self = false;                // as in Query
