@@ -54,8 +54,7 @@ std::vector<TokenId> IndexReader::TokensUpTo(std::uint64_t position, std::option
     }
     begin = WindowBegin(token, *window, *stride);
   } else {
-    const std::uint64_t longest =
-        catalog_->Model() ? static_cast<std::uint64_t>(Forward().longest_prompt()) : kShown;
+    const std::uint64_t longest = catalog_->Model() ? static_cast<std::uint64_t>(Forward().longest_prompt()) : kShown;
     begin = token + 1 - std::min(token + 1, longest);
   }
   std::vector<TokenId> tokens;
@@ -111,8 +110,7 @@ std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& si
   }
   if (site.over_positions()) {
     if (!catalog_->Model()) {
-      FailUsage(ErrorCode::kNotFound,
-                "{}: made without a model: ask {} by a position or a vector, not by a prompt",
+      FailUsage(ErrorCode::kNotFound, "{}: made without a model: ask {} by a position or a vector, not by a prompt",
                 directory_.path().string(), Describe(site));
     }
     return LastOutput(prompt.tokens, site);
@@ -127,7 +125,8 @@ std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& si
 
 std::unique_ptr<SqliteConnection> IndexReader::OpenForFilter() {
   std::unique_ptr<SqliteConnection> connection = OpenCatalog(directory_);
-  AddCorpusTokensTable(connection->handle(), [this] { return CorpusTokens(); }, *vocabulary_);
+  AddCorpusTokensTable(
+      connection->handle(), [this] { return CorpusTokens(); }, *vocabulary_);
   return connection;
 }
 
@@ -170,7 +169,8 @@ RowSet IndexReader::RowsOf(const Site& site, std::span<const std::int64_t> ids) 
 
 RowSet IndexReader::RowsOfRange(const Site& site, std::uint64_t begin, std::uint64_t end) {
   const std::shared_ptr<const RowMap> map = OpenRowMap(site);
-  if (site.over_positions()) return RowSet::OfRanges(map->row_count(), {RowsBetween(*map, begin, std::max(begin, end))});
+  if (site.over_positions())
+    return RowSet::OfRanges(map->row_count(), {RowsBetween(*map, begin, std::max(begin, end))});
   const std::uint64_t first = FirstId(site);
   std::vector<RowNumber> rows;
   for (std::uint64_t id = std::max(begin, first); id < std::min(end, first + map->row_count()); ++id) {
@@ -268,8 +268,8 @@ Ranking::RowGroup IndexReader::GroupsOf(const Site& site, Distinct distinct) {
 std::vector<Match> IndexReader::BestOfEach(const Site& site, std::shared_ptr<const SiteIndex> index,
                                            std::span<const float> vector, const SearchRequest& request,
                                            const NeighborQuery& query) {
-  const bool exact = query.index_name == kExactIndexName;
-  if (!exact && !request.k) FailUsage("distinct: an approximate index is asked for k rows");
+  const bool exact = query.index_name == kExactIndexName && request.parameters.empty();
+  if (!exact && !request.k) FailUsage("distinct: a search that looks at some rows alone is asked for k of them");
   // What is wrong is said before all rows count as asked for.
   if (request.k == 0U) FailUsage("k 0: ask for at least 1");
   Ranking ranking(std::move(index), exact, {vector.begin(), vector.end()}, request, std::nullopt,

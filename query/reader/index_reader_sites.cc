@@ -23,8 +23,8 @@ std::string DescribeBuilt(const std::vector<SiteRow>& sites, Stream stream, bool
   if (blocks.empty()) return "";
   std::string text;
   if (stream != Stream::kEmbedding) {
-    text = fmt::format("at blocks {}{}", FormatNumberList({blocks.begin(), blocks.end()}),
-                       over_positions ? " " : " and ");
+    text =
+        fmt::format("at blocks {}{}", FormatNumberList({blocks.begin(), blocks.end()}), over_positions ? " " : " and ");
   } else if (!over_positions) {
     text = "at ";
   }
@@ -146,7 +146,7 @@ Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tok
                 string_length() - 1);
     }
   } else if (embedding) {
-    site.t_i = static_cast<int>(prompt_tokens) - 1;
+    site.t_i = prompt_tokens == 0 ? 0 : static_cast<int>(prompt_tokens) - 1;
   } else {
     for (const Site& other : built) {
       if (query.block || other.block == site.block) site.t_i = std::max(site.t_i, other.t_i);

@@ -55,9 +55,10 @@ void AddPositionSites(const std::filesystem::path& directory, std::uint64_t wind
       }
       const PromptForward::Activations activations = forward.Run(tokens);
       for (std::size_t i = 0; i < sites.size(); ++i) {
-        const std::vector<float>& output = sites[i].stream == Stream::kEmbedding
-                                               ? activations.embedding
-                                               : activations.Of(sites[i].stream).at(static_cast<std::size_t>(sites[i].block));
+        const std::vector<float>& output =
+            sites[i].stream == Stream::kEmbedding
+                ? activations.embedding
+                : activations.Of(sites[i].stream).at(static_cast<std::size_t>(sites[i].block));
         values[i].insert(values[i].end(), output.end() - static_cast<std::ptrdiff_t>(embed), output.end());
       }
     }
@@ -83,9 +84,8 @@ std::vector<float> AddRecordedSite(const std::filesystem::path& directory, const
   std::vector<float> values;
   for (std::size_t i = 0; i < positions.size() * dimension; ++i) values.push_back(static_cast<float>(random() % 3));
   const BuildLock lock(index);
-  const SiteRow row{.site = {StreamNamed(stream), block, kOverPositions},
-                    .dimension = dimension,
-                    .row_count = positions.size()};
+  const SiteRow row{
+      .site = {StreamNamed(stream), block, kOverPositions}, .dimension = dimension, .row_count = positions.size()};
   NewSite site = WriteSite(index, row, values);
   PositionSetRow set{0, "every " + std::to_string(every), positions.size()};
   if (every > 1) {
