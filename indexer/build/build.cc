@@ -135,8 +135,7 @@ class Builder {
       }
       Fail(ErrorCode::kOutOfSpace,
            "{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, {}or "
-           "halve "
-           "the rows with --rows float16",
+           "halve the rows with --rows float16",
            directory_.path().string(), Gigabytes(remaining), Gigabytes(forecast.free_bytes),
            plan_.positions.empty() ? "" : "keep fewer positions by --every or --sample, ");
     }
