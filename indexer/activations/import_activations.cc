@@ -217,7 +217,7 @@ class Importer {
       const RecordedMatrix& matrix = *site.matrix;
       needed += VectorFileWriter::FileBytes(matrix.element(), matrix.dimension(), matrix.row_count());
       if (matrix.row_count() >= kFewestRowsWithSketches) {
-        needed += SketchFileWriter::FileBytes(matrix.dimension(), matrix.row_count());
+        needed += SketchFileWriter::FileBytes(matrix.dimension(), matrix.row_count(), kUsualLevels);
       }
       const std::filesystem::path folder = directory_.Capture(site.capture.work.fingerprint);
       if (!std::filesystem::exists(folder)) continue;
@@ -338,6 +338,9 @@ class Importer {
       return;
     }
     summary_.bytes_added += AddSketches(directory_, damaged_, import_.threads, progress_);
+    for (const auto& matrix : matrices_) {
+      if (damaged_.contains(IndexDirectory::Sketches(matrix->site()))) ++summary_.files_repaired;
+    }
   }
 
   // After a refusal: what was written goes.
