@@ -134,8 +134,7 @@ class Builder {
       }
       Fail(ErrorCode::kOutOfSpace,
            "{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, {}or "
-           "halve "
-           "the rows with --rows float16",
+           "halve the rows with --rows float16",
            directory_.path().string(), Gigabytes(remaining), Gigabytes(forecast.free_bytes),
            plan_.positions.empty() ? "" : "keep fewer positions by --every or --sample, ");
     }
@@ -232,7 +231,7 @@ class Builder {
       }
       progress_.End();
     }
-    Publish(captured, capture_seconds, added, [&](const Site& site) { return NewSiteRow(site, Embed()); });
+    AddCaptured(captured, capture_seconds, added, [&](const Site& site) { return NewSiteRow(site, Embed()); });
   }
 
   void AddOverPositions(const ExistingDirectory& existing, const Transformer& model, Added& added) {
@@ -241,8 +240,8 @@ class Builder {
         CapturePositions(PositionCapture(plan_.positions), positions_->seen(), model, directory_, How(), progress_);
     const double capture_seconds = SecondsSince(start);
     const PositionSetRow set = PositionSet(existing);
-    Publish(captured, capture_seconds, added,
-            [&](const Site& site) { return positions_->NewSiteRow(site, Embed(), options_.element, set); });
+    AddCaptured(captured, capture_seconds, added,
+                [&](const Site& site) { return positions_->NewSiteRow(site, Embed(), options_.element, set); });
   }
 
   // The one that is there, else a new one.
@@ -256,7 +255,7 @@ class Builder {
 
   // Moves captured files to their names.
   template <typename MakeRow>
-  void Publish(const std::vector<CapturedFile>& captured, double seconds, Added& added, const MakeRow& make_row) {
+  void AddCaptured(const std::vector<CapturedFile>& captured, double seconds, Added& added, const MakeRow& make_row) {
     for (const CapturedFile& file : captured) {
       NewSite row = make_row(file.site);
       const FileRow published =

@@ -40,7 +40,10 @@ NeighborQuery ReadQuery(const Query& asked) {
   query.index_name = asked.index;
   query.next_tokens = asked.next_tokens;
   query.where = asked.where;
+  if (!asked.rows.empty()) query.rows = ParseRowKind(asked.rows);
   query.exclude_self = asked.exclude_self;
+  query.exclude_window = asked.exclude_window;
+  if (!asked.distinct.empty()) query.distinct = ParseDistinct(asked.distinct);
   query.fewer_will_do = !asked.k;
   query.search.metric = Centered(ParseMetric(asked.metric), asked.center);
   query.search.order = ParseOrder(asked.order);
@@ -58,8 +61,9 @@ NeighborQuery ReadQuery(const Query& asked) {
 }
 
 NeighborList ListOf(Neighbors found) {
-  return {std::string(Name(found.site.stream)), found.site.block, found.site.t_i, std::move(found.rows),
-          found.filled_up};
+  return {
+      std::string(Name(found.site.stream)), found.site.block, found.site.t_i, std::move(found.rows), found.filled_up,
+      found.site.over_positions()};
 }
 
 SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
@@ -164,7 +168,7 @@ IndexInfo Index::Info() {
 NeighborList Index::Neighbors(const PromptInput& prompt, const Query& query) {
   return OneErrorType([&] {
     const StopScope stop(query.stop);
-    return ListOf(reader().FindNeighbors({reader().Encode(prompt)}, ReadQuery(query)).front());
+    return ListOf(reader().FindNeighbors({reader().UpTo(reader().Encode(prompt), query.at)}, ReadQuery(query)).front());
   });
 }
 
@@ -176,7 +180,7 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput>
   return OneErrorType([&] {
     const StopScope stop(query.stop);
     std::vector<Prompt> encoded;
-    for (const PromptInput& prompt : prompts) encoded.push_back(reader().Encode(prompt));
+    for (const PromptInput& prompt : prompts) encoded.push_back(reader().UpTo(reader().Encode(prompt), query.at));
     std::vector<NeighborList> answers;
     for (actkin::Neighbors& found : reader().FindNeighbors(encoded, ReadQuery(query))) {
       answers.push_back(ListOf(std::move(found)));
@@ -188,7 +192,16 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput>
 NeighborList Index::NeighborsOfString(std::uint64_t string_id, const Query& query) {
   return OneErrorType([&] {
     const StopScope stop(query.stop);
-    return ListOf(reader().FindNeighbors({reader().PromptOf(string_id)}, ReadQuery(query)).front());
+    const Prompt prompt = reader().UpTo(reader().PromptOf(string_id), query.at);
+    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(query)).front());
+  });
+}
+
+NeighborList Index::NeighborsOfPosition(std::uint64_t position, const Query& query) {
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    const Prompt prompt = reader().UpTo(reader().PromptAt(static_cast<std::int64_t>(position)), query.at);
+    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(query)).front());
   });
 }
 

@@ -67,10 +67,12 @@ class SiteNeighbors {
     search.metric = request_.metric;
     search.k = request_.CountOf(term);
     search.within = request_.BandOf(term);
-    search.among = reader_.RowsWhere(site.t_i, request_.where);
+    search.among = reader_.RowsWhere(site, request_.where);
     search.threads = threads_;
-    const std::optional<RowNumber> own =
-        request_.exclude_self ? reader_.OwnRow(prompt_, site.t_i) : std::optional<RowNumber>();
+    std::optional<RowNumber> own;
+    if (request_.exclude_self) {
+      for (const RowRange& row : reader_.OwnRows(prompt_, site)) own = static_cast<RowNumber>(row.begin);
+    }
     const std::vector<std::vector<Match>> found =
         SearchWithout(*reader_.OpenIndex(site), reader_.QueryVector(prompt_, site), std::span(&own, 1), search,
                       /*fewer_will_do=*/!request_.k);

@@ -184,6 +184,14 @@ std::vector<DocumentRow> Catalog::Documents() {
   return rows;
 }
 
+std::string Catalog::DocumentName(std::int64_t document_id) {
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT name FROM \"{}\".document WHERE document_id = ?1", schema_));
+  statement.Bind(document_id);
+  if (!statement.Step()) FailDamaged("the catalog is damaged: it has no document {}", document_id);
+  return statement.Text(0);
+}
+
 CorpusFilesRow Catalog::CorpusFiles() {
   SqliteStatement statement(
       connection_, fmt::format("SELECT file, bytes, checksum FROM \"{}\".corpus_file WHERE kind = ?1", schema_));
@@ -435,6 +443,19 @@ std::vector<StringRow> Catalog::StringsOfText(std::string_view text, int length)
   std::vector<StringRow> rows;
   while (statement.Step()) rows.push_back(ReadString(statement));
   return rows;
+}
+
+std::vector<std::int64_t> Catalog::StringsOfPrefix(std::string_view prefix, int length) {
+  // Texts are UTF-8: none has the largest byte, and the next larger last one ends them.
+  std::string end(prefix);
+  ++end.back();
+  SqliteStatement statement(
+      connection_,
+      fmt::format("SELECT string_id FROM \"{}\".string WHERE text >= ?1 AND text < ?2 AND length = ?3", schema_));
+  statement.Bind(prefix, end, length);
+  std::vector<std::int64_t> ids;
+  while (statement.Step()) ids.push_back(statement.Integer(0));
+  return ids;
 }
 
 StringRow Catalog::String(StringId string_id) {

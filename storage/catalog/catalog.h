@@ -169,6 +169,8 @@ class Catalog {
 
   CorpusRow Corpus();
   std::vector<DocumentRow> Documents();  // by id
+  // Throws Error where there is none.
+  std::string DocumentName(std::int64_t document_id);
   CorpusFilesRow CorpusFiles();
   TokenizerRow Tokenizer();
   std::optional<ModelRow> Model();
@@ -194,6 +196,8 @@ class Catalog {
   std::optional<StringRow> FindString(std::span<const TokenId> tokens);
   // The strings of a text and of so many tokens, in order of their ids.
   std::vector<StringRow> StringsOfText(std::string_view text, int length);
+  // Ids of the strings of so many tokens whose text begins so, in any order. REQUIRES: prefix is not empty.
+  std::vector<std::int64_t> StringsOfPrefix(std::string_view prefix, int length);
   // Throws Error when there is no such string.
   StringRow String(StringId string_id);
   // The strings [first, end), in order of their ids.

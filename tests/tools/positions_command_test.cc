@@ -197,7 +197,7 @@ TEST_F(PositionsCommandTest, ChosenPositionsHaveTheRowsThatTheyHaveAmongAll) {
     const json sites = RunForJson({"info", index, "--json"})["sites"];
     for (const json& site : sites) {
       EXPECT_EQ(site["over"], "positions");
-      EXPECT_EQ(site["t_i"], nullptr);
+      EXPECT_TRUE(site["t_i"].is_null());
       EXPECT_EQ(site["positions"], choice.Name());
       EXPECT_EQ(site["window"], 12);
       EXPECT_EQ(site["stride"], 5);

@@ -80,7 +80,7 @@ TEST_F(WindowForwardTest, EveryFamilyEqualsEachWindowAlone) {
     const auto longest = static_cast<std::uint32_t>(decoder.description.longest_sequence());
     const std::unique_ptr<WindowForward> forward = Model(decoder)->NewWindowForward();
     for (const std::vector<std::uint32_t>& lengths :
-         {std::vector<std::uint32_t>{longest}, {1}, {longest, 1, 3, longest, 2}}) {
+         std::vector<std::vector<std::uint32_t>>{{longest}, {1}, {longest, 1, 3, longest, 2}}) {
       const WindowBatch batch = MakeBatch(lengths, decoder.description.shape, 7);
       ExpectAsPlain(RunWindows(*forward, batch, AllSites(decoder.description.shape)), batch, decoder);
     }
@@ -93,7 +93,7 @@ TEST_F(WindowForwardTest, LongWindowsAreCutAnywhere) {
       {.vocabulary_size = 7, .context = 700, .embed = 16, .blocks = 2, .heads = 2, .head_size = 8, .hidden = 20}, 3);
   const std::unique_ptr<WindowForward> forward = Model(decoder)->NewWindowForward();
   for (const std::vector<std::uint32_t>& lengths :
-       {std::vector<std::uint32_t>{700, 65, 64}, {63, 130, 129, 300, 1, 200}, {600}}) {
+       std::vector<std::vector<std::uint32_t>>{{700, 65, 64}, {63, 130, 129, 300, 1, 200}, {600}}) {
     const WindowBatch batch = MakeBatch(lengths, decoder.description.shape, 5);
     ExpectAsPlain(RunWindows(*forward, batch, AllSites(decoder.description.shape)), batch, decoder);
   }
