@@ -16,7 +16,6 @@ namespace {
 enum Number { kDimension, kRows, kLevels };
 enum SectionNumber { kHead, kOrder, kBlocks, kCodes };
 
-constexpr std::uint64_t kMaximumDimension = 1U << 20;
 static_assert(std::is_trivially_copyable_v<SketchScales> && sizeof(SketchScales) % sizeof(double) == 0);
 
 // Blocks, in whole groups.
