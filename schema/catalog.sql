@@ -110,7 +110,8 @@ CREATE TABLE IF NOT EXISTS position_set(
 
 -- rows: what a row stands for. 'strings': one of t_i + 1 tokens. 'positions': a token of the corpus, of the positions of
 -- position_set_id, seen with the tokens before it in windows of `window` tokens that advance by `stride` (NULL: recorded
--- elsewhere); then t_i and first_string_id are NULL.
+-- elsewhere); then t_i and first_string_id are NULL. capture_id: sites of the same one were computed in one pass, which
+-- decides the last digits of their rows; NULL: codes, or recorded elsewhere.
 CREATE TABLE IF NOT EXISTS site(
   site_id         INTEGER PRIMARY KEY,
   stream          TEXT    NOT NULL,
@@ -123,7 +124,8 @@ CREATE TABLE IF NOT EXISTS site(
   rows            TEXT    NOT NULL,
   window          INTEGER,
   stride          INTEGER,
-  position_set_id INTEGER REFERENCES position_set
+  position_set_id INTEGER REFERENCES position_set,
+  capture_id      INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS site_place ON site(stream, block, ifnull(t_i, -1));
 

@@ -172,10 +172,16 @@ Element ParseElement(std::string_view text) { return Parse(kElements, "element",
 RowKind ParseRowKind(std::string_view text) { return Parse(kRowKinds, "rows", text); }
 Distinct ParseDistinct(std::string_view text) { return Parse(kDistincts, "distinct", text); }
 
+std::string BothNames(Stream stream) {
+  if (IsOther(stream)) return std::string(Name(stream));
+  return fmt::format("{} ({})", Name(stream), TransformerLensName(stream));
+}
+
 std::string Describe(const Site& site) {
-  if (site.over_positions()) return fmt::format("{} block {} over positions", Name(site.stream), site.block);
-  if (site.stream == Stream::kEmbedding) return fmt::format("embedding t_i {}", site.t_i);
-  return fmt::format("{} block {} t_i {}", Name(site.stream), site.block, site.t_i);
+  std::string text(Name(site.stream));
+  if (site.stream != Stream::kEmbedding || site.over_positions()) text += fmt::format(" block {}", site.block);
+  text += site.over_positions() ? " over positions" : fmt::format(" t_i {}", site.t_i);
+  return IsOther(site.stream) ? text : fmt::format("{} ({})", text, TransformerLensName(site.stream));
 }
 
 std::size_t ElementBytes(Element element) { return element == Element::kFloat32 ? 4 : 2; }

@@ -98,7 +98,9 @@ Element ParseElement(std::string_view text);
 RowKind ParseRowKind(std::string_view text);
 Distinct ParseDistinct(std::string_view text);
 
-// "ffwd block 5 t_i 9"; "embedding t_i 9"; "ffwd block 5 over positions".
+// Both names of a stream, for people: "ffwd (mlp_out)". One alone where it has no other.
+std::string BothNames(Stream stream);
+// "ffwd block 5 t_i 9 (mlp_out)"; "embedding t_i 9 (embed)"; "ffwd block 5 over positions (mlp_out)".
 std::string Describe(const Site& site);
 
 // Bytes of one number.

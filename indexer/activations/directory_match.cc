@@ -37,6 +37,38 @@ void RequireSameVocabulary(const RecordedSource& source, const IndexDirectory& d
   }
 }
 
+void RequireSameIds(const RecordedSource& source, const IndexDirectory& directory) {
+  const std::string out = directory.path().string();
+  const std::filesystem::path ids = source.folder / source.file.tokens;
+  const std::vector<TokenId>& tokens = source.corpus.tokens.tokens;
+  const CorpusTokensFile kept(directory.path() / IndexDirectory::CorpusTokens());
+  if (kept.token_count() != tokens.size()) {
+    Fail("{}: {} tokens, {} has {}: give a new directory's name", ids.string(), tokens.size(), out, kept.token_count());
+  }
+  const std::vector<RowRange> documents = source.corpus.tokens.Positions();
+  for (std::uint64_t i = 0; i < std::max<std::uint64_t>(documents.size(), kept.document_count()); ++i) {
+    if (i < documents.size() && i < kept.document_count() && kept.Positions(i) == documents[i]) continue;
+    Fail("{}: document {} is not the one that {} has: give a new directory's name", source.folder.string(), i, out);
+  }
+  for (std::uint64_t position = 0; position < tokens.size(); ++position) {
+    const TokenId token = kept.Token(position);
+    if (token == tokens[position]) continue;
+    Fail("{}: entry {} is token {}, {} has {} at this position: give a new directory's name", ids.string(), position,
+         tokens[position], out, token);
+  }
+}
+
+void RequireSameBeginning(const RecordedSource& source, const IndexDirectory& directory,
+                          const ExistingDirectory& existing) {
+  if (!existing.model || existing.model->bos_token_id == source.file.bos_token_id) return;
+  const auto before = [](const std::optional<TokenId>& token) {
+    return token ? fmt::format("token {}", *token) : std::string("none");
+  };
+  Fail("{}: its model's windows have before them: {}; those of {}: {} (bos_token_id): give a new directory's name",
+       directory.path().string(), before(existing.model->bos_token_id), source.folder.string(),
+       before(source.file.bos_token_id));
+}
+
 // Of the directory's site, the positions that its rows stand for.
 std::shared_ptr<const RowMap> OpenPositions(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
   const PositionSetRow set = catalog.PositionSet(site.position_set_id.value());
@@ -91,33 +123,14 @@ bool IsSound(const IndexDirectory& directory, Catalog& catalog, const SiteRow& s
 
 }  // namespace
 
-void RequireSameTokens(const RecordedSource& source, const IndexDirectory& directory,
-                       const ExistingDirectory& existing) {
+void RequireSameTokens(const RecordedSource& source, const IndexDirectory& directory, const ExistingDirectory& existing,
+                       bool tokens_are_damaged) {
   RequireSameVocabulary(source, directory, existing);
-  const std::string out = directory.path().string();
-  const std::filesystem::path ids = source.folder / source.file.tokens;
-  const std::vector<TokenId>& tokens = source.corpus.tokens.tokens;
-  const CorpusTokensFile kept(directory.path() / IndexDirectory::CorpusTokens());
-  if (kept.token_count() != tokens.size()) {
-    Fail("{}: {} tokens, {} has {}: give a new directory's name", ids.string(), tokens.size(), out, kept.token_count());
-  }
-  const std::vector<RowRange> documents = source.corpus.tokens.Positions();
-  for (std::uint64_t i = 0; i < std::max<std::uint64_t>(documents.size(), kept.document_count()); ++i) {
-    if (i < documents.size() && i < kept.document_count() && kept.Positions(i) == documents[i]) continue;
-    Fail("{}: document {} is not the one that {} has: give a new directory's name", source.folder.string(), i, out);
-  }
-  for (std::uint64_t position = 0; position < tokens.size(); ++position) {
-    const TokenId token = kept.Token(position);
-    if (token == tokens[position]) continue;
-    Fail("{}: entry {} is token {}, {} has {} at this position: give a new directory's name", ids.string(), position,
-         tokens[position], out, token);
-  }
-  if (!existing.model || existing.model->bos_token_id == source.file.bos_token_id) return;
-  const auto before = [](const std::optional<TokenId>& token) {
-    return token ? fmt::format("token {}", *token) : std::string("none");
-  };
-  Fail("{}: its model's windows have before them: {}; those of {}: {} (bos_token_id): give a new directory's name", out,
-       before(existing.model->bos_token_id), source.folder.string(), before(source.file.bos_token_id));
+  RequireSameBeginning(source, directory, existing);
+  if (!tokens_are_damaged) return RequireSameIds(source, directory);
+  if (existing.corpus->sha256 == source.corpus.corpus.sha256) return;
+  FailDamaged("{}: damaged, and not of an import of these tokens: 'actkin build' of its corpus makes it again",
+              (directory.path() / IndexDirectory::CorpusTokens()).string());
 }
 
 SitePresence FindSite(const RecordedMatrix& matrix, const IndexDirectory& directory, ProgressListener& progress) {

@@ -24,9 +24,10 @@ struct RecordedSource {
 // Throws Error unless the directory was made of the same tokens in the same documents, naming the first position that
 // differs, and its model, where it has one, has the same token before every window. Texts that are listed beside a
 // directory's own tokenizer are not compared: bytes that are no characters look otherwise in each.
+// tokens_are_damaged: its file of tokens cannot be compared; then the directory must be of an import of the same.
 // REQUIRES: the directory has a catalog.
-void RequireSameTokens(const RecordedSource& source, const IndexDirectory& directory,
-                       const ExistingDirectory& existing);
+void RequireSameTokens(const RecordedSource& source, const IndexDirectory& directory, const ExistingDirectory& existing,
+                       bool tokens_are_damaged);
 
 // What a directory has of a matrix.
 enum class SitePresence {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "indexer/build/build.h"
 #include "indexer/build/corpus_files.h"
 #include "indexer/build/existing_directory.h"
+#include "indexer/build/repair.h"
 #include "indexer/build/row_capture.h"
 #include "indexer/build/site_sketches.h"
 #include "indexer/model/torch_backend.h"
@@ -22,6 +25,7 @@
 #include "schema/error.h"
 #include "storage/catalog/build_lock.h"
 #include "storage/catalog/catalog_writer.h"
+#include "storage/directory/directory_files.h"
 #include "storage/directory/publish.h"
 #include "storage/formats/position_rows.h"
 #include "storage/formats/sketch_file.h"
@@ -46,6 +50,8 @@ class Importer {
     RefuseForeignFolder(directory_);
     Read();
     ExistingDirectory existing = ReadExisting(directory_);
+    // Who writes nothing yet changes nothing by looking.
+    FindDamage(existing);
     RequireFitting(existing);
     made_here_ = !std::filesystem::exists(directory_.path());
     is_new_ = made_here_ || !std::filesystem::exists(directory_.Catalog());
@@ -54,6 +60,7 @@ class Importer {
       const BuildLock lock(directory_);
       existing = ReadExisting(directory_);  // as it is now that nobody else can change it
       RequireFitting(existing);
+      RepairShared();
       Import(existing);
     } catch (const Error&) {
       if (refused_) Withdraw();
@@ -84,6 +91,50 @@ class Importer {
     }
   }
 
+  void FindDamage(const ExistingDirectory& existing) {
+    if (!existing.corpus) return;
+    const VerifyDepth depth = import_.repair ? VerifyDepth::kEveryByte : VerifyDepth::kHeaders;
+    damaged_ = FindDamagedFiles(directory_, depth, progress_);
+  }
+
+  // All that is damaged and not of one site. Made of the same, a file has the same bytes as before.
+  void RepairShared() {
+    std::vector<DirectoryFile> files;
+    if (!damaged_.empty()) {
+      const auto connection = OpenCatalog(directory_);
+      Catalog catalog(connection->handle());
+      files = SharedFiles(catalog);
+    }
+    for (const DirectoryFile& file : files) {
+      if (!damaged_.contains(file.file.file)) continue;
+      switch (file.kind) {
+        case DirectoryFile::Kind::kTokenizer:
+          MakeTokenizerCopy(directory_, corpus_.tokenizer.json, file.file.file);
+          break;
+        case DirectoryFile::Kind::kCorpusTokens:
+          MakeCorpusTokens(directory_, corpus_.tokens, corpus_.tokenizer.tokenizer->size());
+          break;
+        case DirectoryFile::Kind::kCorpusSuffixes:
+          MakeCorpusSuffixes(directory_, progress_);
+          break;
+        case DirectoryFile::Kind::kPositions:
+          if (!RepairPositions(*file.positions)) continue;
+          break;
+        default:
+          continue;
+      }
+      ++summary_.files_repaired;
+    }
+  }
+
+  bool RepairPositions(const PositionSetRow& set) {
+    const auto has_them = [&](const auto& matrix) { return matrix->positions() && SetName(*matrix) == set.name; };
+    const auto found = std::ranges::find_if(matrices_, has_them);
+    if (found == matrices_.end()) return false;
+    MakePositions(**found);
+    return true;
+  }
+
   void RequireFitting(const ExistingDirectory& existing) {
     if (!existing.corpus) {
       string_length_ = NewStringLength();
@@ -94,7 +145,8 @@ class Importer {
       FailUsage("{}: made with strings of {} tokens, not of {}: give a new directory's name",
                 directory_.path().string(), string_length_, *import_.string_length);
     }
-    RequireSameTokens({import_.folder, file_, corpus_}, directory_, existing);
+    const bool damaged = damaged_.contains(IndexDirectory::CorpusTokens());
+    RequireSameTokens({import_.folder, file_, corpus_}, directory_, existing, damaged);
   }
 
   int NewStringLength() const {
@@ -143,7 +195,7 @@ class Importer {
 
   SitePresence Find(const RecordedMatrix& matrix) {
     const SitePresence presence = FindSite(matrix, directory_, progress_);
-    if (presence == SitePresence::kDamaged) {
+    if (presence == SitePresence::kDamaged && !damaged_.contains(IndexDirectory::Vectors(matrix.site()))) {
       progress_.Note(fmt::format("damaged: {}", IndexDirectory::Vectors(matrix.site())));
     }
     return presence;
@@ -165,7 +217,7 @@ class Importer {
       const RecordedMatrix& matrix = *site.matrix;
       needed += VectorFileWriter::FileBytes(matrix.element(), matrix.dimension(), matrix.row_count());
       if (matrix.row_count() >= kFewestRowsWithSketches) {
-        needed += SketchFileWriter::FileBytes(matrix.dimension(), matrix.row_count());
+        needed += SketchFileWriter::FileBytes(matrix.dimension(), matrix.row_count(), kUsualLevels);
       }
       const std::filesystem::path folder = directory_.Capture(site.capture.work.fingerprint);
       if (!std::filesystem::exists(folder)) continue;
@@ -227,14 +279,21 @@ class Importer {
   }
 
   // "given 1b2c3d4e": lists of positions have no name of their own.
-  PositionSetRow MakePositions(const RecordedMatrix& matrix) const {
+  static std::string SetName(const RecordedMatrix& matrix) {
+    return "given " + Sha256(std::as_bytes(std::span(*matrix.positions()))).substr(0, 8);
+  }
+
+  PositionSetRow MakePositions(const RecordedMatrix& matrix) {
     if (!matrix.positions()) return {0, "all", matrix.row_count(), std::nullopt};
+    const auto made = position_sets_.find(matrix.positions().get());
+    if (made != position_sets_.end()) return made->second;
     const Positions& positions = *matrix.positions();
-    const std::string name = "given " + Sha256(std::as_bytes(std::span(positions))).substr(0, 8);
+    const std::string name = SetName(matrix);
     const std::string file = IndexDirectory::Positions(name);
     const std::filesystem::path partial = directory_.Partial() / std::filesystem::path(file).filename();
     const std::uint64_t checksum = WritePositionsFile(partial, summary_.tokens, positions);
-    return {0, name, matrix.row_count(), Publish<PositionsFile>(directory_, partial, file, checksum)};
+    const FileRow published = Publish<PositionsFile>(directory_, partial, file, checksum);
+    return position_sets_[&positions] = {0, name, matrix.row_count(), published};
   }
 
   void Register(const std::vector<Planned>& planned, std::span<const std::pair<CapturedFile, double>> captured) {
@@ -265,11 +324,12 @@ class Importer {
       CatalogWriter(directory_).SetRows(site_id, published);
     }
     summary_.sites_added = added.size();
-    summary_.sites_repaired = repaired.size();
+    summary_.files_repaired += repaired.size();
   }
 
   // Where LibTorch is not installed the sites are there, and a search reads all of their rows.
   void MakeSketches() {
+    if (!LacksSketches(directory_, damaged_)) return;
     try {
       LoadTorchBackend();
     } catch (const Error& error) {
@@ -277,7 +337,7 @@ class Importer {
           fmt::format("without sketches, which need LibTorch, these sites are searched more slowly: {}", error.what()));
       return;
     }
-    summary_.bytes_added += AddSketches(directory_, {}, import_.threads, progress_);
+    summary_.bytes_added += AddSketches(directory_, damaged_, import_.threads, progress_);
   }
 
   // After a refusal: what was written goes.
@@ -300,6 +360,8 @@ class Importer {
   ActivationsFile file_;
   RecordedCorpus corpus_;
   std::vector<std::unique_ptr<RecordedMatrix>> matrices_;
+  std::map<const Positions*, PositionSetRow> position_sets_;  // that were written
+  std::set<std::string> damaged_;                             // files that the catalog names
   int string_length_ = 0;
   bool made_here_ = false;  // the directory was made by this run
   bool is_new_ = false;     // it has no catalog yet

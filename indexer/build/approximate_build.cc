@@ -14,7 +14,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/open_site_rows.h"
 #include "storage/directory/publish.h"
-#include "storage/directory/verify.h"
+#include "storage/directory/verify_file.h"
 #include "storage/faiss/faiss_backend.h"
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"

@@ -45,6 +45,10 @@ std::vector<SiteWithoutSketches> SitesWithoutSketches(const IndexDirectory& dire
 
 }  // namespace
 
+bool LacksSketches(const IndexDirectory& directory, const std::set<std::string>& damaged) {
+  return !SitesWithoutSketches(directory, damaged).empty();
+}
+
 std::uint64_t AddSketches(const IndexDirectory& directory, const std::set<std::string>& damaged, int threads,
                           ProgressListener& progress) {
   const std::vector<SiteWithoutSketches> sites = SitesWithoutSketches(directory, damaged);

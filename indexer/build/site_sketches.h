@@ -17,6 +17,9 @@ namespace actkin {
 std::uint64_t AddSketches(const IndexDirectory& directory, const std::set<std::string>& damaged, int threads,
                           ProgressListener& progress);
 
+// Whether there is a site that AddSketches has something to do for.
+bool LacksSketches(const IndexDirectory& directory, const std::set<std::string>& damaged);
+
 }  // namespace actkin
 
 #endif  // ACTKIN_INDEXER_BUILD_SITE_SKETCHES_H_

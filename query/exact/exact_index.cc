@@ -95,8 +95,8 @@ void ExactIndex::FillUp(std::span<const float> queries, const SearchRequest& req
   }
 }
 
-std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric) const {
-  return std::make_unique<VectorScan>(files_, dimension_, queries, metric, MomentsFor(metric, 1));
+std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {
+  return std::make_unique<VectorScan>(files_, dimension_, queries, metric, MomentsFor(metric, threads));
 }
 
 bool ExactIndex::CanTell(std::span<const float> queries) const {
@@ -107,9 +107,11 @@ bool ExactIndex::CanTell(std::span<const float> queries) const {
 }
 
 const RowMoments* ExactIndex::MomentsFor(Metric metric, int threads) const {
-  if (files_.empty() || (metric != Metric::kDot && metric != Metric::kCenteredCosine)) return nullptr;
+  if (metric != Metric::kDot && metric != Metric::kCenteredCosine) return nullptr;
   std::call_once(found_moments_, [&] {
-    if (sketches_) {
+    if (files_.empty()) {
+      moments_.mean.resize(dimension_);
+    } else if (sketches_) {
       moments_ = {{sketches_->mean().begin(), sketches_->mean().end()}, sketches_->scales().longest};
     } else {
       moments_ = FindMoments(files_, threads);

@@ -220,14 +220,14 @@ void SketchQuery::RowKeys(std::span<const std::uint32_t> places, std::span<const
   Keys([places](std::size_t i) { return places[i]; }, bounds, keys);
 }
 
-void SketchQuery::BoxKeys(std::uint64_t first_block, std::span<const float> bounds, float* keys) const {
+void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> bounds, float* keys) const {
   if (metric_ == Metric::kL2 && side_ == Side::kNear) {
     std::ranges::copy(bounds, keys);
     return;
   }
   const LengthFrom from = metric_ == Metric::kCenteredCosine ? LengthFrom::kMean : LengthFrom::kZero;
-  const auto shortest = file_.Shortest(from).subspan(first_block, bounds.size());
-  const auto longest = file_.Longest(from).subspan(first_block, bounds.size());
+  const auto shortest = file_.Shortest(of, from).subspan(first, bounds.size());
+  const auto longest = file_.Longest(of, from).subspan(first, bounds.size());
   if (side_ == Side::kNear) {
     for (std::size_t i = 0; i < bounds.size(); ++i) {
       if (metric_ == Metric::kDot) {
@@ -242,7 +242,7 @@ void SketchQuery::BoxKeys(std::uint64_t first_block, std::span<const float> boun
     }
     return;
   }
-  const auto from_mean = file_.Longest(LengthFrom::kMean).subspan(first_block, bounds.size());
+  const auto from_mean = file_.Longest(of, LengthFrom::kMean).subspan(first, bounds.size());
   for (std::size_t i = 0; i < bounds.size(); ++i) {
     float key = bounds[i];
     if (metric_ == Metric::kDot) {

@@ -31,8 +31,8 @@ class SketchQuery {
   // bounds: as BoundDistances gives them, of rows at consecutive places or at these; keys: one a row.
   void RowKeys(std::uint64_t first_place, std::span<const float> bounds, float* keys) const;
   void RowKeys(std::span<const std::uint32_t> places, std::span<const float> bounds, float* keys) const;
-  // Of the boxes of consecutive blocks.
-  void BoxKeys(std::uint64_t first_block, std::span<const float> bounds, float* keys) const;
+  // Of consecutive boxes.
+  void BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> bounds, float* keys) const;
 
  private:
   // Coordinates along the axes, and rests by level, of the query less the center.

@@ -18,10 +18,8 @@ namespace actkin {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-// Groups of boxes that a thread takes at once; and blocks whose codes all queries of a group look at in turn: they stay
-// in the second-level cache.
-constexpr std::uint64_t kBoxPiece = 4;
-constexpr std::uint64_t kBlockPiece = 256;
+// Groups of blocks whose codes all queries look at in turn: they stay in the second-level cache.
+constexpr std::uint64_t kPiece = 4;
 // Rows left that are refined together, at the next level or by their numbers.
 constexpr std::size_t kTogether = 512;
 // Where at most one row in so many passes a filter, their places are looked up; else the rows of blocks are asked.
@@ -79,29 +77,28 @@ class SketchSearch {
         order_(order),
         side_(SideOf(request)),
         blocks_(file.block_count()),
-        groups_(SketchBlocks(blocks_)) {
+        groups_(file.group_count()) {
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
       queries_.emplace_back(file, request.metric, side_, queries.subspan(query * file.dimension(), file.dimension()));
     }
     if (most_rows) most_blocks_ = std::max<std::uint64_t>(*most_rows / kBlockRows, 1);
-    keys_.resize(queries_.size() * padded_blocks());
-    best_of_groups_.resize(queries_.size() * groups_);
+    keys_.resize(queries_.size() * padded_groups());
     stops_.assign(queries_.size(), kInfinity);
     FindPassing();
   }
 
   void Run(std::span<std::vector<Match>> answers) {
-    WorkTeam team(UsefulThreads({0, blocks_}, kBlockRows, request_.threads));
+    WorkTeam team(UsefulThreads({0, groups_}, 1, request_.threads));
     workers_.resize(static_cast<std::size_t>(team.size()));
     for (Worker& worker : workers_) Prepare(worker);
-    LookAtBoxes(team);
     const RowRange queries{0, queries_.size()};
     team.ForEachPiece(queries, 1, [this](int worker, RowRange piece) {
-      const std::size_t query = piece.begin;
-      if (most_blocks_ && *most_blocks_ < blocks_) stops_[query] = KeyOfRank(query, *most_blocks_);
-      if (request_.k) FindBound(workers_[static_cast<std::size_t>(worker)], query);
+      LookAtGroups(piece.begin);
+      if (most_blocks_ && *most_blocks_ < blocks_)
+        stops_[piece.begin] = ChooseBlocks(piece.begin, *most_blocks_).back().first;
+      if (request_.k) FindBound(workers_[static_cast<std::size_t>(worker)], piece.begin);
     });
-    team.ForEachPiece({0, blocks_}, kBlockPiece, [this](int worker, RowRange piece) {
+    team.ForEachPiece({0, groups_}, kPiece, [this](int worker, RowRange piece) {
       for (std::size_t query = 0; query < queries_.size(); ++query) {
         LookAtBlocks(workers_[static_cast<std::size_t>(worker)], query, piece);
       }
@@ -126,9 +123,9 @@ class SketchSearch {
     std::vector<float> bounds;
   };
 
-  std::uint64_t padded_blocks() const { return groups_ * kBlockRows; }
+  std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
   std::span<float> Keys(std::size_t query) {
-    return std::span(keys_).subspan(query * padded_blocks(), padded_blocks());
+    return std::span(keys_).subspan(query * padded_groups(), padded_groups());
   }
 
   void Prepare(Worker& worker) const {
@@ -171,42 +168,64 @@ class SketchSearch {
     return row >= rows_.begin && row < rows_.end && (!request_.among || request_.among->Contains(row));
   }
 
-  void LookAtBoxes(WorkTeam& team) {
-    if (request_.cost != nullptr) request_.cost->boxes_read += queries_.size() * blocks_;
-    team.ForEachPiece({0, groups_}, kBoxPiece, [this](int, RowRange piece) {
-      std::array<std::int32_t, kBlockRows> sums;
-      std::array<std::int32_t, kBlockRows> rests;
-      std::array<float, kBlockRows> bounds;
-      for (std::uint64_t group = piece.begin; group < piece.end; ++group) {
-        for (std::size_t query = 0; query < queries_.size(); ++query) {
-          std::array<float, kBlockRows> along{};
-          const SketchQuery& asked = queries_[query];
-          BoxDistances(file_.LowCorners(group), file_.HighCorners(group), asked.level(0), side_, sums.data(),
-                       rests.data());
-          BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
-          float* keys = Keys(query).data() + group * kBlockRows;
-          asked.BoxKeys(group * kBlockRows, bounds, keys);
-          LeaveOutEmpty(group, keys);
-          best_of_groups_[query * groups_ + group] = *std::min_element(keys, keys + kBlockRows);
-        }
-      }
-    });
+  using BlockKeys = std::array<float, kBlockRows>;
+
+  // Of 64 boxes.
+  void FindKeys(BoxOf of, std::uint64_t part, std::size_t query, float* keys) const {
+    std::array<std::int32_t, kBlockRows> sums;
+    std::array<std::int32_t, kBlockRows> rests;
+    std::array<float, kBlockRows> along{};
+    std::array<float, kBlockRows> bounds;
+    const SketchQuery& asked = queries_[query];
+    BoxDistances(file_.LowCorners(of, part), file_.HighCorners(of, part), asked.level(0), side_, sums.data(),
+                 rests.data());
+    BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
+    asked.BoxKeys(of, part * kBlockRows, bounds, keys);
+    if (request_.cost != nullptr) request_.cost->boxes_read.fetch_add(kBlockRows, std::memory_order_relaxed);
   }
 
-  void LeaveOutEmpty(std::uint64_t group, float* keys) const {
+  void LookAtGroups(std::size_t query) {
+    float* keys = Keys(query).data();
+    for (std::uint64_t part = 0; part < SketchBlocks(groups_); ++part) {
+      FindKeys(BoxOf::kGroup, part, query, keys + part * kBlockRows);
+    }
+  }
+
+  // Of the blocks of a group; of those that are none, or have no row that passes, infinite.
+  BlockKeys KeysOfBlocks(std::uint64_t group, std::size_t query) const {
+    BlockKeys keys;
+    FindKeys(BoxOf::kBlock, group, query, keys.data());
     for (std::uint64_t i = 0; i < kBlockRows; ++i) {
       const std::uint64_t block = group * kBlockRows + i;
       if (block >= blocks_ || (!passing_of_blocks_.empty() && passing_of_blocks_[block] == 0)) keys[i] = kInfinity;
     }
+    return keys;
   }
 
-  // The key that the `count` most promising blocks do not exceed.
-  float KeyOfRank(std::size_t query, std::uint64_t count) {
-    const std::span<const float> keys = Keys(query).first(blocks_);
-    std::vector<float> sorted(keys.begin(), keys.end());
-    const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(count - 1);
-    std::nth_element(sorted.begin(), last, sorted.end());
-    return *last;
+  // The most promising blocks with their keys, best first. REQUIRES: 0 < count.
+  std::vector<std::pair<float, std::uint32_t>> ChooseBlocks(std::size_t query, std::uint64_t count) {
+    const std::span<const float> keys = Keys(query);
+    std::vector<std::uint32_t> groups(groups_);
+    std::iota(groups.begin(), groups.end(), 0U);
+    std::ranges::sort(groups,
+                      [&](std::uint32_t a, std::uint32_t b) { return std::pair(keys[a], a) < std::pair(keys[b], b); });
+    std::vector<std::pair<float, std::uint32_t>> best;  // a heap, the least promising first
+    for (const std::uint32_t group : groups) {
+      if (best.size() == count && keys[group] > best.front().first) break;
+      const BlockKeys of_blocks = KeysOfBlocks(group, query);
+      for (std::uint64_t i = 0; i < kBlockRows && group * kBlockRows + i < blocks_; ++i) {
+        const std::pair block(of_blocks[i], static_cast<std::uint32_t>(group * kBlockRows + i));
+        if (best.size() == count) {
+          if (block >= best.front()) continue;
+          std::ranges::pop_heap(best);
+          best.pop_back();
+        }
+        best.push_back(block);
+        std::ranges::push_heap(best);
+      }
+    }
+    std::ranges::sort_heap(best);
+    return best;
   }
 
   // The distance, in units of the metric, beyond which the band has no rows.
@@ -219,41 +238,14 @@ class SketchSearch {
     return queries_[query].Limit(request_.k ? found.bound() : BandEnd());
   }
 
-  // So many blocks hold nearly the k best rows; more, where only some of their rows pass.
+  // So many blocks hold most of the k best rows; more, where only some of their rows pass, and at least 2 k of these.
   std::uint64_t PromisingBlocks() const {
-    const double rows_of_each_passing =
-        static_cast<double>(file_.row_count()) / static_cast<double>(std::max<std::uint64_t>(passing_, 1));
-    const double blocks = (16 + static_cast<double>(*request_.k) / 8) * rows_of_each_passing;
+    const auto k = static_cast<double>(*request_.k);
+    const auto passing = static_cast<double>(std::max<std::uint64_t>(passing_, 1));
+    const double rows_of_each_passing = static_cast<double>(file_.row_count()) / passing;
+    const double blocks =
+        std::max((16 + k / 8) * std::sqrt(rows_of_each_passing), 2 * k * static_cast<double>(blocks_) / passing);
     return blocks < static_cast<double>(blocks_) ? static_cast<std::uint64_t>(blocks) : blocks_;
-  }
-
-  // The most promising blocks.
-  std::vector<std::uint32_t> ChooseBlocks(std::size_t query) {
-    const std::uint64_t count = PromisingBlocks();
-    const std::span<const float> keys = Keys(query);
-    // As many groups have a block that is as good as this; so the best blocks are.
-    float limit = kInfinity;
-    if (count < groups_) {
-      const auto bests = std::span(std::as_const(best_of_groups_)).subspan(query * groups_, groups_);
-      std::vector<float> sorted(bests.begin(), bests.end());
-      const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(count - 1);
-      std::nth_element(sorted.begin(), last, sorted.end());
-      limit = *last;
-    }
-    std::vector<std::uint32_t> blocks;
-    for (std::uint64_t group = 0; group < groups_; ++group) {
-      if (best_of_groups_[query * groups_ + group] > limit) continue;
-      for (std::uint64_t i = 0; i < kBlockRows; ++i) {
-        const std::uint64_t block = group * kBlockRows + i;
-        if (block < blocks_ && keys[block] <= limit) blocks.push_back(static_cast<std::uint32_t>(block));
-      }
-    }
-    if (blocks.size() > count) {
-      std::nth_element(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count), blocks.end(),
-                       [&](std::uint32_t a, std::uint32_t b) { return std::pair(keys[a], a) < std::pair(keys[b], b); });
-      blocks.resize(count);
-    }
-    return blocks;
   }
 
   // A distance that at least k rows of the band reach: the k-th best of some rows whose codes look good. Where there
@@ -263,7 +255,7 @@ class SketchSearch {
     RowsLeft& left = worker.left;
     left.clear();
     const float limit = queries_[query].Limit(BandEnd());
-    for (const std::uint32_t block : ChooseBlocks(query)) {
+    for (const auto& [key, block] : ChooseBlocks(query, PromisingBlocks())) {
       AddRows(worker, query, block, limit);
       if (left.size() > 64 * enough) left.KeepBest(8 * enough);
     }
@@ -308,6 +300,7 @@ class SketchSearch {
     std::array<float, kBlockRows> bounds;
     std::array<float, kBlockRows> keys;
     const SketchQuery& asked = queries_[query];
+    if (RowsOf(block) == 0) return;
     CoarseDistances(file_.CoarseCodes(block), asked.level(0), sums.data(), rests.data());
     BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
     asked.RowKeys(block * kBlockRows, bounds, keys.data());
@@ -360,19 +353,19 @@ class SketchSearch {
     }
   }
 
-  // Offers the rows of these blocks that may be in the answer.
-  void LookAtBlocks(Worker& worker, std::size_t query, RowRange blocks) {
-    TopRows& found = worker.found[query];
-    const std::span<const float> keys = Keys(query);
-    float limit = LimitOf(found, query);
+  // Offers the rows of these groups that may be in the answer.
+  void LookAtBlocks(Worker& worker, std::size_t query, RowRange groups) {
+    float limit = LimitOf(worker.found[query], query);
     worker.left.clear();
-    for (std::uint64_t first = blocks.begin; first < blocks.end; first += kBlockRows) {
-      const std::uint64_t count = std::min(kBlockRows, blocks.end - first);
-      std::uint64_t chosen = NotAbove(keys.data() + first, count, std::min(limit, stops_[query]));
+    for (std::uint64_t group = groups.begin; group < groups.end; ++group) {
+      if (Keys(query)[group] > std::min(limit, stops_[query])) continue;
+      const BlockKeys keys = KeysOfBlocks(group, query);
+      std::uint64_t chosen = NotAbove(keys.data(), kBlockRows, std::min(limit, stops_[query]));
       while (chosen != 0) {
-        const std::uint64_t block = first + static_cast<std::uint64_t>(std::countr_zero(chosen));
+        const std::uint64_t block = group * kBlockRows + static_cast<std::uint64_t>(std::countr_zero(chosen));
         chosen &= chosen - 1;
-        if (chosen != 0) PrefetchCodes(first + static_cast<std::uint64_t>(std::countr_zero(chosen)));
+        if (block >= blocks_) break;
+        if (chosen != 0) PrefetchCodes(group * kBlockRows + static_cast<std::uint64_t>(std::countr_zero(chosen)));
         AddRows(worker, query, block, limit);
         if (worker.left.size() >= kTogether) limit = ReadRows(worker, query, limit);
       }
@@ -381,6 +374,7 @@ class SketchSearch {
   }
 
   void PrefetchCodes(std::uint64_t block) const {
+    if (block >= blocks_) return;
     constexpr std::size_t kLine = 64;
     for (std::size_t byte = 0; byte < kBlockBytes; byte += kLine) hwy::Prefetch(file_.CoarseCodes(block) + byte);
   }
@@ -417,9 +411,8 @@ class SketchSearch {
   bool filtered_ = false;
   std::vector<std::uint64_t> passing_of_blocks_;  // empty where many pass
   std::vector<SketchQuery> queries_;
-  std::vector<float> keys_;            // queries x padded blocks
-  std::vector<float> best_of_groups_;  // queries x groups
-  std::vector<float> stops_;           // a query: blocks with a larger key are not looked at
+  std::vector<float> keys_;   // queries x padded groups
+  std::vector<float> stops_;  // a query: blocks with a larger key are not looked at
   std::vector<Worker> workers_;
 };
 

@@ -14,12 +14,13 @@
 namespace actkin {
 
 // The answers of some queries over `rows`, the same as a scan of all rows gives, found by way of sketches: the boxes of
-// all blocks are looked at, and of the blocks that they leave the rows' codes, level by level, and at last the numbers
-// of the rows that no level leaves out. How many these are depends on the data; where the sketches prove nothing, all
-// rows are read. most_rows: so many rows of the most promising blocks are looked at, and no others: then the answers
-// are not those of a scan, and may have fewer than k rows where not all pass. Memory, for each query: 4 bytes a block
-// of rows, and what TopRows holds; 8 bytes a block where a filter leaves few rows. queries: those of the scan.
-// REQUIRES: rows and request are as CheckRequest says; SketchQuery::CanTell of every query.
+// all groups are looked at, those of the blocks in groups that are left, of the blocks left the rows' codes, level by
+// level, and at last the numbers of the rows that no level leaves out. How many these are depends on the data; where
+// the sketches prove nothing, all rows are read. most_rows: so many rows of the most promising blocks are looked at,
+// and no others: then the answers are not those of a scan, and may have fewer than k rows where not all pass. Memory,
+// for each query: 4 bytes a group of 4,096 rows, and what TopRows holds; 8 bytes a block where a filter leaves few
+// rows. queries: those of the scan. REQUIRES: rows and request are as CheckRequest says; SketchQuery::CanTell of every
+// query.
 void SearchBySketches(const SketchFile& file, const VectorScan& scan, std::span<const float> queries, RowRange rows,
                       const SearchRequest& request, const RowMap& order, std::optional<std::uint64_t> most_rows,
                       std::span<std::vector<Match>> answers);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <exception>
-#include <new>
 #include <thread>
 #include <utility>
 
@@ -9,6 +8,7 @@
 #include "query/predict/token_totals.h"
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
+#include "schema/one_error_type.h"
 #include "schema/progress.h"
 #include "schema/text.h"
 #include "storage/directory/verify.h"
@@ -23,15 +23,7 @@ constexpr std::uint64_t kDefaultNeighbors = 10;
 // Errors of the standard library become Error, so that there is one type to catch.
 template <typename Action>
 auto OneErrorType(const Action& action) {
-  try {
-    return action();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    Fail("{}", Printable(error.what()));
-  }
+  return WithOneErrorType([](const std::exception& error) { return Error(Printable(error.what())); }, action);
 }
 
 int Threads(int threads) {

@@ -128,11 +128,11 @@ TermNeighbors FindTermNeighbors(IndexReader& reader, const Prompt& prompt, const
                                 int threads) {
   SiteNeighbors sites(reader, prompt, request, prompt_set, threads);
   TermNeighbors found;
-  found.terms.resize(TermCount(blocks));
+  found.terms.resize(Terms(blocks).size());
   std::vector<Site> missing;
   for (std::size_t number = 0; number < found.terms.size(); ++number) {
     if (!wanted(number)) continue;
-    const Term term = TermAt(number, blocks);
+    const Term term = Terms(blocks)[number];
     std::vector<PooledNeighbor>& pool = found.terms[number];
     if (request.over_positions) {
       sites.AddTo({term.stream, term.block, kOverPositions}, number, pool, missing);

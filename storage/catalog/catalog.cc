@@ -63,6 +63,7 @@ SiteRow ReadSiteRow(const SqliteStatement& statement) {
   if (!statement.IsNull(9)) row.window = Count(statement, 9);
   if (!statement.IsNull(10)) row.stride = Count(statement, 10);
   if (!statement.IsNull(11)) row.position_set_id = statement.Integer(11);
+  if (!statement.IsNull(12)) row.capture_id = statement.Integer(12);
   if (over_positions != row.position_set_id.has_value()) {
     FailDamaged("the catalog is damaged: {} {}", Describe(row.site),
                 over_positions ? "has no position set" : "has a position set");
@@ -80,7 +81,7 @@ bool Exists(const std::filesystem::path& path) {
 
 constexpr char kSiteColumns[] =
     "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element, rows, window, stride, "
-    "position_set_id FROM ";
+    "position_set_id, capture_id FROM ";
 constexpr char kStringColumns[] = "SELECT string_id, length, text, occurrences, tokens FROM ";
 
 // What can be told, of a catalog of an earlier format, about how it was built. Its tables corpus and model had these

@@ -91,6 +91,7 @@ struct SiteRow {
   std::optional<std::uint64_t> window = {};
   std::optional<std::uint64_t> stride = {};
   std::optional<std::int64_t> position_set_id = {};  // over positions; else none
+  std::optional<std::int64_t> capture_id = {};       // sites with the same were computed in one pass
 };
 
 // What is known of a site whose rows were recorded elsewhere.

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "schema/error.h"
+#include "storage/formats/vector_file.h"
 
 namespace actkin {
 namespace {
@@ -18,27 +19,43 @@ enum SectionNumber { kHead, kOrder, kBlocks, kCodes };
 
 static_assert(std::is_trivially_copyable_v<SketchScales> && sizeof(SketchScales) % sizeof(double) == 0);
 
-// Blocks, in whole groups.
-std::uint64_t PaddedBlocks(std::uint64_t row_count) { return SketchBlocks(SketchBlocks(row_count)) * kBlockRows; }
 std::uint64_t PaddedRows(std::uint64_t row_count) { return SketchBlocks(row_count) * kBlockRows; }
+
+// Boxes of blocks, or of groups; and so many that they fill whole parts of 64.
+std::uint64_t Boxes(BoxOf of, std::uint64_t row_count) {
+  const std::uint64_t blocks = SketchBlocks(row_count);
+  return of == BoxOf::kBlock ? blocks : SketchBlocks(blocks);
+}
+std::uint64_t PaddedBoxes(BoxOf of, std::uint64_t row_count) { return SketchBlocks(Boxes(of, row_count)) * kBlockRows; }
+
+constexpr std::array kBoxesOf{BoxOf::kBlock, BoxOf::kGroup};
+constexpr std::array kLengthsFrom{LengthFrom::kZero, LengthFrom::kMean};
 
 // Where each part of the section of blocks begins.
 struct BlockParts {
-  explicit BlockParts(std::uint64_t row_count)
-      : extents(SketchBlocks(SketchBlocks(row_count)) * 2 * kBlockBytes),
-        lengths(extents + 4 * PaddedBlocks(row_count) * sizeof(float)),
-        bytes(lengths + 2 * PaddedRows(row_count) * sizeof(float)) {}
-
-  std::uint64_t Extent(std::size_t from, std::size_t end, std::uint64_t row_count) const {
-    return extents + (2 * from + end) * PaddedBlocks(row_count) * sizeof(float);
+  explicit BlockParts(std::uint64_t row_count) {
+    for (const BoxOf of : kBoxesOf) {
+      corners[static_cast<std::size_t>(of)] = bytes;
+      bytes += PaddedBoxes(of, row_count) * 2 * kCoarseCodes;
+    }
+    for (const BoxOf of : kBoxesOf) {
+      for (auto& of_length : extents[static_cast<std::size_t>(of)]) {
+        for (std::uint64_t& end : of_length) {
+          end = bytes;
+          bytes += PaddedBoxes(of, row_count) * sizeof(float);
+        }
+      }
+    }
+    for (std::uint64_t& from : lengths) {
+      from = bytes;
+      bytes += PaddedRows(row_count) * sizeof(float);
+    }
   }
-  std::uint64_t Length(std::size_t from, std::uint64_t row_count) const {
-    return lengths + from * PaddedRows(row_count) * sizeof(float);
-  }
 
-  std::uint64_t extents;
-  std::uint64_t lengths;
-  std::uint64_t bytes;
+  std::array<std::uint64_t, 2> corners{};
+  std::array<std::array<std::array<std::uint64_t, 2>, 2>, 2> extents{};  // of; from; shortest or longest
+  std::array<std::uint64_t, 2> lengths{};
+  std::uint64_t bytes = 0;
 };
 
 std::uint64_t HeadBytes(std::uint64_t dimension, std::size_t level_count) {
@@ -119,13 +136,18 @@ SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind
   places_ = {order + row_count_, row_count_};
   const std::byte* blocks = file_.section(kBlocks).data();
   const BlockParts parts(row_count_);
-  boxes_ = reinterpret_cast<const std::int8_t*>(blocks);
-  for (std::size_t from = 0; from < 2; ++from) {
-    for (std::size_t end = 0; end < 2; ++end) {
-      extents_[from][end] = {reinterpret_cast<const float*>(blocks + parts.Extent(from, end, row_count_)),
-                             PaddedBlocks(row_count_)};
+  for (const BoxOf of : kBoxesOf) {
+    const auto number = static_cast<std::size_t>(of);
+    boxes_[number] = reinterpret_cast<const std::int8_t*>(blocks + parts.corners[number]);
+    for (std::size_t from = 0; from < 2; ++from) {
+      for (std::size_t end = 0; end < 2; ++end) {
+        extents_[number][from][end] = {reinterpret_cast<const float*>(blocks + parts.extents[number][from][end]),
+                                       PaddedBoxes(of, row_count_)};
+      }
     }
-    lengths_[from] = {reinterpret_cast<const float*>(blocks + parts.Length(from, row_count_)), PaddedRows(row_count_)};
+  }
+  for (std::size_t from = 0; from < 2; ++from) {
+    lengths_[from] = {reinterpret_cast<const float*>(blocks + parts.lengths[from]), PaddedRows(row_count_)};
   }
   for (std::size_t level = 0; level < level_count_; ++level) {
     codes_[level] = reinterpret_cast<const std::int8_t*>(file_.section(kCodes).data() + CodesBegin(level, row_count_));
@@ -172,43 +194,84 @@ void SketchFileWriter::WriteOrder(std::span<const RowNumber> rows) {
   file_.WriteAt(offset + rows.size_bytes(), places.data(), places.size() * sizeof(std::uint32_t));
 }
 
+namespace {
+
+// The boxes of 64 consecutive boxes, or rows, each. low, high: blocks of corners; of rows both are the codes.
+struct Corners {
+  std::vector<std::int8_t> low;
+  std::vector<std::int8_t> high;
+
+  // count: of the boxes below. Whole parts of 64.
+  Corners Above(std::uint64_t count) const {
+    const std::uint64_t boxes = SketchBlocks(count);
+    Corners above;
+    above.low.resize(SketchBlocks(boxes) * kBlockBytes);
+    above.high.resize(above.low.size());
+    for (std::uint64_t box = 0; box < SketchBlocks(boxes) * kBlockRows; ++box) {
+      const std::size_t from = std::min(box, boxes - 1) * kBlockBytes;
+      const std::size_t to = box / kBlockRows * kBlockBytes;
+      for (std::size_t code = 0; code < kCoarseCodes; ++code) {
+        std::int8_t least = kCodeLimit;
+        std::int8_t most = -kCodeLimit;
+        for (std::size_t row = 0; row < kBlockRows; ++row) {
+          least = std::min(least, low[from + CoarsePlace(row, code)]);
+          most = std::max(most, high[from + CoarsePlace(row, code)]);
+        }
+        above.low[to + CoarsePlace(box % kBlockRows, code)] = least;
+        above.high[to + CoarsePlace(box % kBlockRows, code)] = most;
+      }
+    }
+    return above;
+  }
+};
+
+// The smallest and the largest of 64 consecutive numbers each; whole parts of 64, filled up with copies of the last.
+std::vector<float> ExtremeOfEach(std::span<const float> numbers, bool largest) {
+  const std::uint64_t count = SketchBlocks(numbers.size());
+  std::vector<float> extremes(SketchBlocks(count) * kBlockRows);
+  for (std::uint64_t i = 0; i < extremes.size(); ++i) {
+    const std::uint64_t first = std::min(i, count - 1) * kBlockRows;
+    const auto part = numbers.subspan(first, std::min<std::uint64_t>(kBlockRows, numbers.size() - first));
+    extremes[i] = largest ? std::ranges::max(part) : std::ranges::min(part);
+  }
+  return extremes;
+}
+
+}  // namespace
+
 void SketchFileWriter::WriteCoarse(std::span<const std::int8_t> coarse) {
   file_.WriteAt(header_.sections[kCodes].offset, coarse.data(), coarse.size());
-  const std::uint64_t blocks = SketchBlocks(row_count_);
-  std::vector<std::int8_t> boxes(SketchBlocks(blocks) * 2 * kBlockBytes);
-  for (std::uint64_t box = 0; box < SketchBlocks(blocks) * kBlockRows; ++box) {
-    const std::int8_t* codes = coarse.data() + std::min(box, blocks - 1) * kBlockBytes;
-    std::int8_t* low = boxes.data() + box / kBlockRows * 2 * kBlockBytes;
-    for (std::size_t code = 0; code < kCoarseCodes; ++code) {
-      std::int8_t least = codes[CoarsePlace(0, code)];
-      std::int8_t most = least;
-      for (std::size_t row = 1; row < kBlockRows; ++row) {
-        least = std::min(least, codes[CoarsePlace(row, code)]);
-        most = std::max(most, codes[CoarsePlace(row, code)]);
-      }
-      low[CoarsePlace(box % kBlockRows, code)] = least;
-      low[kBlockBytes + CoarsePlace(box % kBlockRows, code)] = most;
+  const BlockParts parts(row_count_);
+  Corners below{{coarse.begin(), coarse.end()}, {coarse.begin(), coarse.end()}};
+  std::uint64_t count = row_count_;
+  for (const BoxOf of : kBoxesOf) {
+    const Corners corners = below.Above(count);
+    std::uint64_t offset = header_.sections[kBlocks].offset + parts.corners[static_cast<std::size_t>(of)];
+    for (std::size_t part = 0; part < corners.low.size(); part += kBlockBytes) {
+      file_.WriteAt(offset, corners.low.data() + part, kBlockBytes);
+      file_.WriteAt(offset + kBlockBytes, corners.high.data() + part, kBlockBytes);
+      offset += 2 * kBlockBytes;
     }
+    below = corners;
+    count = SketchBlocks(count);
   }
-  file_.WriteAt(header_.sections[kBlocks].offset, boxes.data(), boxes.size());
 }
 
 void SketchFileWriter::WriteLengths(LengthFrom from, std::span<const float> lengths) {
   const BlockParts parts(row_count_);
   const auto number = static_cast<std::size_t>(from);
+  const auto write = [&](std::uint64_t part, std::span<const float> numbers) {
+    file_.WriteAt(header_.sections[kBlocks].offset + part, numbers.data(), numbers.size_bytes());
+  };
+  for (const bool largest : {false, true}) {
+    const std::vector<float> of_blocks = ExtremeOfEach(lengths, largest);
+    write(parts.extents[0][number][largest ? 1 : 0], of_blocks);
+    write(parts.extents[1][number][largest ? 1 : 0],
+          ExtremeOfEach(std::span(of_blocks).first(SketchBlocks(row_count_)), largest));
+  }
   std::vector<float> padded(lengths.begin(), lengths.end());
   padded.resize(PaddedRows(row_count_), lengths.back());
-  std::vector<float> shortest(PaddedBlocks(row_count_));
-  std::vector<float> longest(PaddedBlocks(row_count_));
-  for (std::size_t block = 0; block < shortest.size(); ++block) {
-    const auto rows = std::span(padded).subspan(std::min(block * kBlockRows, padded.size() - kBlockRows), kBlockRows);
-    shortest[block] = std::ranges::min(rows);
-    longest[block] = std::ranges::max(rows);
-  }
-  const std::uint64_t offset = header_.sections[kBlocks].offset;
-  file_.WriteAt(offset + parts.Extent(number, 0, row_count_), shortest.data(), shortest.size() * sizeof(float));
-  file_.WriteAt(offset + parts.Extent(number, 1, row_count_), longest.data(), longest.size() * sizeof(float));
-  file_.WriteAt(offset + parts.Length(number, row_count_), padded.data(), padded.size() * sizeof(float));
+  write(parts.lengths[number], padded);
 }
 
 void SketchFileWriter::WriteCodes(std::size_t level, std::uint64_t first_place, std::span<const std::int8_t> codes) {

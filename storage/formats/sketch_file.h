@@ -23,7 +23,8 @@ namespace actkin {
 // are not longer than `reach` they bound it from above as well.
 //
 // The first level is coarse. The rows stand in an order, by `place`, in which neighbors in space are neighbors, and of
-// each block of 64 of them the smallest and the largest coarse codes are kept: a box.
+// each block of 64 of them the smallest and the largest coarse codes are kept: a box. So they are of each group of 64
+// blocks.
 inline constexpr std::size_t kMostLevels = 4;
 inline constexpr std::array<std::size_t, kMostLevels> kLevelCodes{16, 48, 64, 128};
 inline constexpr std::size_t kMostCodes = 128;
@@ -44,6 +45,8 @@ inline constexpr std::uint32_t kMaximumExponent = 3;
 // copies of the last box. The codes of the other levels stand row after row.
 inline constexpr std::size_t kBlockRows = 64;
 inline constexpr std::size_t kBlockBytes = kBlockRows * kCoarseCodes;
+// Blocks that hold so many rows; groups that hold so many blocks.
+constexpr std::uint64_t SketchBlocks(std::uint64_t count) { return (count + kBlockRows - 1) / kBlockRows; }
 // Smaller sites have no sketches: reading their rows is faster.
 inline constexpr std::uint64_t kFewestRowsWithSketches = 4096;
 
@@ -73,6 +76,9 @@ struct SketchScales {
 inline constexpr double kLargestReach = 1e15;
 inline constexpr double kSmallestReach = 1e-15;
 
+// Whose boxes: of blocks of rows, or of groups of blocks.
+enum class BoxOf : std::uint8_t { kBlock, kGroup };
+
 // From where a length is measured.
 enum class LengthFrom : std::uint8_t { kZero, kMean };
 
@@ -86,6 +92,7 @@ class SketchFile {
   std::uint64_t row_count() const { return row_count_; }
   std::size_t level_count() const { return level_count_; }
   std::uint64_t block_count() const { return block_count_; }
+  std::uint64_t group_count() const { return SketchBlocks(block_count_); }
   std::uint64_t file_bytes() const { return file_.header().file_bytes; }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
   const std::filesystem::path& path() const { return file_.path(); }
@@ -98,12 +105,18 @@ class SketchFile {
   // row_count().
   RowNumber RowAt(std::uint64_t place) const;
   std::uint64_t PlaceOf(RowNumber row) const;
-  // Corners of the 64 boxes of blocks [64 group, 64 group + 64): kBlockBytes each.
-  const std::int8_t* LowCorners(std::uint64_t group) const { return boxes_ + group * 2 * kBlockBytes; }
-  const std::int8_t* HighCorners(std::uint64_t group) const { return LowCorners(group) + kBlockBytes; }
-  // A number a block, of its rows' lengths; whole groups of blocks.
-  std::span<const float> Shortest(LengthFrom from) const { return extents_[static_cast<std::size_t>(from)][0]; }
-  std::span<const float> Longest(LengthFrom from) const { return extents_[static_cast<std::size_t>(from)][1]; }
+  // Corners of the boxes [64 part, 64 part + 64): kBlockBytes each. Beyond the last box stand copies of it.
+  const std::int8_t* LowCorners(BoxOf of, std::uint64_t part) const {
+    return boxes_[static_cast<std::size_t>(of)] + part * 2 * kBlockBytes;
+  }
+  const std::int8_t* HighCorners(BoxOf of, std::uint64_t part) const { return LowCorners(of, part) + kBlockBytes; }
+  // A number a box, of its rows' lengths, for as many boxes.
+  std::span<const float> Shortest(BoxOf of, LengthFrom from) const {
+    return extents_[static_cast<std::size_t>(of)][static_cast<std::size_t>(from)][0];
+  }
+  std::span<const float> Longest(BoxOf of, LengthFrom from) const {
+    return extents_[static_cast<std::size_t>(of)][static_cast<std::size_t>(from)][1];
+  }
   // A number a place, rounded to float32; whole blocks.
   std::span<const float> Lengths(LengthFrom from) const { return lengths_[static_cast<std::size_t>(from)]; }
   const std::int8_t* CoarseCodes(std::uint64_t block) const { return codes_[0] + block * kBlockBytes; }
@@ -125,8 +138,8 @@ class SketchFile {
   std::span<const float> axes_;
   std::span<const std::uint32_t> rows_;    // by place
   std::span<const std::uint32_t> places_;  // by row
-  const std::int8_t* boxes_ = nullptr;
-  std::array<std::array<std::span<const float>, 2>, 2> extents_;
+  std::array<const std::int8_t*, 2> boxes_{};
+  std::array<std::array<std::array<std::span<const float>, 2>, 2>, 2> extents_;
   std::array<std::span<const float>, 2> lengths_;
   std::array<const std::int8_t*, kMostLevels> codes_{};
 };
@@ -161,8 +174,6 @@ class SketchFileWriter {
   OutputFile file_;
 };
 
-// Blocks that hold this many rows, and groups that hold this many blocks.
-constexpr std::uint64_t SketchBlocks(std::uint64_t row_count) { return (row_count + kBlockRows - 1) / kBlockRows; }
 // Where code `code` of row `row` of a block stands in it.
 constexpr std::size_t CoarsePlace(std::size_t row, std::size_t code) {
   return (code / 2 * kBlockRows + row) * 2 + code % 2;

@@ -26,11 +26,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint64_t groups = SketchBlocks(blocks);
     std::uint64_t codes = blocks * kBlockBytes;
     for (std::size_t level = 1; level < levels; ++level) codes += numbers[1] * kLevelCodes[level];
-    return {
-        sizeof(SketchScales) + numbers[0] * sizeof(double) + (1 + FirstAxis(levels)) * numbers[0] * sizeof(float),
-        2 * numbers[1] * sizeof(std::uint32_t),
-        groups * kBlockBytes * 2 + 4 * groups * kBlockRows * sizeof(float) + 2 * blocks * kBlockRows * sizeof(float),
-        codes};
+    return {sizeof(SketchScales) + numbers[0] * sizeof(double) + (1 + FirstAxis(levels)) * numbers[0] * sizeof(float),
+            2 * numbers[1] * sizeof(std::uint32_t),
+            (groups + SketchBlocks(groups)) * kBlockRows * (2 * kCoarseCodes + 4 * sizeof(float)) +
+                2 * blocks * kBlockRows * sizeof(float),
+            codes};
   };
   memory.Write(MakeSectionFile(input, FileKind::kSketches, fit, WriteSoundScales));
   AllowError([] {
@@ -42,14 +42,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       AllowError([&] { file.RowAt(row); });
       AllowError([&] { file.PlaceOf(static_cast<RowNumber>(row)); });
     }
-    for (std::uint64_t group = 0; group < SketchBlocks(file.block_count()); ++group) {
-      Touch(std::span(file.LowCorners(group), 2 * kBlockBytes));
+    for (const BoxOf of : {BoxOf::kBlock, BoxOf::kGroup}) {
+      const std::uint64_t parts = SketchBlocks(of == BoxOf::kBlock ? file.block_count() : file.group_count());
+      Touch(std::span(file.LowCorners(of, 0), parts * 2 * kBlockBytes));
+      for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) {
+        Touch(file.Shortest(of, from));
+        Touch(file.Longest(of, from));
+      }
     }
-    for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) {
-      Touch(file.Shortest(from));
-      Touch(file.Longest(from));
-      Touch(file.Lengths(from));
-    }
+    for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) Touch(file.Lengths(from));
     Touch(std::span(file.CoarseCodes(0), file.block_count() * kBlockBytes));
     for (std::size_t level = 1; level < file.level_count(); ++level) {
       Touch(std::span(file.Codes(level), file.row_count() * kLevelCodes[level]));

@@ -220,7 +220,7 @@ TEST(FilteredSearchTest, OnlySketchesAndRowsThatPassAreRead) {
   constexpr std::size_t kRows = 40'000;
   const WideSite site(kRows);
   const Counted all = Count(site, nullptr);
-  EXPECT_EQ(all.boxes, kRows / 64);
+  EXPECT_LE(all.boxes, 3 * (kRows / 64 + 64));
   EXPECT_LT(all.rows_read, 500U);
   EXPECT_LE(all.coarse_bytes, kRows * kLevelCodes[0]);
 

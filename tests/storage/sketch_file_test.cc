@@ -96,8 +96,10 @@ TEST(SketchFileTest, ReadsWhatWasWritten) {
   }
   EXPECT_EQ(file.Lengths(LengthFrom::kZero)[69], 70);
   EXPECT_EQ(file.Lengths(LengthFrom::kMean)[69], 169);
-  EXPECT_EQ(file.Shortest(LengthFrom::kMean)[1], 164);
-  EXPECT_EQ(file.Longest(LengthFrom::kZero)[0], 64);
+  EXPECT_EQ(file.Shortest(BoxOf::kBlock, LengthFrom::kMean)[1], 164);
+  EXPECT_EQ(file.Longest(BoxOf::kBlock, LengthFrom::kZero)[0], 64);
+  EXPECT_EQ(file.Shortest(BoxOf::kGroup, LengthFrom::kMean)[0], 100);
+  EXPECT_EQ(file.Longest(BoxOf::kGroup, LengthFrom::kZero)[0], 70);
   file.Verify();
 }
 
@@ -114,8 +116,10 @@ TEST(SketchFileTest, BoxesHoldTheCodesOfTheirBlocks) {
         least = std::min(least, one);
         most = std::max(most, one);
       }
-      EXPECT_EQ(file.LowCorners(0)[CoarsePlace(block, code)], least);
-      EXPECT_EQ(file.HighCorners(0)[CoarsePlace(block, code)], most);
+      EXPECT_EQ(file.LowCorners(BoxOf::kBlock, 0)[CoarsePlace(block, code)], least);
+      EXPECT_EQ(file.HighCorners(BoxOf::kBlock, 0)[CoarsePlace(block, code)], most);
+      EXPECT_LE(file.LowCorners(BoxOf::kGroup, 0)[CoarsePlace(0, code)], least);
+      EXPECT_GE(file.HighCorners(BoxOf::kGroup, 0)[CoarsePlace(0, code)], most);
     }
   }
 }

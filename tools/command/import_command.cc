@@ -22,6 +22,7 @@ struct Flags {
   std::string metric;
   std::string name;
   int length = 0;
+  bool repair = false;
   bool json = false;
   int threads = 1;
 };
@@ -51,7 +52,7 @@ void RunSimilarStrings(const Flags& flags) {
 }
 
 void RunActivations(const Flags& flags) {
-  ActivationsImport import{flags.folder, flags.directory, std::nullopt, flags.threads};
+  ActivationsImport import{flags.folder, flags.directory, std::nullopt, flags.repair, flags.threads};
   if (flags.length != 0) import.string_length = flags.length;
   EndOnSignal();
   ActivationsImportSummary summary;
@@ -65,7 +66,7 @@ void RunActivations(const Flags& flags) {
                {"documents", summary.documents},
                {"sites_added", summary.sites_added},
                {"sites_before", summary.sites_before},
-               {"sites_repaired", summary.sites_repaired},
+               {"files_repaired", summary.files_repaired},
                {"bytes_added", summary.bytes_added},
                {"seconds", summary.seconds}});
     return;
@@ -75,7 +76,7 @@ void RunActivations(const Flags& flags) {
                   Grouped(summary.documents), summary.documents == 1 ? "document" : "documents", summary.sites_added,
                   HumanBytes(summary.bytes_added));
   if (summary.sites_before > 0) line += fmt::format(", {} were there", summary.sites_before);
-  if (summary.sites_repaired > 0) line += fmt::format(", {} were damaged", summary.sites_repaired);
+  if (summary.files_repaired > 0) line += fmt::format(", {} files were damaged", summary.files_repaired);
   Print(line + fmt::format(", {}\n", HumanSeconds(summary.seconds)));
 }
 
@@ -84,7 +85,8 @@ void Run(const CLI::App& command, const Flags& flags) {
   if (!activations && flags.layout != "similar-strings") {
     FailUsage("--layout {}: expected activations or similar-strings", flags.layout);
   }
-  for (const auto& [option, of_activations] : {std::pair("--length", true), {"--metric", false}, {"--name", false}}) {
+  for (const auto& [option, of_activations] :
+       {std::pair("--length", true), {"--repair", true}, {"--metric", false}, {"--name", false}}) {
     if (command.count(option) > 0 && of_activations != activations) {
       FailUsage("{}: has no meaning with --layout {}", option, flags.layout);
     }
@@ -119,6 +121,9 @@ void AddImportCommand(CLI::App& app) {
   command->add_option("--name", flags->name,
                       "similar-strings: of the prompt set that they become (default: made from the folder's and the "
                       "prompts)");
+  command->add_flag("--repair", flags->repair,
+                    "activations: check every byte of what is there, and make damaged files again (always: missing and "
+                    "cut ones)");
   command->add_flag("--json", flags->json, "Print what was read as JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(

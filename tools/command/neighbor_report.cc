@@ -9,6 +9,7 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/filter_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/output/table.h"
 #include "tools/output/terminal.h"
 
@@ -48,12 +49,12 @@ std::string Marked(const std::string& token) { return fmt::format("«{}»", Prin
 
 std::string Number(const Neighbor& row) { return fmt::format("{:.3f}", row.similarity.value_or(row.distance) + 0.0); }
 
-std::string NextTokenCell(const std::vector<NextToken>& tokens, int width) {
+std::string NextTokenCell(IndexReader& reader, const std::vector<NextToken>& tokens, int width) {
   if (tokens.empty()) return "none (the corpus ends here)";
   std::string cell;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const std::string next =
-        fmt::format("{}{} {}", i == 0 ? "" : ", ", Quote(tokens[i].token), Grouped(tokens[i].count));
+        fmt::format("{}{} {}", i == 0 ? "" : ", ", ShownToken(reader, tokens[i].token_id), Grouped(tokens[i].count));
     const std::string more = fmt::format(", {} more", tokens.size() - i);
     const bool last = i + 1 == tokens.size();
     if (i > 0 && DisplayWidth(cell) + DisplayWidth(next) + (last ? 0 : static_cast<int>(more.size())) > width) {
@@ -127,12 +128,18 @@ std::vector<std::uint64_t> NeighborReport::Occurrences(const Neighbor& row) {
 
 std::string NeighborReport::StringTable(const Neighbors& answer, const NeighborQuery& query) {
   int widest = 6;
-  for (const Neighbor& row : answer.rows) widest = std::max(widest, DisplayWidth(Quote(row.text)));
+  std::vector<std::string> strings;
+  for (const Neighbor& row : answer.rows) {
+    strings.push_back(ShownString(reader_, row.string_id));
+    widest = std::max(widest, DisplayWidth(strings.back()));
+  }
   const int room = Width() - widest - 4 - 10 - 6;
   Table table(
       {{"rank", Table::Align::kRight}, {MeasureTitle(query), Table::Align::kRight}, {"string"}, {"next tokens"}});
-  for (const Neighbor& row : answer.rows) {
-    table.Add({Grouped(row.rank), Number(row), Quote(row.text), NextTokenCell(row.next_tokens, std::max(room, 20))});
+  for (std::size_t i = 0; i < strings.size(); ++i) {
+    const Neighbor& row = answer.rows[i];
+    table.Add(
+        {Grouped(row.rank), Number(row), strings[i], NextTokenCell(reader_, row.next_tokens, std::max(room, 20))});
   }
   std::string text = table.Text(StdoutColor());
   if (options_.occurrences == 0) return text;
@@ -164,7 +171,7 @@ std::string NeighborReport::PositionTable(const Neighbors& answer, const Neighbo
   int widest = 0;
   for (const Neighbor& row : answer.rows) {
     contexts.push_back(Context(*row.position, 1));
-    const int next = row.next_tokens.empty() ? 4 : DisplayWidth(Quote(row.next_tokens.front().token));
+    const int next = row.next_tokens.empty() ? 4 : DisplayWidth(ShownToken(reader_, row.next_tokens.front().token_id));
     widest = std::max(widest, DisplayWidth(Marked(contexts.back().token)) + next);
   }
   // Beside rank, distance, document, offset and what parts the columns.
@@ -183,7 +190,7 @@ std::string NeighborReport::PositionTable(const Neighbors& answer, const Neighbo
     table.Add({Grouped(row.rank), Number(row), End(row.document, 20),
                Grouped(*row.position - corpus->Positions(*row.document_id).begin), End(context.before, room * 3 / 4),
                Marked(context.token), Beginning(context.after, room / 4),
-               row.next_tokens.empty() ? "none" : Quote(row.next_tokens.front().token)});
+               row.next_tokens.empty() ? "none" : ShownToken(reader_, row.next_tokens.front().token_id)});
   }
   return table.Text(StdoutColor());
 }

@@ -11,6 +11,7 @@
 #include "tools/command/given_vectors.h"
 #include "tools/command/neighbor_report.h"
 #include "tools/command/prompt_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/command/site_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
@@ -140,9 +141,9 @@ OrderedJson JsonHead(const BatchPrompt& one) {
   return {{"position", *one.prompt->position}};
 }
 
-std::string Heading(const BatchPrompt& one, NeighborReport& report) {
+std::string Heading(const BatchPrompt& one, IndexReader& reader, NeighborReport& report) {
   if (one.prompt->position) return report.Heading(*one.prompt);
-  return Quote(one.prompt->text);
+  return ShownPrompt(reader, *one.prompt);
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
@@ -208,7 +209,7 @@ void Run(const CLI::App& command, const Flags& flags) {
       continue;
     }
     const bool is_new = !one.prompt->string_id && !one.prompt->position;
-    add(number++, Heading(one, report), JsonHead(one), one.input.ids, is_new);
+    add(number++, Heading(one, reader, report), JsonHead(one), one.input.ids, is_new);
   }
   for (std::uint64_t i = 0; i < asked.vectors.count; ++i) {
     const std::string name = asked.vectors.count == 1 ? flags.vectors : fmt::format("{} row {}", flags.vectors, i);

@@ -127,9 +127,9 @@ std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int bl
     FailUsage("--within {}: has {} bands, expected one, or one for each of the {} blocks", Quote(text), bands.size(),
               blocks);
   }
-  std::vector<std::optional<Band>> by_term(TermCount(blocks));
+  std::vector<std::optional<Band>> by_term(Terms(blocks).size());
   for (std::size_t term = 1; term < by_term.size(); ++term) {
-    by_term[term] = bands.size() == 1 ? bands[0] : bands[static_cast<std::size_t>(TermAt(term, blocks).block)];
+    by_term[term] = bands.size() == 1 ? bands[0] : bands[static_cast<std::size_t>(Terms(blocks)[term].block)];
   }
   return by_term;
 }
