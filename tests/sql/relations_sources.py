@@ -169,13 +169,16 @@ class Sources(Arguments):
             other = f"site AS {alias}"
             columns = [Column(f"{alias}.{name}", kind, None, tables.ASKED.get(name)) for name, kind in
                        (("stream", "text"), ("block", "int"), ("t_i", "int"), ("row_count", "int"))]
-            given = {"stream": ["proj", "ffwd"], "block": [0, 1], "t_i": [1, 3]}
+            given = {"stream": ["proj", "ffwd"], "block": [0, 1], "t_i": [1, 3, NULL]}
             where.append(f"{alias}.stream <> 'embedding'")
             key = [f"{alias}.stream", f"{alias}.block", f"{alias}.t_i"]
             if self.chance(0.5):
                 where.append(f"{alias}.t_i = 3")
+                given["t_i"] = [1, 3]
                 if self.chance(0.5):
                     del given["t_i"]
+            elif self.chance(0.5):
+                where.append(f"{alias}.t_i IS NOT NULL")
             if self.chance(0.3):
                 where.append(f"{alias}.block = {self.v(1)}")
         for argument, values in given.items():
@@ -184,7 +187,8 @@ class Sources(Arguments):
         if set(given) == {"stream", "block"} and self.chance(0.2):
             on.append(f"({reference.column('stream')}, {reference.column('block')}) = ({alias}.stream, {alias}.block)")
         else:
-            on += [f"{reference.column(argument)} = {alias}.{argument}" for argument in given]
+            on += [f"{reference.column(argument)} {'IS' if argument == 't_i' else '='} {alias}.{argument}"
+                   for argument in given]
         self.ask(reference, on)
         text = self.join(other, mine, on, where) if self.chance(0.7) else self.join(mine, other, on, where)
         if "CROSS JOIN" in text and text.index(reference.source) < text.index(other):

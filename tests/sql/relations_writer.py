@@ -86,7 +86,8 @@ class Reference:
         return [(self.writer.either("", self.asked_of_the_oracle),)]
 
     def asked_of_the_oracle(self):
-        asked = [f"{self.alias}.{argument} = {text}" for argument, text in self.positional]
+        # NULL is a value of t_i, and rows of a NULL prompt there are none.
+        asked = [f"{self.alias}.{argument} IS {text}" for argument, text in self.positional]
         return " AND ".join([*asked, self.defaults(set(self.table.names) - self.fixed - set(self.values))])
 
     def defaults(self, names):
