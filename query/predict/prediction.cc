@@ -13,6 +13,7 @@
 namespace actkin {
 namespace {
 
+// Of a position that is left out itself, what follows the same tokens elsewhere.
 void PredictFromPrompt(IndexReader& reader, const Prompt& prompt, Prediction& prediction) {
   // A prompt longer than the strings may be in the corpus all the same.
   const bool longer = prompt.tokens.size() > static_cast<std::size_t>(reader.string_length());
@@ -22,9 +23,12 @@ void PredictFromPrompt(IndexReader& reader, const Prompt& prompt, Prediction& pr
     return;
   }
   TokenAccumulator sums(reader.vocabulary().size());
-  for (const NextToken& next : prompt.string_id ? reader.NextTokens(*prompt.string_id)
-                                                : reader.NextTokensOfPrefix(prompt.tokens)) {
+  for (const NextToken& next :
+       prompt.string_id ? reader.NextTokens(*prompt.string_id) : reader.NextTokensOfPrefix(prompt.tokens)) {
     sums.Add(next.token_id, static_cast<double>(next.count));
+  }
+  if (prompt.position && (prediction.request.exclude_self || prediction.request.exclude_window > 0)) {
+    for (const NextToken& next : reader.NextTokensAt(*prompt.position)) sums.Add(next.token_id, -1);
   }
   std::vector<TokenValue> totals;
   sums.Take(totals);

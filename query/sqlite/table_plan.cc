@@ -47,7 +47,8 @@ std::string TableSpecification::Declaration() const {
   std::string text = std::string("CREATE TABLE ") + name + "(";
   for (const char* column : columns) text += std::string(column) + ", ";
   for (const TableArgument& argument : arguments) {
-    text += std::string(argument.name) + kTypes[static_cast<int>(argument.type)] + " HIDDEN, ";
+    // A name may be a word of SQL's.
+    text += "\"" + std::string(argument.name) + "\"" + kTypes[static_cast<int>(argument.type)] + " HIDDEN, ";
   }
   text.replace(text.size() - 2, 2, ")");
   return text;

@@ -448,7 +448,7 @@ class Arguments:
         """On an argument that is fixed already."""
         self.kinds.add("an argument twice")
         if column.reference is not None:
-            column.reference.add(column.text.split(".")[1], column.values)
+            column.reference.add(column.text.split(".")[1].strip('"'), column.values)
         return self.filter(column)
 
     def unfixed(self, source):

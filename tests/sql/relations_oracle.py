@@ -123,7 +123,7 @@ class Oracle:
             table.visible = [name for name, _, hidden in columns if not hidden]
             table.hidden = [name for name, _, hidden in columns if hidden]
             declared = [f"{name} {kind}" for name, kind, hidden in columns if not hidden]
-            declared += [f"{name} {kind}" for name, (kind, _) in table.arguments.items()]
+            declared += [f'"{name}" {kind}' for name, (kind, _) in table.arguments.items()]
             connection.execute(f"CREATE TEMP TABLE rel_{table.name}({', '.join(declared)}, defaults INTEGER)")
             self.held[table.name] = None
 
@@ -167,7 +167,7 @@ class Oracle:
                                       if name in table.required or name == "stream"})
         given = {name: value for name, value, default in zip(table.names, arguments, standard)
                  if name in table.required or name == "stream" or value != default}
-        conditions = " AND ".join(f"{name} {'IS' if value is NULL and name == 't_i' else '='} :{name}"
+        conditions = " AND ".join(f"\"{name}\" {'IS' if value is NULL and name == 't_i' else '='} :{name}"
                                   for name, value in given.items())
         values = {name: None if value is NULL else value for name, value in given.items()}
         try:

@@ -212,7 +212,7 @@ class Sources(Arguments):
         other = f"{name} AS {alias}"
         parts = [mine, other] if self.chance(0.6) else [other, mine]
         form = self.pick((5, "USING"), (2, "NATURAL"), (6, "ON"), (2, "LEFT"))
-        visible = [column for column in self.readable(reference) if column.text.split(".")[1] not in ("string_id", "text")]
+        visible = [column for column in self.readable(reference) if column.text.split(".")[1].strip('"') not in ("string_id", "text")]
         joined = [Column("string_id", "string_id")]
         self.kinds.add(form)
         if form == "USING":
@@ -355,7 +355,7 @@ class Sources(Arguments):
         for outside, column in zip(columns, chosen):
             # On an argument that the inner statement fixes, from outside.
             if column.kind == "argument" and column.reference is not None and self.chance(0.4):
-                argument = column.text.split(".")[1]
+                argument = column.text.split(".")[1].strip('"')
                 values = [value for value in column.reference.values[argument] if value is not NULL]
                 if values:
                     where.append(self.one_of(outside.text, argument, self.some(values, 1, 2)))
@@ -376,7 +376,7 @@ class Sources(Arguments):
         prompts = tables.column("t", "p") if joined else self.random.sample(tables.LONG, 2)
         reference.fix("prompt", prompts)
         visible = self.visible(reference)
-        names = ["prompt", *(column.text.split(".")[1] for column in visible)]
+        names = ["prompt", *(column.text.split(".")[1].strip('"') for column in visible)]
         items = ", ".join(f"{reference.column(name)} AS {name}" for name in names)
         source = f"{reference.source} AS {reference.alias}"
         if joined:
@@ -392,6 +392,6 @@ class Sources(Arguments):
                 self.views.append((name, text))
             else:
                 self.ctes.append(f"{name} AS {'' if form == 'CTE' else form + ' '}({text})")
-        columns = [Column(f"{alias}.{column.text.split('.')[1]}", column.kind) for column in visible]
+        columns = [Column(f"{alias}.{column.text.split('.')[1].strip(chr(34))}", column.kind) for column in visible]
         asked = self.one_of(f"{alias}.prompt", "prompt", self.some(prompts, 1, 2))
         return Source(made, columns + [Column(f"{alias}.prompt", "argument")], [asked])
