@@ -103,7 +103,7 @@ TEST_F(ActivationsCommandTest, KilledAnywhereItGoesOn) {
   const std::map<std::string, std::string> expected = Files("whole.actkin");
   int kills = 0;
   for (const auto& [kind, step] :
-       std::map<std::string, int>{{"write", 5}, {"flush", 3}, {"rename", 1}, {"commit", 1}}) {
+       std::map<std::string, int>{{"write", 2}, {"flush", 1}, {"rename", 1}, {"commit", 1}}) {
     for (int number = 1;; number += step) {
       const std::string name = kind + std::to_string(number) + ".actkin";
       const CommandResult stopped = Import(name, {"ACTKIN_STOP_BEFORE=" + kind + ":" + std::to_string(number)});
