@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "query/approximate/index_parameters.h"
+#include "query/experiment/position_evaluation.h"
 #include "query/reader/prompt_sample.h"
 #include "query/reader/recall.h"
 #include "schema/error.h"
