@@ -7,6 +7,7 @@
 #include "query/reader/prompt_input.h"
 #include "query/sqlite/sql_value.h"
 #include "schema/error.h"
+#include "schema/text.h"
 #include "schema/token_ids.h"
 
 namespace actkin {
