@@ -58,9 +58,10 @@ class Index:
     """
 
     def __init__(self, directory: Path) -> None:
+        self._opened: _actkin.Index | None = None
         self._path = os.path.abspath(_arguments.path_bytes(directory))
         self._process = os.getpid()
-        self._opened: _actkin.Index | None = self._open()
+        self._opened = self._open()
 
     def _open(self) -> _actkin.Index:
         try:
@@ -131,7 +132,7 @@ class Index:
     # Neighbors.
 
     @overload
-    def neighbors(
+    def neighbors(  # type: ignore[overload-overlap]  # a str is a sequence of str, and one prompt
         self,
         prompt: Prompt | None = None,
         *,
@@ -241,7 +242,10 @@ class Index:
     @staticmethod
     def _neighbors(found: tuple[Any, ...], asked: str, metric: str) -> Neighbors:
         stream, block, t_i, rows, filled_up = found
-        records = [Neighbor(*row[:5], _next_tokens(row[5])) for row in rows]
+        records = [
+            Neighbor(rank, string_id, text, distance, similarity, _next_tokens(next_tokens))
+            for rank, string_id, text, distance, similarity, next_tokens in rows
+        ]
         return Neighbors(records, asked=asked, stream=stream, block=block, t_i=t_i, metric=metric, filled_up=filled_up)
 
     def search(

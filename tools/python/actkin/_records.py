@@ -20,7 +20,7 @@ class NextToken(NamedTuple):
 
     token: str  # for people: bytes that are not UTF-8 are \\xNN; two tokens may have the same text
     token_id: int
-    count: int
+    count: int  # type: ignore[assignment]  # tuple's own count() is not for these
     probability: float  # of all that followed
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from . import _actkin
 from ._records import Site
 
-_DTYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+_DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 _CHUNK = 4096  # rows that are read at once
 
 

@@ -70,7 +70,7 @@ def as_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str, n
     used = _used_columns(columns, shown)
     cells = [[_cell(columns[at], row[at]) for at in used] for row in shown]
     right = [all(_is_number(row[at]) or row[at] is None for row in shown) and bool(shown) for at in used]
-    names = [columns[at] for at in used]
+    names = [visible(columns[at]) for at in used]
     widths = [max([_width(name)] + [_width(row[i]) for row in cells]) for i, name in enumerate(names)]
 
     def line(parts: Sequence[str]) -> str:
