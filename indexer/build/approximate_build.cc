@@ -14,7 +14,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/open_site_rows.h"
 #include "storage/directory/publish.h"
-#include "storage/directory/verify.h"
+#include "storage/directory/verify_file.h"
 #include "storage/faiss/faiss_backend.h"
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"
@@ -153,6 +153,10 @@ std::vector<std::pair<SiteRow, SiteIndexRow>> FindIndices(const IndexDirectory& 
 void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOptions& options, const SiteFilter& filter,
                          ProgressListener& progress, const HearIndex& report) {
   if (options.factory == kExactIndexName) FailUsage("--add exact: every site has it");
+  if (options.metric != Metric::kL2 && options.metric != Metric::kCosine) {
+    FailUsage(ErrorCode::kUnsupported, "metric {}: approximate indices are built for l2 and cosine",
+              Name(options.metric));
+  }
   OpenCatalog(directory);  // says so when there is no index directory
   const BuildLock lock(directory);
   ChooseBlasKernels();

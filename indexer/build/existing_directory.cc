@@ -15,7 +15,11 @@ ExistingDirectory ReadExisting(const IndexDirectory& directory) {
   existing.model = catalog.Model();
   existing.tokenizer = catalog.Tokenizer();
   existing.tokens = catalog.Tokens();
-  for (const SiteRow& row : catalog.Sites()) existing.sites.push_back(row.site);
+  existing.position_sets = catalog.PositionSets();
+  for (const SiteRow& row : catalog.Sites()) {
+    existing.sites.push_back(row.site);
+    if (row.position_set_id) existing.over_positions.push_back({row, catalog.PositionSet(*row.position_set_id)});
+  }
   for (int t_i = 0; t_i < existing.corpus->string_length; ++t_i) {
     if (catalog.RowOrder(t_i)) existing.row_orders.insert(t_i);
   }

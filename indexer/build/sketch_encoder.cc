@@ -3,341 +3,284 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <mutex>
 #include <numeric>
 #include <vector>
 
+#include "indexer/build/row_clusters.h"
+#include "indexer/build/sketch_levels.h"
+#include "storage/formats/row_moments.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/machine/row_workers.h"
 
 namespace actkin {
 namespace {
 
-constexpr std::size_t kCoarseAxes = kCoarseCoordinates - 1;
 constexpr std::uint64_t kChunkRows = 4096;
-static_assert(kChunkRows % kBlockRows == 0);
-// Rows that the axes are fitted on: more did not leave fewer rows to finish.
+// Rows that frame, levels and steps are chosen by: more did not leave fewer rows to finish.
 constexpr std::uint64_t kSampleRows = 32768;
-// Said of rows whose coordinates are not finite in float32: then the sketches prove nothing.
+// Said where a coordinate is not finite in float32: then the sketches prove nothing.
 constexpr double kNothingKnown = 1e300;
 
 constexpr double kUnit = 0x1p-24;
 double Gamma(double terms) { return terms * kUnit / (1 - terms * kUnit); }
 
-// How far float32 moves a row's h (storage/formats/sketch_file.h), for a row that lies `length` from the center. With u
-// = 2^-24 and gamma_n as in query/exact/scan_bounds.cc: centering is off by u |z|; each of the n_a coordinates by
+// How far rounding moves a row's coordinates along n_a axes together, and its rest: of a row that is drawn in, so that
+// it lies at most `reach` from the center. With u = 2^-24 and gamma_n as in query/exact/scan_bounds.cc: a drawn-in row
+// is computed in double precision and off by u |z| when it becomes float32; each of the n_a coordinates is off by
 // gamma_D |z|, together sqrt(n_a) gamma_D |z|; what the axes leave, computed as z - sum of coordinate x axis, by that
 // again, by its own sums, gamma_{n_a + 1} (1 + sqrt(n_a)) |z|, and by the axes' defect d: |z - A^T A z - t(z)| <= d
-// |z|. The coarse tail adds coordinates to it, whose sum of squares the defect changes by as much once more. For cosine
-// the row at unit length is itself rounded. Everything is widened by a quarter for products of these terms, and by
-// 2^-100 for underflow.
-double Allowance(double length, std::size_t dimension, double defect, Metric metric) {
-  const double n = std::sqrt(static_cast<double>(kSketchAxes));
-  const double coordinates = n * Gamma(static_cast<double>(dimension) + 2) + 2 * kUnit;
-  const double rest = coordinates + Gamma(kSketchAxes + 3) * (1 + n) + 2 * defect;
-  return 1.25 * (coordinates + rest) * length + (metric == Metric::kCosine ? 4 * kUnit : 0) + 0x1p-100;
+// |z|. The rest of a level before the last adds coordinates to it, whose sum of squares the defect changes by as much
+// once more. Everything is widened by a quarter for products of these terms, and by 2^-100 for underflow.
+double Allowance(const SketchFrame& frame, double defect) {
+  const auto axes = static_cast<double>(frame.axis_count());
+  const double n = std::sqrt(axes);
+  const double coordinates = n * Gamma(static_cast<double>(frame.dimension()) + 2) + 2 * kUnit;
+  const double rest = coordinates + Gamma(axes + 4) * (1 + n) + 2 * defect;
+  return 1.25 * (coordinates + rest) * frame.reach + 0x1p-100;
 }
 
-// The largest and smallest of something, over rows.
-struct Extent {
-  double low = std::numeric_limits<double>::infinity();
-  double high = -std::numeric_limits<double>::infinity();
-
-  void Include(double number) {
-    low = std::min(low, number);
-    high = std::max(high, number);
-  }
-  void Include(const Extent& other) {
-    low = std::min(low, other.low);
-    high = std::max(high, other.high);
-  }
-  double center() const { return low + (high - low) / 2; }
-  double radius() const { return (high - low) / 2; }
-};
-
-// What quantization must cover.
-struct Ranges {
-  std::array<double, kSketchAxes> largest{};  // of each axis' coordinates, without their signs
-  Extent coarse_tail;
-  Extent fine_tail;
-  double longest = 0;  // |x - center|
-
-  void Include(const Ranges& other) {
-    for (std::size_t i = 0; i < kSketchAxes; ++i) largest[i] = std::max(largest[i], other.largest[i]);
-    coarse_tail.Include(other.coarse_tail);
-    fine_tail.Include(other.fine_tail);
-    longest = std::max(longest, other.longest);
-  }
-};
-
-// h of some rows, without the tails' centers.
-struct Sketches {
-  std::vector<float> coordinates;  // count x kSketchAxes
-  std::vector<double> coarse_tails;
-  std::vector<double> fine_tails;
-  double longest = 0;
-
-  std::size_t count() const { return fine_tails.size(); }
-  double coordinate(std::size_t row, std::size_t axis) const { return coordinates[row * kSketchAxes + axis]; }
-};
-
-// Codes that cover these ranges: among the steps that do, times a power of two for each pair, the one with the smallest
-// error.
-template <std::size_t kCoordinates>
-void ChooseSteps(const Ranges& ranges, const Extent& tail, LevelScales<kCoordinates>& scales) {
-  using Scales = LevelScales<kCoordinates>;
-  std::array<double, kCoordinates> widths{};
-  std::copy_n(ranges.largest.begin(), kCoordinates - 1, widths.begin());
-  scales.tail_center = tail.center();
-  widths.back() = tail.radius();
-  std::iota(scales.order.begin(), scales.order.end(), 0U);
-  std::ranges::stable_sort(scales.order, [&](std::uint32_t a, std::uint32_t b) { return widths[a] > widths[b]; });
-  const auto pair_width = [&](std::size_t pair) { return widths[scales.order[2 * pair]]; };
-  const double smallest = std::max(
-      {pair_width(0) / kCodeLimit / (1 << kMaximumExponent), pair_width(Scales::kPairs - 1) / kCodeLimit, 1e-35});
-  constexpr int kTries = 48;  // sixteen to a power of two
-  double least = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < kTries; ++i) {
-    // A hair wider, so that the largest number rounds to the last code.
-    const double step = smallest * std::exp2(static_cast<double>(i) / 16) * (1 + 1e-9);
-    std::array<std::uint32_t, Scales::kPairs> exponents{};
-    double error = 0;
-    for (std::size_t pair = 0; pair < Scales::kPairs; ++pair) {
-      while (pair_width(pair) > kCodeLimit * std::ldexp(step, static_cast<int>(exponents[pair])) &&
-             exponents[pair] < kMaximumExponent) {
-        ++exponents[pair];
+// The Frobenius norm of axes axes^T - 1, over the axes that there are: at least the 2-norm.
+double AxisDefect(const SketchFrame& frame) {
+  const std::size_t dimension = frame.dimension();
+  const std::size_t count = std::min(frame.axis_count(), dimension);
+  double sum = 0;
+  for (std::size_t a = 0; a < count; ++a) {
+    for (std::size_t b = 0; b <= a; ++b) {
+      double dot = 0;
+      for (std::size_t i = 0; i < dimension; ++i) {
+        dot += static_cast<double>(frame.axes[a * dimension + i]) * frame.axes[b * dimension + i];
       }
-      error += std::ldexp(step * step, 2 * static_cast<int>(exponents[pair]));
-    }
-    if (error < least) {
-      least = error;
-      scales.step = step;
-      scales.exponents = exponents;
+      sum += a == b ? (dot - 1) * (dot - 1) : 2 * dot * dot;
     }
   }
+  return std::sqrt(sum) + 1e-12;
 }
 
-// What codes of unknown rows say: nothing.
-template <std::size_t kCoordinates>
-void ChooseNothing(LevelScales<kCoordinates>& scales) {
-  scales.step = 1;
-  std::iota(scales.order.begin(), scales.order.end(), 0U);
-}
+// What codes miss: squares of distances of one row, or the largest distances of many.
+struct Errors {
+  double near = 0;
+  double far = 0;
+  double rest_near = 0;
+  double rest_far = 0;
 
-// The nearest code; adds the square of what it misses.
-std::int8_t Code(double number, double step, double& error) {
+  void Include(const Errors& other) {
+    near = std::max(near, other.near);
+    far = std::max(far, other.far);
+    rest_near = std::max(rest_near, other.rest_near);
+    rest_far = std::max(rest_far, other.rest_far);
+  }
+};
+
+// The nearest code. near, far: get more by the square of what it misses of the number drawn in, and of the number.
+std::int8_t Code(double number, double step, double& near, double& far) {
   if (!std::isfinite(number)) {
-    error = kNothingKnown;
+    near = far = kNothingKnown;
     return 0;
   }
-  const double code = std::clamp<double>(std::round(number / step), -kCodeLimit, kCodeLimit);
-  error += (number - code * step) * (number - code * step);
+  const double limit = kCodeLimit * step;
+  const double drawn_in = std::clamp(number, -limit, limit);
+  const double code = std::round(drawn_in / step);
+  near += (drawn_in - code * step) * (drawn_in - code * step);
+  far += (number - code * step) * (number - code * step);
   return static_cast<std::int8_t>(code);
 }
 
-class ViewEncoder {
+class SketchEncoder {
  public:
-  ViewEncoder(std::span<const VectorFile> files, Metric metric, const RowAlgebra& algebra, int threads)
+  SketchEncoder(std::span<const VectorFile> files, const RowAlgebra& algebra, int threads,
+                const std::function<void(std::uint64_t)>& done)
       : files_(files),
-        metric_(metric),
         algebra_(algebra),
         threads_(threads),
+        done_(done),
         dimension_(files.front().dimension()),
-        row_count_(files.back().rows().end) {}
+        row_count_(files.back().rows().end),
+        moments_(FindMoments(files, threads, done)),
+        plan_(PlanSketches(Sample(), moments_, row_count_, algebra)) {}
 
-  void Write(SketchFileWriter& writer, const std::function<void(std::uint64_t)>& done) {
-    FitAxes();
-    const Ranges ranges = FindRanges(done);
-    scales_.axis_defect = AxisDefect();
-    if (std::isfinite(ranges.longest) && ranges.longest < 1e17) {
-      ChooseSteps(ranges, ranges.coarse_tail, scales_.coarse);
-      ChooseSteps(ranges, ranges.fine_tail, scales_.fine);
-    } else {
-      ChooseNothing(scales_.coarse);
-      ChooseNothing(scales_.fine);
+  std::uint64_t Write(const std::filesystem::path& path) {
+    SketchFileWriter writer(path, dimension_, row_count_, plan_.level_count);
+    plan_.scales.axis_defect = AxisDefect(plan_.frame);
+    std::vector<RowNumber> places(row_count_);
+    {
+      const std::vector<std::int8_t> codes = FindCoarse();
+      const std::vector<RowNumber> rows = ClusterRows(codes, plan_.scales.levels[0]);
+      writer.WriteOrder(rows);
+      writer.WriteCoarse(InBlocks(codes, rows));
+      for (std::uint64_t place = 0; place < row_count_; ++place) places[rows[place]] = static_cast<RowNumber>(place);
     }
-    WriteCodes(writer, done);
-    const double allowance = Allowance(ranges.longest, dimension_, scales_.axis_defect, metric_);
-    scales_.coarse.error = std::min(scales_.coarse.error + allowance, kNothingKnown);
-    scales_.fine.error = std::min(scales_.fine.error + allowance, kNothingKnown);
-    writer.WriteView(metric_, scales_, axes_.center, axes_.axes);
+    WriteCodes(places, writer);
+    const double allowance = Allowance(plan_.frame, plan_.scales.axis_defect);
+    // Whether a row is longer than `reach` is asked of its length from the mean, rounded to float32: the center is the
+    // mean rounded likewise.
+    const double far_allowance = allowance + 4 * kUnit * (MeanLength() + plan_.frame.reach);
+    for (LevelScales& level : plan_.scales.levels) {
+      level.near_error = std::min(level.near_error + allowance, kNothingKnown);
+      level.rest_near_error = std::min(level.rest_near_error + allowance, kNothingKnown);
+      level.far_error = std::min(level.far_error + far_allowance, kNothingKnown);
+      level.rest_far_error = std::min(level.rest_far_error + far_allowance, kNothingKnown);
+    }
+    writer.WriteHead(plan_.scales, moments_.mean, plan_.frame.center, plan_.frame.axes);
+    return writer.Finish();
   }
 
  private:
-  // Rows of the view, not centered. beyond: 1 for a row of zeros under cosine, else 0.
-  void ReadView(RowRange range, std::vector<float>& rows, std::vector<double>& beyond) const {
+  void ReadRows(RowRange range, std::vector<float>& rows) const {
     rows.resize(range.size() * dimension_);
-    beyond.assign(range.size(), 0);
     for (const VectorFile& file : files_) {
       const RowRange common{std::max(range.begin, file.rows().begin), std::min(range.end, file.rows().end)};
       if (common.begin >= common.end) continue;
       file.ReadRows(common,
                     std::span(rows).subspan((common.begin - range.begin) * dimension_, common.size() * dimension_));
     }
-    if (metric_ == Metric::kL2) return;
-    for (std::size_t row = 0; row < range.size(); ++row) {
-      const std::span<float> numbers = std::span(rows).subspan(row * dimension_, dimension_);
-      const double norm = Norm(numbers);
-      if (norm == 0) beyond[row] = 1;
-      for (float& number : numbers) number = norm == 0 ? 0 : static_cast<float>(number / norm);
-    }
   }
 
-  static double Norm(std::span<const float> numbers) {
-    double sum = 0;
-    for (const float number : numbers) sum += static_cast<double>(number) * number;
-    return std::sqrt(sum);
-  }
-
-  void FitAxes() {
+  std::vector<float> Sample() const {
     const std::uint64_t step = (row_count_ + kSampleRows - 1) / kSampleRows;
     std::vector<float> sample;
     std::vector<float> row;
-    std::vector<double> beyond;
     for (std::uint64_t number = 0; number < row_count_; number += step) {
-      ReadView({number, number + 1}, row, beyond);
+      ReadRows({number, number + 1}, row);
       sample.insert(sample.end(), row.begin(), row.end());
     }
-    axes_ = algebra_.FindPrincipalAxes(sample, dimension_, kSketchAxes);
-    axes_.axes.resize(kSketchAxes * dimension_, 0.0F);
+    return sample;
   }
 
-  // The Frobenius norm of axes axes^T - 1, over the axes that there are: at least the 2-norm.
-  double AxisDefect() const {
-    const std::size_t count = std::min<std::size_t>(kSketchAxes, dimension_);
-    double sum = 0;
-    for (std::size_t a = 0; a < count; ++a) {
-      for (std::size_t b = 0; b < count; ++b) {
-        double dot = 0;
-        for (std::size_t i = 0; i < dimension_; ++i) {
-          dot += static_cast<double>(axes_.axes[a * dimension_ + i]) * axes_.axes[b * dimension_ + i];
-        }
-        sum += (dot - (a == b)) * (dot - (a == b));
-      }
-    }
-    return std::sqrt(sum) + 1e-12;
-  }
-
-  Sketches SketchesOf(RowRange range) const {
-    Sketches sketches;
-    std::vector<float> rows;
-    std::vector<double> beyond;
-    ReadView(range, rows, beyond);
-    for (std::size_t row = 0; row < range.size(); ++row) {
-      const std::span<float> numbers = std::span(rows).subspan(row * dimension_, dimension_);
-      for (std::size_t i = 0; i < dimension_; ++i) numbers[i] -= axes_.center[i];
-      sketches.longest = std::max(sketches.longest, Norm(numbers));
-    }
-    sketches.coordinates.resize(range.size() * kSketchAxes);
-    algebra_.Project(rows, axes_.axes, dimension_, sketches.coordinates);
-    algebra_.Subtract(sketches.coordinates, axes_.axes, dimension_, rows);
-    for (std::size_t row = 0; row < range.size(); ++row) {
-      double square = std::pow(Norm(std::span(rows).subspan(row * dimension_, dimension_)), 2) + beyond[row];
-      sketches.fine_tails.push_back(std::sqrt(square));
-      for (std::size_t axis = kCoarseAxes; axis < kSketchAxes; ++axis) {
-        square += sketches.coordinate(row, axis) * sketches.coordinate(row, axis);
-      }
-      sketches.coarse_tails.push_back(std::sqrt(square));
-    }
-    return sketches;
-  }
-
-  // Calls action(sketches, range) for all rows, in chunks, from several threads.
+  // Calls action(rows, range) for all rows, in chunks, from several threads.
   template <typename Action>
-  void ForEachChunk(const std::function<void(std::uint64_t)>& done, const Action& action) const {
+  void ForEachChunk(const Action& action) const {
     const RowRange all{0, row_count_};
     std::mutex mutex;
     ForEachPiece(all, kChunkRows, UsefulThreads(all, kChunkRows, threads_), [&](int, RowRange range) {
-      action(SketchesOf(range), range);
+      std::vector<float> rows;
+      ReadRows(range, rows);
+      action(rows, range);
       const std::lock_guard lock(mutex);
-      done(range.size());
+      done_(range.size());
     });
   }
 
-  Ranges FindRanges(const std::function<void(std::uint64_t)>& done) const {
-    Ranges ranges;
-    std::mutex mutex;
-    ForEachChunk(done, [&](const Sketches& sketches, RowRange) {
-      Ranges some;
-      some.longest = sketches.longest;
-      for (std::size_t row = 0; row < sketches.count(); ++row) {
-        for (std::size_t axis = 0; axis < kSketchAxes; ++axis) {
-          some.largest[axis] = std::max(some.largest[axis], std::abs(sketches.coordinate(row, axis)));
-        }
-        some.coarse_tail.Include(sketches.coarse_tails[row]);
-        some.fine_tail.Include(sketches.fine_tails[row]);
+  // Of a row: its codes at a level, and the squares of what they miss.
+  Errors Encode(const Coordinates& coordinates, std::size_t row, std::size_t level, std::int8_t* codes) const {
+    const LevelScales& scales = plan_.scales.levels[level];
+    Errors squares;
+    for (std::size_t axis = 0; axis < LevelAxes(level); ++axis) {
+      codes[axis] =
+          Code(coordinates.At(row, FirstAxis(level) + axis),
+               std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / 2])), squares.near, squares.far);
+    }
+    codes[LevelAxes(level)] =
+        Code(coordinates.rests[level][row] - scales.rest_center, scales.rest_step, squares.rest_near, squares.rest_far);
+    return squares;
+  }
+
+  // rows x kCoarseCodes. The coordinates are those that WriteCodes will see, so that rounding is the same.
+  std::vector<std::int8_t> FindCoarse() const {
+    std::vector<std::int8_t> codes(row_count_ * kCoarseCodes);
+    ForEachChunk([&](std::vector<float>& rows, RowRange range) {
+      const Coordinates coordinates = FindCoordinates(plan_.frame, plan_.level_count, rows, algebra_);
+      for (std::size_t row = 0; row < coordinates.count(); ++row) {
+        Encode(coordinates, row, 0, codes.data() + (range.begin + row) * kCoarseCodes);
       }
-      const std::lock_guard lock(mutex);
-      ranges.Include(some);
     });
-    return ranges;
+    return codes;
   }
 
-  void WriteCodes(SketchFileWriter& writer, const std::function<void(std::uint64_t)>& done) {
-    std::mutex mutex;
-    ForEachChunk(done, [&](const Sketches& sketches, RowRange range) {
-      std::vector<std::int8_t> coarse(SketchBlocks(range.size()) * kBlockBytes);
-      std::vector<std::int8_t> fine(range.size() * kFineCoordinates);
-      double coarse_error = 0;
-      double fine_error = 0;
-      for (std::size_t row = 0; row < sketches.count(); ++row) {
-        const auto coarse_place = [&](std::size_t code) -> std::int8_t& { return coarse[CoarsePlace(row, code)]; };
-        const auto fine_place = [&](std::size_t code) -> std::int8_t& { return fine[row * kFineCoordinates + code]; };
-        coarse_error =
-            std::max(coarse_error, Encode(sketches, row, sketches.coarse_tails[row], scales_.coarse, coarse_place));
-        fine_error = std::max(fine_error, Encode(sketches, row, sketches.fine_tails[row], scales_.fine, fine_place));
-      }
-      for (std::size_t row = sketches.count(); row % kBlockRows != 0; ++row) {
-        for (std::size_t code = 0; code < kCoarseCoordinates; ++code) {
-          coarse[CoarsePlace(row, code)] = coarse[CoarsePlace(sketches.count() - 1, code)];
-        }
-      }
-      writer.WriteCoarse(metric_, range.begin / kBlockRows, coarse);
-      writer.WriteFine(metric_, range.begin, fine);
-      const std::lock_guard lock(mutex);
-      scales_.coarse.error = std::max(scales_.coarse.error, coarse_error);
-      scales_.fine.error = std::max(scales_.fine.error, fine_error);
-    });
+  std::vector<std::int8_t> InBlocks(std::span<const std::int8_t> codes, std::span<const RowNumber> rows) const {
+    std::vector<std::int8_t> blocks(SketchBlocks(row_count_) * kBlockBytes);
+    for (std::uint64_t place = 0; place < SketchBlocks(row_count_) * kBlockRows; ++place) {
+      const std::int8_t* from = codes.data() + std::size_t{rows[std::min(place, row_count_ - 1)]} * kCoarseCodes;
+      std::int8_t* block = blocks.data() + place / kBlockRows * kBlockBytes;
+      for (std::size_t code = 0; code < kCoarseCodes; ++code) block[CoarsePlace(place % kBlockRows, code)] = from[code];
+    }
+    return blocks;
   }
 
-  static std::size_t CoarsePlace(std::size_t row, std::size_t code) {
-    return row / kBlockRows * kBlockBytes + (code / 2 * kBlockRows + row % kBlockRows) * 2 + code % 2;
-  }
-
-  // Returns the distance between h and what the codes say.
-  template <std::size_t kCoordinates, typename Place>
-  static double Encode(const Sketches& sketches, std::size_t row, double tail, const LevelScales<kCoordinates>& scales,
-                       const Place& place) {
+  double Length(std::span<const float> row, LengthFrom from) const {
     double square = 0;
-    for (std::size_t i = 0; i < kCoordinates; ++i) {
-      const std::size_t coordinate = scales.order[i];
-      const double number =
-          coordinate + 1 < kCoordinates ? sketches.coordinate(row, coordinate) : tail - scales.tail_center;
-      place(i) = Code(number, std::ldexp(scales.step, static_cast<int>(scales.exponents[i / 2])), square);
+    for (std::size_t i = 0; i < dimension_; ++i) {
+      const double number = row[i] - (from == LengthFrom::kMean ? moments_.mean[i] : 0);
+      square += number * number;
     }
     return std::sqrt(square);
   }
 
+  double MeanLength() const {
+    return std::sqrt(std::inner_product(moments_.mean.begin(), moments_.mean.end(), moments_.mean.begin(), 0.0));
+  }
+
+  // Codes of all levels but the coarse one, lengths and errors.
+  void WriteCodes(std::span<const RowNumber> places, SketchFileWriter& writer) {
+    std::array<std::vector<float>, 2> lengths{std::vector<float>(row_count_), std::vector<float>(row_count_)};
+    std::mutex mutex;
+    ForEachChunk([&](std::vector<float>& rows, RowRange range) {
+      for (std::uint64_t row = range.begin; row < range.end; ++row) {
+        const auto numbers = std::span(rows).subspan((row - range.begin) * dimension_, dimension_);
+        for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) {
+          lengths[static_cast<std::size_t>(from)][places[row]] = static_cast<float>(Length(numbers, from));
+        }
+      }
+      const Coordinates coordinates = FindCoordinates(plan_.frame, plan_.level_count, rows, algebra_);
+      std::vector<std::uint64_t> by_place(range.size());
+      std::iota(by_place.begin(), by_place.end(), 0);
+      std::ranges::sort(by_place, {}, [&](std::uint64_t row) { return places[range.begin + row]; });
+      std::array<Errors, kMostLevels> errors;
+      std::vector<std::int8_t> codes(range.size() * kMostCodes);
+      for (std::size_t level = 0; level < plan_.level_count; ++level) {
+        for (std::size_t i = 0; i < by_place.size(); ++i) {
+          Errors one = Encode(coordinates, by_place[i], level, codes.data() + i * kLevelCodes[level]);
+          const double from_mean = lengths[1][places[range.begin + by_place[i]]];
+          if (from_mean > plan_.scales.reach) one.far = one.rest_far = 0;
+          errors[level].Include(
+              {std::sqrt(one.near), std::sqrt(one.far), std::sqrt(one.rest_near), std::sqrt(one.rest_far)});
+        }
+        if (level > 0) WriteRuns(level, range, by_place, places, codes, writer);
+      }
+      const std::lock_guard lock(mutex);
+      for (std::size_t level = 0; level < plan_.level_count; ++level) {
+        LevelScales& scales = plan_.scales.levels[level];
+        Errors all{scales.near_error, scales.far_error, scales.rest_near_error, scales.rest_far_error};
+        all.Include(errors[level]);
+        scales.near_error = all.near;
+        scales.far_error = all.far;
+        scales.rest_near_error = all.rest_near;
+        scales.rest_far_error = all.rest_far;
+      }
+    });
+    for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) {
+      writer.WriteLengths(from, lengths[static_cast<std::size_t>(from)]);
+    }
+  }
+
+  // Codes in order of place, in as few writes as the places allow.
+  static void WriteRuns(std::size_t level, RowRange range, std::span<const std::uint64_t> by_place,
+                        std::span<const RowNumber> places, std::span<const std::int8_t> codes,
+                        SketchFileWriter& writer) {
+    const auto place = [&](std::size_t i) { return std::uint64_t{places[range.begin + by_place[i]]}; };
+    for (std::size_t first = 0, after = 0; first < by_place.size(); first = after) {
+      after = first + 1;
+      while (after < by_place.size() && place(after) == place(after - 1) + 1) ++after;
+      writer.WriteCodes(level, place(first),
+                        codes.subspan(first * kLevelCodes[level], (after - first) * kLevelCodes[level]));
+    }
+  }
+
   std::span<const VectorFile> files_;
-  const Metric metric_;
   const RowAlgebra& algebra_;
   const int threads_;
+  const std::function<void(std::uint64_t)>& done_;
   const std::size_t dimension_;
   const std::uint64_t row_count_;
-  PrincipalAxes axes_;
-  SketchScales scales_;
+  const RowMoments moments_;
+  SketchPlan plan_;
 };
 
 }  // namespace
 
 std::uint64_t WriteSketches(const std::filesystem::path& path, std::span<const VectorFile> files,
                             const RowAlgebra& algebra, int threads, const std::function<void(std::uint64_t)>& done) {
-  SketchFileWriter writer(path, files.front().dimension(), files.back().rows().end);
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
-    ViewEncoder(files, metric, algebra, threads).Write(writer, done);
-  }
-  return writer.Finish();
+  return SketchEncoder(files, algebra, threads, done).Write(path);
 }
 
 }  // namespace actkin

@@ -1,10 +1,13 @@
 #include "indexer/text/tokenizer_choice.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "schema/error.h"
 #include "schema/text.h"
 #include "schema/tokenizer/character_tokenizer.h"
+#include "schema/tokenizer/listed_tokens.h"
 #include "schema/tokenizer/tokenizer_json.h"
 #include "storage/directory/open_tokenizer.h"
 #include "storage/machine/file.h"
@@ -70,7 +73,19 @@ std::pair<std::string, std::string> ReadJson(const TokenizerRequest& request, co
 
 TokenizerRow ChosenTokenizer::row() const {
   if (characters) return {};
+  if (texts_alone) return {TokenTextsFileRow(json), true};
   return {TokenizerFileRow(json)};
+}
+
+ChosenTokenizer OfTokenTexts(std::string json, const std::string& where) {
+  std::vector<std::string> texts = ListedTokens::TextsOfJson(json, where);
+  const auto is_character = [](const std::string& text) { return CodePoints(text, "a token").size() == 1; };
+  const auto before = [](const std::string& one, const std::string& other) { return one >= other; };
+  // The order of UTF-8 is that of the code points.
+  if (std::ranges::all_of(texts, is_character) && std::ranges::adjacent_find(texts, before) == texts.end()) {
+    return OfCharacters(Vocabulary::OfTokens(texts, where));
+  }
+  return {std::make_unique<ListedTokens>(std::move(texts)), std::nullopt, std::move(json), /*texts_alone=*/true};
 }
 
 ChosenTokenizer ChooseTokenizer(const TokenizerRequest& request, const Corpus& corpus, const std::string& corpus_input,
@@ -78,6 +93,12 @@ ChosenTokenizer ChooseTokenizer(const TokenizerRequest& request, const Corpus& c
   if (request.tokenizer && request.vocabulary_from) {
     FailUsage("--vocabulary-from {}: tokens are characters or those of --tokenizer {}: leave one of them out",
               InputName(*request.vocabulary_from), InputName(*request.tokenizer));
+  }
+  if (existing && existing->texts_alone && !request.tokenizer) {
+    Fail(
+        "{}: its tokens were recorded as a list of texts, which does not say how {} is cut into them: give --out a new "
+        "name",
+        directory.path().string(), corpus_input);
   }
   const bool kept = existing && existing->file && !request.vocabulary_from;
   if (!request.tokenizer && !kept) return OfCharacters(ChooseVocabulary(request, corpus, corpus_input));
@@ -115,14 +136,14 @@ void RequireSameTokenizer(const ChosenTokenizer& chosen, const IndexDirectory& d
   }
 }
 
-void MakeTokenizerCopy(const IndexDirectory& directory, const std::string& json) {
-  const std::filesystem::path partial = directory.Partial() / IndexDirectory::Tokenizer();
+void MakeTokenizerCopy(const IndexDirectory& directory, const std::string& json, const std::string& name) {
+  const std::filesystem::path partial = directory.Partial() / name;
   {
     OutputFile file(partial, OutputFile::Mode::kCreate);
     file.WriteAt(0, json);
     file.Flush();
   }
-  RenameDurably(partial, directory.path() / IndexDirectory::Tokenizer());
+  RenameDurably(partial, directory.path() / name);
 }
 
 }  // namespace actkin

@@ -82,7 +82,7 @@ std::string Difference(const TrainingPlan& there, const TrainingPlan& here) {
   for (const auto& [name, value] : theirs.items()) {
     if (value == ours[name]) continue;
     if (name == "corpus_sha256" || name == "vocabulary_size") return "with another text";
-    const auto text = [&name](const json& of) {
+    const auto text = [&name = name](const json& of) {
       return of.is_null() ? fmt::format("no --{}", name) : fmt::format("--{} {}", name, of.dump());
     };
     return fmt::format("with {}, here it is {}", text(value), text(ours[name]));

@@ -6,8 +6,10 @@
 #include <limits>
 #include <utility>
 
+#include "query/exact/code_parts.h"
 #include "query/exact/exact_distance.h"
 #include "query/exact/exact_search.h"
+#include "query/exact/large_code_scan.h"
 #include "query/kernels/code_kernels.h"
 #include "schema/error.h"
 
@@ -19,23 +21,10 @@ constexpr std::size_t kLargestGroup = 64;
 constexpr std::uint64_t kGroupBytes = 64U << 20;
 constexpr std::uint64_t kPiece = 8192;  // rows: their codes and raw values stay in the second-level cache
 constexpr std::uint64_t kFreeGap = 16;
+// Of more tokens a table of exact distances is not made, unless the dimension is beyond what float32 sums prove.
+constexpr std::uint64_t kMostTabulated = 4096;
+constexpr std::uint64_t kMostSummed = 1U << 20;
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-[[noreturn]] void FailOnCode(const CodeFile& file, std::uint64_t row) {
-  FailDamaged("{}: damaged: row {} holds a code that is not below its number of tokens, {}", file.path().string(), row,
-              file.token_count());
-}
-
-// The numbers of a row at a position. part: embed numbers.
-void FillPart(const CodeFile& file, std::size_t code, std::size_t position, std::span<float> part) {
-  const std::span<const float> token = file.token_embeddings().subspan(code * file.embed(), file.embed());
-  if (file.position_embeddings().empty()) {
-    std::ranges::copy(token, part.begin());
-    return;
-  }
-  const std::span<const float> place = file.position_embeddings().subspan(position * file.embed(), file.embed());
-  std::ranges::transform(token, place, part.begin(), [](float a, float b) { return a + b; });
-}
 
 // For one query, or for the rows' norms: a table in double precision for the exact distance, and one rounded to float32
 // for the scan.
@@ -47,31 +36,51 @@ struct Tables {
 template <typename Code>
 class CodeScan : public RowScan {
  public:
-  CodeScan(const CodeFile& file, std::span<const float> queries, Metric metric)
+  // mean: of the rows, taken from rows and queries; empty for none.
+  CodeScan(const CodeFile& file, std::span<const float> queries, Metric metric, std::span<const double> mean)
       : file_(file),
         codes_(file.Codes<Code>().data()),
         metric_(metric),
         entries_(TableEntries<Code>(file.token_count())),
-        bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(file.positions()) : ScanBounds::Cosine(file.positions())),
+        mean_(mean),
         queries_(queries.begin(), queries.end()) {
     const std::size_t dimension = file.positions() * file.embed();
     tables_.resize(queries.size() / dimension);
+    for (std::size_t i = 0; i < queries_.size() && !mean_.empty(); ++i) queries_[i] -= mean_[i % dimension];
     for (std::size_t query = 0; query < tables_.size(); ++query) {
       squared_norms_.push_back(SquaredNorm(std::span(queries_).subspan(query * dimension, dimension)));
     }
     for (Tables& tables : tables_) Reserve(tables);
-    if (metric == Metric::kCosine) Reserve(norms_);
+    if (HasNorms()) Reserve(norms_);
     std::vector<float> part(file.embed());
+    double longest = 0;  // the square of what no row's norm exceeds
     for (std::size_t position = 0; position < file.positions(); ++position) {
+      double longest_part = 0;
       for (std::size_t code = 0; code < file.token_count(); ++code) {
         FillPart(file, code, position, part);
         FillEntry(position, code, part);
+        if (metric == Metric::kDot) {
+          longest_part = std::max(longest_part, SquaredNorm(std::vector<double>(part.begin(), part.end())));
+        }
+      }
+      longest += longest_part;
+    }
+    // Wider than its rounding. Sums of larger numbers might leave float32's range.
+    longest = std::sqrt(longest) * (1 + 0x1p-30);
+    is_scanned_ = longest <= 0x1p100;
+    for (const double squared_norm : squared_norms_) {
+      if (metric == Metric::kL2) {
+        bounds_.push_back(ScanBounds::SquaredL2(file.positions()));
+      } else if (metric == Metric::kDot) {
+        bounds_.push_back(ScanBounds::Dot(file.positions(), std::sqrt(squared_norm), longest));
+      } else {
+        bounds_.push_back(ScanBounds::Cosine(file.positions()));
       }
     }
   }
 
   std::size_t query_count() const override { return tables_.size(); }
-  const ScanBounds& bounds() const override { return bounds_; }
+  const ScanBounds& bounds(std::size_t query) const override { return bounds_[query]; }
   std::uint64_t piece() const override { return kPiece; }
   std::uint64_t free_gap() const override { return kFreeGap; }
 
@@ -81,7 +90,7 @@ class CodeScan : public RowScan {
       TableSums(codes, rows.size(), file_.positions(), file_.token_count(), tables.scanned.data(), out);
     };
     std::vector<float> scales;
-    if (metric_ == Metric::kCosine) {
+    if (HasNorms()) {
       scales.resize(rows.size());
       sum(norms_, scales.data());
       std::ranges::transform(scales, scales.begin(), ScanBounds::CosineScale);
@@ -91,6 +100,7 @@ class CodeScan : public RowScan {
       sum(tables_[query], values);
       for (std::size_t row = 0; row < scales.size(); ++row) values[row] *= scales[row];
     }
+    if (!is_scanned_) std::ranges::fill(raw, kNaN);
   }
 
   double Distance(std::size_t query, RowNumber row) const override {
@@ -101,18 +111,17 @@ class CodeScan : public RowScan {
       if (codes[position] >= file_.token_count()) FailOnCode(file_, row);
       const std::size_t entry = position * file_.token_count() + codes[position];
       sum += tables_[query].exact[entry];
-      if (metric_ == Metric::kCosine) sums.squared_norm += norms_.exact[entry];
+      if (HasNorms()) sums.squared_norm += norms_.exact[entry];
     }
     (metric_ == Metric::kL2 ? sums.squared_distance : sums.dot) = sum;
     const double distance = ExactDistance(metric_, sums, squared_norms_[query]);
-    if (!std::isfinite(distance)) {
-      FailDamaged("{}: damaged: the embeddings of row {} are not finite; 'actkin verify' says more",
-                  file_.path().string(), row);
-    }
+    if (!std::isfinite(distance)) FailNotFinite(file_, row);
     return distance;
   }
 
  private:
+  bool HasNorms() const { return metric_ == Metric::kCosine || metric_ == Metric::kCenteredCosine; }
+
   void Reserve(Tables& tables) const {
     tables.exact.resize(file_.positions() * file_.token_count());
     tables.scanned.assign(file_.positions() * entries_, kNaN);
@@ -129,12 +138,14 @@ class CodeScan : public RowScan {
     };
     for (std::size_t query = 0; query < tables_.size(); ++query) {
       const std::size_t offset = (query * file_.positions() + position) * file_.embed();
-      const ExactSums sums = SumExactly(metric_, part, std::span(queries_).subspan(offset, file_.embed()));
+      const std::span<const double> mean =
+          mean_.empty() ? mean_ : mean_.subspan(position * file_.embed(), file_.embed());
+      const ExactSums sums = SumExactly(metric_, part, std::span(queries_).subspan(offset, file_.embed()), mean);
       if (metric_ == Metric::kL2) {
         set(tables_[query], sums.squared_distance, 1);
       } else {
         set(tables_[query], sums.dot, squared_norms_[query] > 0 ? 1 / std::sqrt(squared_norms_[query]) : 0);
-        if (query == 0) set(norms_, sums.squared_norm, 1);
+        if (query == 0 && HasNorms()) set(norms_, sums.squared_norm, 1);
       }
     }
   }
@@ -143,12 +154,49 @@ class CodeScan : public RowScan {
   const Code* codes_;
   Metric metric_;
   std::size_t entries_;
-  ScanBounds bounds_;
+  std::span<const double> mean_;
+  std::vector<ScanBounds> bounds_;     // count
+  bool is_scanned_ = true;             // else raw values say nothing
   std::vector<double> queries_;        // count x dimension
   std::vector<double> squared_norms_;  // count
   std::vector<Tables> tables_;         // one a query: squared distances, or dot products
-  Tables norms_;                       // the rows' squared norms, for cosine
+  Tables norms_;                       // the rows' squared norms, for cosine, centered or not
 };
+
+// Of all rows: position after position, each token as often as it stands there.
+template <typename Code>
+std::vector<double> FindMean(const CodeFile& file) {
+  const std::span<const Code> codes = file.Codes<Code>();
+  std::vector<double> mean(file.positions() * file.embed());
+  std::vector<float> part(file.embed());
+  std::vector<std::uint64_t> occurrences(file.token_count());
+  for (std::size_t position = 0; position < file.positions(); ++position) {
+    std::ranges::fill(occurrences, 0);
+    for (std::uint64_t row = 0; row < file.rows().size(); ++row) {
+      const Code code = codes[row * file.positions() + position];
+      if (code >= file.token_count()) FailOnCode(file, row);
+      ++occurrences[code];
+    }
+    double* sums = mean.data() + position * file.embed();
+    for (std::size_t code = 0; code < file.token_count(); ++code) {
+      FillPart(file, code, position, part);
+      for (std::size_t i = 0; i < part.size(); ++i) sums[i] += static_cast<double>(occurrences[code]) * part[i];
+    }
+  }
+  for (double& number : mean) number /= static_cast<double>(file.rows().size());
+  return mean;
+}
+
+bool IsLarge(const CodeFile& file) {
+  return file.token_count() > kMostTabulated && file.positions() * file.embed() <= kMostSummed;
+}
+
+template <typename Code>
+std::unique_ptr<RowScan> MakeScanOf(const CodeFile& file, std::span<const float> queries, Metric metric,
+                                    std::span<const double> mean, int threads) {
+  if (IsLarge(file)) return std::make_unique<LargeCodeScan<Code>>(file, queries, metric, mean, threads);
+  return std::make_unique<CodeScan<Code>>(file, queries, metric, mean);
+}
 
 template <typename Code>
 std::vector<float> Expand(const CodeFile& file, RowNumber row) {
@@ -177,18 +225,32 @@ EmbeddingIndex::EmbeddingIndex(CodeFile file, std::shared_ptr<const RowMap> orde
 std::vector<std::vector<Match>> EmbeddingIndex::Search(std::span<const float> queries,
                                                        const SearchRequest& request) const {
   const RowRange rows = CheckRequest(queries, dimension(), row_count(), request);
-  const std::uint64_t table_bytes = file_.positions() * (file_.token_count() + 256) * (sizeof(double) + sizeof(float));
+  const std::uint64_t number_bytes = sizeof(float) + (IsLarge(file_) ? 0 : sizeof(double));
+  const std::uint64_t table_bytes = file_.positions() * (file_.token_count() + 256) * number_bytes;
   const std::size_t group = std::clamp<std::size_t>(kGroupBytes / table_bytes, 1, kLargestGroup);
-  return SearchExactly(rows, queries.size() / dimension(), group, request, *order_,
-                       [&](std::size_t first, std::size_t count) {
-                         return NewScan(queries.subspan(first * dimension(), count * dimension()), request.metric);
-                       });
+  return SearchExactly(
+      rows, queries.size() / dimension(), group, request, *order_, [&](std::size_t first, std::size_t count) {
+        return NewScan(queries.subspan(first * dimension(), count * dimension()), request.metric, request.threads);
+      });
 }
 
-std::unique_ptr<RowScan> EmbeddingIndex::NewScan(std::span<const float> queries, Metric metric) const {
-  if (file_.code_bytes() == 1) return std::make_unique<CodeScan<std::uint8_t>>(file_, queries, metric);
-  if (file_.code_bytes() == 2) return std::make_unique<CodeScan<std::uint16_t>>(file_, queries, metric);
-  return std::make_unique<CodeScan<std::uint32_t>>(file_, queries, metric);
+std::unique_ptr<RowScan> EmbeddingIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {
+  const std::span<const double> mean = MeanFor(metric);
+  if (file_.code_bytes() == 1) return MakeScanOf<std::uint8_t>(file_, queries, metric, mean, threads);
+  if (file_.code_bytes() == 2) return MakeScanOf<std::uint16_t>(file_, queries, metric, mean, threads);
+  return MakeScanOf<std::uint32_t>(file_, queries, metric, mean, threads);
+}
+
+std::span<const double> EmbeddingIndex::MeanFor(Metric metric) const {
+  if (metric != Metric::kCenteredCosine || file_.rows().size() == 0) return {};
+  std::call_once(found_mean_, [this] {
+    if (file_.code_bytes() == 1) {
+      mean_ = FindMean<std::uint8_t>(file_);
+    } else {
+      mean_ = file_.code_bytes() == 2 ? FindMean<std::uint16_t>(file_) : FindMean<std::uint32_t>(file_);
+    }
+  });
+  return mean_;
 }
 
 std::vector<float> EmbeddingIndex::Vector(RowNumber row) const {

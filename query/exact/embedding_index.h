@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -26,12 +27,17 @@ class EmbeddingIndex : public SiteIndex {
   std::uint64_t dimension() const override { return file_.positions() * file_.embed(); }
   // Throws Error naming the file when one of the rows looked at holds a code that is none of its tokens.
   std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
-  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const override;
+  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const override;
   std::vector<float> Vector(RowNumber row) const override;
 
  private:
+  // For the centered cosine: found by reading all codes when first needed. Empty for the other metrics.
+  std::span<const double> MeanFor(Metric metric) const;
+
   CodeFile file_;
   std::shared_ptr<const RowMap> order_;
+  mutable std::once_flag found_mean_;
+  mutable std::vector<double> mean_;
 };
 
 }  // namespace actkin

@@ -27,25 +27,34 @@ double Sum(std::size_t count, Term term) {
 
 }  // namespace
 
-ExactSums SumExactly(Metric metric, std::span<const float> row, std::span<const double> query) {
+ExactSums SumExactly(Metric metric, std::span<const float> row, std::span<const double> query,
+                     std::span<const double> mean) {
   ExactSums sums;
-  if (metric == Metric::kL2) {
-    sums.squared_distance = Sum(row.size(), [&](std::size_t i) {
-      const double difference = static_cast<double>(row[i]) - query[i];
-      return difference * difference;
-    });
-  } else {
-    sums.dot = Sum(row.size(), [&](std::size_t i) { return static_cast<double>(row[i]) * query[i]; });
-    sums.squared_norm = Sum(row.size(), [&](std::size_t i) {
-      const double number = row[i];
-      return number * number;
-    });
+  const auto sum_products = [&](const auto& number) {
+    sums.dot = Sum(row.size(), [&](std::size_t i) { return number(i) * query[i]; });
+    if (metric == Metric::kDot) return;
+    sums.squared_norm = Sum(row.size(), [&](std::size_t i) { return number(i) * number(i); });
+  };
+  switch (metric) {
+    case Metric::kL2:
+      sums.squared_distance = Sum(row.size(), [&](std::size_t i) {
+        const double difference = static_cast<double>(row[i]) - query[i];
+        return difference * difference;
+      });
+      break;
+    case Metric::kCosine:
+    case Metric::kDot:
+      sum_products([&](std::size_t i) { return static_cast<double>(row[i]); });
+      break;
+    case Metric::kCenteredCosine:
+      sum_products([&](std::size_t i) { return static_cast<double>(row[i]) - mean[i]; });
   }
   return sums;
 }
 
 double ExactDistance(Metric metric, const ExactSums& sums, double query_squared_norm) {
   if (metric == Metric::kL2) return std::sqrt(sums.squared_distance);
+  if (metric == Metric::kDot) return sums.dot;
   const double square = sums.squared_norm * query_squared_norm;
   if (square == 0) return 0;
   return std::clamp(sums.dot / std::sqrt(square), -1.0, 1.0);

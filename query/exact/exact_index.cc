@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "query/exact/exact_search.h"
+#include "query/exact/sketch_query.h"
 #include "query/exact/sketch_search.h"
 #include "query/exact/vector_scan.h"
 #include "schema/error.h"
@@ -17,14 +18,11 @@ constexpr std::size_t kScanGroup = 64;
 constexpr std::size_t kSketchGroup = 64;
 // Of so few rows nothing is to be gained by their sketches.
 constexpr std::uint64_t kFewRows = 256;
-// Bytes of the codes' distances that a group of queries holds where single rows are looked at.
-constexpr std::uint64_t kGroupBytes = 64U << 20;
 
-// Single rows are looked at where at most 8 of a block's 64 pass.
-std::size_t SketchGroup(const SearchRequest& request, std::uint64_t looked_at, std::uint64_t row_count) {
-  if (!request.among) return kSketchGroup;
-  const std::uint64_t rows = std::min(looked_at, row_count / 8 + kBlockRows);
-  return std::clamp<std::size_t>(kGroupBytes / (rows * sizeof(std::int32_t)), 1, kSketchGroup);
+// Whether a request leaves rows out by their distances. A range of rows, all of them, is scanned where it stands.
+bool LeavesOut(const SearchRequest& request) {
+  if (request.k) return true;
+  return request.within && *request.within != Band{} && !request.rows;
 }
 
 }  // namespace
@@ -65,26 +63,61 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
   };
   const std::uint64_t looked_at = LookedAt(request, row_count_);
   const std::uint64_t few = std::max(kFewRows, 2 * request.k.value_or(0));
-  if (!sketches_ || (request.among && looked_at <= few)) {
+  const RowMoments* moments = MomentsFor(request.metric, request.threads);
+  const bool filtered = looked_at < row_count_;
+  const bool sketched = sketches_ && LeavesOut(request) && !(filtered && looked_at <= few) &&
+                        CanTell(queries.first(query_count * dimension_));
+  if (!sketched) {
     return SearchExactly(rows, query_count, kScanGroup, request, *order_,
                          [&](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
                            return std::make_unique<VectorScan>(files_, dimension_, part(first, count), request.metric,
-                                                               request.cost);
+                                                               moments, request.cost);
                          });
   }
   std::vector<std::vector<Match>> answers(query_count);
-  const std::size_t group = SketchGroup(request, looked_at, row_count_);
-  for (std::size_t first = 0; first < query_count; first += group) {
-    const std::size_t count = std::min(group, query_count - first);
-    const VectorScan scan(files_, dimension_, part(first, count), request.metric, request.cost);
-    SearchBySketches(sketches_->view(request.metric), scan, rows, request, *order_,
+  for (std::size_t first = 0; first < query_count; first += kSketchGroup) {
+    const std::size_t count = std::min(kSketchGroup, query_count - first);
+    const VectorScan scan(files_, dimension_, part(first, count), request.metric, moments, request.cost);
+    SearchBySketches(*sketches_, scan, part(first, count), rows, request, *order_, MostRows(request),
                      std::span(answers).subspan(first, count));
   }
+  if (!request.parameters.empty()) FillUp(queries, request, answers);
   return answers;
 }
 
-std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric) const {
-  return std::make_unique<VectorScan>(files_, dimension_, queries, metric);
+void ExactIndex::FillUp(std::span<const float> queries, const SearchRequest& request,
+                        std::vector<std::vector<Match>>& answers) const {
+  SearchRequest all = request;
+  all.parameters.clear();
+  for (std::size_t query = 0; query < answers.size(); ++query) {
+    if (answers[query].size() >= *request.k) continue;
+    answers[query] = Search(queries.subspan(query * dimension_, dimension_), all).front();
+  }
+}
+
+std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {
+  return std::make_unique<VectorScan>(files_, dimension_, queries, metric, MomentsFor(metric, threads));
+}
+
+bool ExactIndex::CanTell(std::span<const float> queries) const {
+  for (std::size_t first = 0; first < queries.size(); first += dimension_) {
+    if (!SketchQuery::CanTell(*sketches_, queries.subspan(first, dimension_))) return false;
+  }
+  return true;
+}
+
+const RowMoments* ExactIndex::MomentsFor(Metric metric, int threads) const {
+  if (metric != Metric::kDot && metric != Metric::kCenteredCosine) return nullptr;
+  std::call_once(found_moments_, [&] {
+    if (files_.empty()) {
+      moments_.mean.resize(dimension_);
+    } else if (sketches_) {
+      moments_ = {{sketches_->mean().begin(), sketches_->mean().end()}, sketches_->scales().longest};
+    } else {
+      moments_ = FindMoments(files_, threads);
+    }
+  });
+  return &moments_;
 }
 
 std::vector<float> ExactIndex::Vector(RowNumber row) const { return FileOfRow(files_, row).Row(row); }

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "query/exact/site_index.h"
 #include "storage/formats/row_map.h"
+#include "storage/formats/row_moments.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 
@@ -27,15 +29,26 @@ class ExactIndex : public SiteIndex {
   std::uint64_t row_count() const override { return row_count_; }
   std::uint64_t dimension() const override { return dimension_; }
   std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
-  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const override;
+  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const override;
   std::vector<float> Vector(RowNumber row) const override;
 
  private:
+  // Answers of fewer than k rows become those of all rows.
+  void FillUp(std::span<const float> queries, const SearchRequest& request,
+              std::vector<std::vector<Match>>& answers) const;
+  // REQUIRES: there are sketches.
+  bool CanTell(std::span<const float> queries) const;
+  // Of the rows: those of the sketches, else found by reading all rows when first needed. Null for the metrics that
+  // need none.
+  const RowMoments* MomentsFor(Metric metric, int threads) const;
+
   std::vector<VectorFile> files_;  // by first row; none is empty
   std::optional<SketchFile> sketches_;
   std::shared_ptr<const RowMap> order_;
   std::uint64_t row_count_ = 0;
   std::uint64_t dimension_ = 0;
+  mutable std::once_flag found_moments_;
+  mutable RowMoments moments_;
 };
 
 }  // namespace actkin

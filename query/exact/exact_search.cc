@@ -1,8 +1,10 @@
 #include "query/exact/exact_search.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <deque>
+#include <string_view>
 #include <utility>
 
 #include "query/exact/top_rows.h"
@@ -70,7 +72,7 @@ void SearchGroup(RowRange all_rows, const RowScan& scan, const SearchRequest& re
   std::vector<Worker> workers(static_cast<std::size_t>(worker_count));
   for (Worker& worker : workers) {
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
-      worker.queries.emplace_back(request, scan.bounds(), order,
+      worker.queries.emplace_back(request, scan.bounds(query), order,
                                   [&scan, query](RowNumber row) { return scan.Distance(query, row); });
     }
   }
@@ -91,14 +93,16 @@ void SearchGroup(RowRange all_rows, const RowScan& scan, const SearchRequest& re
 
 }  // namespace
 
-std::unique_ptr<RowScan> SiteIndex::NewScan(std::span<const float> /*queries*/, Metric /*metric*/) const {
+std::unique_ptr<RowScan> SiteIndex::NewScan(std::span<const float> /*queries*/, Metric /*metric*/,
+                                            int /*threads*/) const {
   FailUsage(ErrorCode::kUnsupported, "this index keeps no rows to pass over: ask the index 'exact'");
 }
 
 RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, std::uint64_t row_count,
                       const SearchRequest& request) {
-  if (!request.parameters.empty()) {
-    FailUsage("parameters {}: the index 'exact' takes none", Quote(request.parameters));
+  const std::optional<std::uint64_t> most_rows = MostRows(request);
+  if (most_rows && !request.k) {
+    FailUsage("parameters {}: only the k best of so many rows can be asked for: give k", Quote(request.parameters));
   }
   if (request.threads < 1) FailUsage("threads {}: expected at least 1", request.threads);
   const RowRange rows = request.rows.value_or(RowRange{0, row_count});
@@ -130,6 +134,20 @@ RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, s
   const auto infinite = std::ranges::find_if_not(queries, [](float number) { return std::isfinite(number); });
   if (infinite != queries.end()) {
     FailUsage("a query holds {}: only finite numbers can be compared", *infinite);
+  }
+  return rows;
+}
+
+std::optional<std::uint64_t> MostRows(const SearchRequest& request) {
+  constexpr std::string_view kRows = "rows=";
+  const std::string_view text = request.parameters;
+  if (text.empty()) return std::nullopt;
+  std::uint64_t rows = 0;
+  const std::string_view number = text.starts_with(kRows) ? text.substr(kRows.size()) : std::string_view();
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), rows);
+  if (error != std::errc() || end != number.data() + number.size() || rows == 0) {
+    FailUsage("parameters {}: the index 'exact' takes rows=N, how many of the most promising rows it looks at",
+              Quote(request.parameters));
   }
   return rows;
 }

@@ -22,10 +22,11 @@ class RowScan {
   virtual ~RowScan() = default;
 
   virtual std::size_t query_count() const = 0;
-  virtual const ScanBounds& bounds() const = 0;
+  // Of one query's raw values.
+  virtual const ScanBounds& bounds(std::size_t query) const = 0;
   // How many rows one call of Scan should get.
   virtual std::uint64_t piece() const = 0;
-  // raw: query_count() x rows.size(), within bounds() of the exact distances.
+  // raw: query_count() x rows.size(), within bounds(query) of the exact distances.
   virtual void Scan(RowRange rows, std::span<float> raw) const = 0;
   // Of rows to be left out between others: so many cost no more to scan than another call of Scan does.
   virtual std::uint64_t free_gap() const { return 0; }
@@ -34,9 +35,13 @@ class RowScan {
 };
 
 // The rows that a request looks at, those that do not pass its filter included. Throws Error (usage) as
-// SiteIndex::Search says, for an index without parameters.
+// SiteIndex::Search says, for the index 'exact'.
 RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, std::uint64_t row_count,
                       const SearchRequest& request);
+
+// How many rows its parameters let a request look at, "rows=16000"; none where all count. Throws Error (usage) where
+// they say anything else.
+std::optional<std::uint64_t> MostRows(const SearchRequest& request);
 
 // How many of the site's rows a request looks at. REQUIRES: request.rows and request.among are of the site.
 std::uint64_t LookedAt(const SearchRequest& request, std::uint64_t row_count);

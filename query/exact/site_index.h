@@ -1,6 +1,7 @@
 #ifndef ACTKIN_QUERY_EXACT_SITE_INDEX_H_
 #define ACTKIN_QUERY_EXACT_SITE_INDEX_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -12,15 +13,16 @@
 #include "query/exact/row_set.h"
 #include "schema/band.h"
 #include "schema/site.h"
+#include "storage/formats/sketch_file.h"
 
 namespace actkin {
 
 // What searches cost, counted by all threads.
 struct SearchCost {
   std::atomic<std::uint64_t> rows_read = 0;  // rows whose numbers were read, not their sketches or codes alone
-  // Of each group of queries: blocks of rows, and single rows, whose sketches were read.
-  std::atomic<std::uint64_t> blocks_sketched = 0;
-  std::atomic<std::uint64_t> rows_sketched = 0;
+  std::atomic<std::uint64_t> boxes_read = 0;
+  // Of a row's sketch, those at each level.
+  std::array<std::atomic<std::uint64_t>, kMostLevels> code_bytes_read{};
 };
 
 struct SearchRequest {
@@ -34,7 +36,9 @@ struct SearchRequest {
   // Of those, the rows that pass a filter; without it all. The answer is the one of a site that has no other rows: k,
   // too, is at most their number.
   std::shared_ptr<const RowSet> among;
-  // faiss::ParameterSpace parameters such as "efSearch=64"; the exact indices take none.
+  // faiss::ParameterSpace parameters such as "efSearch=64". The index 'exact' takes "rows=16000": the k best of about
+  // so many rows, those that its sketches say are the most promising; never fewer than k. Where it has no sketches, of
+  // all.
   std::string parameters;
   int threads = 1;
   SearchCost* cost = nullptr;  // where it is added up
@@ -46,13 +50,16 @@ struct SearchRequest {
 struct Match {
   RowNumber row = 0;
   std::uint64_t number = 0;  // what the row stands for: RowMap::Number
-  // l2: Euclidean distance, not squared. cosine: cosine similarity, 0 where one of the two vectors is zero.
+  // l2: Euclidean distance, not squared. cosine, centered or not: the similarity, 0 where one of the two vectors is
+  // zero. dot: the inner product.
   double distance = 0;
 };
 
-// What people are told of a match: smaller where closer. l2: the Euclidean distance; cosine: 1 - the similarity.
+// What people are told of a match: smaller where closer. l2: the Euclidean distance; cosine: 1 - the similarity; dot:
+// the inner product negated.
 inline double DistanceOf(Metric metric, double match_distance) {
-  return metric == Metric::kL2 ? match_distance : 1 - match_distance;
+  if (metric == Metric::kL2) return match_distance;
+  return metric == Metric::kDot ? 0 - match_distance : 1 - match_distance;
 }
 // Larger where closer; none for l2.
 inline std::optional<double> SimilarityOf(Metric metric, double match_distance) {
@@ -76,9 +83,9 @@ class SiteIndex {
   virtual std::vector<std::vector<Match>> Search(std::span<const float> queries,
                                                  const SearchRequest& request) const = 0;
 
-  // A pass over all rows for some queries (exact_search.h). Both the queries and this index outlive it. Throws Error
-  // (usage) where this index keeps no rows.
-  virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const;
+  // A pass over all rows for some queries (exact_search.h), prepared by so many threads. Both the queries and this
+  // index outlive it. Throws Error (usage) where this index keeps no rows.
+  virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const;
 
   // The index whose rows Search answers with before exact search fills them up: what is to be measured of an
   // approximate index.

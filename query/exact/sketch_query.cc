@@ -10,104 +10,254 @@
 namespace actkin {
 namespace {
 
-// Why a sketch bounds a distance. With x and q in the view (storage/formats/sketch_file.h), a = axes (x - center) and b
-// = axes (q - center), let Q be an orthonormal basis of what the axes span, and write t(x) for what Q leaves of x -
-// center. Then
+// Why a sketch bounds a distance. Let P draw a point in to a ball around the center c, with z = P x - c and w = P q -
+// c: |x - q| >= |z - w|, for a projection on a convex set takes no two points farther apart (so does clamping to a box,
+// which is the projection on it). Let Q be an orthonormal basis of what the first n axes A span, and t(z) what Q leaves
+// of z. Then
 //
-//     |x - q|^2 = |Q (x - q)|^2 + |t(x) - t(q)|^2,   | |t(x)| - |t(q)| | <= |t(x) - t(q)| <= |t(x)| + |t(q)|.
+//     |z - w|^2 = |Q (z - w)|^2 + |t(z) - t(w)|^2,   | |t(z)| - |t(w)| | <= |t(z) - t(w)| <= |t(z)| + |t(w)|.
 //
-// The stored axes are float32: with |axes axes^T - 1| <= d < 1/2, their singular values lie in [1 - d, 1 + d], so that
-// |a - b| / (1 + d) <= |Q (x - q)| <= |a - b| / (1 - d). Hence, with h = (a, |t|) without the constant tail_center,
+// The stored axes are float32: with |A A^T - 1| <= d < 1/2 their singular values lie in [1 - d, 1 + d], so that
+// |A (z - w)| / (1 + d) <= |Q (z - w)| <= |A (z - w)| / (1 - d). A level has some of the coordinates A z, and the
+// length |t(z)| of what all axes so far leave. Of these, clamped, the codes stand for numbers within e(rows) + e(query)
+// of the true ones together; with r the squared distance of the codes along the axes and s a step, the level's part of
+// |A (z - w)| is at least s sqrt(r) - e, and likewise for the rest, whose code distance is u steps of s':
 //
-//     |x - q| >= |h(x) - h(q)| / (1 + d),   |x - q| <= |h(x) - h'(q)| / (1 - d),   h'(q) = (b, -|t(q)|).
+//     |x - q|^2 >= (sum over levels of max(s sqrt(r) - e, 0)^2 + max(s' u - e', 0)^2) / (1 + d)^2.
 //
-// Codes stand for vectors within e(rows) of h(x) and within e(query) of h(q); with r the squared distance of the codes,
-// in steps s, the triangle inequality moves each distance by at most e = e(rows) + e(query):
+// From above, for rows that lie in the ball and codes that were not clamped (their errors say how far they were), with
+// the rest's length negated in the query:
 //
-//     |x - q| >= (s sqrt(r) - e) / (1 + d),   |x - q| <= (s sqrt(r) + e) / (1 - d).
+//     |x - q|^2 <= (sum over levels of (s sqrt(r) + e)^2 + (s' u + e')^2) / (1 - d)^2.
 //
-// Solved for r: a row with |x - q| <= D has r <= ((D (1 + d) + e) / s)^2, one with |x - q| >= D has
-// r >= ((D (1 - d) - e) / s)^2. e(rows) is measured over all rows when the sketches are made, with an allowance for
-// that computation's float32 rounding (indexer/build/sketch_encoder.cc); the query's h is computed here in double
-// precision, whose rounding, of some 1e-13 of the numbers added, kSlack covers a thousandfold.
+// e(rows) is measured over all rows when the sketches are made, with an allowance for that computation's float32
+// rounding (indexer/build/sketch_encoder.cc); the query's numbers are computed here in double precision, whose
+// rounding, of some 1e-13 of the numbers added, kSlack covers a thousandfold.
 //
-// l2: D is the distance. cosine: the squared distance of unit vectors is 2 - 2 cosine, and the cosine that
-// exact_distance.h computes from n numbers is within (n + 8) 2^-52 of the true one.
+// With m = |x|, b the bound and Q = |q|^2, all from zero or, for the centered cosine, all less the mean, x.q = (m^2 + Q
+// - |x - q|^2) / 2. So a row is nearer than D, or more similar than S, only if
+//
+//     l2: b <= D^2.   dot: b - m^2 <= Q - 2 S.   cosine: (b - m^2 - Q) / m <= -2 S |q|,
+//
+// and farther, or less similar, only if the same hold with >= and the upper bound. The left sides are keys, negated on
+// the far side. In float32 the bound's operations, some 20 of them, are off by less than 2^-19 of it, and e is made
+// larger by 2^-20 for the difference that it is subtracted in; b, m^2 and Q are each moved outwards by 2^-18, which
+// also leaves room for the rounding of what follows. In a box the best key is at one end of the range of m: b - m^2
+// falls with m; (b - Q) / m - m falls, or is concave where b < Q. The worst, for the far side, is at the smallest m, or
+// where its slope is zero, at -2 sqrt(Q - b).
 constexpr double kSlack = 1e-9;
+constexpr float kUp = 1 + 0x1p-18F;
+constexpr float kDown = 1 - 0x1p-18F;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// Shorter rows count as so long: only their keys' sign matters.
+constexpr float kShortest = 1e-30F;
+constexpr double kLargestError = 1e30;
+
+float RoundUp(double number) {
+  if (number >= std::numeric_limits<float>::max()) return kInfinity;
+  if (number <= std::numeric_limits<float>::lowest()) return std::numeric_limits<float>::lowest();
+  const float rounded = static_cast<float>(number);
+  return rounded < number ? std::nextafter(rounded, kInfinity) : rounded;
+}
 
 double Norm(std::span<const double> numbers) { return std::sqrt(SquaredNorm(numbers)); }
 
+double Dot(const float* axis, std::span<const double> numbers) {
+  std::array<double, 8> sums{};
+  std::size_t i = 0;
+  for (; i + 8 <= numbers.size(); i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += axis[i + lane] * numbers[i + lane];
+  }
+  for (; i < numbers.size(); ++i) sums[i % 8] += axis[i] * numbers[i];
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return sum;
+}
+
+// From where the metric measures lengths; none for l2.
+std::span<const float> LengthsFor(const SketchFile& file, Metric metric) {
+  if (metric == Metric::kL2) return {};
+  return file.Lengths(metric == Metric::kCenteredCosine ? LengthFrom::kMean : LengthFrom::kZero);
+}
+
 }  // namespace
 
-SketchQuery::SketchQuery(const SketchView& view, Metric metric, Side side, std::span<const double> query)
-    : metric_(metric),
-      side_(side),
-      axis_defect_(view.scales.axis_defect),
-      cosine_slack_(4 * (static_cast<double>(query.size()) + 8) * 0x1p-52),
-      coarse_step_(view.scales.coarse.step),
-      fine_step_(view.scales.fine.step) {
-  const SketchScales& scales = view.scales;
+bool SketchQuery::CanTell(const SketchFile& file, std::span<const float> query) {
+  double square = 0;
+  for (const float number : query) square += static_cast<double>(number) * number;
+  return file.scales().reach > 0 && file.scales().longest <= kLargestReach && square <= kLargestReach * kLargestReach;
+}
+
+SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query)
+    : file_(file), metric_(metric), side_(side), lengths_(LengthsFor(file, metric)) {
   const std::size_t dimension = query.size();
+  const SketchScales& scales = file.scales();
   std::vector<double> rest(query.begin(), query.end());
-  // A dimension of its own for a vector of zeros, which has cosine 0 to everything.
-  double beyond = 0;
-  if (metric == Metric::kCosine) {
-    const double norm = Norm(query);
-    beyond = norm > 0 ? 0 : 1;
-    for (double& number : rest) number = norm > 0 ? number / norm : 0;
+  if (metric == Metric::kCenteredCosine) {
+    for (std::size_t i = 0; i < dimension; ++i) rest[i] -= file.mean()[i];
   }
-  for (std::size_t i = 0; i < dimension; ++i) rest[i] -= view.center[i];
+  norm_ = Norm(rest);
+  squared_norm_ = static_cast<float>(norm_ * norm_);
+  if (side == Side::kFar) {
+    from_mean_ = file.Lengths(LengthFrom::kMean);
+    reach_ = -RoundUp(-scales.reach);
+  }
+  for (std::size_t i = 0; i < dimension; ++i) rest[i] = static_cast<double>(query[i]) - file.center()[i];
+  const double distance = Norm(rest);
+  if (side == Side::kNear && distance > scales.reach) {
+    for (double& number : rest) number *= scales.reach / distance;
+  }
   const double length = Norm(rest);
 
-  std::vector<double> fine(kSketchAxes);
-  const std::vector<double> centered = rest;
-  for (std::size_t axis = 0; axis < kSketchAxes; ++axis) {
-    const float* along = view.axes.data() + axis * dimension;
-    for (std::size_t i = 0; i < dimension; ++i) fine[axis] += along[i] * centered[i];
-    for (std::size_t i = 0; i < dimension; ++i) rest[i] -= fine[axis] * along[i];
+  const std::size_t axis_count = FirstAxis(file.level_count());
+  std::vector<double> along(axis_count);
+  for (std::size_t axis = 0; axis < axis_count; ++axis) {
+    along[axis] = Dot(file.axes().data() + axis * dimension, rest);
   }
-  constexpr std::ptrdiff_t kCoarseAxes = kCoarseCoordinates - 1;
-  std::vector<double> coarse(fine.begin(), fine.begin() + kCoarseAxes);
-  const double fine_tail = std::hypot(Norm(rest), beyond);
-  const double coarse_tail = std::hypot(fine_tail, Norm(std::span(fine).subspan(kCoarseAxes)));
-  const double sign = side == Side::kNear ? 1 : -1;
-  coarse.push_back(sign * coarse_tail);
-  fine.push_back(sign * fine_tail);
+  for (std::size_t axis = 0; axis < axis_count; ++axis) {
+    const float* direction = file.axes().data() + axis * dimension;
+    for (std::size_t i = 0; i < dimension; ++i) rest[i] -= along[axis] * direction[i];
+  }
   // What the axes leave is computed to within the axes' own defect, as it is for the rows.
-  const double slack = (kSlack + 2 * axis_defect_) * length;
-  coarse_error_ = scales.coarse.error + Encode(coarse, scales.coarse, coarse_) + slack;
-  fine_error_ = scales.fine.error + Encode(fine, scales.fine, fine_) + slack;
-}
-
-template <std::size_t kCoordinates>
-double SketchQuery::Encode(std::span<const double> h, const LevelScales<kCoordinates>& scales,
-                           LevelQuery<kCoordinates>& query) {
-  query.exponents = scales.exponents;
-  double square = 0;
-  for (std::size_t i = 0; i < kCoordinates; ++i) {
-    const std::size_t coordinate = scales.order[i];
-    const double number = h[coordinate] - (coordinate + 1 == kCoordinates ? scales.tail_center : 0);
-    const double step = std::ldexp(scales.step, static_cast<int>(scales.exponents[i / 2]));
-    const double code = std::clamp<double>(std::round(number / step), -kQueryCodeLimit, kQueryCodeLimit);
-    query.codes[i] = static_cast<std::int16_t>(code);
-    square += (number - code * step) * (number - code * step);
+  const double slack = (kSlack + 2 * scales.axis_defect) * length;
+  double square = SquaredNorm(rest);
+  for (std::size_t level = file.level_count(); level-- > 0;) {
+    const auto of_level = std::span(along).subspan(FirstAxis(level), LevelAxes(level));
+    Encode(of_level, level, std::sqrt(square), slack);
+    square += SquaredNorm(of_level);
   }
-  return std::sqrt(square);
 }
 
-std::int32_t SketchQuery::Limit(double distance, double step, double error) const {
-  constexpr double kLargest = std::numeric_limits<std::int32_t>::max();
+void SketchQuery::Encode(std::span<const double> along, std::size_t level, double rest, double slack) {
+  const LevelScales& scales = file_.scales().levels[level];
+  const double defect = file_.scales().axis_defect;
   const bool near = side_ == Side::kNear;
-  if (metric_ == Metric::kCosine) {
-    distance = std::sqrt(std::clamp(2 - 2 * distance + (near ? cosine_slack_ : -cosine_slack_), 0.0, 5.0));
+  LevelQuery& query = levels_[level];
+  query.count = kLevelCodes[level];
+  query.exponents = scales.exponents;
+  const int limit = near ? kCodeLimit : QueryCodeLimit(query.count);
+  double square = 0;
+  // The nearest code; what it misses of the number, which is clamped on the near side.
+  const auto code_of = [&](double number, double step, double& missed) {
+    if (near) number = std::clamp(number, -limit * step, limit * step);
+    const double code = std::clamp<double>(std::round(number / step), -limit, limit);
+    missed = number - code * step;
+    return static_cast<std::int16_t>(code);
+  };
+  for (std::size_t axis = 0; axis < along.size(); ++axis) {
+    double missed = 0;
+    query.codes[axis] =
+        code_of(along[axis], std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / 2])), missed);
+    square += missed * missed;
   }
-  if (near) {
-    const double widest = (distance * (1 + axis_defect_) * (1 + kSlack) + error) / step;
-    return static_cast<std::int32_t>(std::min(std::floor(widest * widest * (1 + kSlack)), kLargest));
+  double rest_missed = 0;
+  query.rest = code_of((near ? rest : -rest) - scales.rest_center, scales.rest_step, rest_missed);
+
+  const auto error = [&](double near_error, double far_error, double missed) {
+    const double sum = (near ? near_error : far_error) + std::abs(missed) + slack;
+    return static_cast<float>(std::min(sum * (1 + 0x1p-20), kLargestError) * (near ? 1 : -1));
+  };
+  LevelTerms& terms = terms_[level];
+  terms.step = static_cast<float>(scales.step);
+  terms.error = error(scales.near_error, scales.far_error, std::sqrt(square));
+  terms.rest_step = static_cast<float>(scales.rest_step);
+  terms.rest_error = error(scales.rest_near_error, scales.rest_far_error, rest_missed);
+  terms.factor = static_cast<float>(near ? kDown / ((1 + defect) * (1 + defect)) : kUp / ((1 - defect) * (1 - defect)));
+}
+
+float SketchQuery::Limit(double distance) const {
+  const bool near = side_ == Side::kNear;
+  if (metric_ == Metric::kL2) {
+    if (near) return distance < 0 ? -1.0F : RoundUp(distance * distance * (1 + 0x1p-30));
+    return distance > 0 ? RoundUp(-distance * distance * (1 - 0x1p-30)) : 0.0F;
   }
-  const double narrowest = (distance * (1 - axis_defect_) * (1 - kSlack) - error) / step;
-  if (!(narrowest > 0)) return 0;
-  return static_cast<std::int32_t>(std::min(std::ceil(narrowest * narrowest * (1 - kSlack)), kLargest));
+  if (std::isinf(distance)) return near == (distance < 0) ? kInfinity : std::numeric_limits<float>::lowest();
+  const double sign = near ? 1 : -1;
+  if (metric_ == Metric::kDot) {
+    const double square = norm_ * norm_;
+    return RoundUp(sign * (square - 2 * distance) + 0x1p-30 * (square + std::abs(distance)));
+  }
+  return RoundUp(sign * -2 * distance * norm_ + 0x1p-30 * (std::abs(distance) + 1) * norm_);
+}
+
+template <typename Place>
+void SketchQuery::Keys(const Place& place, std::span<const float> bounds, float* keys) const {
+  if (side_ == Side::kNear) {
+    switch (metric_) {
+      case Metric::kL2:
+        std::ranges::copy(bounds, keys);
+        return;
+      case Metric::kDot:
+        for (std::size_t i = 0; i < bounds.size(); ++i) {
+          const float length = lengths_[place(i)];
+          keys[i] = bounds[i] - length * length * kUp;
+        }
+        return;
+      default:
+        for (std::size_t i = 0; i < bounds.size(); ++i) {
+          const float length = lengths_[place(i)];
+          keys[i] = (bounds[i] - (length * length + squared_norm_) * kUp) / std::max(length, kShortest);
+        }
+        return;
+    }
+  }
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    float key = bounds[i];
+    if (metric_ != Metric::kL2) {
+      const float length = lengths_[place(i)];
+      key -= (length * length + (metric_ == Metric::kDot ? 0 : squared_norm_)) * kDown;
+      if (metric_ != Metric::kDot) key /= std::max(length, kShortest);
+    }
+    keys[i] = from_mean_[place(i)] > reach_ ? -kInfinity : -key;
+  }
+}
+
+void SketchQuery::RowKeys(std::uint64_t first_place, std::span<const float> bounds, float* keys) const {
+  Keys([first_place](std::size_t i) { return first_place + i; }, bounds, keys);
+}
+
+void SketchQuery::RowKeys(std::span<const std::uint32_t> places, std::span<const float> bounds, float* keys) const {
+  Keys([places](std::size_t i) { return places[i]; }, bounds, keys);
+}
+
+void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> bounds, float* keys) const {
+  if (metric_ == Metric::kL2 && side_ == Side::kNear) {
+    std::ranges::copy(bounds, keys);
+    return;
+  }
+  const LengthFrom from = metric_ == Metric::kCenteredCosine ? LengthFrom::kMean : LengthFrom::kZero;
+  const auto shortest = file_.Shortest(of, from).subspan(first, bounds.size());
+  const auto longest = file_.Longest(of, from).subspan(first, bounds.size());
+  if (side_ == Side::kNear) {
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+      if (metric_ == Metric::kDot) {
+        keys[i] = bounds[i] - longest[i] * longest[i] * kUp;
+      } else {
+        const float at_shortest =
+            (bounds[i] - (shortest[i] * shortest[i] + squared_norm_) * kUp) / std::max(shortest[i], kShortest);
+        const float at_longest =
+            (bounds[i] - (longest[i] * longest[i] + squared_norm_) * kUp) / std::max(longest[i], kShortest);
+        keys[i] = std::min(at_shortest, at_longest);
+      }
+    }
+    return;
+  }
+  const auto from_mean = file_.Longest(of, LengthFrom::kMean).subspan(first, bounds.size());
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    float key = bounds[i];
+    if (metric_ == Metric::kDot) {
+      key -= shortest[i] * shortest[i] * kDown;
+    } else if (metric_ != Metric::kL2) {
+      key = FarCosineOfBox(bounds[i], shortest[i]);
+    }
+    keys[i] = from_mean[i] > reach_ ? -kInfinity : -key;
+  }
+}
+
+float SketchQuery::FarCosineOfBox(float bound, float shortest) const {
+  const float beyond = bound - squared_norm_ * kDown;
+  if (beyond < 0) return -2 * std::sqrt(-beyond) * kDown;
+  return beyond / std::max(shortest, kShortest) * kUp - shortest * kDown;
 }
 
 }  // namespace actkin

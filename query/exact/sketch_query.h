@@ -1,6 +1,8 @@
 #ifndef ACTKIN_QUERY_EXACT_SKETCH_QUERY_H_
 #define ACTKIN_QUERY_EXACT_SKETCH_QUERY_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -10,42 +12,46 @@
 
 namespace actkin {
 
-// Which rows an answer is of, so which the sketches leave out: those too far for near rows, too near for far ones.
-enum class Side { kNear, kFar };
-
-// A query as a view's sketches see it, and what a squared distance between codes proves. Immutable. The derivation is
-// in the source.
+// A query as a site's sketches see it, and what bounds of squared distances prove under a metric. Rows and boxes get
+// keys: a row or box whose key is above Limit(distance) has nothing at that distance or better in it, and what has a
+// smaller key is more promising. Immutable. The derivation is in the source.
 class SketchQuery {
  public:
-  // query: dimension finite numbers, in double precision as the exact distance is computed from them.
-  SketchQuery(const SketchView& view, Metric metric, Side side, std::span<const double> query);
+  // Whether sketches can tell anything of such rows and such a query: float32 has room for their squares.
+  static bool CanTell(const SketchFile& file, std::span<const float> query);
 
-  const CoarseQuery& coarse() const { return coarse_; }
-  const FineQuery& fine() const { return fine_; }
+  // query: dimension finite numbers. REQUIRES: CanTell(file, query). The file outlives this object.
+  SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query);
 
-  // A row whose squared code distance is beyond the limit (above it for Side::kNear, below it for kFar) is farther,
-  // respectively nearer, than `distance`, in units of the metric. `distance` may be infinite.
-  std::int32_t CoarseLimit(double distance) const { return Limit(distance, coarse_step_, coarse_error_); }
-  std::int32_t FineLimit(double distance) const { return Limit(distance, fine_step_, fine_error_); }
+  const LevelQuery& level(std::size_t number) const { return levels_[number]; }
+  const LevelTerms& terms(std::size_t number) const { return terms_[number]; }
+
+  // `distance`, in units of the metric, may be infinite.
+  float Limit(double distance) const;
+  // bounds: as BoundDistances gives them, of rows at consecutive places or at these; keys: one a row.
+  void RowKeys(std::uint64_t first_place, std::span<const float> bounds, float* keys) const;
+  void RowKeys(std::span<const std::uint32_t> places, std::span<const float> bounds, float* keys) const;
+  // Of consecutive boxes.
+  void BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> bounds, float* keys) const;
 
  private:
-  // h: the query's, with the tail's norm, signed, last. Returns the distance between h and what its codes say.
-  template <std::size_t kCoordinates>
-  static double Encode(std::span<const double> h, const LevelScales<kCoordinates>& scales,
-                       LevelQuery<kCoordinates>& query);
-  std::int32_t Limit(double distance, double step, double error) const;
+  // Coordinates along the axes, and rests by level, of the query less the center.
+  void Encode(std::span<const double> along, std::size_t level, double rest, double slack);
+  template <typename Place>
+  void Keys(const Place& place, std::span<const float> bounds, float* keys) const;
+  float FarCosineOfBox(float bound, float shortest) const;
 
-  Metric metric_;
-  Side side_;
-  double axis_defect_;
-  double cosine_slack_;
-  CoarseQuery coarse_;
-  FineQuery fine_;
-  double coarse_step_;
-  double fine_step_;
-  // Of the rows and of this query together.
-  double coarse_error_ = 0;
-  double fine_error_ = 0;
+  const SketchFile& file_;
+  const Metric metric_;
+  const Side side_;
+  // The query's, from where the metric measures lengths.
+  double norm_ = 0;
+  float squared_norm_ = 0;
+  std::span<const float> lengths_;    // by place; empty for l2
+  std::span<const float> from_mean_;  // by place; empty on the near side
+  float reach_ = 0;                   // rows that are longer are not bounded from above
+  std::array<LevelQuery, kMostLevels> levels_;
+  std::array<LevelTerms, kMostLevels> terms_;
 };
 
 }  // namespace actkin

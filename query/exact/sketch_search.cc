@@ -1,10 +1,13 @@
 #include "query/exact/sketch_search.h"
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <deque>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "query/exact/sketch_query.h"
@@ -14,98 +17,215 @@
 namespace actkin {
 namespace {
 
-// Blocks that a thread takes at once: their coarse codes stay in the first-level cache while the queries pass over
-// them.
-constexpr std::uint64_t kCoarsePiece = 32;
-// The same where rows may have to be read: 8 blocks of 384 float32 numbers are 768 KB.
-constexpr std::uint64_t kRowPiece = 8;
-// The same of single rows.
-constexpr std::uint64_t kFinePiece = 512;
-// Of a block of which so many rows pass, the coarse codes of all are cheaper than the fine ones of these.
-constexpr std::uint64_t kPassingRowsOfBlock = 8;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// Groups of blocks whose codes all queries look at in turn: they stay in the second-level cache.
+constexpr std::uint64_t kPiece = 4;
+// Rows left that are refined together, at the next level or by their numbers.
+constexpr std::size_t kTogether = 512;
+// Where at most one row in so many passes a filter, their places are looked up; else the rows of blocks are asked.
+constexpr std::uint64_t kSparse = 16;
 
 // Near where near rows are asked for: the nearest, or a band that only its upper end, in distance, makes narrow.
 Side SideOf(const SearchRequest& request) {
   if (request.k) return request.order == Order::kNearest ? Side::kNear : Side::kFar;
-  const bool far_end_is_high = request.metric == Metric::kL2;
   const Band band = request.within.value_or(Band{});
-  const double far_end = far_end_is_high ? band.high : -band.low;
+  const double far_end = request.metric == Metric::kL2 ? band.high : -band.low;
   return far_end < std::numeric_limits<double>::infinity() ? Side::kNear : Side::kFar;
 }
+
+// Rows that no level has left out so far.
+struct RowsLeft {
+  std::vector<std::uint32_t> places;
+  std::vector<float> along;  // what the axes of the levels so far bound
+  std::vector<float> keys;
+
+  std::size_t size() const { return places.size(); }
+  void clear() { resize(0); }
+  void resize(std::size_t count) {
+    places.resize(count);
+    along.resize(count);
+    keys.resize(count);
+  }
+  void Move(std::size_t from, std::size_t to) {
+    places[to] = places[from];
+    along[to] = along[from];
+    keys[to] = keys[from];
+  }
+  void KeepBest(std::size_t count) {
+    if (size() <= count) return;
+    std::vector<std::uint32_t> order(size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::nth_element(
+        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+        [this](std::uint32_t a, std::uint32_t b) { return std::pair(keys[a], a) < std::pair(keys[b], b); });
+    order.resize(count);
+    std::ranges::sort(order);
+    for (std::size_t i = 0; i < count; ++i) Move(order[i], i);
+    resize(count);
+  }
+};
 
 // The searches of one group of queries.
 class SketchSearch {
  public:
-  SketchSearch(const SketchView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
-               const RowMap& order)
-      : view_(view),
+  SketchSearch(const SketchFile& file, const VectorScan& scan, std::span<const float> queries, RowRange rows,
+               const SearchRequest& request, const RowMap& order, std::optional<std::uint64_t> most_rows)
+      : file_(file),
         scan_(scan),
         rows_(rows),
-        among_(request.among.get()),
         request_(request),
         order_(order),
         side_(SideOf(request)),
-        capacity_((request.k ? 4 * *request.k : 0) + 8192) {
+        blocks_(file.block_count()),
+        groups_(file.group_count()) {
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
-      queries_.emplace_back(view, request.metric, side_, scan.Exact(query));
+      queries_.emplace_back(file, request.metric, side_, queries.subspan(query * file.dimension(), file.dimension()));
     }
-    FindUnits();
-    best_.resize(queries_.size() * units_.size());
-    if (request.cost != nullptr) {
-      (by_rows_ ? request.cost->rows_sketched : request.cost->blocks_sketched) += units_.size();
-    }
+    if (most_rows) most_blocks_ = std::max<std::uint64_t>(*most_rows / kBlockRows, 1);
+    keys_.resize(queries_.size() * padded_groups());
+    stops_.assign(queries_.size(), kInfinity);
+    FindPassing();
   }
 
   void Run(std::span<std::vector<Match>> answers) {
-    WorkTeam team(UsefulThreads(units_, unit_piece(), request_.threads));
+    WorkTeam team(UsefulThreads({0, groups_}, 1, request_.threads));
     workers_.resize(static_cast<std::size_t>(team.size()));
     for (Worker& worker : workers_) Prepare(worker);
-    FindBests(team);
-    if (request_.k) FindBound(team);
-    FindCandidates(team);
-    ReadCandidates(team);
-    for (std::size_t query = 0; query < queries_.size(); ++query) {
-      for (Worker& worker : workers_) {
-        const std::vector<Match>& matches = worker.queries[query].matches;
-        answers[query].insert(answers[query].end(), matches.begin(), matches.end());
+    const RowRange queries{0, queries_.size()};
+    team.ForEachPiece(queries, 1, [this](int worker, RowRange piece) {
+      LookAtGroups(piece.begin);
+      if (most_blocks_ && *most_blocks_ < blocks_)
+        stops_[piece.begin] = ChooseBlocks(piece.begin, *most_blocks_).back().first;
+      if (request_.k) FindBound(workers_[static_cast<std::size_t>(worker)], piece.begin);
+    });
+    team.ForEachPiece({0, groups_}, kPiece, [this](int worker, RowRange piece) {
+      for (std::size_t query = 0; query < queries_.size(); ++query) {
+        LookAtBlocks(workers_[static_cast<std::size_t>(worker)], query, piece);
       }
-      SortMatches(request_, answers[query]);
-    }
+    });
+    team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
+      std::vector<Match>& answer = answers[piece.begin];
+      for (Worker& worker : workers_) {
+        const std::vector<Match> matches = worker.found[piece.begin].Finish();
+        answer.insert(answer.end(), matches.begin(), matches.end());
+      }
+      SortMatches(request_, answer);
+    });
   }
 
  private:
-  // A row that neither code leaves out, and its squared fine distance.
-  struct Candidate {
-    std::int32_t fine = 0;
-    RowNumber row = 0;
-  };
-  // Rows whose codes are beyond these are left out.
-  struct Limits {
-    std::int32_t coarse = 0;
-    std::int32_t fine = 0;
-  };
-  // One thread's part of one query's search.
-  struct Part {
-    TopRows found;
-    Limits limits = {};
-    std::vector<Candidate> candidates = {};
-    std::vector<Match> matches = {};
-  };
   struct Worker {
-    std::deque<Part> queries;
-    std::vector<std::uint32_t> blocks;
-    std::vector<RowNumber> rows;
-    std::vector<std::int32_t> fine;
-    std::vector<float> raw;
+    std::deque<TopRows> found;         // a query each
+    std::vector<std::size_t> offered;  // a query each: since its bound was made narrower
+    RowsLeft left;
+    std::vector<std::int32_t> sums;
+    std::vector<std::int32_t> rests;
+    std::vector<float> bounds;
   };
 
-  bool Beyond(std::int32_t squared, std::int32_t limit) const {
-    return side_ == Side::kNear ? squared > limit : squared < limit;
+  std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
+  std::span<float> Keys(std::size_t query) {
+    return std::span(keys_).subspan(query * padded_groups(), padded_groups());
   }
-  bool Better(std::int32_t a, std::int32_t b) const { return side_ == Side::kNear ? a < b : a > b; }
 
-  std::int32_t NothingBeyond() const {
-    return side_ == Side::kNear ? std::numeric_limits<std::int32_t>::max() : std::numeric_limits<std::int32_t>::min();
+  void Prepare(Worker& worker) const {
+    for (std::size_t query = 0; query < queries_.size(); ++query) {
+      worker.found.emplace_back(request_, scan_.bounds(query), order_,
+                                [this, query](RowNumber row) { return scan_.Distance(query, row); });
+    }
+    worker.offered.resize(queries_.size());
+  }
+
+  // Of a filter that leaves few rows the places, as bits of blocks.
+  void FindPassing() {
+    passing_ = request_.among ? request_.among->CountIn(rows_) : rows_.size();
+    filtered_ = passing_ < file_.row_count();
+    if (!filtered_ || passing_ > file_.row_count() / kSparse) return;
+    passing_of_blocks_.resize(blocks_);
+    const auto add = [this](RowRange run) {
+      for (std::uint64_t row = run.begin; row < run.end; ++row) {
+        const std::uint64_t place = file_.PlaceOf(static_cast<RowNumber>(row));
+        passing_of_blocks_[place / kBlockRows] |= std::uint64_t{1} << (place % kBlockRows);
+      }
+    };
+    if (request_.among) {
+      request_.among->ForEachRun(rows_, add);
+    } else {
+      add(rows_);
+    }
+  }
+
+  // Those rows of a block that are looked at, as bits; of a filter that leaves many all.
+  std::uint64_t RowsOf(std::uint64_t block) const {
+    if (!passing_of_blocks_.empty()) return passing_of_blocks_[block];
+    const std::uint64_t rows = std::min<std::uint64_t>(kBlockRows, file_.row_count() - block * kBlockRows);
+    return ~std::uint64_t{0} >> (kBlockRows - rows);
+  }
+
+  bool Passes(std::uint32_t place) const {
+    if (!filtered_ || !passing_of_blocks_.empty()) return true;
+    const RowNumber row = file_.RowAt(place);
+    return row >= rows_.begin && row < rows_.end && (!request_.among || request_.among->Contains(row));
+  }
+
+  using BlockKeys = std::array<float, kBlockRows>;
+
+  // Of 64 boxes.
+  void FindKeys(BoxOf of, std::uint64_t part, std::size_t query, float* keys) const {
+    std::array<std::int32_t, kBlockRows> sums;
+    std::array<std::int32_t, kBlockRows> rests;
+    std::array<float, kBlockRows> along{};
+    std::array<float, kBlockRows> bounds;
+    const SketchQuery& asked = queries_[query];
+    BoxDistances(file_.LowCorners(of, part), file_.HighCorners(of, part), asked.level(0), side_, sums.data(),
+                 rests.data());
+    BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
+    asked.BoxKeys(of, part * kBlockRows, bounds, keys);
+    if (request_.cost != nullptr) request_.cost->boxes_read.fetch_add(kBlockRows, std::memory_order_relaxed);
+  }
+
+  void LookAtGroups(std::size_t query) {
+    float* keys = Keys(query).data();
+    for (std::uint64_t part = 0; part < SketchBlocks(groups_); ++part) {
+      FindKeys(BoxOf::kGroup, part, query, keys + part * kBlockRows);
+    }
+  }
+
+  // Of the blocks of a group; of those that are none, or have no row that passes, infinite.
+  BlockKeys KeysOfBlocks(std::uint64_t group, std::size_t query) const {
+    BlockKeys keys;
+    FindKeys(BoxOf::kBlock, group, query, keys.data());
+    for (std::uint64_t i = 0; i < kBlockRows; ++i) {
+      const std::uint64_t block = group * kBlockRows + i;
+      if (block >= blocks_ || (!passing_of_blocks_.empty() && passing_of_blocks_[block] == 0)) keys[i] = kInfinity;
+    }
+    return keys;
+  }
+
+  // The most promising blocks with their keys, best first. REQUIRES: 0 < count.
+  std::vector<std::pair<float, std::uint32_t>> ChooseBlocks(std::size_t query, std::uint64_t count) {
+    const std::span<const float> keys = Keys(query);
+    std::vector<std::uint32_t> groups(groups_);
+    std::iota(groups.begin(), groups.end(), 0U);
+    std::ranges::sort(groups,
+                      [&](std::uint32_t a, std::uint32_t b) { return std::pair(keys[a], a) < std::pair(keys[b], b); });
+    std::vector<std::pair<float, std::uint32_t>> best;  // a heap, the least promising first
+    for (const std::uint32_t group : groups) {
+      if (best.size() == count && keys[group] > best.front().first) break;
+      const BlockKeys of_blocks = KeysOfBlocks(group, query);
+      for (std::uint64_t i = 0; i < kBlockRows && group * kBlockRows + i < blocks_; ++i) {
+        const std::pair block(of_blocks[i], static_cast<std::uint32_t>(group * kBlockRows + i));
+        if (best.size() == count) {
+          if (block >= best.front()) continue;
+          std::ranges::pop_heap(best);
+          best.pop_back();
+        }
+        best.push_back(block);
+        std::ranges::push_heap(best);
+      }
+    }
+    std::ranges::sort_heap(best);
+    return best;
   }
 
   // The distance, in units of the metric, beyond which the band has no rows.
@@ -114,328 +234,194 @@ class SketchSearch {
     return (side_ == Side::kNear) == (request_.metric == Metric::kL2) ? band.high : band.low;
   }
 
-  void Prepare(Worker& worker) const {
-    for (std::size_t query = 0; query < queries_.size(); ++query) {
-      worker.queries.emplace_back(Part{TopRows(request_, scan_.bounds(), order_,
-                                               [this, query](RowNumber row) { return scan_.Distance(query, row); })});
+  float LimitOf(const TopRows& found, std::size_t query) const {
+    return queries_[query].Limit(request_.k ? found.bound() : BandEnd());
+  }
+
+  // So many blocks hold most of the k best rows; more, where only some of their rows pass, and at least 2 k of these.
+  std::uint64_t PromisingBlocks() const {
+    const auto k = static_cast<double>(*request_.k);
+    const auto passing = static_cast<double>(std::max<std::uint64_t>(passing_, 1));
+    const double rows_of_each_passing = static_cast<double>(file_.row_count()) / passing;
+    const double blocks =
+        std::max((16 + k / 8) * std::sqrt(rows_of_each_passing), 2 * k * static_cast<double>(blocks_) / passing);
+    return blocks < static_cast<double>(blocks_) ? static_cast<std::uint64_t>(blocks) : blocks_;
+  }
+
+  // A distance that at least k rows of the band reach: the k-th best of some rows whose codes look good. Where there
+  // are not k such rows, the band's end.
+  void FindBound(Worker& worker, std::size_t query) {
+    const std::size_t enough = 2 * *request_.k + 16;
+    RowsLeft& left = worker.left;
+    left.clear();
+    const float limit = queries_[query].Limit(BandEnd());
+    for (const auto& [key, block] : ChooseBlocks(query, PromisingBlocks())) {
+      AddRows(worker, query, block, limit);
+      if (left.size() > 64 * enough) left.KeepBest(8 * enough);
     }
-  }
-
-  void SetLimits(Part& part, std::size_t query) const {
-    const double bound = request_.k ? part.found.bound() : BandEnd();
-    part.limits = {queries_[query].CoarseLimit(bound), queries_[query].FineLimit(bound)};
-  }
-
-  std::uint64_t unit_piece() const { return by_rows_ ? kFinePiece : kRowPiece; }
-
-  // The blocks that hold rows to look at; where they are few of each block, these rows.
-  void FindUnits() {
-    const auto add_blocks = [this](RowRange run) {
-      std::uint64_t block = run.begin / kBlockRows;
-      if (!numbers_.empty()) block = std::max(block, std::uint64_t{numbers_.back()} + 1);
-      for (; block * kBlockRows < run.end; ++block) numbers_.push_back(static_cast<std::uint32_t>(block));
-    };
-    passing_ = rows_.size();
-    if (among_ == nullptr) {
-      if (passing_ > 0) add_blocks(rows_);
-    } else {
-      passing_ = among_->CountIn(rows_);
-      if (among_->is_bitmap()) {
-        // A bitmap may have a run for every second row; its blocks are words.
-        for (std::uint64_t begin = rows_.begin; begin < rows_.end;) {
-          const std::uint64_t end = std::min((begin / kBlockRows + 1) * kBlockRows, rows_.end);
-          if (among_->CountIn({begin, end}) > 0) numbers_.push_back(static_cast<std::uint32_t>(begin / kBlockRows));
-          begin = end;
-        }
-      } else {
-        among_->ForEachRun(rows_, add_blocks);
-      }
-      by_rows_ = passing_ < kPassingRowsOfBlock * numbers_.size();
+    left.KeepBest(8 * enough);
+    for (std::size_t level = 1; level < file_.level_count(); ++level) {
+      Refine(worker, query, level, limit);
+      left.KeepBest(4 * enough);
     }
-    if (by_rows_) {
-      numbers_.clear();
-      numbers_.reserve(passing_);
-      among_->ForEachRun(rows_, [this](RowRange run) {
-        for (std::uint64_t row = run.begin; row < run.end; ++row) numbers_.push_back(static_cast<std::uint32_t>(row));
-      });
+    left.KeepBest(enough);
+    double bound = BandEnd();
+    if (left.size() >= *request_.k) {
+      std::vector<float> raw;
+      ForEachRow(left, [&](RowNumber row) { raw.push_back(scan_.ScanRow(query, row)); });
+      bound = BoundOf(query, raw);
     }
-    units_ = {0, numbers_.size()};
-  }
-
-  // Of blocks the coarse distances of their best rows, whether these pass or not; of single rows the fine distances.
-  void FindBests(WorkTeam& team) {
-    team.ForEachPiece(units_, by_rows_ ? kFinePiece : kCoarsePiece, [this](int, RowRange piece) {
-      const auto numbers = std::span(std::as_const(numbers_)).subspan(piece.begin, piece.size());
-      for (std::size_t query = 0; query < queries_.size(); ++query) {
-        std::int32_t* best = best_.data() + query * units_.size() + piece.begin;
-        if (by_rows_) {
-          FineDistances(view_.fine.data(), numbers, queries_[query].fine(), best);
-        } else {
-          FindBlockBests(numbers, queries_[query].coarse(), best);
-        }
-      }
-    });
-  }
-
-  void FindBlockBests(std::span<const std::uint32_t> blocks, const CoarseQuery& query, std::int32_t* best) const {
-    for (std::size_t first = 0, after = 0; first < blocks.size(); first = after) {
-      after = first + 1;
-      while (after < blocks.size() && blocks[after] == blocks[after - 1] + 1) ++after;
-      const auto codes = view_.coarse.subspan(std::size_t{blocks[first]} * kBlockBytes, (after - first) * kBlockBytes);
-      if (side_ == Side::kNear) {
-        SmallestCoarse(codes, query, best + first);
-      } else {
-        LargestCoarse(codes, query, best + first);
-      }
-    }
-  }
-
-  std::span<const std::int32_t> Bests(std::size_t query) const {
-    return std::span(best_).subspan(query * units_.size(), units_.size());
-  }
-
-  // For each query a distance that at least k rows of the band reach: the k-th best of some rows whose codes look good.
-  // Where there are not k such rows, the band's end.
-  void FindBound(WorkTeam& team) {
-    const RowRange queries{0, queries_.size()};
-    team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
-      const std::int32_t limit = PromisingLimit(piece.begin);
-      const Limits limits = by_rows_ ? Limits{NothingBeyond(), limit} : Limits{limit, NothingBeyond()};
-      for (Worker& worker : workers_) worker.queries[piece.begin].limits = limits;
-    });
-    const std::size_t enough = 4 * PromisingUnits();
-    ForEachUnits(team, [&](Worker& worker, std::size_t query, RowRange units) {
-      Part& part = worker.queries[query];
-      if (part.candidates.size() < enough) CollectCandidates(worker, query, units);
-    });
-    std::vector<std::vector<Candidate>> best(queries_.size());
-    team.ForEachPiece(queries, 1, [&](int, RowRange piece) { best[piece.begin] = TakeBest(piece.begin); });
-    const std::uint64_t most = std::ranges::max_element(best, {}, &std::vector<Candidate>::size)->size();
-    std::vector<float> raw(queries_.size() * most);
-    ForEachSlice(team, best, [&](Worker&, std::size_t query, std::span<Candidate> slice, std::size_t begin) {
-      ForEachRun(slice, [&](std::size_t first, RowRange run) {
-        scan_.ScanOne(query, run, std::span(raw).subspan(query * most + begin + first, run.size()));
-      });
-    });
-    team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
-      const double bound = BoundOf(std::span(raw).subspan(piece.begin * most, best[piece.begin].size()));
-      for (Worker& worker : workers_) worker.queries[piece.begin].found.RequireAtLeastAsGoodAs(bound);
-    });
-  }
-
-  // So many blocks that their best rows, and others as good, hold nearly the k best; more, where only some of their
-  // rows pass.
-  std::size_t PromisingUnits() const {
-    if (by_rows_) return static_cast<std::size_t>(std::min(RowsThatGiveTheBound(), units_.size()));
-    const double rows_of_each_passing = static_cast<double>(units_.size() * kBlockRows) / static_cast<double>(passing_);
-    const double blocks = static_cast<double>(5 * *request_.k + 256) * rows_of_each_passing;
-    return blocks < static_cast<double>(units_.size()) ? static_cast<std::size_t>(blocks) : units_.size();
-  }
-  // The k-th best of twice as many rows is close to the k-th best of all; of k rows it would be the worst.
-  std::uint64_t RowsThatGiveTheBound() const { return 2 * *request_.k + 16; }
-
-  // The distance that the best rows of so many blocks, or so many rows, reach.
-  std::int32_t PromisingLimit(std::size_t query) const {
-    const std::span<const std::int32_t> bests = Bests(query);
-    std::vector<std::int32_t> sorted(bests.begin(), bests.end());
-    const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(PromisingUnits() - 1);
-    std::nth_element(sorted.begin(), last, sorted.end(),
-                     [this](std::int32_t a, std::int32_t b) { return Better(a, b); });
-    return *last;
-  }
-
-  // Of the rows left of a query those whose fine codes are best; none, where they are fewer than k. Leaves none.
-  std::vector<Candidate> TakeBest(std::size_t query) {
-    std::vector<Candidate> best = TakeCandidates(query);
-    if (best.size() < *request_.k) best.clear();
-    if (best.size() > RowsThatGiveTheBound()) {
-      BringBestToFront(best, RowsThatGiveTheBound());
-      best.resize(RowsThatGiveTheBound());
-    }
-    return best;
+    left.clear();
+    for (Worker& each : workers_) each.found[query].RequireAtLeastAsGoodAs(bound);
   }
 
   // A distance that k of the rows with these raw values reach; the band's end where that is not known.
-  double BoundOf(std::span<float> raw) const {
+  double BoundOf(std::size_t query, std::span<float> raw) const {
     const std::uint64_t k = *request_.k;
+    const ScanBounds& bounds = scan_.bounds(query);
     const bool smaller_is_better = SmallerIsBetter(request_.metric, request_.order);
     // Rows of which nothing is known, or that may be outside the band, prove nothing.
-    const auto proven_end = std::remove_if(raw.begin(), raw.end(), [this](float value) {
-      return std::isnan(value) || (request_.within && (scan_.bounds().LowestDistance(value) < request_.within->low ||
-                                                       scan_.bounds().HighestDistance(value) > request_.within->high));
+    const auto proven_end = std::remove_if(raw.begin(), raw.end(), [&](float value) {
+      return std::isnan(value) || (request_.within && (bounds.LowestDistance(value) < request_.within->low ||
+                                                       bounds.HighestDistance(value) > request_.within->high));
     });
     if (static_cast<std::uint64_t>(proven_end - raw.begin()) < k) return BandEnd();
     const auto worst = raw.begin() + static_cast<std::ptrdiff_t>(k - 1);
     std::nth_element(raw.begin(), worst, proven_end,
                      [=](float a, float b) { return smaller_is_better ? a < b : a > b; });
-    return smaller_is_better ? scan_.bounds().HighestDistance(*worst) : scan_.bounds().LowestDistance(*worst);
+    return smaller_is_better ? bounds.HighestDistance(*worst) : bounds.LowestDistance(*worst);
   }
 
-  void BringBestToFront(std::vector<Candidate>& candidates, std::uint64_t count) const {
-    std::nth_element(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count - 1), candidates.end(),
-                     [this](const Candidate& a, const Candidate& b) { return Better(a.fine, b.fine); });
+  // The rows of a block that its coarse codes do not leave out.
+  void AddRows(Worker& worker, std::size_t query, std::uint64_t block, float limit) const {
+    std::array<std::int32_t, kBlockRows> sums;
+    std::array<std::int32_t, kBlockRows> rests;
+    std::array<float, kBlockRows> along{};
+    std::array<float, kBlockRows> bounds;
+    std::array<float, kBlockRows> keys;
+    const SketchQuery& asked = queries_[query];
+    if (RowsOf(block) == 0) return;
+    CoarseDistances(file_.CoarseCodes(block), asked.level(0), sums.data(), rests.data());
+    BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
+    asked.RowKeys(block * kBlockRows, bounds, keys.data());
+    RowsLeft& left = worker.left;
+    for (std::uint64_t rows = NotAbove(keys.data(), kBlockRows, limit) & RowsOf(block); rows != 0; rows &= rows - 1) {
+      const int row = std::countr_zero(rows);
+      const auto place = static_cast<std::uint32_t>(block * kBlockRows + static_cast<std::uint64_t>(row));
+      if (!Passes(place)) continue;
+      left.places.push_back(place);
+      left.along.push_back(along[static_cast<std::size_t>(row)]);
+      left.keys.push_back(keys[static_cast<std::size_t>(row)]);
+    }
+    Count(0, kBlockRows);
   }
 
-  // Calls action(worker, query, units) for pieces of all units; a worker's pieces ascend.
+  // Leaves out rows by their codes at a level.
+  void Refine(Worker& worker, std::size_t query, std::size_t level, float limit) const {
+    RowsLeft& left = worker.left;
+    if (left.size() == 0) return;
+    worker.sums.resize(left.size());
+    worker.rests.resize(left.size());
+    worker.bounds.resize(left.size());
+    const SketchQuery& asked = queries_[query];
+    RowDistances(file_.Codes(level), left.places.data(), left.size(), asked.level(level), worker.sums.data(),
+                 worker.rests.data());
+    BoundDistances(worker.sums.data(), worker.rests.data(), left.size(), asked.terms(level), left.along.data(),
+                   worker.bounds.data());
+    asked.RowKeys(left.places, worker.bounds, left.keys.data());
+    Count(level, left.size());
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      if (left.keys[i] <= limit) left.Move(i, kept++);
+    }
+    left.resize(kept);
+  }
+
+  void Count(std::size_t level, std::uint64_t rows) const {
+    if (request_.cost == nullptr) return;
+    request_.cost->code_bytes_read[level].fetch_add(rows * kLevelCodes[level], std::memory_order_relaxed);
+  }
+
+  // Calls action(row) for rows left, whose numbers have been asked for a little before.
   template <typename Action>
-  void ForEachUnits(WorkTeam& team, const Action& action) {
-    team.ForEachPiece(units_, unit_piece(), [&](int worker, RowRange piece) {
-      for (std::size_t query = 0; query < queries_.size(); ++query) {
-        action(workers_[static_cast<std::size_t>(worker)], query, piece);
+  void ForEachRow(const RowsLeft& left, const Action& action) const {
+    constexpr std::size_t kAhead = 3;
+    for (std::size_t i = 0; i < std::min(kAhead, left.size()); ++i) scan_.Prefetch(file_.RowAt(left.places[i]));
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      if (i + kAhead < left.size()) scan_.Prefetch(file_.RowAt(left.places[i + kAhead]));
+      action(file_.RowAt(left.places[i]));
+    }
+  }
+
+  // Offers the rows of these groups that may be in the answer.
+  void LookAtBlocks(Worker& worker, std::size_t query, RowRange groups) {
+    float limit = LimitOf(worker.found[query], query);
+    worker.left.clear();
+    for (std::uint64_t group = groups.begin; group < groups.end; ++group) {
+      if (Keys(query)[group] > std::min(limit, stops_[query])) continue;
+      const BlockKeys keys = KeysOfBlocks(group, query);
+      std::uint64_t chosen = NotAbove(keys.data(), kBlockRows, std::min(limit, stops_[query]));
+      while (chosen != 0) {
+        const std::uint64_t block = group * kBlockRows + static_cast<std::uint64_t>(std::countr_zero(chosen));
+        chosen &= chosen - 1;
+        if (block >= blocks_) break;
+        if (chosen != 0) PrefetchCodes(group * kBlockRows + static_cast<std::uint64_t>(std::countr_zero(chosen)));
+        AddRows(worker, query, block, limit);
+        if (worker.left.size() >= kTogether) limit = ReadRows(worker, query, limit);
       }
+    }
+    ReadRows(worker, query, limit);
+  }
+
+  void PrefetchCodes(std::uint64_t block) const {
+    if (block >= blocks_) return;
+    constexpr std::size_t kLine = 64;
+    for (std::size_t byte = 0; byte < kBlockBytes; byte += kLine) hwy::Prefetch(file_.CoarseCodes(block) + byte);
+  }
+
+  // Refines the rows left, and offers those that no level leaves out. Returns the limit that holds afterwards.
+  float ReadRows(Worker& worker, std::size_t query, float limit) const {
+    TopRows& found = worker.found[query];
+    for (std::size_t level = 1; level < file_.level_count(); ++level) Refine(worker, query, level, limit);
+    ForEachRow(worker.left, [&](RowNumber row) {
+      const float raw = scan_.ScanRow(query, row);
+      found.Offer(row, std::span(&raw, 1));
     });
+    std::size_t& offered = worker.offered[query];
+    offered += worker.left.size();
+    worker.left.clear();
+    if (request_.k && offered >= 2 * *request_.k + 64) {
+      found.ExcludeByRaw();
+      offered = 0;
+      return LimitOf(found, query);
+    }
+    return limit;
   }
 
-  // Leaves in the shares all rows that may be in the answer.
-  void FindCandidates(WorkTeam& team) {
-    for (Worker& worker : workers_) {
-      for (std::size_t query = 0; query < queries_.size(); ++query) SetLimits(worker.queries[query], query);
-    }
-    ForEachUnits(team, [&](Worker& worker, std::size_t query, RowRange units) {
-      CollectCandidates(worker, query, units);
-      Part& part = worker.queries[query];
-      if (part.candidates.size() >= capacity_) Shrink(part, query, worker.raw);
-    });
-  }
-
-  void CollectCandidates(Worker& worker, std::size_t query, RowRange units) const {
-    const std::span<const std::int32_t> bests = Bests(query);
-    Part& part = worker.queries[query];
-    if (by_rows_) {
-      for (std::uint64_t unit = units.begin; unit < units.end; ++unit) {
-        if (!Beyond(bests[unit], part.limits.fine)) part.candidates.push_back({bests[unit], numbers_[unit]});
-      }
-      return;
-    }
-    worker.blocks.clear();
-    for (std::uint64_t unit = units.begin; unit < units.end; ++unit) {
-      if (!Beyond(bests[unit], part.limits.coarse)) worker.blocks.push_back(numbers_[unit]);
-    }
-    constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
-    const auto [low, high] =
-        side_ == Side::kNear ? std::pair(0, part.limits.coarse) : std::pair(part.limits.coarse, kMost);
-    worker.rows.resize(worker.blocks.size() * kBlockRows);
-    worker.rows.resize(
-        CoarseRowsWithin(view_.coarse.data(), worker.blocks, queries_[query].coarse(), low, high, worker.rows.data()));
-    // The first block and the last may hold others too.
-    if (units.begin == units_.begin || units.end == units_.end) {
-      std::erase_if(worker.rows, [this](RowNumber row) { return row < rows_.begin || row >= rows_.end; });
-    }
-    if (among_ != nullptr) {
-      std::erase_if(worker.rows, [this](RowNumber row) { return !among_->Contains(row); });
-    }
-    worker.fine.resize(worker.rows.size());
-    FineDistances(view_.fine.data(), worker.rows, queries_[query].fine(), worker.fine.data());
-    for (std::size_t i = 0; i < worker.rows.size(); ++i) {
-      if (!Beyond(worker.fine[i], part.limits.fine)) part.candidates.push_back({worker.fine[i], worker.rows[i]});
-    }
-  }
-
-  // Reads the k best of the rows left, so that the limits leave fewer; all of them where that is not enough.
-  void Shrink(Part& part, std::size_t query, std::vector<float>& raw) const {
-    if (request_.k) {
-      BringBestToFront(part.candidates, *request_.k);
-      const auto rest = part.candidates.begin() + static_cast<std::ptrdiff_t>(*request_.k);
-      Offer(part.found, query, {part.candidates.begin(), rest}, raw);
-      part.candidates.erase(part.candidates.begin(), rest);
-      part.found.ExcludeByRaw();
-      SetLimits(part, query);
-      std::erase_if(part.candidates, [&](const Candidate& one) { return Beyond(one.fine, part.limits.fine); });
-    }
-    if (part.candidates.size() > capacity_ / 2) {
-      Offer(part.found, query, part.candidates, raw);
-      part.candidates.clear();
-      SetLimits(part, query);
-    }
-  }
-
-  // Reads what is left of every query, slice by slice, whoever is free.
-  void ReadCandidates(WorkTeam& team) {
-    std::vector<std::vector<Candidate>> candidates(queries_.size());
-    for (std::size_t query = 0; query < queries_.size(); ++query) candidates[query] = TakeCandidates(query);
-    ForEachSlice(team, candidates, [&](Worker& worker, std::size_t query, std::span<Candidate> slice, std::size_t) {
-      Offer(worker.queries[query].found, query, slice, worker.raw);
-    });
-    team.ForEachPiece({0, queries_.size() * workers_.size()}, 1, [&](int, RowRange piece) {
-      Part& part = workers_[piece.begin % workers_.size()].queries[piece.begin / workers_.size()];
-      part.matches = part.found.Finish();
-    });
-  }
-
-  // Empties what the shares have left of a query.
-  std::vector<Candidate> TakeCandidates(std::size_t query) {
-    std::vector<Candidate> candidates;
-    for (Worker& worker : workers_) {
-      std::vector<Candidate>& some = worker.queries[query].candidates;
-      candidates.insert(candidates.end(), some.begin(), some.end());
-      some.clear();
-    }
-    return candidates;
-  }
-
-  // Calls action(worker, query, slice, index of its first row) for slices of each query's rows.
-  template <typename Action>
-  void ForEachSlice(WorkTeam& team, std::vector<std::vector<Candidate>>& rows, const Action& action) {
-    constexpr std::uint64_t kSlice = 128;
-    const std::uint64_t most = std::ranges::max_element(rows, {}, &std::vector<Candidate>::size)->size();
-    const std::uint64_t slices = (most + kSlice - 1) / kSlice;
-    team.ForEachPiece({0, queries_.size() * slices}, 1, [&](int worker, RowRange piece) {
-      const std::size_t query = piece.begin / slices;
-      const std::uint64_t begin = piece.begin % slices * kSlice;
-      if (begin >= rows[query].size()) return;
-      const std::uint64_t count = std::min<std::uint64_t>(kSlice, rows[query].size() - begin);
-      action(workers_[static_cast<std::size_t>(worker)], query, std::span(rows[query]).subspan(begin, count), begin);
-    });
-  }
-
-  // Sorts rows, and calls action(index of the first, rows) for every run of neighbors among them.
-  template <typename Action>
-  void ForEachRun(std::span<Candidate> candidates, const Action& action) const {
-    constexpr std::size_t kAhead = 2;  // rows whose numbers are asked for while a run is scanned
-    std::size_t asked = 0;
-    std::ranges::sort(candidates, {}, &Candidate::row);
-    for (std::size_t i = 0; i < candidates.size();) {
-      std::size_t end = i + 1;
-      while (end < candidates.size() && candidates[end].row == candidates[end - 1].row + 1) ++end;
-      for (; asked < std::min(end + kAhead, candidates.size()); ++asked) scan_.Prefetch(candidates[asked].row);
-      action(i, RowRange{candidates[i].row, std::uint64_t{candidates[end - 1].row} + 1});
-      i = end;
-    }
-  }
-
-  // Reads rows and offers them.
-  void Offer(TopRows& found, std::size_t query, std::span<Candidate> candidates, std::vector<float>& raw) const {
-    ForEachRun(candidates, [&](std::size_t, RowRange run) {
-      raw.resize(run.size());
-      scan_.ScanOne(query, run, raw);
-      found.Offer(static_cast<RowNumber>(run.begin), raw);
-    });
-  }
-
-  const SketchView& view_;
+  const SketchFile& file_;
   const VectorScan& scan_;
   const RowRange rows_;
-  const RowSet* const among_;  // of the rows those that are looked at; null: all
-  std::uint64_t passing_ = 0;  // how many are looked at
-  // What is passed over first: blocks of rows, or single rows. Blocks may hold other rows too.
-  bool by_rows_ = false;
-  std::vector<std::uint32_t> numbers_;  // of the units
-  RowRange units_;
   const SearchRequest& request_;
   const RowMap& order_;
   const Side side_;
+  const std::uint64_t blocks_;
+  const std::uint64_t groups_;  // of boxes
+  std::optional<std::uint64_t> most_blocks_;
+  std::uint64_t passing_ = 0;  // rows that are looked at
+  bool filtered_ = false;
+  std::vector<std::uint64_t> passing_of_blocks_;  // empty where many pass
   std::vector<SketchQuery> queries_;
-  std::vector<std::int32_t> best_;  // queries x units
-  // Rows left that a part may hold: enough that one step of shrinking pays.
-  const std::size_t capacity_;
+  std::vector<float> keys_;   // queries x padded groups
+  std::vector<float> stops_;  // a query: blocks with a larger key are not looked at
   std::vector<Worker> workers_;
 };
 
 }  // namespace
 
-void SearchBySketches(const SketchView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
-                      const RowMap& order, std::span<std::vector<Match>> answers) {
-  SketchSearch(view, scan, rows, request, order).Run(answers);
+void SearchBySketches(const SketchFile& file, const VectorScan& scan, std::span<const float> queries, RowRange rows,
+                      const SearchRequest& request, const RowMap& order, std::optional<std::uint64_t> most_rows,
+                      std::span<std::vector<Match>> answers) {
+  SketchSearch(file, scan, queries, rows, request, order, most_rows).Run(answers);
 }
 
 }  // namespace actkin

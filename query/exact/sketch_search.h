@@ -1,6 +1,8 @@
 #ifndef ACTKIN_QUERY_EXACT_SKETCH_SEARCH_H_
 #define ACTKIN_QUERY_EXACT_SKETCH_SEARCH_H_
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,15 +13,17 @@
 
 namespace actkin {
 
-// The answers of the scan's queries over `rows`, the same as a scan of all rows gives, found by way of sketches: every
-// row is passed over, read as 16 bytes, unless its coarse code, then its fine code, then its float32 distance leave it
-// in. How many rows are left depends on the data; where the sketches prove nothing, all rows are read. Blocks of which
-// no row passes request.among are never looked at; where few rows of a block pass, 64 bytes of each of these are read
-// instead of all coarse codes. Memory, for each query: 4 bytes a block of rows, or a row that passes; for each thread 8
-// bytes for at most some 20 k + 10,000 rows; and what TopRows holds.
-// REQUIRES: rows and request are as CheckRequest says.
-void SearchBySketches(const SketchView& view, const VectorScan& scan, RowRange rows, const SearchRequest& request,
-                      const RowMap& order, std::span<std::vector<Match>> answers);
+// The answers of some queries over `rows`, the same as a scan of all rows gives, found by way of sketches: the boxes of
+// all groups are looked at, those of the blocks in groups that are left, of the blocks left the rows' codes, level by
+// level, and at last the numbers of the rows that no level leaves out. How many these are depends on the data; where
+// the sketches prove nothing, all rows are read. most_rows: so many rows of the most promising blocks are looked at,
+// and no others: then the answers are not those of a scan, and may have fewer than k rows where not all pass. Memory,
+// for each query: 4 bytes a group of 4,096 rows, and what TopRows holds; 8 bytes a block where a filter leaves few
+// rows. queries: those of the scan. REQUIRES: rows and request are as CheckRequest says; SketchQuery::CanTell of every
+// query.
+void SearchBySketches(const SketchFile& file, const VectorScan& scan, std::span<const float> queries, RowRange rows,
+                      const SearchRequest& request, const RowMap& order, std::optional<std::uint64_t> most_rows,
+                      std::span<std::vector<Match>> answers);
 
 }  // namespace actkin
 

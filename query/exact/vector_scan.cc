@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <type_traits>
 
 #include "query/exact/exact_distance.h"
 #include "query/kernels/row_kernels.h"
@@ -30,22 +31,44 @@ const VectorFile& FileOfRow(const std::vector<VectorFile>& files, RowNumber row)
 }
 
 VectorScan::VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimension, std::span<const float> queries,
-                       Metric metric, SearchCost* cost)
+                       Metric metric, const RowMoments* moments, SearchCost* cost)
     : files_(files),
       dimension_(dimension),
       query_count_(queries.size() / dimension),
       metric_(metric),
       cost_(cost),
-      bounds_(metric == Metric::kL2 ? ScanBounds::SquaredL2(dimension) : ScanBounds::Cosine(dimension)),
       exact_(queries.begin(), queries.end()),
       scanned_(queries.begin(), queries.end()) {
+  if (metric == Metric::kDot) longest_ = moments->longest;
+  if (metric == Metric::kCenteredCosine) {
+    mean_ = moments->mean;
+    mean_norm_ = std::sqrt(SquaredNorm(mean_));
+    for (const double number : mean_) scanned_mean_.push_back(Narrow(number));
+    for (std::size_t i = 0; i < exact_.size(); ++i) exact_[i] -= mean_[i % dimension];
+  }
   for (std::size_t query = 0; query < query_count_; ++query) {
     squared_norms_.push_back(SquaredNorm(Exact(query)));
-    if (metric == Metric::kL2 || squared_norms_.back() == 0) continue;
-    const double scale = 1 / std::sqrt(squared_norms_.back());
+    const double norm = std::sqrt(squared_norms_.back());
+    bounds_.push_back(BoundsOf(norm));
+    if (metric == Metric::kL2) continue;
+    const double scale = norm > 0 ? 1 / norm : 0;
     std::ranges::transform(Exact(query), scanned_.begin() + static_cast<std::ptrdiff_t>(query * dimension_),
                            [scale](double number) { return Narrow(number * scale); });
   }
+}
+
+ScanBounds VectorScan::BoundsOf(double query_norm) const {
+  switch (metric_) {
+    case Metric::kL2:
+      return ScanBounds::SquaredL2(dimension_);
+    case Metric::kCosine:
+      return ScanBounds::Cosine(dimension_);
+    case Metric::kDot:
+      return ScanBounds::Dot(dimension_, query_norm, longest_);
+    case Metric::kCenteredCosine:
+      return ScanBounds::CenteredCosine(dimension_);
+  }
+  Fail("a metric of {}", static_cast<int>(metric_));
 }
 
 std::uint64_t VectorScan::piece() const {
@@ -56,6 +79,13 @@ void VectorScan::Scan(RowRange rows, std::span<float> raw) const { ScanQueries(r
 
 void VectorScan::ScanOne(std::size_t query, RowRange rows, std::span<float> raw) const {
   ScanQueries(rows, query, 1, raw);
+}
+
+float VectorScan::ScanRow(std::size_t query, RowNumber row) const {
+  if (cost_ != nullptr) cost_->rows_read.fetch_add(1, std::memory_order_relaxed);
+  float raw = 0;
+  ScanFile(FileOfRow(files_, row), {row, std::uint64_t{row} + 1}, query, 1, std::span(&raw, 1));
+  return raw;
 }
 
 void VectorScan::Prefetch(RowNumber row) const {
@@ -90,9 +120,9 @@ double VectorScan::Distance(std::size_t query, RowNumber row) const {
   ExactSums sums;
   if (file.element() == Element::kFloat32) {
     const std::span<const float> numbers = file.Float32().subspan((row - file.rows().begin) * dimension_, dimension_);
-    sums = SumExactly(metric_, numbers, Exact(query));
+    sums = SumExactly(metric_, numbers, Exact(query), mean_);
   } else {
-    sums = SumExactly(metric_, file.Row(row), Exact(query));
+    sums = SumExactly(metric_, file.Row(row), Exact(query), mean_);
   }
   const double distance = ExactDistance(metric_, sums, squared_norms_[query]);
   if (!std::isfinite(distance)) {
@@ -106,6 +136,10 @@ void VectorScan::ScanFile(const VectorFile& file, RowRange rows, std::size_t fir
   const std::uint64_t offset = (rows.begin - file.rows().begin) * dimension_;
   if (file.element() == Element::kFloat32) {
     ScanNumbers(file.Float32().data() + offset, rows.size(), first, count, raw);
+  } else if (metric_ == Metric::kCenteredCosine) {
+    std::vector<float> wide(rows.size() * dimension_);
+    file.ReadRows(rows, wide);
+    ScanNumbers(wide.data(), rows.size(), first, count, raw);
   } else {
     ScanNumbers(file.Float16().data() + offset, rows.size(), first, count, raw);
   }
@@ -119,10 +153,36 @@ void VectorScan::ScanNumbers(const Number* numbers, std::size_t row_count, std::
     SquaredDistances(numbers, row_count, dimension_, queries, count, raw.data());
     return;
   }
+  if constexpr (std::is_same_v<Number, float>) {
+    if (metric_ == Metric::kCenteredCosine) return ScanCentered(numbers, row_count, first, count, raw);
+  }
   DotProducts(numbers, row_count, dimension_, queries, count, raw.data());
+  if (metric_ == Metric::kDot) {
+    // Sums of larger numbers might leave float32's range.
+    if (longest_ > 0x1p100) std::ranges::fill(raw.first(count * row_count), std::numeric_limits<float>::quiet_NaN());
+    return;
+  }
   std::vector<float> scales(row_count);
   SquaredNorms(numbers, row_count, dimension_, scales.data());
   std::ranges::transform(scales, scales.begin(), ScanBounds::CosineScale);
+  for (std::size_t query = 0; query < count; ++query) {
+    float* similarities = raw.data() + query * row_count;
+    for (std::size_t row = 0; row < row_count; ++row) similarities[row] *= scales[row];
+  }
+}
+
+void VectorScan::ScanCentered(const float* rows, std::size_t row_count, std::size_t first, std::size_t count,
+                              std::span<float> raw) const {
+  std::vector<float> centered(row_count * dimension_);
+  for (std::size_t row = 0; row < row_count; ++row) {
+    for (std::size_t i = 0; i < dimension_; ++i) {
+      centered[row * dimension_ + i] = rows[row * dimension_ + i] - scanned_mean_[i];
+    }
+  }
+  DotProducts(centered.data(), row_count, dimension_, scanned_.data() + first * dimension_, count, raw.data());
+  std::vector<float> scales(row_count);
+  SquaredNorms(centered.data(), row_count, dimension_, scales.data());
+  for (float& scale : scales) scale = ScanBounds::CenteredScale(scale, mean_norm_);
   for (std::size_t query = 0; query < count; ++query) {
     float* similarities = raw.data() + query * row_count;
     for (std::size_t row = 0; row < row_count; ++row) similarities[row] *= scales[row];

@@ -7,6 +7,7 @@
 
 #include "query/exact/exact_search.h"
 #include "query/exact/scan_bounds.h"
+#include "storage/formats/row_moments.h"
 #include "storage/formats/vector_file.h"
 
 namespace actkin {
@@ -14,22 +15,24 @@ namespace actkin {
 // A group of queries over the rows of a proj or ffwd site: raw values in float32, exact distances in double precision.
 class VectorScan : public RowScan {
  public:
-  // files: by first row, none empty, without gaps; queries: count x dimension. Both outlive this object, as does cost,
-  // which may be null.
+  // files: by first row, none empty, without gaps; queries: count x dimension; moments: of the rows, read by dot and
+  // the centered cosine alone, null for the others. All outlive this object, as does cost, which may be null.
   VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimension, std::span<const float> queries,
-             Metric metric, SearchCost* cost = nullptr);
+             Metric metric, const RowMoments* moments, SearchCost* cost = nullptr);
 
   std::size_t query_count() const override { return query_count_; }
-  const ScanBounds& bounds() const override { return bounds_; }
+  const ScanBounds& bounds(std::size_t query) const override { return bounds_[query]; }
   std::uint64_t piece() const override;
   void Scan(RowRange rows, std::span<float> raw) const override;
   double Distance(std::size_t query, RowNumber row) const override;
 
   // The same for one query: raw has rows.size() values.
   void ScanOne(std::size_t query, RowRange rows, std::span<float> raw) const;
+  // Of one row.
+  float ScanRow(std::size_t query, RowNumber row) const;
   // Asks for a row's numbers, so that they are there when they are scanned a little later.
   void Prefetch(RowNumber row) const;
-  // The query as exact distances are computed from it: dimension numbers.
+  // The query as exact distances are computed from it, centered where the metric is: dimension numbers.
   std::span<const double> Exact(std::size_t query) const {
     return std::span(exact_).subspan(query * dimension_, dimension_);
   }
@@ -41,6 +44,9 @@ class VectorScan : public RowScan {
   template <typename Number>
   void ScanNumbers(const Number* numbers, std::size_t row_count, std::size_t first, std::size_t count,
                    std::span<float> raw) const;
+  void ScanCentered(const float* rows, std::size_t row_count, std::size_t first, std::size_t count,
+                    std::span<float> raw) const;
+  ScanBounds BoundsOf(double query_norm) const;
   void ScanQueries(RowRange rows, std::size_t first, std::size_t count, std::span<float> raw) const;
 
   const std::vector<VectorFile>& files_;
@@ -48,10 +54,14 @@ class VectorScan : public RowScan {
   std::size_t query_count_;
   Metric metric_;
   SearchCost* cost_;
-  ScanBounds bounds_;
+  std::span<const double> mean_;  // that is taken from rows and queries; empty for none
+  double longest_ = 0;            // for dot: no row is longer
+  double mean_norm_ = 0;
+  std::vector<float> scanned_mean_;    // rounded
+  std::vector<ScanBounds> bounds_;     // count
   std::vector<double> exact_;          // count x dimension
   std::vector<double> squared_norms_;  // count
-  std::vector<float> scanned_;         // count x dimension; for cosine of unit length
+  std::vector<float> scanned_;         // count x dimension; for similarities of unit length
 };
 
 // The file, of several by first row that together hold the row, in which it stands.

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <exception>
-#include <new>
 #include <thread>
 #include <utility>
 
@@ -9,6 +8,7 @@
 #include "query/predict/token_totals.h"
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
+#include "schema/one_error_type.h"
 #include "schema/progress.h"
 #include "schema/text.h"
 #include "storage/directory/verify.h"
@@ -23,15 +23,7 @@ constexpr std::uint64_t kDefaultNeighbors = 10;
 // Errors of the standard library become Error, so that there is one type to catch.
 template <typename Action>
 auto OneErrorType(const Action& action) {
-  try {
-    return action();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    Fail("{}", Printable(error.what()));
-  }
+  return WithOneErrorType([](const std::exception& error) { return Error(Printable(error.what())); }, action);
 }
 
 int Threads(int threads) {
@@ -48,9 +40,12 @@ NeighborQuery ReadQuery(const Query& asked) {
   query.index_name = asked.index;
   query.next_tokens = asked.next_tokens;
   query.where = asked.where;
+  if (!asked.rows.empty()) query.rows = ParseRowKind(asked.rows);
   query.exclude_self = asked.exclude_self;
+  query.exclude_window = asked.exclude_window;
+  if (!asked.distinct.empty()) query.distinct = ParseDistinct(asked.distinct);
   query.fewer_will_do = !asked.k;
-  query.search.metric = ParseMetric(asked.metric);
+  query.search.metric = Centered(ParseMetric(asked.metric), asked.center);
   query.search.order = ParseOrder(asked.order);
   query.search.k = asked.k.value_or(kDefaultNeighbors);
   query.search.parameters = asked.parameters;
@@ -66,8 +61,9 @@ NeighborQuery ReadQuery(const Query& asked) {
 }
 
 NeighborList ListOf(Neighbors found) {
-  return {std::string(Name(found.site.stream)), found.site.block, found.site.t_i, std::move(found.rows),
-          found.filled_up};
+  return {
+      std::string(Name(found.site.stream)), found.site.block, found.site.t_i, std::move(found.rows), found.filled_up,
+      found.site.over_positions()};
 }
 
 SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
@@ -172,7 +168,7 @@ IndexInfo Index::Info() {
 NeighborList Index::Neighbors(const PromptInput& prompt, const Query& query) {
   return OneErrorType([&] {
     const StopScope stop(query.stop);
-    return ListOf(reader().FindNeighbors({reader().Encode(prompt)}, ReadQuery(query)).front());
+    return ListOf(reader().FindNeighbors({reader().UpTo(reader().Encode(prompt), query.at)}, ReadQuery(query)).front());
   });
 }
 
@@ -184,7 +180,7 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput>
   return OneErrorType([&] {
     const StopScope stop(query.stop);
     std::vector<Prompt> encoded;
-    for (const PromptInput& prompt : prompts) encoded.push_back(reader().Encode(prompt));
+    for (const PromptInput& prompt : prompts) encoded.push_back(reader().UpTo(reader().Encode(prompt), query.at));
     std::vector<NeighborList> answers;
     for (actkin::Neighbors& found : reader().FindNeighbors(encoded, ReadQuery(query))) {
       answers.push_back(ListOf(std::move(found)));
@@ -196,7 +192,16 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput>
 NeighborList Index::NeighborsOfString(std::uint64_t string_id, const Query& query) {
   return OneErrorType([&] {
     const StopScope stop(query.stop);
-    return ListOf(reader().FindNeighbors({reader().PromptOf(string_id)}, ReadQuery(query)).front());
+    const Prompt prompt = reader().UpTo(reader().PromptOf(string_id), query.at);
+    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(query)).front());
+  });
+}
+
+NeighborList Index::NeighborsOfPosition(std::uint64_t position, const Query& query) {
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    const Prompt prompt = reader().UpTo(reader().PromptAt(static_cast<std::int64_t>(position)), query.at);
+    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(query)).front());
   });
 }
 
@@ -246,8 +251,10 @@ Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& qu
   return OneErrorType([&] {
     const StopScope stop(query.stop);
     PoolRequest request;
-    request.metric_is_open = query.metric.empty();
-    if (!query.metric.empty()) request.metric = ParseMetric(query.metric);
+    request.metric_is_open = query.metric.empty() && !query.center;
+    if (!query.metric.empty() || query.center) {
+      request.metric = Centered(ParseMetric(query.metric.empty() ? Name(Metric::kL2) : query.metric), query.center);
+    }
     request.merge = ParseMerge(query.merge);
     request.t_is = query.t_is;
     request.k = query.k;

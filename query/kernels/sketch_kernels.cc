@@ -14,32 +14,32 @@ namespace HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR
 
 // Vectors of one number hold no pair.
-void Smallest(const std::int8_t* blocks, std::size_t count, const CoarseQuery& query, std::int32_t* best) {
-  scalar::SmallestCoarse({blocks, count * kBlockBytes}, query, best);
+void Coarse(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
+  scalar::CoarseDistances(block, query, sums, rests);
 }
-
-void Largest(const std::int8_t* blocks, std::size_t count, const CoarseQuery& query, std::int32_t* best) {
-  scalar::LargestCoarse({blocks, count * kBlockBytes}, query, best);
+void Boxes(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side, std::int32_t* sums,
+           std::int32_t* rests) {
+  scalar::BoxDistances(low, high, query, side, sums, rests);
 }
-
-std::size_t RowsWithin(const std::int8_t* codes, const std::uint32_t* blocks, std::size_t count,
-                       const CoarseQuery& query, std::int32_t low, std::int32_t high, std::uint32_t* rows) {
-  return scalar::CoarseRowsWithin(codes, {blocks, count}, query, low, high, rows);
+void Rows(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
+          std::int32_t* sums, std::int32_t* rests) {
+  scalar::RowDistances(codes, places, count, query, sums, rests);
 }
-
-void Fine(const std::int8_t* codes, const std::uint32_t* rows, std::size_t count, const FineQuery& query,
-          std::int32_t* out) {
-  scalar::FineDistances(codes, {rows, count}, query, out);
+void Bound(const std::int32_t* sums, const std::int32_t* rests, std::size_t count, const LevelTerms& terms,
+           float* along, float* bounds) {
+  scalar::BoundDistances(sums, rests, count, terms, along, bounds);
 }
+std::uint64_t Choose(const float* keys, std::size_t count, float limit) { return scalar::NotAbove(keys, count, limit); }
 
 #else
 
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Sums = hn::ScalableTag<std::int32_t>;
+using Floats = hn::RebindToFloat<Sums>;
 using Codes = hn::Repartition<std::int16_t, Sums>;
 using StoredCodes = hn::Rebind<std::int8_t, Codes>;
-constexpr std::size_t kPairs = kCoarseCoordinates / 2;
+constexpr std::size_t kPairs = kCoarseCodes / 2;
 
 using SumVector = hn::Vec<Sums>;
 using CodeVector = hn::Vec<Codes>;
@@ -52,14 +52,14 @@ HWY_INLINE SumVector SquarePairs(CodeVector numbers) {
   return hn::Add(even, odd);
 }
 
-// A query's pairs, spread over all lanes, and the shifts between them: the sum is built from the pair with the largest
-// exponent on, as Horner's rule builds a polynomial.
+// A query's coarse pairs, spread over all lanes, and the shifts between them: the sum is built from the pair with the
+// largest exponent on, as Horner's rule builds a polynomial.
 struct Spread {
-  explicit HWY_INLINE Spread(const CoarseQuery& query) {
+  explicit HWY_INLINE Spread(const LevelQuery& query) {
     const Sums d;
     for (std::size_t p = 0; p < kPairs; ++p) {
       const auto low = static_cast<std::uint16_t>(query.codes[2 * p]);
-      const auto high = static_cast<std::uint16_t>(query.codes[2 * p + 1]);
+      const auto high = static_cast<std::uint16_t>(p + 1 < kPairs ? query.codes[2 * p + 1] : query.rest);
       const std::uint32_t both = low | static_cast<std::uint32_t>(high) << 16;
       hn::Store(hn::Set(d, static_cast<std::int32_t>(both)), d, pairs + p * hn::Lanes(d));
       const std::uint32_t next = p + 1 < kPairs ? query.exponents[p + 1] : 0;
@@ -76,95 +76,134 @@ struct Spread {
   int shifts[kPairs];
 };
 
-// Squared distances of the rows from `row` on, as many as a vector has 32-bit lanes.
-HWY_INLINE SumVector RowSums(const std::int8_t* block, std::size_t row, const Spread& query) {
+// difference(pair, row): of the rows from `row` on, as many as a vector has 32-bit lanes.
+template <typename Difference>
+HWY_INLINE void SumBlock(const Spread& query, const Difference& difference, std::int32_t* sums, std::int32_t* rests) {
   const Sums d;
-  SumVector sums = hn::Zero(d);
-  for (std::size_t p = 0; p < kPairs; ++p) {
-    const auto stored = hn::LoadU(StoredCodes(), block + (p * kBlockRows + row) * 2);
-    const CodeVector difference = hn::Sub(hn::PromoteTo(Codes(), stored), query.Pair(p));
-    sums = hn::ShiftLeftSame(hn::Add(sums, SquarePairs(difference)), query.shifts[p]);
-  }
-  return sums;
-}
-
-template <typename Choose, typename Reduce>
-HWY_INLINE void BestOfBlocks(const std::int8_t* blocks, std::size_t count, const CoarseQuery& query, std::int32_t* best,
-                             const Choose& choose, const Reduce& reduce) {
-  const Sums d;
-  const Spread spread(query);
-  for (std::size_t block = 0; block < count; ++block) {
-    const std::int8_t* codes = blocks + block * kBlockBytes;
-    SumVector chosen = RowSums(codes, 0, spread);
-    for (std::size_t row = hn::Lanes(d); row < kBlockRows; row += hn::Lanes(d)) {
-      chosen = choose(chosen, RowSums(codes, row, spread));
+  const SumVector first_code = hn::Set(d, 0xFFFF);
+  for (std::size_t row = 0; row < kBlockRows; row += hn::Lanes(d)) {
+    SumVector sum = hn::Zero(d);
+    for (std::size_t p = 0; p + 1 < kPairs; ++p) {
+      sum = hn::ShiftLeftSame(hn::Add(sum, SquarePairs(difference(p, row))), query.shifts[p]);
     }
-    best[block] = hn::GetLane(reduce(chosen));
+    // The last pair is the last axis and the rest.
+    const SumVector last = hn::BitCast(d, difference(kPairs - 1, row));
+    sum = hn::Add(sum, SquarePairs(hn::BitCast(Codes(), hn::And(last, first_code))));
+    hn::StoreU(hn::ShiftLeftSame(sum, query.shifts[kPairs - 1]), d, sums + row);
+    hn::StoreU(hn::Abs(hn::ShiftRight<16>(last)), d, rests + row);
   }
 }
 
-void Smallest(const std::int8_t* blocks, std::size_t count, const CoarseQuery& query, std::int32_t* best) {
-  BestOfBlocks(
-      blocks, count, query, best, [](SumVector a, SumVector b) HWY_ATTR { return hn::Min(a, b); },
-      [](SumVector a) HWY_ATTR { return hn::MinOfLanes(Sums(), a); });
+HWY_INLINE CodeVector LoadPair(const std::int8_t* block, std::size_t pair, std::size_t row) {
+  return hn::PromoteTo(Codes(), hn::LoadU(StoredCodes(), block + (pair * kBlockRows + row) * 2));
 }
 
-void Largest(const std::int8_t* blocks, std::size_t count, const CoarseQuery& query, std::int32_t* best) {
-  BestOfBlocks(
-      blocks, count, query, best, [](SumVector a, SumVector b) HWY_ATTR { return hn::Max(a, b); },
-      [](SumVector a) HWY_ATTR { return hn::MaxOfLanes(Sums(), a); });
-}
-
-std::size_t RowsWithin(const std::int8_t* codes, const std::uint32_t* blocks, std::size_t count,
-                       const CoarseQuery& query, std::int32_t low, std::int32_t high, std::uint32_t* rows) {
-  const Sums d;
-  const hn::RebindToUnsigned<Sums> numbers;
+void Coarse(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
   const Spread spread(query);
-  const SumVector least = hn::Set(d, low);
-  const SumVector most = hn::Set(d, high);
-  std::size_t found = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::int8_t* block = codes + std::size_t{blocks[i]} * kBlockBytes;
-    const std::uint32_t first = blocks[i] * static_cast<std::uint32_t>(kBlockRows);
-    for (std::size_t row = 0; row < kBlockRows; row += hn::Lanes(d)) {
-      const SumVector squared = RowSums(block, row, spread);
-      const auto within = hn::Not(hn::Or(hn::Lt(squared, least), hn::Gt(squared, most)));
-      const auto here = hn::Iota(numbers, first + static_cast<std::uint32_t>(row));
-      // Writes a whole vector: at most as many numbers as rows were looked at.
-      found += hn::CompressStore(here, hn::RebindMask(numbers, within), numbers, rows + found);
-    }
-  }
-  return found;
+  SumBlock(
+      spread,
+      [&](std::size_t pair, std::size_t row)
+          HWY_ATTR { return hn::Sub(LoadPair(block, pair, row), spread.Pair(pair)); },
+      sums, rests);
 }
 
-void Fine(const std::int8_t* codes, const std::uint32_t* rows, std::size_t count, const FineQuery& query,
-          std::int32_t* out) {
-  const Sums d;
-  const Codes d16;
-  constexpr std::size_t kMostVectors = kFineCoordinates / 8;  // of 16-bit numbers in 16 bytes
-  const std::size_t vectors = kFineCoordinates / hn::Lanes(d16);
-  HWY_ALIGN std::int32_t shifts[kFineCoordinates / 2];
-  for (std::size_t pair = 0; pair < kFineCoordinates / 2; ++pair) {
+void Boxes(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side, std::int32_t* sums,
+           std::int32_t* rests) {
+  const Spread spread(query);
+  const auto below = [&](std::size_t pair, std::size_t row)
+                         HWY_ATTR { return hn::Sub(LoadPair(low, pair, row), spread.Pair(pair)); };
+  const auto above = [&](std::size_t pair, std::size_t row)
+                         HWY_ATTR { return hn::Sub(spread.Pair(pair), LoadPair(high, pair, row)); };
+  if (side == Side::kNear) {
+    SumBlock(
+        spread,
+        [&](std::size_t pair, std::size_t row)
+            HWY_ATTR { return hn::Max(hn::Zero(Codes()), hn::Max(below(pair, row), above(pair, row))); },
+        sums, rests);
+  } else {
+    SumBlock(
+        spread,
+        [&](std::size_t pair, std::size_t row)
+            HWY_ATTR { return hn::Max(hn::Neg(below(pair, row)), hn::Neg(above(pair, row))); },
+        sums, rests);
+  }
+}
+
+void Rows(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
+          std::int32_t* sums, std::int32_t* rests) {
+  // Every level has a multiple of 16 codes.
+  const hn::CappedTag<std::int32_t, 8> d;
+  const hn::Repartition<std::int16_t, decltype(d)> d16;
+  const hn::Rebind<std::int8_t, decltype(d16)> stored_codes;
+  const std::size_t lanes = hn::Lanes(d16);
+  HWY_ALIGN std::int32_t shifts[kMostCodes / 2];
+  for (std::size_t pair = 0; pair < query.count / 2; ++pair) {
     shifts[pair] = static_cast<std::int32_t>(2 * query.exponents[pair]);
   }
-  CodeVector wanted[kMostVectors];
-  SumVector shift[kMostVectors];
-  for (std::size_t v = 0; v < vectors; ++v) {
-    wanted[v] = hn::LoadU(d16, query.codes.data() + v * hn::Lanes(d16));
-    shift[v] = hn::LoadU(d, shifts + v * hn::Lanes(d));
-  }
+  const std::int32_t last_factor = 1 << (2 * query.exponents[query.count / 2 - 1]);
   // Rows ahead whose codes are asked for while the arithmetic is at this one: the memory's latency over a row's time.
   constexpr std::size_t kAhead = 16;
+  constexpr std::size_t kLine = 64;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::int8_t* row = codes + std::size_t{rows[i]} * kFineCoordinates;
-    if (i + kAhead < count) hwy::Prefetch(codes + std::size_t{rows[i + kAhead]} * kFineCoordinates);
-    SumVector sums = hn::Zero(d);
-    for (std::size_t v = 0; v < vectors; ++v) {
-      const CodeVector stored = hn::PromoteTo(d16, hn::LoadU(StoredCodes(), row + v * hn::Lanes(d16)));
-      sums = hn::Add(sums, hn::Shl(SquarePairs(hn::Sub(stored, wanted[v])), shift[v]));
+    const std::int8_t* row = codes + std::size_t{places[i]} * query.count;
+    if (i + kAhead < count) {
+      const std::int8_t* ahead = codes + std::size_t{places[i + kAhead]} * query.count;
+      for (std::size_t byte = 0; byte < query.count; byte += kLine) hwy::Prefetch(ahead + byte);
+      hwy::Prefetch(ahead + query.count - 1);
     }
-    out[i] = hn::GetLane(hn::SumOfLanes(d, sums));
+    auto sum = hn::Zero(d);
+    for (std::size_t code = 0; code < query.count; code += lanes) {
+      const auto stored = hn::PromoteTo(d16, hn::LoadU(stored_codes, row + code));
+      const auto difference = hn::Sub(stored, hn::LoadU(d16, query.codes.data() + code));
+      auto odd = hn::Zero(d);
+      const auto even = hn::ReorderWidenMulAccumulate(d, difference, difference, hn::Zero(d), odd);
+      sum = hn::Add(sum, hn::Shl(hn::Add(even, odd), hn::LoadU(d, shifts + code / 2)));
+    }
+    // The rest is no axis: its code was taken for one, against 0.
+    const std::int32_t rest = row[query.count - 1];
+    sums[i] = hn::GetLane(hn::SumOfLanes(d, sum)) - rest * rest * last_factor;
+    rests[i] = rest < query.rest ? query.rest - rest : rest - query.rest;
   }
+}
+
+void Bound(const std::int32_t* sums, const std::int32_t* rests, std::size_t count, const LevelTerms& terms,
+           float* along, float* bounds) {
+  const Sums d;
+  const Floats df;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto zero = hn::Zero(df);
+  const auto step = hn::Set(df, terms.step);
+  const auto error = hn::Set(df, terms.error);
+  const auto rest_step = hn::Set(df, terms.rest_step);
+  const auto rest_error = hn::Set(df, terms.rest_error);
+  const auto factor = hn::Set(df, terms.factor);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto root = hn::Sqrt(hn::ConvertTo(df, hn::LoadU(d, sums + i)));
+    const auto axes = hn::Max(hn::Sub(hn::Mul(step, root), error), zero);
+    const auto distance = hn::ConvertTo(df, hn::LoadU(d, rests + i));
+    const auto rest = hn::Max(hn::Sub(hn::Mul(rest_step, distance), rest_error), zero);
+    const auto sum = hn::Add(hn::LoadU(df, along + i), hn::Mul(axes, axes));
+    hn::StoreU(sum, df, along + i);
+    hn::StoreU(hn::Mul(hn::Add(sum, hn::Mul(rest, rest)), factor), df, bounds + i);
+  }
+  scalar::BoundDistances(sums + i, rests + i, count - i, terms, along + i, bounds + i);
+}
+
+std::uint64_t Choose(const float* keys, std::size_t count, float limit) {
+  const Floats df;
+  const std::size_t lanes = hn::Lanes(df);
+  const auto most = hn::Set(df, limit);
+  std::uint64_t bits = 0;
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    std::uint8_t some[8] = {};
+    hn::StoreMaskBits(df, hn::Le(hn::LoadU(df, keys + i), most), some);
+    std::uint64_t word = 0;
+    for (std::size_t byte = 0; byte < (lanes + 7) / 8; ++byte) word |= std::uint64_t{some[byte]} << (8 * byte);
+    bits |= word << i;
+  }
+  return i == count ? bits : bits | scalar::NotAbove(keys + i, count - i, limit) << i;
 }
 
 #endif  // HWY_TARGET
@@ -176,27 +215,33 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace actkin {
 
-HWY_EXPORT(Smallest);
-HWY_EXPORT(Largest);
-HWY_EXPORT(RowsWithin);
-HWY_EXPORT(Fine);
+HWY_EXPORT(Coarse);
+HWY_EXPORT(Boxes);
+HWY_EXPORT(Rows);
+HWY_EXPORT(Bound);
+HWY_EXPORT(Choose);
 
-void SmallestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best) {
-  HWY_DYNAMIC_DISPATCH(Smallest)(blocks.data(), blocks.size() / kBlockBytes, query, best);
+void CoarseDistances(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
+  HWY_DYNAMIC_DISPATCH(Coarse)(block, query, sums, rests);
 }
 
-void LargestCoarse(std::span<const std::int8_t> blocks, const CoarseQuery& query, std::int32_t* best) {
-  HWY_DYNAMIC_DISPATCH(Largest)(blocks.data(), blocks.size() / kBlockBytes, query, best);
+void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side,
+                  std::int32_t* sums, std::int32_t* rests) {
+  HWY_DYNAMIC_DISPATCH(Boxes)(low, high, query, side, sums, rests);
 }
 
-std::size_t CoarseRowsWithin(const std::int8_t* codes, std::span<const std::uint32_t> blocks, const CoarseQuery& query,
-                             std::int32_t low, std::int32_t high, std::uint32_t* rows) {
-  return HWY_DYNAMIC_DISPATCH(RowsWithin)(codes, blocks.data(), blocks.size(), query, low, high, rows);
+void RowDistances(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
+                  std::int32_t* sums, std::int32_t* rests) {
+  HWY_DYNAMIC_DISPATCH(Rows)(codes, places, count, query, sums, rests);
 }
 
-void FineDistances(const std::int8_t* codes, std::span<const std::uint32_t> rows, const FineQuery& query,
-                   std::int32_t* out) {
-  HWY_DYNAMIC_DISPATCH(Fine)(codes, rows.data(), rows.size(), query, out);
+void BoundDistances(const std::int32_t* sums, const std::int32_t* rests, std::size_t count, const LevelTerms& terms,
+                    float* along, float* bounds) {
+  HWY_DYNAMIC_DISPATCH(Bound)(sums, rests, count, terms, along, bounds);
+}
+
+std::uint64_t NotAbove(const float* keys, std::size_t count, float limit) {
+  return HWY_DYNAMIC_DISPATCH(Choose)(keys, count, limit);
 }
 
 }  // namespace actkin

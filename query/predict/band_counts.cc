@@ -155,8 +155,11 @@ class BandCounter {
 
   // Sums for each of a group of queries: bands (x vocabulary) numbers a query.
   void CountGroup(std::span<const float> queries, Sums& sums) {
-    const std::unique_ptr<RowScan> scan = index_.NewScan(queries, request_.metric);
-    const BandFinder finder(request_, scan->bounds());
+    const std::unique_ptr<RowScan> scan = index_.NewScan(queries, request_.metric, request_.threads);
+    std::vector<BandFinder> finders;
+    for (std::size_t query = 0; query < scan->query_count(); ++query) {
+      finders.emplace_back(request_, scan->bounds(query));
+    }
     const RowRange rows{0, index_.row_count()};
     const int workers = UsefulThreads(rows, scan->piece(), request_.threads);
     workers_.resize(static_cast<std::size_t>(workers));
@@ -165,7 +168,7 @@ class BandCounter {
       worker.sums.Clear(bands, next_tokens_.vocabulary_size(), request_.inverse_distance);
     }
     ForEachPiece(rows, scan->piece(), workers, [&](int number, RowRange piece) {
-      CountPiece(*scan, finder, piece, workers_[static_cast<std::size_t>(number)]);
+      CountPiece(*scan, finders, piece, workers_[static_cast<std::size_t>(number)]);
     });
     sums.Clear(bands, next_tokens_.vocabulary_size(), request_.inverse_distance);
     for (const Worker& worker : workers_) {
@@ -187,7 +190,7 @@ class BandCounter {
     Sums sums;
   };
 
-  void CountPiece(const RowScan& scan, const BandFinder& finder, RowRange piece, Worker& worker) const {
+  void CountPiece(const RowScan& scan, std::span<const BandFinder> finders, RowRange piece, Worker& worker) const {
     worker.raw.resize(scan.query_count() * piece.size());
     scan.Scan(piece, worker.raw);
     worker.entries.clear();
@@ -200,8 +203,8 @@ class BandCounter {
       const float* raw = worker.raw.data() + query * piece.size();
       for (std::size_t i = 0; i < piece.size(); ++i) {
         const auto distance = [&] { return scan.Distance(query, static_cast<RowNumber>(piece.begin + i)); };
-        std::uint8_t band = finder.Find(raw[i]);
-        if (band == BandFinder::kDoubt) band = finder.Decide(raw[i], distance);
+        std::uint8_t band = finders[query].Find(raw[i]);
+        if (band == BandFinder::kDoubt) band = finders[query].Decide(raw[i], distance);
         if (band >= bands) continue;
         const std::size_t at = query * bands + band;
         ++worker.sums.rows[at];
@@ -209,7 +212,8 @@ class BandCounter {
         for (const NextTokenTable::Entry& entry : worker.entries[i]) counts[entry.token] += entry.count;
         if (request_.inverse_distance) {
           const double scanned = DistanceOf(raw[i]);
-          const std::uint64_t factor = ScaledInverse(scanned > kSteep ? scanned : distance());
+          const bool near_enough = request_.metric != Metric::kDot && scanned > kSteep;
+          const std::uint64_t factor = ScaledInverse(near_enough ? scanned : distance());
           std::uint64_t* inverse = worker.sums.inverse.data() + at * vocabulary;
           for (const NextTokenTable::Entry& entry : worker.entries[i]) inverse[entry.token] += factor * entry.count;
         }

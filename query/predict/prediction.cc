@@ -34,7 +34,7 @@ void PredictFromNeighbors(const TermNeighbors& found, const NextTokenCounts& cou
   TokenAccumulator sums(counts.vocabulary_size());
   TokenTotals totals;
   std::size_t neighbors = 0;
-  for (std::size_t term = 0; term < scheme.weights.size(); ++term) {
+  for (std::size_t term = 0; term < scheme.terms.size(); ++term) {
     if (scheme.Uses(term)) {
       AddNeighbors(found.terms[term], scheme.kernel, counts, sums);
       neighbors += found.terms[term].size();
@@ -79,8 +79,8 @@ std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::
         }
         return false;
       };
-      const int blocks = static_cast<int>(schemes[i].weights.size() / 2);
-      found.emplace_back(i, FindTermNeighbors(reader, prompt, requests[i], blocks, wanted, prompt_set, threads));
+      found.emplace_back(
+          i, FindTermNeighbors(reader, prompt, requests[i], schemes[i].terms.blocks(), wanted, prompt_set, threads));
       shared = found.end() - 1;
     }
     PredictFromNeighbors(shared->second, counts, prediction);

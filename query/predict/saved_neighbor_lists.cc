@@ -1,6 +1,7 @@
 #include "query/predict/saved_neighbor_lists.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "schema/error.h"
 #include "storage/catalog/experiment_catalog.h"
@@ -10,7 +11,8 @@ namespace {
 
 // True where every distance better than one in the band is in the band.
 bool OpenTowardsNearest(Metric metric, const Band& band) {
-  return metric == Metric::kL2 ? band.low <= 0 : band.high >= 1;
+  if (metric == Metric::kL2) return band.low <= 0;
+  return band.high >= (metric == Metric::kDot ? std::numeric_limits<double>::infinity() : 1);
 }
 
 }  // namespace

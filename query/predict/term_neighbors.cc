@@ -67,10 +67,12 @@ class SiteNeighbors {
     search.metric = request_.metric;
     search.k = request_.CountOf(term);
     search.within = request_.BandOf(term);
-    search.among = reader_.RowsWhere(site.t_i, request_.where);
+    search.among = reader_.RowsWhere(site, request_.where);
     search.threads = threads_;
-    const std::optional<RowNumber> own =
-        request_.exclude_self ? reader_.OwnRow(prompt_, site.t_i) : std::optional<RowNumber>();
+    std::optional<RowNumber> own;
+    if (request_.exclude_self) {
+      for (const RowRange& row : reader_.OwnRows(prompt_, site)) own = static_cast<RowNumber>(row.begin);
+    }
     const std::vector<std::vector<Match>> found =
         SearchWithout(*reader_.OpenIndex(site), reader_.QueryVector(prompt_, site), std::span(&own, 1), search,
                       /*fewer_will_do=*/!request_.k);
@@ -118,11 +120,11 @@ TermNeighbors FindTermNeighbors(IndexReader& reader, const Prompt& prompt, const
                                 int threads) {
   SiteNeighbors sites(reader, prompt, request, prompt_set, threads);
   TermNeighbors found;
-  found.terms.resize(TermCount(blocks));
+  found.terms.resize(Terms(blocks).size());
   std::vector<Site> missing;
   for (std::size_t number = 0; number < found.terms.size(); ++number) {
     if (!wanted(number)) continue;
-    const Term term = TermAt(number, blocks);
+    const Term term = Terms(blocks)[number];
     std::vector<PooledNeighbor>& pool = found.terms[number];
     if (term.stream == Stream::kEmbedding) {
       const int length = static_cast<int>(prompt.tokens.size());

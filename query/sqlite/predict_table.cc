@@ -20,9 +20,7 @@ namespace {
 
 // A search in every site.
 constexpr double kCost = 1e7;
-constexpr sqlite3_int64 kTypicalVocabulary = 64;
 
-constexpr std::array kColumns{"rank INTEGER", "token TEXT", "token_id INTEGER", "probability REAL"};
 enum Argument { kPrompt, kScheme, kTI, kK, kMetric, kMerge, kCatalog };
 constexpr std::array<TableArgument, 7> kArguments{{
     {"prompt", ArgumentType::kPrompt, "'my most gr'", true},
@@ -34,17 +32,14 @@ constexpr std::array<TableArgument, 7> kArguments{{
     {"catalog", ArgumentType::kText, "'main'"},
 }};
 constexpr TableSpecification kSpecification{
-    "actkin_predict", kColumns, kArguments, 1,
+    "actkin_predict", kTokenRowColumns, kArguments, 1,
     "actkin_predict('a prompt', 'progressive_ffwd_weight', 9) with a prompt of yours"};
 
 class PredictTable : public TableFunction {
  public:
   const TableSpecification& specification() const override { return kSpecification; }
 
-  void Plan(TablePlan& plan) const override {
-    if (TokenRowsComeInOrder(plan)) plan.ComesInOrder();
-    plan.Finish(kCost, kTypicalVocabulary);
-  }
+  void Plan(TablePlan& plan) const override { PlanTokenRows(plan, kCost); }
 
   std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, TableCall& call) const override {
     PoolRequest request;

@@ -55,6 +55,24 @@ void VectorFunction(sqlite3_context* context, int count, sqlite3_value** values)
   });
 }
 
+void VectorAtFunction(sqlite3_context* context, int count, sqlite3_value** values) {
+  Guard(context, [&] {
+    if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;  // a row over strings has no position
+    const std::int64_t position = IntegerValue(values[0], "position");
+    const StreamName name = ParseStreamName(TextValue(values[1], "stream"));
+    NeighborQuery query;
+    query.stream = name.stream;
+    query.block = BlockOf(name, SmallIntegerValue(values[2], "block"));
+    query.rows = RowKind::kPositions;
+    const std::string catalog = count > 3 ? TextValue(values[3], "catalog") : "main";
+    auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
+    const CatalogSnapshot snapshot = catalogs.Open(catalog);
+    IndexReader& reader = snapshot.reader();
+    reader.RequirePosition(position);
+    ReturnVector(context, reader.VectorAt(static_cast<std::uint64_t>(position), reader.ResolveSite(query, 0)));
+  });
+}
+
 void IdsFunction(sqlite3_context* context, int count, sqlite3_value** values) {
   Guard(context, [&] {
     if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;  // as the prompt that it would be: none
@@ -108,6 +126,10 @@ void DistanceFunction(sqlite3_context* context, int, sqlite3_value** values) {
     const std::vector<float> a = VectorValue(values[0], "a");
     const std::vector<float> b = VectorValue(values[1], "b");
     const Metric metric = ParseMetric(TextValue(values[2], "metric"));
+    if (metric == Metric::kCenteredCosine) {
+      FailUsage("metric {}: two vectors have no site, and so no mean that could be taken from them",
+                Quote(Name(metric)));
+    }
     if (a.size() != b.size()) {
       FailUsage("a has {} numbers, b has {}: only vectors of one dimension have a distance", a.size(), b.size());
     }
@@ -140,6 +162,9 @@ int RegisterScalarFunctions(sqlite3* connection, const std::shared_ptr<AttachedC
   };
   for (const int count : {3, 4}) {
     if (const int status = register_reading("actkin_vector", count, VectorFunction); status != SQLITE_OK) return status;
+    if (const int status = register_reading("actkin_vector_at", count, VectorAtFunction); status != SQLITE_OK) {
+      return status;
+    }
     if (const int status = register_reading("actkin_context", count, ContextFunction); status != SQLITE_OK)
       return status;
   }

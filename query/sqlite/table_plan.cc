@@ -101,14 +101,25 @@ void TablePlan::TakeArguments() {
   }
 }
 
-void TablePlan::TakeComparisons(int column, bool whole_lists) {
+void TablePlan::TakeComparisons(int column, bool whole_lists, bool nullable) {
   for (int i = 0; i < info_.nConstraint; ++i) {
     const auto& constraint = info_.aConstraint[i];
     if (constraint.iColumn != column || constraint.usable == 0) continue;
     const std::optional<Comparison> comparison = ComparisonOf(constraint.op);
-    if (!comparison) continue;
+    if (!comparison || (nullable && constraint.op == SQLITE_INDEX_CONSTRAINT_IS)) continue;
     const bool whole_list = whole_lists && sqlite3_vtab_in(&info_, i, 1) != 0;
     Take(i, whole_list ? Comparison::kIn : *comparison, /*omit=*/false);
+  }
+}
+
+void TablePlan::TakeTexts(int column) {
+  for (int i = 0; i < info_.nConstraint; ++i) {
+    const auto& constraint = info_.aConstraint[i];
+    if (constraint.iColumn != column || constraint.usable == 0) continue;
+    if (constraint.op == SQLITE_INDEX_CONSTRAINT_GLOB) Take(i, Comparison::kGlob, /*omit=*/false);
+    if (constraint.op != SQLITE_INDEX_CONSTRAINT_EQ || !IsBinary(i)) continue;
+    const bool whole_list = sqlite3_vtab_in(&info_, i, 1) != 0;
+    Take(i, whole_list ? Comparison::kInTexts : Comparison::kEqualText, /*omit=*/false);
   }
 }
 

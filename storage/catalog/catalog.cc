@@ -63,6 +63,7 @@ SiteRow ReadSiteRow(const SqliteStatement& statement) {
   if (!statement.IsNull(9)) row.window = Count(statement, 9);
   if (!statement.IsNull(10)) row.stride = Count(statement, 10);
   if (!statement.IsNull(11)) row.position_set_id = statement.Integer(11);
+  if (!statement.IsNull(12)) row.capture_id = statement.Integer(12);
   if (over_positions != row.position_set_id.has_value()) {
     FailDamaged("the catalog is damaged: {} {}", Describe(row.site),
                 over_positions ? "has no position set" : "has a position set");
@@ -80,7 +81,7 @@ bool Exists(const std::filesystem::path& path) {
 
 constexpr char kSiteColumns[] =
     "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element, rows, window, stride, "
-    "position_set_id FROM ";
+    "position_set_id, capture_id FROM ";
 constexpr char kStringColumns[] = "SELECT string_id, length, text, occurrences, tokens FROM ";
 
 // What can be told, of a catalog of an earlier format, about how it was built. Its tables corpus and model had these
@@ -183,6 +184,14 @@ std::vector<DocumentRow> Catalog::Documents() {
   return rows;
 }
 
+std::string Catalog::DocumentName(std::int64_t document_id) {
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT name FROM \"{}\".document WHERE document_id = ?1", schema_));
+  statement.Bind(document_id);
+  if (!statement.Step()) FailDamaged("the catalog is damaged: it has no document {}", document_id);
+  return statement.Text(0);
+}
+
 CorpusFilesRow Catalog::CorpusFiles() {
   SqliteStatement statement(
       connection_, fmt::format("SELECT file, bytes, checksum FROM \"{}\".corpus_file WHERE kind = ?1", schema_));
@@ -196,17 +205,33 @@ CorpusFilesRow Catalog::CorpusFiles() {
   return {read(kTokensKind), read(kSuffixesKind)};
 }
 
+const char* TokenizerRow::kind() const {
+  if (!file) return kCharactersKind;
+  return texts_alone ? kTextsKind : kBpeKind;
+}
+
 TokenizerRow Catalog::Tokenizer() {
   SqliteStatement statement(connection_,
                             fmt::format("SELECT kind, file, bytes, checksum FROM \"{}\".tokenizer", schema_));
   if (!statement.Step()) FailDamaged("the catalog is damaged: its table tokenizer is empty");
   const std::string kind = statement.Text(0);
   if (kind == kCharactersKind) return {};
+  if (kind == kTextsKind) return {ReadFileRow(statement, 1), true};
   if (kind != kBpeKind) {
     Fail(ErrorCode::kUnsupported, "the catalog was written by a newer actkin, or is damaged: its tokenizer is {}",
          Quote(kind));
   }
   return {ReadFileRow(statement, 1)};
+}
+
+std::optional<RecordedSiteRow> Catalog::RecordedSite(std::int64_t site_id) {
+  SqliteStatement statement(
+      connection_, fmt::format("SELECT source, bos_token_id FROM \"{}\".recorded_site WHERE site_id = ?1", schema_));
+  statement.Bind(site_id);
+  if (!statement.Step()) return std::nullopt;
+  RecordedSiteRow row{statement.Text(0), std::nullopt};
+  if (!statement.IsNull(1)) row.bos_token_id = static_cast<TokenId>(Count(statement, 1));
+  return row;
 }
 
 std::optional<ModelRow> Catalog::Model() {
@@ -418,6 +443,19 @@ std::vector<StringRow> Catalog::StringsOfText(std::string_view text, int length)
   std::vector<StringRow> rows;
   while (statement.Step()) rows.push_back(ReadString(statement));
   return rows;
+}
+
+std::vector<std::int64_t> Catalog::StringsOfPrefix(std::string_view prefix, int length) {
+  // Texts are UTF-8: none has the largest byte, and the next larger last one ends them.
+  std::string end(prefix);
+  ++end.back();
+  SqliteStatement statement(
+      connection_,
+      fmt::format("SELECT string_id FROM \"{}\".string WHERE text >= ?1 AND text < ?2 AND length = ?3", schema_));
+  statement.Bind(prefix, end, length);
+  std::vector<std::int64_t> ids;
+  while (statement.Step()) ids.push_back(statement.Integer(0));
+  return ids;
 }
 
 StringRow Catalog::String(StringId string_id) {

@@ -8,67 +8,81 @@
 #include <vector>
 
 #include "schema/site.h"
+#include "storage/formats/row_moments.h"
 #include "storage/formats/section_file.h"
 
 namespace actkin {
 
 // Sketches: a few bytes a row that bound its distance to any query from both sides, so that a search reads few rows.
 //
-// A view is what a metric compares: for l2 the rows themselves, for cosine the rows at unit length (the squared
-// distance of unit vectors is 2 - 2 cosine; a row of zeros, which has cosine 0 to everything, stands for a unit vector
-// in a dimension of its own). A view has a center and orthonormal axes, the leading principal axes of its rows. Of a
-// vector x of the view, with z = x - center, a level with n coordinates keeps
+// A row x is seen from the center (the rows' mean, in float32): z = x - center, drawn in to a length of `reach` where
+// it is longer. Its sketch is a sequence of levels. Each has the coordinates of z along the next of the site's
+// principal axes and, as its last code, the length of what these axes and those of the levels before leave of z; all
+// are drawn in to what their codes reach, and rounded. Drawing in, to a ball or to a box, takes no two points farther
+// apart: so the codes of a row and of a query that is drawn in likewise bound their distance from below. Of rows that
+// are not longer than `reach` they bound it from above as well.
 //
-//     h = (the first n-1 of axes z, |what they leave of z| - tail_center)
-//
-// quantized to 8 bits: two levels, coarse (16 coordinates, that a search reads for every row) and fine (64).
-// The distance of x and q lies between the distance of their h and that of h(x) and h(q) with the last coordinate's
-// norm negated (the reverse triangle inequality on what the axes leave, both ways).
-inline constexpr std::size_t kCoarseCoordinates = 16;
-inline constexpr std::size_t kFineCoordinates = 64;
-inline constexpr std::size_t kSketchAxes = kFineCoordinates - 1;
+// The first level is coarse. The rows stand in an order, by `place`, in which neighbors in space are neighbors, and of
+// each block of 64 of them the smallest and the largest coarse codes are kept: a box. So they are of each group of 64
+// blocks.
+inline constexpr std::size_t kMostLevels = 4;
+inline constexpr std::array<std::size_t, kMostLevels> kLevelCodes{16, 48, 64, 128};
+inline constexpr std::size_t kMostCodes = 128;
+// What forecasts count with: how many levels pay is seen when the rows are there.
+inline constexpr std::size_t kUsualLevels = 2;
+inline constexpr std::size_t kCoarseCodes = kLevelCodes[0];
+constexpr std::size_t LevelAxes(std::size_t level) { return kLevelCodes[level] - 1; }
+// The first axis of a level; of kMostLevels, or of how many levels there are: how many axes they have.
+constexpr std::size_t FirstAxis(std::size_t level) {
+  std::size_t axes = 0;
+  for (std::size_t before = 0; before < level; ++before) axes += LevelAxes(before);
+  return axes;
+}
 inline constexpr int kCodeLimit = 127;  // codes are -limit..limit
-inline constexpr int kMaximumExponent = 3;
-// Coarse codes stand in blocks of rows: pair after pair of coordinates, in each row after row the pair's two codes. The
-// last block is filled up with copies of the last row. Fine codes stand row after row.
+inline constexpr std::uint32_t kMaximumExponent = 3;
+// Coarse codes, and the corners of boxes likewise, stand in blocks: pair after pair of codes, in each row after row
+// (box after box) the pair's two codes. The last block is filled up with copies of the last row, the last 64 boxes with
+// copies of the last box. The codes of the other levels stand row after row.
 inline constexpr std::size_t kBlockRows = 64;
-inline constexpr std::size_t kBlockBytes = kBlockRows * kCoarseCoordinates;
+inline constexpr std::size_t kBlockBytes = kBlockRows * kCoarseCodes;
+// Blocks that hold so many rows; groups that hold so many blocks.
+constexpr std::uint64_t SketchBlocks(std::uint64_t count) { return (count + kBlockRows - 1) / kBlockRows; }
 // Smaller sites have no sketches: reading their rows is faster.
 inline constexpr std::uint64_t kFewestRowsWithSketches = 4096;
 
-// How the h of a level become codes. Code i is of coordinate order[i] of h, and worth step * 2^exponents[i / 2], in
-// units of the view: exponents let pairs of wide coordinates have coarser codes, and never increase.
-template <std::size_t kCoordinates>
+// What a level's codes mean. Code i is worth step * 2^exponents[i / 2], the last one rest_step, more than rest_center.
+// Errors are the largest Euclidean distances, over all rows, between what was rounded and what the codes say: near of
+// the row as it was drawn in, far of the row as it is, of rows that are not longer than `reach`.
 struct LevelScales {
-  static constexpr std::size_t kCodes = kCoordinates;
-  static constexpr std::size_t kPairs = kCoordinates / 2;
-
-  double step = 0;
-  double tail_center = 0;
-  // The largest Euclidean distance, over all rows, between a row's true h and what its codes say.
-  double error = 0;
-  std::array<std::uint32_t, kCodes> order{};
-  std::array<std::uint32_t, kPairs> exponents{};
+  double step = 1;
+  double near_error = 0;
+  double far_error = 0;
+  double rest_step = 1;
+  double rest_center = 0;
+  double rest_near_error = 0;
+  double rest_far_error = 0;
+  std::array<std::uint32_t, kMostCodes / 2> exponents{};  // never increase
 };
 
 struct SketchScales {
-  LevelScales<kCoarseCoordinates> coarse;
-  LevelScales<kFineCoordinates> fine;
   // |axes axes^T - 1| in the 2-norm, or more: how far the stored axes are from orthonormal.
   double axis_defect = 0;
+  double reach = 0;
+  double longest = 0;  // of the rows: no row is longer
+  std::array<LevelScales, kMostLevels> levels;
 };
 
-// A view as it is stored. Spans point into the mapped file.
-struct SketchView {
-  SketchScales scales;
-  std::span<const float> center;        // dimension
-  std::span<const float> axes;          // kSketchAxes x dimension; rows of zeros beyond the dimension
-  std::span<const std::int8_t> coarse;  // blocks x kBlockBytes
-  std::span<const std::int8_t> fine;    // rows x kFineCoordinates
-};
+// Rows that are longer, or all of which are nearer to the center, are not told apart: `reach` is 0.
+inline constexpr double kLargestReach = 1e15;
+inline constexpr double kSmallestReach = 1e-15;
 
-// The sketches of all rows of a site, in a section file of kind kSketches. Numbers: dimension, rows, coarse and fine
-// coordinates. Sections: 0 scales, center and axes for l2, 1 its codes, coarse then fine; 2 and 3 likewise for cosine.
+// Whose boxes: of blocks of rows, or of groups of blocks.
+enum class BoxOf : std::uint8_t { kBlock, kGroup };
+
+// From where a length is measured.
+enum class LengthFrom : std::uint8_t { kZero, kMean };
+
+// The sketches of all rows of a site, in a section file of kind kSketches. The layout is in storage/formats/README.md.
 class SketchFile {
  public:
   // Maps the file; reads only its header and the scales. Throws Error naming `path`.
@@ -76,10 +90,38 @@ class SketchFile {
 
   std::uint64_t dimension() const { return dimension_; }
   std::uint64_t row_count() const { return row_count_; }
+  std::size_t level_count() const { return level_count_; }
+  std::uint64_t block_count() const { return block_count_; }
+  std::uint64_t group_count() const { return SketchBlocks(block_count_); }
   std::uint64_t file_bytes() const { return file_.header().file_bytes; }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
   const std::filesystem::path& path() const { return file_.path(); }
-  const SketchView& view(Metric metric) const { return views_[static_cast<std::size_t>(metric)]; }
+
+  const SketchScales& scales() const { return scales_; }
+  std::span<const double> mean() const { return mean_; }     // dimension
+  std::span<const float> center() const { return center_; }  // dimension
+  std::span<const float> axes() const { return axes_; }      // FirstAxis(level_count()) x dimension; zeros beyond it
+  // Throws Error naming the file when what stands there is no row, or no place, of the site. REQUIRES: below
+  // row_count().
+  RowNumber RowAt(std::uint64_t place) const;
+  std::uint64_t PlaceOf(RowNumber row) const;
+  // Corners of the boxes [64 part, 64 part + 64): kBlockBytes each. Beyond the last box stand copies of it.
+  const std::int8_t* LowCorners(BoxOf of, std::uint64_t part) const {
+    return boxes_[static_cast<std::size_t>(of)] + part * 2 * kBlockBytes;
+  }
+  const std::int8_t* HighCorners(BoxOf of, std::uint64_t part) const { return LowCorners(of, part) + kBlockBytes; }
+  // A number a box, of its rows' lengths, for as many boxes.
+  std::span<const float> Shortest(BoxOf of, LengthFrom from) const {
+    return extents_[static_cast<std::size_t>(of)][static_cast<std::size_t>(from)][0];
+  }
+  std::span<const float> Longest(BoxOf of, LengthFrom from) const {
+    return extents_[static_cast<std::size_t>(of)][static_cast<std::size_t>(from)][1];
+  }
+  // A number a place, rounded to float32; whole blocks.
+  std::span<const float> Lengths(LengthFrom from) const { return lengths_[static_cast<std::size_t>(from)]; }
+  const std::int8_t* CoarseCodes(std::uint64_t block) const { return codes_[0] + block * kBlockBytes; }
+  // kLevelCodes[level] codes a place. REQUIRES: 0 < level < level_count().
+  const std::int8_t* Codes(std::size_t level) const { return codes_[level]; }
 
   // Reads every byte. Throws Error naming the file when one is not as written.
   void Verify() const { file_.VerifyBytes(); }
@@ -88,32 +130,54 @@ class SketchFile {
   SectionFile file_;
   std::uint64_t dimension_ = 0;
   std::uint64_t row_count_ = 0;
-  std::array<SketchView, 2> views_;
+  std::size_t level_count_ = 0;
+  std::uint64_t block_count_ = 0;
+  SketchScales scales_;
+  std::span<const double> mean_;
+  std::span<const float> center_;
+  std::span<const float> axes_;
+  std::span<const std::uint32_t> rows_;    // by place
+  std::span<const std::uint32_t> places_;  // by row
+  std::array<const std::int8_t*, 2> boxes_{};
+  std::array<std::array<std::array<std::span<const float>, 2>, 2>, 2> extents_;
+  std::array<std::span<const float>, 2> lengths_;
+  std::array<const std::int8_t*, kMostLevels> codes_{};
 };
 
-// Writes a sketch file. Different threads may write different blocks.
+// Writes a sketch file. Different threads may write codes of different places.
 class SketchFileWriter {
  public:
-  SketchFileWriter(const std::filesystem::path& path, std::uint64_t dimension, std::uint64_t row_count);
+  SketchFileWriter(const std::filesystem::path& path, std::uint64_t dimension, std::uint64_t row_count,
+                   std::size_t level_count);
 
-  // codes of whole blocks from `first_block` on. Throws Error naming the file.
-  void WriteCoarse(Metric metric, std::uint64_t first_block, std::span<const std::int8_t> codes);
-  void WriteFine(Metric metric, std::uint64_t first_row, std::span<const std::int8_t> codes);
-  // center: dimension; axes: kSketchAxes x dimension.
-  void WriteView(Metric metric, const SketchScales& scales, std::span<const float> center, std::span<const float> axes);
+  // All throw Error naming the file.
+  // mean: dimension; center: dimension; axes: FirstAxis(level_count) x dimension.
+  void WriteHead(const SketchScales& scales, std::span<const double> mean, std::span<const float> center,
+                 std::span<const float> axes);
+  // rows: by place, every row once.
+  void WriteOrder(std::span<const RowNumber> rows);
+  // coarse: the codes of all blocks, from which the boxes are made.
+  void WriteCoarse(std::span<const std::int8_t> coarse);
+  // By place.
+  void WriteLengths(LengthFrom from, std::span<const float> lengths);
+  // Of one place. REQUIRES: 0 < level < level_count.
+  void WriteCodes(std::size_t level, std::uint64_t first_place, std::span<const std::int8_t> codes);
   // Writes the header and flushes. REQUIRES: everything else was written. Returns the header's checksum.
   std::uint64_t Finish();
 
-  static std::uint64_t FileBytes(std::uint64_t dimension, std::uint64_t row_count);
+  static std::uint64_t FileBytes(std::uint64_t dimension, std::uint64_t row_count, std::size_t level_count);
 
  private:
   std::filesystem::path path_;
+  std::uint64_t row_count_;
   SectionFileHeader header_;
   OutputFile file_;
 };
 
-// Blocks that hold this many rows.
-constexpr std::uint64_t SketchBlocks(std::uint64_t row_count) { return (row_count + kBlockRows - 1) / kBlockRows; }
+// Where code `code` of row `row` of a block stands in it.
+constexpr std::size_t CoarsePlace(std::size_t row, std::size_t code) {
+  return (code / 2 * kBlockRows + row) * 2 + code % 2;
+}
 
 }  // namespace actkin
 

@@ -16,8 +16,6 @@ namespace {
 enum Number { kElement, kDimension, kFirstRow, kEndRow };
 enum SectionIndex { kRows = 1 };
 
-constexpr std::uint64_t kMaximumDimension = 1U << 20;
-
 std::uint64_t RowChecksum(const std::byte* row, std::size_t bytes, RowNumber number) {
   return XXH3_64bits_withSeed(row, bytes, number);
 }

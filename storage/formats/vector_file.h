@@ -12,6 +12,8 @@
 
 namespace actkin {
 
+inline constexpr std::uint64_t kMaximumDimension = 1U << 20;
+
 // A range of a site's rows on disk: a section file of kind kVectors. Numbers: element, dimension, first row, one past
 // the last row. Section 1: the rows (rows x dimension, row-major). The rows' checksum is the sum, modulo 2^64, of every
 // row's xxh3 seeded with its row number: it does not depend on the order in which threads write, and a resumed build

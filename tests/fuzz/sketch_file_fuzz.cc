@@ -1,26 +1,14 @@
 // A hostile file of sketches.
-#include <numeric>
-
 #include "storage/formats/sketch_file.h"
 #include "tests/fuzz/made_section_file.h"
 
 namespace actkin {
 namespace {
 
-template <std::size_t kCodes>
-void MakeSound(LevelScales<kCodes>& scales) {
-  scales.step = 1;
-  std::iota(scales.order.begin(), scales.order.end(), 0U);
-}
-
 void WriteSoundScales(const SectionFileHeader& header, std::string& file) {
-  SketchScales scales;
-  MakeSound(scales.coarse);
-  MakeSound(scales.fine);
-  for (const std::size_t section : {0, 2}) {
-    if (header.sections[section].bytes < sizeof(scales)) continue;
-    std::memcpy(file.data() + header.sections[section].offset, &scales, sizeof(scales));
-  }
+  const SketchScales scales;
+  if (header.sections[0].bytes < sizeof(scales)) return;
+  std::memcpy(file.data() + header.sections[0].offset, &scales, sizeof(scales));
 }
 
 }  // namespace
@@ -30,21 +18,42 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace actkin;
   static const MemoryFile memory;
   FuzzInput input(data, size);
-  // Numbers: dimension, rows, coarse and fine coordinates.
+  // Numbers: dimension, rows, levels.
   const auto fit = [](HeaderNumbers& numbers) -> SectionBytes {
-    const std::uint64_t view = sizeof(SketchScales) + (1 + kSketchAxes) * numbers[0] * sizeof(float);
-    const std::uint64_t codes = SketchBlocks(numbers[1]) * kBlockBytes + numbers[1] * kFineCoordinates;
-    return {view, codes, view, codes};
+    const std::size_t levels = numbers[2] % kMostLevels + 1;
+    numbers[2] = levels;
+    const std::uint64_t blocks = SketchBlocks(numbers[1]);
+    const std::uint64_t groups = SketchBlocks(blocks);
+    std::uint64_t codes = blocks * kBlockBytes;
+    for (std::size_t level = 1; level < levels; ++level) codes += numbers[1] * kLevelCodes[level];
+    return {sizeof(SketchScales) + numbers[0] * sizeof(double) + (1 + FirstAxis(levels)) * numbers[0] * sizeof(float),
+            2 * numbers[1] * sizeof(std::uint32_t),
+            (groups + SketchBlocks(groups)) * kBlockRows * (2 * kCoarseCodes + 4 * sizeof(float)) +
+                2 * blocks * kBlockRows * sizeof(float),
+            codes};
   };
   memory.Write(MakeSectionFile(input, FileKind::kSketches, fit, WriteSoundScales));
   AllowError([] {
     const SketchFile file(memory.path());
-    for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
-      const SketchView& view = file.view(metric);
-      Touch(view.center);
-      Touch(view.axes);
-      Touch(view.coarse);
-      Touch(view.fine);
+    Touch(file.mean());
+    Touch(file.center());
+    Touch(file.axes());
+    for (std::uint64_t row = 0; row < file.row_count(); ++row) {
+      AllowError([&] { file.RowAt(row); });
+      AllowError([&] { file.PlaceOf(static_cast<RowNumber>(row)); });
+    }
+    for (const BoxOf of : {BoxOf::kBlock, BoxOf::kGroup}) {
+      const std::uint64_t parts = SketchBlocks(of == BoxOf::kBlock ? file.block_count() : file.group_count());
+      Touch(std::span(file.LowCorners(of, 0), parts * 2 * kBlockBytes));
+      for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) {
+        Touch(file.Shortest(of, from));
+        Touch(file.Longest(of, from));
+      }
+    }
+    for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) Touch(file.Lengths(from));
+    Touch(std::span(file.CoarseCodes(0), file.block_count() * kBlockBytes));
+    for (std::size_t level = 1; level < file.level_count(); ++level) {
+      Touch(std::span(file.Codes(level), file.row_count() * kLevelCodes[level]));
     }
     file.Verify();
   });

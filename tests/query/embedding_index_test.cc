@@ -106,7 +106,7 @@ void CompareWithBruteForce(const MadeEmbedding& made, bool whole_numbers) {
   ASSERT_EQ(index->dimension(), made.dimension());
   const std::vector<float> values = made.Expand();
   int number = 0;
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+  for (const Metric metric : kMetrics) {
     for (const Order order : {Order::kNearest, Order::kFarthest}) {
       for (const std::size_t query_count : {1, 6}) {
         const std::vector<float> queries = RandomQueries(made, query_count, whole_numbers);
@@ -161,6 +161,7 @@ TEST(EmbeddingIndexTest, FourByteCodesGetTheBruteForceAnswer) {
 TEST(EmbeddingIndexTest, WholeNumbersGetExactlyTheBruteForceAnswer) {
   CompareWithBruteForce(Make(11, 2, 6, 20000, true), true);
   CompareWithBruteForce(Make(3, 1, 1, 3000, true), true);
+  CompareWithBruteForce(Make(20'000, 2, 3, 9000, true), true);
 }
 
 // The same neighbors as a scan of the rows in float32.
@@ -172,7 +173,7 @@ TEST(EmbeddingIndexTest, AnswersAsAScanOfTheExpandedRows) {
   const std::vector<float> values = made.Expand();
   const auto scan = MakeExactIndex(folder, Element::kFloat32, made.dimension(), values, ordinals);
   const std::vector<float> queries = RandomQueries(made, 4, false);
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+  for (const Metric metric : kMetrics) {
     for (const Order order : {Order::kNearest, Order::kFarthest}) {
       const SearchRequest request{.metric = metric, .order = order, .k = 50, .threads = 2};
       const auto answers = index->Search(queries, request);
@@ -252,7 +253,7 @@ TEST(EmbeddingIndexTest, CodesBeyondTheTokensAreNamed) {
     SpoilCode(folder / "codes", 777 * 6 + 2);
     const EmbeddingIndex index(CodeFile(folder / "codes"), MakeRowOrder(folder, ordinals));
     const std::vector<float> query(made.dimension(), 0.5F);
-    for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    for (const Metric metric : kMetrics) {
       for (const Order order : {Order::kNearest, Order::kFarthest}) {
         EXPECT_THAT(ErrorOf([&] { index.Search(query, {.metric = metric, .order = order, .k = 3, .threads = 2}); }),
                     OneLineWith((folder / "codes").string(), "row 777"));

@@ -42,7 +42,7 @@ std::vector<Asked> EveryRequest(const MadeRows& rows, std::span<const StringOrdi
   std::vector<Asked> asked;
   const std::uint64_t count = rows.row_count();
   int number = 0;
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+  for (const Metric metric : kMetrics) {
     for (const Order order : {Order::kNearest, Order::kFarthest}) {
       SearchRequest base{.metric = metric, .order = order};
       for (const std::optional<Band>& band : Bands(rows, ordinals, base)) {
@@ -121,7 +121,7 @@ TEST(SketchesTest, WideRowsGetTheBruteForceAnswerForEveryK) {
   const TemporaryFolder folder;
   const auto index =
       MakeExactIndex(folder, Element::kFloat32, kDimension, values, ordinals, {1000, 1001}, Made::kWithSketches);
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+  for (const Metric metric : kMetrics) {
     for (const Order order : {Order::kNearest, Order::kFarthest}) {
       for (const std::uint64_t k : {1, 10, 1000, 4999, 5000}) {
         for (const std::optional<RowRange> rows : {std::optional<RowRange>(), std::optional(RowRange{1, 5000})}) {
@@ -139,6 +139,120 @@ TEST(SketchesTest, WideRowsGetTheBruteForceAnswerForEveryK) {
   }
 }
 
+// The k best of some rows: ever more of those of all rows.
+TEST(SketchesTest, ASearchMayStopEarly) {
+  constexpr std::size_t kDimension = 40;
+  constexpr std::size_t kRows = 20'000;
+  std::mt19937 generator(31);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(kRows * kDimension);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = normal(generator) * std::pow(0.8F, static_cast<float>(i % kDimension));
+  }
+  const TemporaryFolder folder;
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(kRows);
+  const auto index = MakeExactIndex(folder, Element::kFloat32, kDimension, values, ordinals, {}, Made::kWithSketches);
+  const auto queries = std::span(values).first(50 * kDimension);
+  for (const Metric metric : kMetrics) {
+    const auto all = index->Search(queries, {.metric = metric, .k = 10});
+    std::size_t found_before = 0;
+    for (const std::uint64_t rows : {64, 1000, 4000, 20'000}) {
+      SearchCost cost;
+      const auto some = index->Search(
+          queries,
+          {.metric = metric, .k = 10, .parameters = fmt::format("rows={}", rows), .threads = 2, .cost = &cost});
+      std::size_t found = 0;
+      for (std::size_t query = 0; query < some.size(); ++query) {
+        ASSERT_EQ(some[query].size(), 10U);
+        for (const Match& match : some[query]) {
+          found += std::ranges::count(all[query], match.row, &Match::row);
+        }
+      }
+      // Each bound is found among the most promising blocks first.
+      EXPECT_LE(cost.code_bytes_read[0], 50 * (rows + 64 * 17) * kLevelCodes[0]);
+      EXPECT_GE(found, found_before) << Name(metric) << ' ' << rows;
+      found_before = found;
+    }
+    EXPECT_EQ(found_before, 500U);
+  }
+  // Never fewer than k.
+  const SearchRequest many{.k = 3000, .parameters = "rows=100"};
+  EXPECT_EQ(index->Search(queries, many)[7].size(), 3000U);
+  const auto error = [&](const SearchRequest& request) { return ErrorOf([&] { index->Search(queries, request); }); };
+  EXPECT_THAT(error({.k = 1, .parameters = "rows=0"}), OneLineWith("rows=0", "rows=N"));
+  EXPECT_THAT(error({.k = 1, .parameters = "rows=5x"}), OneLineWith("rows=5x", "rows=N"));
+  EXPECT_THAT(error({.k = std::nullopt, .parameters = "rows=5"}), OneLineWith("rows=5", "give k"));
+}
+
+// Clusters, equal rows, few dimensions, a few rows and coordinates that are huge: as activations are, and worse.
+RC_GTEST_PROP(SketchesProperty, EveryMetricGetsTheBruteForceAnswer, ()) {
+  std::mt19937 generator(*rc::gen::arbitrary<unsigned>());
+  std::normal_distribution<float> normal;
+  const auto dimension = *rc::gen::element<std::size_t>(1, 2, 17, 70, 150);
+  const std::size_t count = 4096 + generator() % 1500;
+  const auto clusters = *rc::gen::element<std::size_t>(1, 7, 300);
+  const auto offset = *rc::gen::element(0.0F, 3.0F, 100.0F);
+  const auto outliers = *rc::gen::element(0, 1, 30, 900);
+  const auto scale = *rc::gen::element(1.0F, 1e-12F, 1e12F);
+  std::vector<float> centers(clusters * dimension);
+  for (float& number : centers) number = 4 * normal(generator);
+  std::vector<float> values(count * dimension);
+  for (std::size_t row = 0; row < count; ++row) {
+    const std::size_t cluster = generator() % clusters;
+    const float width = row % 5 == 0 ? 0.0F : 0.3F;  // a fifth of the rows stand on their centers
+    for (std::size_t i = 0; i < dimension; ++i) {
+      const float fading = std::pow(0.97F, static_cast<float>(i));
+      const float number = (centers[cluster * dimension + i] + width * normal(generator)) * fading + offset;
+      values[row * dimension + i] = number * scale;
+    }
+  }
+  for (int i = 0; i < outliers; ++i) {
+    float* row = values.data() + generator() % count * dimension;
+    if (generator() % 2 == 0) {
+      row[generator() % dimension] *= 5000;
+    } else {
+      std::for_each(row, row + dimension, [](float& number) { number *= 300; });
+    }
+  }
+  const TemporaryFolder folder;
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(count, generator());
+  const auto index = MakeExactIndex(folder, *rc::gen::element(Element::kFloat32), dimension, values, ordinals,
+                                    {static_cast<RowNumber>(generator() % 4000 + 1)}, Made::kWithSketches);
+  std::vector<float> queries(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(3 * dimension));
+  for (std::size_t i = 0; i < dimension; ++i) queries.push_back(scale * (offset + 5 * normal(generator)));
+  for (std::size_t i = 0; i < dimension; ++i) queries.push_back(scale * 1000 * normal(generator));
+  for (const Metric metric : kMetrics) {
+    for (const Order order : {Order::kNearest, Order::kFarthest}) {
+      SearchRequest request{.metric = metric, .order = order, .threads = *rc::gen::inRange(1, 4)};
+      request.k = *rc::gen::element<std::uint64_t>(1, 10, 300);
+      const int part = *rc::gen::inRange(0, 4);
+      if (part == 1) request.rows = RowRange{count / 3, count - 7};
+      if (part == 2) {
+        std::vector<RowNumber> rows;
+        const unsigned step = *rc::gen::element(2U, 9U);
+        for (RowNumber row = 0; row < count; ++row) {
+          if (generator() % step == 0) rows.push_back(row);
+        }
+        request.among = std::make_shared<const RowSet>(RowSet::OfRows(count, rows));
+      }
+      if (part == 3) {
+        SearchRequest every = request;
+        every.k.reset();
+        const auto all = BruteForce(values, ordinals, std::span(queries).last(2 * dimension).first(dimension), every);
+        const auto [low, high] = std::minmax(all[count / 50].distance, all[count / 20].distance);
+        request.within = Band{low, high};
+        if (generator() % 2 == 0) request.k.reset();
+      }
+      const auto answers = index->Search(queries, request);
+      for (std::size_t query = 0; query < answers.size(); ++query) {
+        RC_ASSERT(ExpectRightAnswer(
+            answers[query], values, ordinals, std::span(queries).subspan(query * dimension, dimension), request, 1e-11,
+            fmt::format("{} {} part {} dimension {} query {}", Name(metric), Name(order), part, dimension, query)));
+      }
+    }
+  }
+}
+
 // Whole numbers have one right answer, to the last bit.
 RC_GTEST_PROP(ExactIndexProperty, WholeNumbersGetExactlyTheBruteForceAnswer, ()) {
   const auto dimension = *rc::gen::inRange<std::size_t>(1, 80);
@@ -151,7 +265,7 @@ RC_GTEST_PROP(ExactIndexProperty, WholeNumbersGetExactlyTheBruteForceAnswer, ())
   const std::vector<float> values = numbers(count * dimension);
   const std::vector<float> query = numbers(dimension);
   SearchRequest request;
-  request.metric = *rc::gen::element(Metric::kL2, Metric::kCosine);
+  request.metric = *rc::gen::elementOf(kMetrics);
   request.order = *rc::gen::element(Order::kNearest, Order::kFarthest);
   request.k = *rc::gen::inRange<std::uint64_t>(1, count + 1);
   request.threads = *rc::gen::inRange(1, 4);
@@ -180,7 +294,7 @@ TEST(ExactIndexTest, OverflowAndUnderflowOfTheScanDoNotChangeTheAnswer) {
     const std::vector<float> query(values.begin() + 120, values.begin() + 132);
     const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(500);
     const auto index = MakeExactIndex(folder, Element::kFloat32, 12, values, ordinals);
-    for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    for (const Metric metric : kMetrics) {
       for (const Order order : {Order::kNearest, Order::kFarthest}) {
         const SearchRequest request{.metric = metric, .order = order, .k = 7, .threads = 2};
         ExpectRightAnswer(index->Search(query, request)[0], values, ordinals, query, request, 1e-13,
@@ -199,7 +313,7 @@ TEST(ExactIndexTest, TheAnswerDoesNotDependOnProcessorOrThreads) {
   for (float& value : values) value = normal(generator);
   const std::vector<float> queries(values.begin(), values.begin() + 6 * 37);
   const auto index = MakeExactIndex(folder, Element::kFloat32, 37, values, ShuffledOrdinals(3000));
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+  for (const Metric metric : kMetrics) {
     SearchRequest request{.metric = metric, .k = 20};
     const auto expected = index->Search(queries, request);
     for (const std::int64_t target : KernelTargets()) {
@@ -231,7 +345,39 @@ TEST(ExactIndexTest, ARowIsAtZeroOrOneFromItself) {
     EXPECT_EQ(index->Search(query, {.k = 1})[0][0].distance, 0.0);
     EXPECT_EQ(index->Search(query, {.metric = Metric::kCosine, .k = 1})[0][0].distance, 1.0);
     EXPECT_EQ(index->Search(query, {.k = 1})[0][0].row, row);
+    EXPECT_EQ(index->Search(query, {.metric = Metric::kCenteredCosine, .k = 1})[0][0].distance, 1.0);
   }
+}
+
+// Rows that come with their opposites have a mean of zero: centering changes no bit.
+TEST(ExactIndexTest, TheMeanIsThatOfAllRows) {
+  const TemporaryFolder folder;
+  std::mt19937 generator(8);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(4100 * 7);
+  for (float& value : values) value = normal(generator);
+  const std::size_t half = values.size();
+  for (std::size_t i = 0; i < half; ++i) values.push_back(-values[i]);
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(values.size() / 7);
+  const auto index = MakeExactIndex(folder, Element::kFloat32, 7, values, ordinals, {4096}, Made::kWithSketches);
+  const auto query = std::span(values).first(7);
+  for (const Order order : {Order::kNearest, Order::kFarthest}) {
+    const auto plain = index->Search(query, {.metric = Metric::kCosine, .order = order, .k = 50})[0];
+    const auto centered = index->Search(query, {.metric = Metric::kCenteredCosine, .order = order, .k = 50})[0];
+    for (std::size_t i = 0; i < 50; ++i) {
+      EXPECT_EQ(plain[i].row, centered[i].row);
+      EXPECT_NEAR(plain[i].distance, centered[i].distance, 1e-14);
+    }
+  }
+  // Moved by whole numbers, rows and query are centered as they were.
+  std::vector<float> moved;
+  for (std::size_t i = 0; i < values.size(); ++i) moved.push_back(std::round(values[i] * 64) / 64 + 8);
+  const TemporaryFolder other;
+  const auto away = MakeExactIndex(other, Element::kFloat32, 7, moved, ordinals, {}, Made::kWithoutSketches);
+  const SearchRequest request{.metric = Metric::kCenteredCosine, .k = 20};
+  ExpectRightAnswer(away->Search(std::span(moved).first(7), request)[0], moved, ordinals, std::span(moved).first(7),
+                    request, 1e-12, "moved");
+  EXPECT_NEAR(away->Search(std::span(moved).first(7), request)[0][0].distance, 1, 1e-15);
 }
 
 TEST(ExactIndexTest, MergedRangesAreTheWholeAnswer) {

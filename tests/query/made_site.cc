@@ -44,20 +44,24 @@ MadeRows Make(const std::string& name, std::size_t row_count, bool whole_numbers
   return rows;
 }
 
-double BruteDistance(Metric metric, std::span<const float> row, std::span<const float> query) {
+// mean: of all rows, taken from both for the centered cosine.
+double BruteDistance(Metric metric, std::span<const float> row, std::span<const float> query,
+                     std::span<const double> mean) {
   double squares = 0;
   double dot = 0;
   double row_norm = 0;
   double query_norm = 0;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const double x = row[i];
-    const double q = query[i];
+    const double center = metric == Metric::kCenteredCosine ? mean[i] : 0;
+    const double x = row[i] - center;
+    const double q = query[i] - center;
     squares += (x - q) * (x - q);
     dot += x * q;
     row_norm += x * x;
     query_norm += q * q;
   }
   if (metric == Metric::kL2) return std::sqrt(squares);
+  if (metric == Metric::kDot) return dot;
   return row_norm == 0 || query_norm == 0 ? 0 : std::clamp(dot / std::sqrt(row_norm * query_norm), -1.0, 1.0);
 }
 
@@ -153,10 +157,14 @@ std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Elemen
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,
                               std::span<const float> query, const SearchRequest& request) {
   std::vector<Match> matches;
+  std::vector<double> mean(query.size());
+  for (std::size_t i = 0; i < values.size(); ++i) mean[i % query.size()] += values[i];
+  for (double& number : mean) number /= static_cast<double>(ordinals.size());
   const RowRange rows = request.rows.value_or(RowRange{0, ordinals.size()});
   for (std::uint64_t row = rows.begin; row < rows.end; ++row) {
     if (request.among && !request.among->Contains(static_cast<RowNumber>(row))) continue;
-    const double distance = BruteDistance(request.metric, values.subspan(row * query.size(), query.size()), query);
+    const double distance =
+        BruteDistance(request.metric, values.subspan(row * query.size(), query.size()), query, mean);
     if (InBand(request, distance, 0)) matches.push_back({static_cast<RowNumber>(row), ordinals[row], distance});
   }
   const bool smaller_first = (request.metric == Metric::kL2) == (request.order == Order::kNearest);
@@ -171,6 +179,7 @@ std::vector<Match> BruteForce(std::span<const float> values, std::span<const Str
 bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> values,
                        std::span<const StringOrdinal> ordinals, std::span<const float> query,
                        const SearchRequest& request, double tolerance, const std::string& what) {
+  if (tolerance == 0 && request.metric == Metric::kCenteredCosine) tolerance = 1e-12;
   std::string wrong;
   const auto check = [&](bool right, const std::string& line) {
     if (!right && wrong.empty()) wrong = line;
@@ -193,7 +202,14 @@ bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> v
     std::vector<Match> by_row = BruteForce(values, ordinals, query, every);
     std::ranges::sort(by_row, {}, &Match::row);
     std::vector<bool> seen(by_row.size());
+    double largest_product = 0;
+    for (std::size_t row = 0; request.metric == Metric::kDot && row < ordinals.size(); ++row) {
+      const std::span<const float> numbers = values.subspan(row * query.size(), query.size());
+      largest_product = std::max(largest_product, BruteDistance(Metric::kDot, numbers, numbers, {}));
+    }
+    largest_product = std::sqrt(largest_product * BruteDistance(Metric::kDot, query, query, {}));
     const auto margin = [&](double distance) {
+      if (request.metric == Metric::kDot) return tolerance * largest_product;
       return request.metric == Metric::kL2 ? tolerance * std::abs(distance) : tolerance;
     };
     for (std::size_t i = 0; i < found.size(); ++i) {

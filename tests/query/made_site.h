@@ -1,6 +1,7 @@
 #ifndef ACTKIN_TESTS_QUERY_MADE_SITE_H_
 #define ACTKIN_TESTS_QUERY_MADE_SITE_H_
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -42,6 +43,8 @@ std::filesystem::path WriteRows(const TemporaryFolder& folder, Element element, 
 // The same without asking whether they are finite.
 std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t dimension, std::span<const float> values);
 
+inline constexpr std::array kMetrics{Metric::kL2, Metric::kCosine, Metric::kDot, Metric::kCenteredCosine};
+
 enum class Made { kWithSketches, kWithoutSketches };
 
 // An index over `values`, in files that end at each of `splits` and at the last row.
@@ -56,7 +59,8 @@ std::vector<Match> BruteForce(std::span<const float> values, std::span<const Str
 
 // True where `found` is a right answer: sizes, ordinals and distances (to `tolerance`) are those of brute force, the
 // order is by distance and then ordinal, and no row that was left out is better by more than `tolerance`. Relative for
-// l2. With tolerance 0 the two are equal. Adds a test failure saying what is wrong, with `what`.
+// l2 to the distance, for dot to the largest product of norms. With tolerance 0 the two are equal; not of the centered
+// cosine, where no mean is a whole number: 1e-12. Adds a test failure saying what is wrong, with `what`.
 bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> values,
                        std::span<const StringOrdinal> ordinals, std::span<const float> query,
                        const SearchRequest& request, double tolerance, const std::string& what);

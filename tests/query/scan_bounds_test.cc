@@ -56,6 +56,30 @@ TEST(ScanBoundsTest, HoldWhatTheKernelsCompute) {
           SquaredNorms(row.data(), 1, dimension, &norm);
           ExpectWithin(ScanBounds::Cosine(dimension), raw * ScanBounds::CosineScale(norm),
                        ExactDistance(Metric::kCosine, SumExactly(Metric::kCosine, row, exact_query), squared_norm));
+
+          const double longest = std::sqrt(SquaredNorm(std::vector<double>(row.begin(), row.end()))) * (1 + 1e-12);
+          ExpectWithin(ScanBounds::Dot(dimension, std::sqrt(squared_norm), longest), raw,
+                       ExactDistance(Metric::kDot, SumExactly(Metric::kDot, row, exact_query), squared_norm));
+
+          // A mean as long as the rows.
+          std::vector<double> mean(dimension);
+          std::vector<double> centered_query = exact_query;
+          std::vector<float> centered(dimension);
+          for (std::size_t i = 0; i < dimension; ++i) {
+            mean[i] = double{normal(generator)} * scale;
+            centered_query[i] -= mean[i];
+            centered[i] = row[i] - static_cast<float>(mean[i]);
+          }
+          const double centered_norm = SquaredNorm(centered_query);
+          for (std::size_t i = 0; i < dimension; ++i) {
+            unit[i] = static_cast<float>(centered_query[i] * (1 / std::sqrt(centered_norm)));
+          }
+          DotProducts(centered.data(), 1, dimension, unit.data(), 1, &raw);
+          SquaredNorms(centered.data(), 1, dimension, &norm);
+          ExpectWithin(ScanBounds::CenteredCosine(dimension),
+                       raw * ScanBounds::CenteredScale(norm, std::sqrt(SquaredNorm(mean))),
+                       ExactDistance(Metric::kCenteredCosine,
+                                     SumExactly(Metric::kCenteredCosine, row, centered_query, mean), centered_norm));
         }
       }
     }

@@ -49,7 +49,7 @@ SELECT actkin_vector(1, 'ffwd', 1, 'elsewhere');
 SELECT actkin_distance(x'00000000', x'0000000000000000', 'l2');
 SELECT actkin_distance(NULL, x'00000000', 'l2');
 SELECT actkin_distance(x'00000000', 1, 'l2');
-SELECT actkin_distance(x'00000000', x'00000000', 'dot');
+SELECT actkin_distance(x'00000000', x'00000000', 'euclid');
 SELECT actkin_distance(x'00000000', x'00000000', NULL);
 INSERT INTO actkin_neighbors(prompt) VALUES ('abba c');
 DELETE FROM actkin_neighbors;

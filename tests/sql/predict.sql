@@ -27,5 +27,5 @@ SELECT * FROM actkin_predict('abba c', 'last_ffwd_only', '2;5');
 SELECT * FROM actkin_predict('abba c', 'last_ffwd_only', 1.5);
 SELECT * FROM actkin_predict('abba c', 'last_ffwd_only', 5, 0);
 SELECT * FROM actkin_predict('abba c', 'last_ffwd_only', 5, 1000000);
-SELECT * FROM actkin_predict('abba c', 'last_ffwd_only', 5, 10, 'dot');
+SELECT * FROM actkin_predict('abba c', 'last_ffwd_only', 5, 10, 'euclid');
 SELECT * FROM actkin_predict('abba c', 'last_ffwd_only', 5, 10, 'l2', 'largest');

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <random>
 
+#include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 
@@ -13,16 +16,16 @@ namespace {
 
 constexpr std::uint64_t kDimension = 5;
 constexpr std::uint64_t kRows = 70;  // two blocks
+constexpr std::size_t kLevels = 3;
 
 SketchScales MadeScales() {
   SketchScales scales;
-  scales.coarse.step = 0.5;
-  scales.coarse.error = 0.25;
-  scales.fine.step = 0.125;
+  scales.levels[0].step = 0.5;
+  scales.levels[0].near_error = 0.25;
+  scales.levels[0].exponents[0] = 3;
+  scales.levels[1].rest_step = 0.125;
   scales.axis_defect = 1e-7;
-  std::iota(scales.coarse.order.rbegin(), scales.coarse.order.rend(), 0U);
-  std::iota(scales.fine.order.begin(), scales.fine.order.end(), 0U);
-  scales.coarse.exponents[0] = 3;
+  scales.reach = 3;
   return scales;
 }
 
@@ -33,20 +36,33 @@ std::vector<std::int8_t> Codes(std::size_t count, unsigned seed) {
   return codes;
 }
 
+std::vector<RowNumber> Order() {
+  std::vector<RowNumber> rows(kRows);
+  std::iota(rows.begin(), rows.end(), RowNumber{0});
+  std::ranges::reverse(rows);
+  return rows;
+}
+
+std::vector<float> MadeLengths(float first) {
+  std::vector<float> lengths(kRows);
+  std::iota(lengths.begin(), lengths.end(), first);
+  return lengths;
+}
+
 std::uint64_t WriteMade(const std::filesystem::path& path, const SketchScales& scales) {
-  SketchFileWriter writer(path, kDimension, kRows);
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
-    const auto seed = static_cast<unsigned>(metric);
+  SketchFileWriter writer(path, kDimension, kRows, kLevels);
+  writer.WriteOrder(Order());
+  writer.WriteCoarse(Codes(2 * kBlockBytes, 1));
+  writer.WriteLengths(LengthFrom::kZero, MadeLengths(1));
+  writer.WriteLengths(LengthFrom::kMean, MadeLengths(100));
+  for (std::size_t level = 1; level < kLevels; ++level) {
     // In two parts, the second first.
-    const std::vector<std::int8_t> coarse = Codes(2 * kBlockBytes, seed);
-    const std::vector<std::int8_t> fine = Codes(kRows * kFineCoordinates, seed + 10);
-    writer.WriteCoarse(metric, 1, std::span(coarse).subspan(kBlockBytes));
-    writer.WriteCoarse(metric, 0, std::span(coarse).first(kBlockBytes));
-    writer.WriteFine(metric, kBlockRows, std::span(fine).subspan(kBlockRows * kFineCoordinates));
-    writer.WriteFine(metric, 0, std::span(fine).first(kBlockRows * kFineCoordinates));
-    writer.WriteView(metric, scales, std::vector<float>(kDimension, 1.5F + static_cast<float>(seed)),
-                     std::vector<float>(kSketchAxes * kDimension, 0.25F));
+    const std::vector<std::int8_t> codes = Codes(kRows * kLevelCodes[level], static_cast<unsigned>(level));
+    writer.WriteCodes(level, 9, std::span(codes).subspan(9 * kLevelCodes[level]));
+    writer.WriteCodes(level, 0, std::span(codes).first(9 * kLevelCodes[level]));
   }
+  writer.WriteHead(scales, std::vector<double>(kDimension, 2.5), std::vector<float>(kDimension, 1.5F),
+                   std::vector<float>(FirstAxis(kLevels) * kDimension, 0.25F));
   return writer.Finish();
 }
 
@@ -57,19 +73,55 @@ TEST(SketchFileTest, ReadsWhatWasWritten) {
   EXPECT_EQ(file.header_checksum(), checksum);
   EXPECT_EQ(file.dimension(), kDimension);
   EXPECT_EQ(file.row_count(), kRows);
-  EXPECT_EQ(file.file_bytes(), SketchFileWriter::FileBytes(kDimension, kRows));
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
-    const auto seed = static_cast<unsigned>(metric);
-    const SketchView& view = file.view(metric);
-    EXPECT_EQ(view.scales.coarse.step, 0.5);
-    EXPECT_EQ(view.scales.coarse.order[0], kCoarseCoordinates - 1);
-    EXPECT_EQ(view.scales.coarse.exponents[0], 3U);
-    EXPECT_EQ(view.center[4], 1.5F + static_cast<float>(seed));
-    EXPECT_EQ(view.axes.back(), 0.25F);
-    EXPECT_TRUE(std::ranges::equal(view.coarse, Codes(2 * kBlockBytes, seed)));
-    EXPECT_TRUE(std::ranges::equal(view.fine, Codes(kRows * kFineCoordinates, seed + 10)));
+  EXPECT_EQ(file.level_count(), kLevels);
+  EXPECT_EQ(file.block_count(), 2U);
+  EXPECT_EQ(file.file_bytes(), SketchFileWriter::FileBytes(kDimension, kRows, kLevels));
+  EXPECT_EQ(file.scales().levels[0].step, 0.5);
+  EXPECT_EQ(file.scales().levels[0].exponents[0], 3U);
+  EXPECT_EQ(file.scales().levels[1].rest_step, 0.125);
+  EXPECT_EQ(file.scales().reach, 3);
+  EXPECT_EQ(file.mean()[4], 2.5);
+  EXPECT_EQ(file.center()[4], 1.5F);
+  EXPECT_EQ(file.axes().size(), FirstAxis(kLevels) * kDimension);
+  EXPECT_EQ(file.axes().back(), 0.25F);
+  for (RowNumber row = 0; row < kRows; ++row) {
+    EXPECT_EQ(file.RowAt(file.PlaceOf(row)), row);
+    EXPECT_EQ(file.PlaceOf(row), kRows - 1 - row);
   }
+  const std::vector<std::int8_t> coarse = Codes(2 * kBlockBytes, 1);
+  EXPECT_TRUE(std::equal(coarse.begin(), coarse.end(), file.CoarseCodes(0)));
+  for (std::size_t level = 1; level < kLevels; ++level) {
+    const std::vector<std::int8_t> codes = Codes(kRows * kLevelCodes[level], static_cast<unsigned>(level));
+    EXPECT_TRUE(std::equal(codes.begin(), codes.end(), file.Codes(level)));
+  }
+  EXPECT_EQ(file.Lengths(LengthFrom::kZero)[69], 70);
+  EXPECT_EQ(file.Lengths(LengthFrom::kMean)[69], 169);
+  EXPECT_EQ(file.Shortest(BoxOf::kBlock, LengthFrom::kMean)[1], 164);
+  EXPECT_EQ(file.Longest(BoxOf::kBlock, LengthFrom::kZero)[0], 64);
+  EXPECT_EQ(file.Shortest(BoxOf::kGroup, LengthFrom::kMean)[0], 100);
+  EXPECT_EQ(file.Longest(BoxOf::kGroup, LengthFrom::kZero)[0], 70);
   file.Verify();
+}
+
+TEST(SketchFileTest, BoxesHoldTheCodesOfTheirBlocks) {
+  const TemporaryFolder folder;
+  WriteMade(folder / "h", MadeScales());
+  const SketchFile file(folder / "h");
+  for (std::size_t block = 0; block < 2; ++block) {
+    for (std::size_t code = 0; code < kCoarseCodes; ++code) {
+      int least = 127;
+      int most = -127;
+      for (std::size_t row = 0; row < kBlockRows; ++row) {
+        const int one = file.CoarseCodes(block)[CoarsePlace(row, code)];
+        least = std::min(least, one);
+        most = std::max(most, one);
+      }
+      EXPECT_EQ(file.LowCorners(BoxOf::kBlock, 0)[CoarsePlace(block, code)], least);
+      EXPECT_EQ(file.HighCorners(BoxOf::kBlock, 0)[CoarsePlace(block, code)], most);
+      EXPECT_LE(file.LowCorners(BoxOf::kGroup, 0)[CoarsePlace(0, code)], least);
+      EXPECT_GE(file.HighCorners(BoxOf::kGroup, 0)[CoarsePlace(0, code)], most);
+    }
+  }
 }
 
 TEST(SketchFileTest, EveryDamageIsFound) {
@@ -97,13 +149,25 @@ TEST(SketchFileTest, ScalesThatAreNoBoundsAreRefused) {
   };
   const auto refused = OneLineWith((folder / "h").string(), "scales");
   EXPECT_EQ(error([](SketchScales&) {}), "no error");
-  EXPECT_THAT(error([](SketchScales& scales) { scales.coarse.step = 0; }), refused);
-  EXPECT_THAT(error([](SketchScales& scales) { scales.fine.error = -1; }), refused);
-  EXPECT_THAT(error([](SketchScales& scales) { scales.fine.error = std::nan(""); }), refused);
-  EXPECT_THAT(error([](SketchScales& scales) { scales.coarse.order[0] = 16; }), refused);
-  EXPECT_THAT(error([](SketchScales& scales) { scales.fine.order[0] = 1; }), refused);
-  EXPECT_THAT(error([](SketchScales& scales) { scales.fine.exponents[31] = 1; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.levels[0].step = 0; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.levels[1].near_error = -1; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.levels[2].rest_far_error = std::nan(""); }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.levels[1].exponents[31] = 1; }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.axis_defect = 0.7; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.reach = INFINITY; }), refused);
+}
+
+// Right checksums again.
+TEST(SketchFileTest, PlacesThatHoldNoRowAreNamed) {
+  const TemporaryFolder folder;
+  WriteMade(folder / "h", MadeScales());
+  const std::uint64_t order = SectionFile(folder / "h", FileKind::kSketches).header().sections[1].offset;
+  OutputFile(folder / "h", OutputFile::Mode::kContinue).WriteAt(order + 4 * 7, std::string("\x46\0\0\0", 4));
+  OutputFile(folder / "h", OutputFile::Mode::kContinue).WriteAt(order + 4 * (kRows + 8), std::string("\x46\0\0\0", 4));
+  const SketchFile file(folder / "h");
+  EXPECT_THAT(ErrorOf([&] { file.RowAt(7); }), OneLineWith((folder / "h").string(), "place 7"));
+  EXPECT_THAT(ErrorOf([&] { file.PlaceOf(8); }), OneLineWith((folder / "h").string(), "row 8"));
+  EXPECT_EQ(file.RowAt(6), kRows - 7);
 }
 
 }  // namespace

@@ -162,7 +162,7 @@ TEST_F(BadInputTest, Query) {
   ExpectFailure({"query", index_, "abba", "-k", "1000000"}, 2, "k 1000000", "rows");
   ExpectFailure({"query", index_, "abba", "-k", "-3"}, 2, "-k");
   ExpectFailure({"query", index_, "abba", "-k", "ten"}, 2, "-k");
-  ExpectFailure({"query", index_, "abba", "--metric", "euclid"}, 2, R"("euclid")", "l2 or cosine");
+  ExpectFailure({"query", index_, "abba", "--metric", "euclid"}, 2, R"("euclid")", "l2, cosine, dot");
   ExpectFailure({"query", index_, "abba", "--order", "random"}, 2, R"("random")");
   ExpectFailure({"query", index_, "abba", "--within", "3"}, 2, "--within", "LOW:HIGH");
   ExpectFailure({"query", index_, "abba", "--within", "2:1"}, 2, "--within 2:1");

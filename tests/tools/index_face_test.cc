@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 #include <thread>
 
@@ -116,6 +118,61 @@ TEST_F(IndexFaceTest, NeighborsAreTheCommands) {
   EXPECT_EQ(batch[0].t_i, 4);
   EXPECT_EQ(batch[1].t_i, 2);
   EXPECT_THAT(index.NeighborsOfPrompts(std::vector<std::string>()), testing::IsEmpty());
+}
+
+// Inner products, and cosines of what differs from the mean, of the rows as they are stored; of a proj site and of an
+// embedding.
+TEST_F(IndexFaceTest, DotAndCenteredCosineAreThoseOfTheRows) {
+  actkin::Index index = Open();
+  for (const std::string stream : {"proj", "embedding"}) {
+    const auto sites = index.Info().sites;
+    const auto site =
+        std::ranges::find_if(sites, [&](const SiteInfo& one) { return one.stream == stream && one.t_i == 4; });
+    ASSERT_NE(site, sites.end());
+    std::vector<std::uint64_t> string_ids(site->rows);
+    std::iota(string_ids.begin(), string_ids.end(), site->first_string_id);
+    const std::size_t dimension = site->dimension;
+    std::vector<float> rows(string_ids.size() * dimension);
+    index.Rows(stream, site->block, 4, string_ids, rows);
+    std::vector<double> mean(dimension);
+    for (std::size_t i = 0; i < rows.size(); ++i) mean[i % dimension] += rows[i];
+    for (double& number : mean) number /= static_cast<double>(string_ids.size());
+    const float* asked = rows.data() + 3 * dimension;
+    const auto product = [&](const float* a, const float* b, bool center) {
+      double sum = 0;
+      for (std::size_t i = 0; i < dimension; ++i) sum += (a[i] - center * mean[i]) * (b[i] - center * mean[i]);
+      return sum;
+    };
+    for (const bool center : {false, true}) {
+      const NeighborList list =
+          index.NeighborsOfVector(std::span(asked, dimension), {.stream = stream,
+                                                                .block = site->block,
+                                                                .t_i = 4,
+                                                                .metric = center ? "cosine" : "dot",
+                                                                .center = center,
+                                                                .k = site->rows});
+      ASSERT_EQ(list.rows.size(), string_ids.size());
+      double before = std::numeric_limits<double>::infinity();
+      for (const Neighbor& neighbor : list.rows) {
+        const float* row = rows.data() + (neighbor.string_id - site->first_string_id) * dimension;
+        double expected = product(row, asked, center);
+        if (center) expected /= std::sqrt(product(row, row, center) * product(asked, asked, center));
+        ASSERT_TRUE(neighbor.similarity);
+        EXPECT_NEAR(*neighbor.similarity, expected, 1e-9);
+        EXPECT_EQ(neighbor.distance, center ? 1 - *neighbor.similarity : -*neighbor.similarity);
+        EXPECT_LE(*neighbor.similarity, before);
+        before = *neighbor.similarity;
+      }
+    }
+  }
+  ExpectSame(index.Neighbors("abba ", {.metric = "dot", .order = "farthest", .low = -1e9, .next_tokens = true}),
+             Ask("query", {"abba ", "--metric", "dot", "--order", "farthest", "--within", "-1e9:"}));
+  const ordered_json centered = Ask("query", {"abba ", "--metric", "cosine", "--center"});
+  ExpectSame(index.Neighbors("abba ", {.metric = "cosine", .center = true, .next_tokens = true}), centered);
+  EXPECT_EQ(centered["metric"], "cosine");
+  EXPECT_EQ(centered["center"], true);
+  EXPECT_EQ(CodeOf([&] { index.Neighbors("abba ", {.center = true}); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Json(index.Predict("abba ", {.metric = "dot"})), Ask("predict", {"abba ", "--metric", "dot"})["tokens"]);
 }
 
 // The tokens of the made corpus are \n, blank, a, b, c, d and \u00e4.

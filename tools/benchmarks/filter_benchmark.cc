@@ -16,7 +16,6 @@
 
 #include "query/reader/index_reader.h"
 #include "schema/random.h"
-#include "storage/formats/sketch_file.h"
 
 namespace actkin {
 namespace {
@@ -25,8 +24,8 @@ constexpr std::size_t kQueries = 200;
 
 struct Cost {
   double median_us = 0;
-  std::uint64_t rows_read = 0;      // a query
-  std::uint64_t rows_sketched = 0;  // a query, those of blocks included
+  std::uint64_t rows_read = 0;   // a query
+  std::uint64_t code_bytes = 0;  // a query, of sketches
 };
 
 Cost Measure(const SiteIndex& index, const std::vector<std::vector<float>>& queries, SearchRequest request) {
@@ -39,8 +38,9 @@ Cost Measure(const SiteIndex& index, const std::vector<std::vector<float>>& quer
     times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
   }
   std::ranges::nth_element(times, times.begin() + kQueries / 2);
-  return {times[kQueries / 2], cost.rows_read / kQueries,
-          (cost.rows_sketched + kBlockRows * cost.blocks_sketched) / kQueries};
+  std::uint64_t code_bytes = 0;
+  for (const auto& bytes : cost.code_bytes_read) code_bytes += bytes;
+  return {times[kQueries / 2], cost.rows_read / kQueries, code_bytes / kQueries};
 }
 
 void Run(int count, char** arguments) {
@@ -59,11 +59,10 @@ void Run(int count, char** arguments) {
     queries.push_back(index->Vector(static_cast<RowNumber>(MixedBits(i) % rows)));
   }
   fmt::print("{}, {} rows of {}\n{:<22} {:>9} {:>12} {:>12} {:>9}\n", Describe(site), rows, index->dimension(),
-             "passing", "rows", "sketches", "rows read", "us");
+             "passing", "rows", "code bytes", "rows read", "us");
   const auto print = [&](const std::string& name, std::uint64_t passing, const SearchRequest& request) {
     const Cost cost = Measure(*index, queries, request);
-    fmt::print("{:<22} {:>9} {:>12} {:>12} {:>9.1f}\n", name, passing, cost.rows_sketched, cost.rows_read,
-               cost.median_us);
+    fmt::print("{:<22} {:>9} {:>12} {:>12} {:>9.1f}\n", name, passing, cost.code_bytes, cost.rows_read, cost.median_us);
   };
   const SearchRequest all{.k = 10};
   print("all (warming up)", rows, all);

@@ -5,6 +5,7 @@
 // core. bytes_per_second counts what is read of the rows, items_per_second rows times queries.
 #include <benchmark/benchmark.h>
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -121,44 +122,68 @@ std::vector<std::int8_t> Codes(std::size_t count) {
   return codes;
 }
 
-template <typename Query>
-Query CodedQuery() {
-  Query query;
-  for (std::size_t i = 0; i < query.codes.size(); ++i) {
-    query.codes[i] = static_cast<std::int16_t>(MixedBits(i) % (2 * kQueryCodeLimit)) - kQueryCodeLimit;
+LevelQuery CodedQuery(std::size_t level) {
+  LevelQuery query;
+  query.count = kLevelCodes[level];
+  for (std::size_t i = 0; i + 1 < query.count; ++i) {
+    query.codes[i] = static_cast<std::int16_t>(static_cast<int>(MixedBits(i) % (2 * kCodeLimit)) - kCodeLimit);
   }
   return query;
 }
 
-// As many rows as a site of tinyshakespeare has. items_per_second: rows.
-template <void (*kernel)(std::span<const std::int8_t>, const CoarseQuery&, std::int32_t*)>
+// As many blocks as a site of tinyshakespeare has. items_per_second: rows.
+template <void (*kernel)(const std::int8_t*, const LevelQuery&, std::int32_t*, std::int32_t*)>
 void Coarse(benchmark::State& state) {
   constexpr std::size_t kBlocks = 858923 / kBlockRows;
   const std::vector<std::int8_t> codes = Codes(kBlocks * kBlockBytes);
-  const CoarseQuery query = CodedQuery<CoarseQuery>();
-  std::vector<std::int32_t> best(kBlocks);
+  const LevelQuery query = CodedQuery(0);
+  std::array<std::int32_t, kBlockRows> sums;
+  std::array<std::int32_t, kBlockRows> rests;
   for (auto _ : state) {
-    kernel(codes, query, best.data());
-    benchmark::DoNotOptimize(best.data());
+    for (std::size_t block = 0; block < kBlocks; ++block) {
+      kernel(codes.data() + block * kBlockBytes, query, sums.data(), rests.data());
+      benchmark::DoNotOptimize(sums.data());
+    }
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBlocks * kBlockRows));
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(codes.size()));
 }
 
-// Every hundredth row. items_per_second: rows.
-template <void (*kernel)(const std::int8_t*, std::span<const std::uint32_t>, const FineQuery&, std::int32_t*)>
-void Fine(benchmark::State& state) {
-  constexpr std::size_t kCodedRows = 409600;
-  const std::vector<std::int8_t> codes = Codes(kCodedRows * kFineCoordinates);
-  const FineQuery query = CodedQuery<FineQuery>();
-  std::vector<std::uint32_t> rows;
-  for (std::uint32_t row = 0; row < kCodedRows; row += 100) rows.push_back(row);
-  std::vector<std::int32_t> out(rows.size());
+// The boxes of as many blocks. items_per_second: boxes.
+template <void (*kernel)(const std::int8_t*, const std::int8_t*, const LevelQuery&, Side, std::int32_t*, std::int32_t*)>
+void Boxes(benchmark::State& state) {
+  constexpr std::size_t kGroups = 858923 / kBlockRows / kBlockRows;
+  const std::vector<std::int8_t> codes = Codes(2 * kGroups * kBlockBytes);
+  const LevelQuery query = CodedQuery(0);
+  std::array<std::int32_t, kBlockRows> sums;
+  std::array<std::int32_t, kBlockRows> rests;
   for (auto _ : state) {
-    kernel(codes.data(), rows, query, out.data());
-    benchmark::DoNotOptimize(out.data());
+    for (std::size_t group = 0; group < kGroups; ++group) {
+      const std::int8_t* low = codes.data() + 2 * group * kBlockBytes;
+      kernel(low, low + kBlockBytes, query, Side::kNear, sums.data(), rests.data());
+      benchmark::DoNotOptimize(sums.data());
+    }
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(rows.size()));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kGroups * kBlockRows));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(codes.size()));
+}
+
+// Every hundredth row. Argument: the level. items_per_second: rows.
+template <void (*kernel)(const std::int8_t*, const std::uint32_t*, std::size_t, const LevelQuery&, std::int32_t*,
+                         std::int32_t*)>
+void CodedRows(benchmark::State& state) {
+  constexpr std::size_t kCodedRows = 409600;
+  const LevelQuery query = CodedQuery(static_cast<std::size_t>(state.range(0)));
+  const std::vector<std::int8_t> codes = Codes(kCodedRows * query.count);
+  std::vector<std::uint32_t> places;
+  for (std::uint32_t place = 0; place < kCodedRows; place += 100) places.push_back(place);
+  std::vector<std::int32_t> sums(places.size());
+  std::vector<std::int32_t> rests(places.size());
+  for (auto _ : state) {
+    kernel(codes.data(), places.data(), places.size(), query, sums.data(), rests.data());
+    benchmark::DoNotOptimize(sums.data());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(places.size()));
 }
 
 BENCHMARK(RowsAndQueries<float, SquaredDistances>)->Name("SquaredDistances/float32")->Arg(1)->Arg(4)->Arg(64);
@@ -173,11 +198,12 @@ BENCHMARK(Layer<Linear>)->Name("Linear")->Arg(1)->Arg(10);
 BENCHMARK(Layer<scalar::Linear>)->Name("Linear/scalar")->Arg(1);
 BENCHMARK(Tables<std::uint8_t>)->Name("TableSums/uint8");
 BENCHMARK(Tables<std::uint16_t>)->Name("TableSums/uint16");
-BENCHMARK(Coarse<SmallestCoarse>)->Name("SmallestCoarse");
-BENCHMARK(Coarse<scalar::SmallestCoarse>)->Name("SmallestCoarse/scalar");
-BENCHMARK(Coarse<LargestCoarse>)->Name("LargestCoarse");
-BENCHMARK(Fine<FineDistances>)->Name("FineDistances");
-BENCHMARK(Fine<scalar::FineDistances>)->Name("FineDistances/scalar");
+BENCHMARK(Coarse<CoarseDistances>)->Name("CoarseDistances");
+BENCHMARK(Coarse<scalar::CoarseDistances>)->Name("CoarseDistances/scalar");
+BENCHMARK(Boxes<BoxDistances>)->Name("BoxDistances");
+BENCHMARK(Boxes<scalar::BoxDistances>)->Name("BoxDistances/scalar");
+BENCHMARK(CodedRows<RowDistances>)->Name("RowDistances")->Arg(1)->Arg(2)->Arg(3);
+BENCHMARK(CodedRows<scalar::RowDistances>)->Name("RowDistances/scalar")->Arg(1);
 
 }  // namespace
 }  // namespace actkin

@@ -34,6 +34,7 @@ struct Flags {
   std::vector<std::string> schemes;
   std::string k = "10";
   std::string metric = "l2";
+  bool center = false;
   std::vector<std::string> t_is;
   std::string merge = "nearest";
   std::string within;
@@ -78,8 +79,8 @@ std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flag
       for (const std::string& merge : SplitList(flags.merge)) {
         for (const std::optional<std::uint64_t>& k : counts) {
           PoolRequest& request = requests.emplace_back();
-          request.metric = ParseMetric(metric);
-          request.metric_is_open = command.count("--metric") == 0;
+          request.metric = Centered(ParseMetric(metric), flags.center);
+          request.metric_is_open = command.count("--metric") == 0 && !flags.center;
           request.t_is = positions;
           request.merge = ParseMerge(merge);
           request.k = k;
@@ -376,7 +377,9 @@ void AddEvaluateCommand(CLI::App& app) {
   command->add_option("-k", flags->k,
                       "How many neighbors, such as 10 or 1,10,100,1000 (default: the scheme's, else 10; a site of "
                       "fewer rows then gives all of them)");
-  command->add_option("--metric", flags->metric, "l2, cosine or l2,cosine (default: the scheme's, else l2)");
+  command->add_option("--metric", flags->metric,
+                      "l2, cosine, dot or several: l2,cosine (default: the scheme's, else l2)");
+  command->add_flag("--center", flags->center, "With cosine: of prompts and rows less the mean of each site's rows");
   command
       ->add_option("--t-i", flags->t_is,
                    "Positions of proj and ffwd that are merged, such as 9 or 7-9; -1 is the longest; repeated, each "

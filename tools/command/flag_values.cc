@@ -32,12 +32,14 @@ std::string OneScheme() {
 std::map<std::string, std::string> Values() {
   const std::string streams = OneOf({Stream::kEmbedding, Stream::kProj, Stream::kFfwd, Stream::kResidual}) + ",...";
   const std::string captured = OneOf({Stream::kProj, Stream::kFfwd, Stream::kResidual}) + ",...";
-  const std::string metric = OneOf({Metric::kL2, Metric::kCosine});
+  const std::string metric = OneOf({Metric::kL2, Metric::kCosine, Metric::kDot});
+  const std::string indexed = OneOf({Metric::kL2, Metric::kCosine});
   const std::string merge = OneOf({Merge::kNearest, Merge::kFarthest});
   return {
       {"CORPUS", "FILE"},
       {"OUT", "FOLDER"},
       {"--bos", OneOf({Beginning::kAuto, Beginning::kAlways, Beginning::kNever})},
+      {"--distinct", OneOf({Distinct::kText, Distinct::kToken, Distinct::kDocument})},
       {"--half", "first|second"},
       {"--index", "exact|NAME"},
       {"--layout", "npy|similar-strings"},
@@ -54,13 +56,18 @@ std::map<std::string, std::string> Values() {
       {"--streams", streams},
       {"--tokenizer", "NAME.json"},
       {"--unknown", "error|skip"},
+      {"--vector", "NAME.npy"},
       {"--vocabulary-from", "FILE"},
       {"build --out", "NAME.actkin"},
       {"evaluate --merge", merge + ",..."},
       {"evaluate --metric", metric + ",..."},
       {"import --layout", "similar-strings"},
+      {"export --metric", indexed},
+      {"import --metric", indexed},
+      {"index --metric", indexed},
       {"index --stream", captured},
       {"recall --index", "NAME"},
+      {"recall --metric", indexed},
       {"recall --stream", captured},
       {"train --out", "NAME.safetensors"},
       {"tune --streams", OneOf({Stream::kEmbedding, Stream::kProj, Stream::kFfwd}) + ",..."},

@@ -50,11 +50,11 @@ void Run(const Flags& flags) {
   if (flags.add.empty()) {
     if (!flags.parameters.empty()) FailUsage("--param {}: is for --add", flags.parameters);
     std::optional<Metric> metric;
-    if (!flags.metric.empty()) metric = ParseMetric(flags.metric);
+    if (!flags.metric.empty()) metric = ParseL2OrCosine(flags.metric);
     DropApproximateIndex(directory, flags.drop, metric, sites, report);
   } else {
     EndOnSignal();
-    const Metric metric = flags.metric.empty() ? Metric::kL2 : ParseMetric(flags.metric);
+    const Metric metric = flags.metric.empty() ? Metric::kL2 : ParseL2OrCosine(flags.metric);
     AddApproximateIndex(directory, {flags.add, metric, ParseIndexParameters(flags.parameters), flags.threads}, sites,
                         progress, report);
   }

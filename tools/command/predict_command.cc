@@ -13,12 +13,14 @@
 #include "tools/command/commands.h"
 #include "tools/command/filter_flags.h"
 #include "tools/command/prompt_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/svg_chart.h"
 #include "tools/output/table.h"
 #include "tools/output/terminal.h"
+#include "tools/output/visible_text.h"
 
 namespace actkin {
 namespace {
@@ -76,10 +78,10 @@ std::vector<TokenProbability> ListedTokens(IndexReader& reader, const Numbers& p
   return ByProbability(reader.vocabulary(), probabilities, kLongestTopList);
 }
 
-std::string Cell(const std::vector<TokenProbability>& tokens, std::size_t rank, bool bar) {
+std::string Cell(IndexReader& reader, const std::vector<TokenProbability>& tokens, std::size_t rank, bool bar) {
   if (rank >= tokens.size()) return "";
   const double probability = tokens[rank].probability;
-  std::string cell = fmt::format("{} {:.3f}", Quote(tokens[rank].token), probability + 0.0);
+  std::string cell = fmt::format("{} {:.3f}", ShownToken(reader, tokens[rank].token_id), probability + 0.0);
   if (bar) {
     const int width = static_cast<int>(std::clamp(probability, 0.0, 1.0) * kBarWidth + 0.5);
     cell += std::string(static_cast<std::size_t>(std::max(1, kBarAt - DisplayWidth(cell))), ' ');
@@ -89,7 +91,7 @@ std::string Cell(const std::vector<TokenProbability>& tokens, std::size_t rank, 
 }
 
 std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
-  std::string text = fmt::format("{}{}{}\n", Quote(answer.prompt.text), DescribeRequests(answer),
+  std::string text = fmt::format("{}{}{}\n", ShownPrompt(reader, answer.prompt), DescribeRequests(answer),
                                  answer.prompt.string_id ? "" : "  (not in the corpus)");
   std::vector<Table::Column> columns{{"rank", Table::Align::kRight}};
   std::vector<std::vector<TokenProbability>> tokens;
@@ -107,9 +109,9 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   for (std::size_t rank = 0; rank < rows; ++rank) {
     std::vector<std::string> line{Grouped(rank + 1)};
     for (std::size_t i = 0; i < answer.predictions.size(); ++i) {
-      line.push_back(Cell(tokens[i], rank, bars));
+      line.push_back(Cell(reader, tokens[i], rank, bars));
     }
-    if (!answer.model.empty()) line.push_back(Cell(model, rank, bars));
+    if (!answer.model.empty()) line.push_back(Cell(reader, model, rank, bars));
     table.Add(std::move(line));
   }
   if (!answer.model.empty()) {
@@ -171,6 +173,12 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
   return all.size() == 1 ? all[0] : all;
 }
 
+// A token alone, on an axis.
+std::string VisibleToken(IndexReader& reader, TokenId token) {
+  const std::string bytes = reader.vocabulary().Bytes(std::span(&token, 1));
+  return bytes.empty() ? reader.vocabulary().Text(token) : VisibleText(bytes);
+}
+
 // The tokens that stand in anybody's list, in the order of the model's probabilities, else of the first scheme's.
 std::string Chart(IndexReader& reader, const Answer& answer) {
   std::vector<TokenId> tokens;
@@ -188,13 +196,13 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
   std::ranges::stable_sort(tokens, std::ranges::greater(), probability);
 
   BarChart chart;
-  chart.title = fmt::format("What follows {}", Quote(answer.prompt.text));
+  chart.title = fmt::format("What follows {}", ShownPrompt(reader, answer.prompt));
   chart.subtitle = DescribeRequests(answer);
   chart.subtitle.erase(0, chart.subtitle.find_first_not_of(' '));
   chart.category_title = "next token";
   chart.value.title = "probability";
   chart.value.from_zero = true;
-  for (const TokenId token : tokens) chart.categories.push_back(VisibleToken(reader.vocabulary().Text(token)));
+  for (const TokenId token : tokens) chart.categories.push_back(VisibleToken(reader, token));
   if (!answer.model.empty()) {
     BarSeries& series = chart.series.emplace_back();
     series.name = "model";

@@ -196,7 +196,7 @@ void RunRecall(const Flags& flags) {
   if (flags.sample == 0) FailUsage("--sample 0: draw at least 1 prompt");
   RecallOptions options;
   options.index_name = flags.index;
-  options.metric = ParseMetric(flags.metric);
+  options.metric = ParseL2OrCosine(flags.metric);
   options.parameters = ParseParameterSweep(flags.parameters);
   options.seed = flags.seed;
   options.threads = flags.threads;

@@ -133,7 +133,8 @@ class SiteStreamer {
     for (const LengthRow& row : experiment_.reader().catalog().Lengths()) {
       if (row.length == t_i + 1) rows = row.row_count;
     }
-    const std::uint64_t sketches = rows < kFewestRowsWithSketches ? 0 : SketchFileWriter::FileBytes(embed_, rows);
+    const std::uint64_t sketches =
+        rows < kFewestRowsWithSketches ? 0 : SketchFileWriter::FileBytes(embed_, rows, kUsualLevels);
     return VectorFileWriter::FileBytes(Element::kFloat32, embed_, rows) + sketches;
   }
 

@@ -92,8 +92,11 @@ PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, Ind
 }
 
 void AddPoolOptions(CLI::App& command, PoolFlags& flags) {
-  command.add_option("--metric", flags.metric,
-                     "l2 (distance: Euclidean) or cosine (distance: 1 - similarity) (default: the scheme's, else l2)");
+  command.add_option(
+      "--metric", flags.metric,
+      "l2 (distance: Euclidean), cosine (distance: 1 - similarity) or dot (distance: the inner product negated) "
+      "(default: the scheme's, else l2)");
+  command.add_flag("--center", flags.center, "With cosine: of prompts and rows less the mean of each site's rows");
   command.add_option("-k", flags.k,
                      "How many neighbors at each position, and of all positions merged (default: the scheme's, else "
                      "10; a site of fewer "
@@ -124,17 +127,17 @@ std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int bl
     FailUsage("--within {}: has {} bands, expected one, or one for each of the {} blocks", Quote(text), bands.size(),
               blocks);
   }
-  std::vector<std::optional<Band>> by_term(TermCount(blocks));
+  std::vector<std::optional<Band>> by_term(Terms(blocks).size());
   for (std::size_t term = 1; term < by_term.size(); ++term) {
-    by_term[term] = bands.size() == 1 ? bands[0] : bands[static_cast<std::size_t>(TermAt(term, blocks).block)];
+    by_term[term] = bands.size() == 1 ? bands[0] : bands[static_cast<std::size_t>(Terms(blocks)[term].block)];
   }
   return by_term;
 }
 
 PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks) {
   PoolRequest request;
-  request.metric = ParseMetric(flags.metric);
-  request.metric_is_open = command.count("--metric") == 0;
+  request.metric = Centered(ParseMetric(flags.metric), flags.center);
+  request.metric_is_open = command.count("--metric") == 0 && !flags.center;
   request.merge = ParseMerge(flags.merge);
   if (command.count("-k") > 0) request.k = CheckCount(flags.k);
   if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);

@@ -38,13 +38,14 @@ PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, Ind
 // Flags of the commands that pool a prompt's neighbors over blocks and positions, as they were given.
 struct PoolFlags {
   std::string metric = "l2";
+  bool center = false;
   std::int64_t k = 10;
   std::string t_is;  // empty: DefaultTIs
   std::string merge = "nearest";
   std::string within;  // empty: the scheme's own bands
   std::string prompt_set;
 };
-// Adds --metric, -k, --t-i, --merge, --within and --prompt-set.
+// Adds --metric, --center, -k, --t-i, --merge, --within and --prompt-set.
 void AddPoolOptions(CLI::App& command, PoolFlags& flags);
 // What --metric and -k do not say is left open. Throws Error (usage) naming the flag that makes no sense.
 PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks);

@@ -51,16 +51,25 @@ struct Query {
   std::optional<int> block = {};  // from 0; -1 is the model's last. Without: the last that is built. Not for embedding
   std::optional<int> t_i = {};    // compare with strings of t_i + 1 tokens; -1 is the longest. Without: the longest
                                   // that is built of the block; for embedding the prompt's own length
-  std::string metric = "l2";      // or cosine
-  std::string order = "nearest";  // or farthest
+  std::string rows = {};  // strings, or positions: of the corpus, seen with the tokens before them. Empty: strings
+                          // where t_i is given, or any are built of the stream and block, else positions
+  int at = -1;                          // which of the prompt's tokens is asked, from 0 or negative from its end
+  std::string metric = "l2";            // or cosine, or dot (the inner product)
+  bool center = false;                  // with cosine: of vectors less the mean of the site's rows
+  std::string order = "nearest";        // or farthest
   std::optional<std::uint64_t> k = {};  // at least 1, at most as many rows as count. Without: 10, or all where there
                                         // are fewer; all rows between low and high where one of them is given
-  std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (cosine), both ends
-  std::optional<double> high = {};      // included
-  // Only strings that a condition of SQL holds for, of the columns string_id, length, text, occurrences and
-  // last_token_id: "occurrences > 5 AND text GLOB 'my *'". Ranks, k and low to high are then those of these strings.
+  std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (the others), both
+  std::optional<double> high = {};      // ends included
+  // Only rows that a condition of SQL holds for. Of strings, of the columns string_id, length, text, occurrences and
+  // last_token_id: "occurrences > 5 AND text GLOB 'my *'"; of positions, of those of actkin_tokens: position,
+  // document_id, token_id, text and next_token_id. Ranks, k and low to high are then those of these rows.
   std::string where = {};
-  bool exclude_self = false;    // whether the prompt's own string, where the corpus has it, is left out
+  // Whether the prompt's own row is left out: of strings its own, where the corpus has it; of positions its position,
+  // or every place of the corpus where its tokens stand.
+  bool exclude_self = false;
+  std::uint64_t exclude_window = 0;  // of positions: leaves those out, and so many tokens on either side of each
+  std::string distinct = {};    // text, token or document (of positions alone): the best row of each. Empty: all rows
   std::string index = "exact";  // or an approximate one by its name (SiteInfo), which needs k where low or high is
   std::string parameters = {};  // of an approximate index: "efSearch=64"
   int threads = 0;              // 1 to 1024; 0: as many as the processor has
@@ -78,21 +87,27 @@ struct NextToken {
 
 // A row of a site, with its distance to what was asked.
 struct Neighbor {
-  std::uint64_t rank = 0;              // from 1; equal distances by string_id
-  std::uint64_t string_id = 0;         // from 1, as in SQL
-  std::string text;                    // for people; two strings may have the same
-  double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity
-  std::optional<double> similarity;    // larger where closer: cosine, -1 to 1. None for l2
-  std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them
+  std::uint64_t rank = 0;              // from 1; equal distances by string_id or position
+  std::uint64_t string_id = 0;         // from 1, as in SQL; 0 over positions
+  std::string text;                    // for people, of the string or the token; two may have the same
+  double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity;
+                                       // dot: the inner product negated
+  std::optional<double> similarity;    // larger where closer: cosine, -1 to 1, or the inner product. None for l2
+  std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them; over positions what came next there
+  // Over positions; else none.
+  std::optional<std::uint64_t> position = {};     // in the corpus, from 0
+  std::optional<std::uint64_t> document_id = {};  // that it is in
+  std::string document = {};                      // its name
 };
 
 // The neighbors of one prompt by rank, and the site that was asked, every default filled in.
 struct NeighborList {
   std::string stream;
   int block = 0;  // 0 for embedding
-  int t_i = 0;
+  int t_i = 0;    // -1 over positions
   std::vector<Neighbor> rows;
   std::uint64_t filled_up = 0;  // of them: rows that an approximate index did not find, so that exact search did
+  bool over_positions = false;
 };
 
 // The best rows of many vectors, by their numbers.
@@ -135,7 +150,8 @@ struct PredictionQuery {
   std::string scheme = "progressive_ffwd_weight";  // built in, or saved in the directory
   std::vector<int> t_is = {};  // of proj and ffwd, merged; negative: from the longest. Empty: the longest built
   std::optional<std::uint64_t> k = {};      // at each t_i, and of all merged. Without: the scheme's, else 10
-  std::string metric = {};                  // l2 or cosine. Empty: the scheme's, else l2
+  std::string metric = {};                  // l2, cosine or dot. Empty: the scheme's, else l2
+  bool center = false;                      // as in Query
   std::string merge = "nearest";            // which of the merged ones are kept; or farthest
   std::string where = {};                   // as in Query
   bool exclude_self = false;                // as in Query
@@ -226,6 +242,9 @@ class Index {
   std::vector<NeighborList> NeighborsOfPrompts(std::span<const PromptInput> prompts, const Query& query = {});
   // Of a string of the corpus: as of the prompt that it is. Throws Error kNotFound where there is no such string.
   NeighborList NeighborsOfString(std::uint64_t string_id, const Query& query = {});
+  // Of a position of the corpus, as it is seen there: of its own row where there is one, else by the model. Throws
+  // Error kNotFound where there is no such position, or neither.
+  NeighborList NeighborsOfPosition(std::uint64_t position, const Query& query = {});
   // Of a vector of the site's dimension, finite numbers, as the model would put it out.
   NeighborList NeighborsOfVector(std::span<const float> vector, const Query& query = {});
   // The best rows of many such vectors in one search. vectors: count x the site's dimension, row-major. low and high

@@ -1,0 +1,52 @@
+#ifndef ACTKIN_INDEXER_BUILD_SKETCH_LEVELS_H_
+#define ACTKIN_INDEXER_BUILD_SKETCH_LEVELS_H_
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "indexer/model/row_algebra.h"
+#include "storage/formats/row_moments.h"
+#include "storage/formats/sketch_file.h"
+
+namespace actkin {
+
+// What a site's sketches are made with.
+struct SketchFrame {
+  std::vector<float> center;  // dimension
+  std::vector<float> axes;    // axis count x dimension, row-major
+  double reach = 0;           // rows are drawn in to this length from the center
+
+  std::size_t dimension() const { return center.size(); }
+  std::size_t axis_count() const { return axes.size() / center.size(); }
+};
+
+// Some rows, drawn in, as their levels see them.
+struct Coordinates {
+  std::size_t axis_count = 0;
+  std::vector<float> along;  // rows x axis_count
+  // A level, a row: the length of what the axes of this level and those before leave.
+  std::array<std::vector<double>, kMostLevels> rests;
+
+  double At(std::size_t row, std::size_t axis) const { return along[row * axis_count + axis]; }
+  std::size_t count() const { return rests[0].size(); }
+};
+
+// rows: count x dimension, which are spoiled. level_count: of levels whose rests are wanted; the axes are theirs.
+Coordinates FindCoordinates(const SketchFrame& frame, std::size_t level_count, std::vector<float>& rows,
+                            const RowAlgebra& algebra);
+
+// Frame, levels and steps, without errors, chosen by a sample of the rows: as many levels as pay, by the bytes that
+// they keep a search of the sample from reading. sample: count x dimension.
+struct SketchPlan {
+  SketchFrame frame;
+  std::size_t level_count = 1;
+  SketchScales scales;
+};
+SketchPlan PlanSketches(std::span<const float> sample, const RowMoments& moments, std::uint64_t row_count,
+                        const RowAlgebra& algebra);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_BUILD_SKETCH_LEVELS_H_

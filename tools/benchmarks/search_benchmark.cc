@@ -1,0 +1,133 @@
+// How long exact search takes by metric, and what it reads, of single queries by one thread:
+//   search_benchmark DIRECTORY [STREAM BLOCK T_I]...
+//
+// In the corpus: queries are rows of the site. Outside it: outputs of strings whose halves are of two of the corpus'
+// strings, and that it does not have. Medians of 100 queries; then, of searches that stop early, how many of the 10
+// nearest they find.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "query/exact/exact_search.h"
+#include "query/reader/index_reader.h"
+#include "schema/random.h"
+
+namespace actkin {
+namespace {
+
+constexpr std::size_t kQueries = 100;
+
+using Queries = std::vector<std::vector<float>>;
+
+std::vector<std::vector<Match>> Measure(const std::string& name, const SiteIndex& index, const Queries& queries,
+                                        SearchRequest request) {
+  SearchCost cost;
+  request.cost = &cost;
+  std::vector<double> times;
+  std::vector<std::vector<Match>> answers;
+  for (const std::vector<float>& query : queries) {
+    const auto begin = std::chrono::steady_clock::now();
+    answers.push_back(index.Search(query, request).front());
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
+  fmt::print("{:<36} {:>9.3f} {:>9}", name, times[times.size() / 2], cost.boxes_read / queries.size());
+  for (const auto& bytes : cost.code_bytes_read) fmt::print(" {:>10}", bytes / queries.size());
+  fmt::print(" {:>9}", cost.rows_read / queries.size());
+  return answers;
+}
+
+Queries Inside(const SiteIndex& index) {
+  Queries queries;
+  for (std::size_t i = 0; i < kQueries; ++i) {
+    queries.push_back(index.Vector(static_cast<RowNumber>(MixedBits(i) % index.row_count())));
+  }
+  return queries;
+}
+
+Queries Outside(IndexReader& reader, const Site& site) {
+  Queries queries;
+  const StringId first = reader.FirstStringId(site.t_i + 1);
+  const std::uint64_t rows = reader.RowCount(site.t_i);
+  const auto draw = [&](std::uint64_t seed) { return reader.PromptOf(first + MixedBits(seed) % rows).tokens; };
+  for (std::uint64_t i = 0; queries.size() < kQueries && i < 100 * kQueries; ++i) {
+    std::vector<TokenId> tokens = draw(2 * i + 1'000'000);
+    const std::vector<TokenId> other = draw(2 * i + 1'000'001);
+    std::copy(other.begin() + static_cast<std::ptrdiff_t>(other.size() / 2), other.end(),
+              tokens.begin() + static_cast<std::ptrdiff_t>(tokens.size() / 2));
+    const Prompt prompt = reader.Encode(PromptInput(tokens));
+    if (!prompt.ordinal) queries.push_back(reader.QueryVector(prompt, site));
+  }
+  return queries;
+}
+
+void MeasureSite(IndexReader& reader, const NeighborQuery& asked) {
+  const Site site = reader.ResolveSite(asked, std::size_t{0});
+  const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(site);
+  fmt::print("{}, {} rows of {}\n{:<36} {:>9} {:>9} {:>10} {:>10} {:>10} {:>10} {:>9}\n", Describe(site),
+             index->row_count(), index->dimension(), "", "ms", "boxes", "16 B", "48 B", "64 B", "128 B", "rows read");
+  const Queries inside = Inside(*index);
+  const Queries outside = Outside(reader, site);
+  Measure("warming up", *index, inside, {});
+  fmt::print("\n");
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kCenteredCosine, Metric::kDot}) {
+    for (const std::uint64_t k : {10, 1000}) {
+      for (const bool in_corpus : {true, false}) {
+        const std::string name = fmt::format("{} k {} {}", Name(metric), k, in_corpus ? "in" : "outside");
+        Measure(name, *index, in_corpus ? inside : outside, {.metric = metric, .k = k});
+        fmt::print("\n");
+      }
+    }
+  }
+  Measure("l2 farthest k 10 in", *index, inside, {.order = Order::kFarthest, .k = 10});
+  fmt::print("\n");
+  for (const bool in_corpus : {true, false}) {
+    const Queries& queries = in_corpus ? inside : outside;
+    std::vector<std::vector<Match>> right;
+    for (const std::vector<float>& query : queries) right.push_back(index->Search(query, {.k = 10}).front());
+    for (const std::uint64_t rows : {1000, 4000, 16'000, 64'000}) {
+      const auto found = Measure(fmt::format("rows={} k 10 {}", rows, in_corpus ? "in" : "outside"), *index, queries,
+                                 {.k = 10, .parameters = fmt::format("rows={}", rows)});
+      std::size_t hits = 0;
+      for (std::size_t query = 0; query < queries.size(); ++query) {
+        for (const Match& match : found[query]) hits += std::ranges::count(right[query], match.row, &Match::row);
+      }
+      fmt::print("  recall@10 {:.3f}\n", static_cast<double>(hits) / static_cast<double>(10 * queries.size()));
+    }
+  }
+}
+
+void Run(int count, char** arguments) {
+  IndexReader reader{IndexDirectory(arguments[1])};
+  if (count < 5) MeasureSite(reader, {});
+  for (int i = 2; i + 2 < count; i += 3) {
+    NeighborQuery asked;
+    asked.stream = ParseStream(arguments[i]);
+    asked.block = std::atoi(arguments[i + 1]);
+    asked.t_i = std::atoi(arguments[i + 2]);
+    MeasureSite(reader, asked);
+  }
+}
+
+}  // namespace
+}  // namespace actkin
+
+int main(int count, char** arguments) {
+  if (count < 2) {
+    fmt::print(stderr, "usage: search_benchmark DIRECTORY [STREAM BLOCK T_I]...\n");
+    return 2;
+  }
+  try {
+    actkin::Run(count, arguments);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
