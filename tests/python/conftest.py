@@ -52,3 +52,13 @@ def pieces():
 def copy(tmp_path):
     """A copy of made.actkin that a test may change."""
     return Path(shutil.copytree(MADE, tmp_path / "copy.actkin"))
+
+
+@pytest.fixture(scope="session")
+def over_positions(tmp_path_factory):
+    """The directory of made.actkin's corpus and model with sites over positions."""
+    folder = tmp_path_factory.mktemp("positions") / "positions.actkin"
+    flags = ["--t-i", "5", "--positions", "--window", "8", "--stride", "4"]
+    done = run_command("build", *BUILD, "--out", folder, *flags)
+    assert done.returncode == 0, done.stderr
+    return folder

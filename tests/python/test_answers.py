@@ -26,7 +26,10 @@ def rows_of(found):
     ("options", "flags"),
     [
         ({}, []),
-        ({"stream": "proj", "block": 0, "t_i": 2, "k": 4}, ["--stream", "proj", "--block", "0", "--t-i", "2", "-k", "4"]),
+        (
+            {"stream": "proj", "block": 0, "t_i": 2, "k": 4},
+            ["--stream", "proj", "--block", "0", "--t-i", "2", "-k", "4"],
+        ),
         ({"stream": "attn_out", "block": -1}, ["--stream", "proj", "--block", "-1"]),
         ({"stream": "embedding"}, ["--stream", "embedding"]),
         ({"metric": "cosine", "order": "farthest", "threads": 2}, ["--metric", "cosine", "--order", "farthest"]),
@@ -118,7 +121,10 @@ def test_tokens_of_several_bytes(pieces):
     text = (MADE.parent / "pieces.txt").read_text()[:50]
     assert pieces.decode(pieces.encode(text)) == text
     found = pieces.neighbors(pieces.encode(text)[:4], k=3)
-    assert rows_of(found) == ask_command("query", pieces.path, "--ids", ",".join(map(str, pieces.encode(text)[:4])), "-k", 3)["neighbors"]
+    assert (
+        rows_of(found)
+        == ask_command("query", pieces.path, "--ids", ",".join(map(str, pieces.encode(text)[:4])), "-k", 3)["neighbors"]
+    )
 
 
 def test_an_approximate_index_is_asked_by_its_name(copy):

@@ -80,7 +80,9 @@ def test_sqlite_utils(index):
         [PROGRAMS / "sqlite-utils", "query", MADE / "catalog.db", query, "--load-extension", EXTENSION],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
-    expected = [{"rank": row.rank, "text": row.text, "distance": row.distance} for row in index.neighbors("abba c", k=5)]
+    expected = [
+        {"rank": row.rank, "text": row.text, "distance": row.distance} for row in index.neighbors("abba c", k=5)
+    ]
     assert json.loads(done.stdout) == expected
 
 

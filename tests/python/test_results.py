@@ -34,11 +34,9 @@ def test_they_print_as_a_table(index):
 
 
 def test_texts_reach_no_terminal_and_no_page_as_they_are():
-    evil = "<script>alert(1)</script>\x1b[31m\n\u202e&\""
+    evil = '<script>alert(1)</script>\x1b[31m\n\u202e&"'
     token = actkin.NextToken(evil, 3, 1, 0.5)
-    table = actkin.Table(
-        actkin.Neighbor, [actkin.Neighbor(1, 7, evil, 0.5, None, [token])], title=evil, notes=[evil]
-    )
+    table = actkin.Table(actkin.Neighbor, [actkin.Neighbor(1, 7, evil, 0.5, None, [token])], title=evil, notes=[evil])
     shown = repr(table)
     page = table._repr_html_()
     for text in (shown, page):
@@ -60,7 +58,12 @@ def test_a_notebook_gets_bars_of_next_tokens(index):
 def test_dicts_and_pandas(index):
     found = index.neighbors("abba c", k=3)
     dicts = found.to_dicts()
-    assert dicts[0]["text"] == "abba c" and dicts[0]["next_tokens"][0].keys() == {"token", "token_id", "count", "probability"}
+    assert dicts[0]["text"] == "abba c" and dicts[0]["next_tokens"][0].keys() == {
+        "token",
+        "token_id",
+        "count",
+        "probability",
+    }
     frame = found.to_pandas()
     assert list(frame.columns) == found.columns and frame["distance"].tolist() == found.column("distance")
     assert index.sites.to_pandas()["rows"].sum() == sum(site.rows for site in index.sites)
@@ -75,7 +78,9 @@ def test_arrow_without_pyarrow(index):
     assert [row["similarity"] for row in nanoarrow.Array(plain).to_pylist()] == [None, None]
     assert nanoarrow.Array(plain).schema.field(4).type == nanoarrow.Type.DOUBLE
     assert nanoarrow.Array(index.sites).to_pylist() == index.sites.to_dicts()
-    rows = index.sql("SELECT 1 AS a, 2.5 AS b, '\u00e4' AS c, x'00ff' AS d, NULL AS e UNION ALL SELECT NULL, 1, '', x'', NULL")
+    rows = index.sql(
+        "SELECT 1 AS a, 2.5 AS b, '\u00e4' AS c, x'00ff' AS d, NULL AS e UNION ALL SELECT NULL, 1, '', x'', NULL"
+    )
     assert nanoarrow.Array(rows).to_pylist() == rows.to_dicts()
     empty = index.neighbors("abba c", where="0")
     assert nanoarrow.Array(empty).to_pylist() == []

@@ -93,7 +93,17 @@ def test_rows_that_are_no_file_act_as_an_array(index):
     assert whole.shape == rows.shape == (len(rows), rows.shape[1])
     assert rows.dtype == whole.dtype == np.float32 and rows.ndim == 2 and rows.nbytes == whole.nbytes
     mask = np.arange(len(rows)) % 7 == 0
-    for at in (0, -1, np.int64(3), slice(2, 9, 3), slice(None, None, -1), [3, 1, -2], np.array([[1, 2], [3, 4]]), mask, ...):
+    for at in (
+        0,
+        -1,
+        np.int64(3),
+        slice(2, 9, 3),
+        slice(None, None, -1),
+        [3, 1, -2],
+        np.array([[1, 2], [3, 4]]),
+        mask,
+        ...,
+    ):
         np.testing.assert_array_equal(rows[at], whole[at])
     for at in ((2, 3), (slice(4), slice(0, 2)), (slice(None), 1), ([1, 2], slice(None, None, 2))):
         np.testing.assert_array_equal(rows[at], whole[at])

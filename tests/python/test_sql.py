@@ -28,7 +28,9 @@ def test_actkins_functions_are_there(index, connection):
     assert list(index.sql(QUERY, ["abba c", 5])) == rows
     assert index.sql(QUERY, ["abba c", 1]).columns == ["rank", "string_id", "text", "distance"]
     vector = index.rows()[3]
-    found = connection.execute("SELECT string_id FROM actkin_neighbors_of(?, 'ffwd', 1, 5) LIMIT 1", [vector]).fetchone()
+    found = connection.execute(
+        "SELECT string_id FROM actkin_neighbors_of(?, 'ffwd', 1, 5) LIMIT 1", [vector]
+    ).fetchone()
     assert found == (int(index.ids(3)),)
 
 
@@ -36,7 +38,9 @@ def test_cursors_are_those_of_pep_249(connection):
     assert (dbapi.apilevel, dbapi.paramstyle, dbapi.threadsafety) == ("2.0", "qmark", 2)
     cursor = connection.cursor()
     assert cursor.description is None and cursor.rowcount == -1
-    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i, i * 2 AS twice FROM n"
+    numbers = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i, i * 2 AS twice FROM n"
+    )
     assert cursor.execute(numbers) is cursor
     assert [column[0] for column in cursor.description] == ["i", "twice"] and len(cursor.description[0]) == 7
     assert cursor.fetchone() == (1, 2)

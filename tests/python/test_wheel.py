@@ -23,11 +23,12 @@ def run(*command, **options):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Built in a folder that stays: the second time little is compiled."""
+    """Of objects that are compiled already, where they are the same."""
     folder = tmp_path_factory.mktemp("wheel")
     # The tools of the environment: nothing is downloaded.
     run(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--disable-pip-version-check",
-        "--config-settings", f"build-dir={BUILD}/wheel", "--wheel-dir", folder / "built", ROOT)  # fmt: skip
+        "--config-settings", f"build-dir={BUILD}/wheel", "--wheel-dir", folder / "built", ROOT,
+        env={**os.environ, "CMAKE_CXX_COMPILER_LAUNCHER": str(Path(__file__).with_name("reuse_object"))})  # fmt: skip
     (built,) = (folder / "built").iterdir()
     run(sys.executable, "-m", "auditwheel", "repair", "--plat", "manylinux_2_36_x86_64", "--wheel-dir", folder / "mended", built,
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})  # fmt: skip
@@ -38,7 +39,13 @@ def wheel(tmp_path_factory):
 def test_what_is_in_it(wheel):
     assert wheel.stat().st_size < MOST_BYTES
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("actkin/__init__.py", "actkin/py.typed", "actkin/_actkin.pyi", "actkin/actkin.so", "actkin/bin/actkin"):
+    for name in (
+        "actkin/__init__.py",
+        "actkin/py.typed",
+        "actkin/_actkin.pyi",
+        "actkin/actkin.so",
+        "actkin/bin/actkin",
+    ):
         assert name in names
     assert not [name for name in names if re.search("torch|faiss|blas|gomp|sqlite3", name)]
     assert "manylinux_2_36_x86_64" in wheel.name
@@ -57,7 +64,9 @@ def test_it_works_where_nothing_else_is(wheel, tmp_path):
     site_packages = next((tmp_path / "fresh/lib").glob("python*/site-packages"))
     for name in ("numpy", "numpy.libs"):
         (site_packages / name).symlink_to(Path(numpy.__file__).parents[1] / name)
-    run(python, "-m", "pip", "install", "--no-deps", "--no-index", "--disable-pip-version-check", wheel, env=environment)
+    run(
+        python, "-m", "pip", "install", "--no-deps", "--no-index", "--disable-pip-version-check", wheel, env=environment
+    )
     script = """
 import sys, actkin
 index = actkin.open(sys.argv[1])
@@ -68,8 +77,14 @@ print(index.search(index.rows()[:2], k=1).rows.tolist(), actkin.__file__)
     with_index = printed[0].split()
     assert with_index[:2] == ["abba", "c"] and int(with_index[2]) > 0 and with_index[3] == "True"
     assert printed[1].startswith("[[0], [1]]") and str(tmp_path) in printed[1]
-    assert run(tmp_path / "fresh/bin/actkin", "query", MADE, "abba c", "-k", 2, env=environment).splitlines()[0].startswith('"abba c"')
+    assert (
+        run(tmp_path / "fresh/bin/actkin", "query", MADE, "abba c", "-k", 2, env=environment)
+        .splitlines()[0]
+        .startswith('"abba c"')
+    )
     extension = next(site_packages.glob("actkin/actkin.so"))
     shell = os.environ["SQLITE3_SHELL"]
-    answer = run(shell, MADE / "catalog.db", f".load {extension.with_suffix('')}", "SELECT actkin_occurrences('ab') > 0")
+    answer = run(
+        shell, MADE / "catalog.db", f".load {extension.with_suffix('')}", "SELECT actkin_occurrences('ab') > 0"
+    )
     assert answer.strip() == "1"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import _arguments
+from . import _arguments, dbapi
 from ._errors import InvalidArgumentError, UnsupportedError
 from ._index import Index
 from ._recorder import Recorder
@@ -23,6 +24,9 @@ _KNOWN = [
     {"proj": "model.layers.*.self_attn.o_proj", "ffwd": "model.layers.*.mlp", "residual": "model.layers.*"},
     {"proj": "layers.*.self_attn.o_proj", "ffwd": "layers.*.mlp", "residual": "layers.*"},
 ]
+
+
+_TABLE = "recorder"  # of the catalog: how it was recorded
 
 
 class Window(NamedTuple):
@@ -113,7 +117,9 @@ class _Hooks:
             raise InvalidArgumentError(f"{stream} block {block}: its module was not called")
         output = self.outputs[place]
         if not hasattr(output, "shape") or len(output.shape) not in (2, 3):
-            raise InvalidArgumentError(f"{stream} block {block}: its module gives no tensor of prompts x tokens x dimension")
+            raise InvalidArgumentError(
+                f"{stream} block {block}: its module gives no tensor of prompts x tokens x dimension"
+            )
         if len(output.shape) == 2 and batch == 1:
             output = output[None]
         elif len(output.shape) == 2:
@@ -123,6 +129,59 @@ class _Hooks:
                 f"{stream} block {block}: a tensor of shape {tuple(output.shape)}, expected {batch} prompts x {tokens} tokens"
             )
         return output
+
+
+class RecordedModel:
+    """A torch model that is asked through the hooks that an index directory was recorded with."""
+
+    def __init__(self, directory: bytes, model: Any, tokenizer: Any, modules: Mapping[str, str] | None) -> None:
+        described = self._described(directory)
+        if modules is None:
+            modules = described.get("modules")
+        if modules is None:
+            raise InvalidArgumentError(
+                f"{os.fsdecode(directory)}: does not say how it was recorded: name the modules, as actkin.record has them"
+            )
+        self.model = model
+        self.tokenizer = tokenizer
+        self.modules = dict(modules)
+        self.places = find_modules(model, modules)
+        self._bos_token_id = described.get("bos_token_id")
+        self._window = described.get("window")
+
+    @staticmethod
+    def _described(directory: bytes) -> dict[str, Any]:
+        connection = dbapi.connect(directory)
+        try:
+            known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [_TABLE]).fetchone()
+            rows = connection.execute(f"SELECT key, value FROM {_TABLE}").fetchall() if known else []
+            return {key: json.loads(value) for key, value in rows}
+        finally:
+            connection.close()
+
+    def vector(self, prompt: str | list[int], place: tuple[str, int], at: int) -> Any:
+        """What the module at a place puts out at one of the prompt's tokens."""
+        torch = sys.modules["torch"]
+        ids = _ids_of(self.tokenizer, prompt)
+        if not ids:
+            raise InvalidArgumentError("prompt: it has no token")
+        if not -len(ids) <= at < len(ids):
+            raise InvalidArgumentError(f"at {at}: the prompt has {len(ids)} tokens")
+        ids = ids[: at + 1 if at >= 0 else len(ids) + at + 1]
+        if self._window:
+            ids = ids[-self._window :]
+        before = [] if self._bos_token_id is None else [self._bos_token_id]
+        device = next((parameter.device for parameter in self.model.parameters()), "cpu")
+        hooks = _Hooks({place: self.places[place]})
+        training = self.model.training
+        try:
+            self.model.eval()
+            with torch.no_grad():
+                self.model(torch.tensor([before + ids], dtype=torch.long, device=device))
+            return hooks.take(place, 1, len(before) + len(ids))[0, -1]
+        finally:
+            hooks.remove()
+            self.model.train(training)
 
 
 def _bos_of(tokenizer: Any, bos: str) -> int | None:
@@ -185,7 +244,8 @@ def record(
     stride = max(window // 2, 1) if stride is None else _arguments.integer(stride, "stride", 1, window)
     batch_size = _arguments.integer(batch_size, "batch_size", 1, 2**31 - 1)
     number, parts = part_of(shard)
-    places = find_modules(model, known_modules(model) if modules is None else modules)
+    named = known_modules(model) if modules is None else modules
+    places = find_modules(model, named)
     bos_token_id = _bos_of(tokenizer, bos)
     documents = [_ids_of(tokenizer, text) for text in texts]
     recorder = Recorder(
@@ -206,7 +266,12 @@ def record(
             _run(torch, model, recorder, hooks, places, batch, bos_token_id)
             done += len(batch)
             if progress:
-                print(f"\r{done} of {len(left)} windows", end="" if done < len(left) else "\n", file=sys.stderr, flush=True)
+                print(
+                    f"\r{done} of {len(left)} windows",
+                    end="" if done < len(left) else "\n",
+                    file=sys.stderr,
+                    flush=True,
+                )
     except BaseException:
         recorder.__exit__(*sys.exc_info())
         raise
@@ -215,7 +280,15 @@ def record(
         model.train(training)
     whole = recorder.whole
     recorder.close()
-    return Index(out) if whole else None
+    if not whole:
+        return None
+    described = {"modules": dict(named), "bos_token_id": bos_token_id, "window": window}
+    with dbapi.connect(out, write=True) as connection:
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (key TEXT PRIMARY KEY, value TEXT)")
+        for key, value in described.items():
+            connection.execute(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", [key, json.dumps(value)])
+        connection.close()
+    return Index(out, model=model, tokenizer=tokenizer)
 
 
 def _left(recorder: Recorder, places: Mapping[tuple[str, int], Any], windows: list[Window]) -> list[Window]:
@@ -230,7 +303,9 @@ def _left(recorder: Recorder, places: Mapping[tuple[str, int], Any], windows: li
 
 def _batches(windows: list[Window], size: int) -> Iterator[list[Window]]:
     """Of windows of one length each: nothing is padded."""
-    for _, equal in itertools.groupby(sorted(windows, key=lambda one: one.begin - one.end), key=lambda one: one.end - one.begin):
+    for _, equal in itertools.groupby(
+        sorted(windows, key=lambda one: one.begin - one.end), key=lambda one: one.end - one.begin
+    ):
         members = list(equal)
         for begin in range(0, len(members), size):
             yield members[begin : begin + size]

@@ -56,7 +56,9 @@ def _numbers(value: Any, dtype: str, place: str) -> npt.NDArray[Any]:
         if array.dtype.kind != "f":
             raise TypeError(f"{place}: expected an array of floats, not {array.dtype}")
         if dtype == "bfloat16":
-            raise InvalidArgumentError(f"{place}: NumPy has no bfloat16: hand over tensors of torch's, or choose float32")
+            raise InvalidArgumentError(
+                f"{place}: NumPy has no bfloat16: hand over tensors of torch's, or choose float32"
+            )
     if array.ndim != 2:
         raise InvalidArgumentError(f"{place}: expected rows x dimension, not a tensor of {array.ndim} dimensions")
     return np.ascontiguousarray(array, _NUMPY[dtype])
@@ -84,7 +86,9 @@ class _SiteFile:
         head = struct.pack("<Q", len(header)) + header
         if before != head:
             if before:
-                raise InvalidArgumentError(f"{path}: begun with another dimension or type: remove the folder to begin anew")
+                raise InvalidArgumentError(
+                    f"{path}: begun with another dimension or type: remove the folder to begin anew"
+                )
             os.ftruncate(self._rows, self._offset + rows * row_bytes)
             os.ftruncate(self._done, rows)
             os.pwrite(self._rows, head, 0)
@@ -273,7 +277,9 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
             return
