@@ -173,7 +173,7 @@ RowKind ParseRowKind(std::string_view text) { return Parse(kRowKinds, "rows", te
 Distinct ParseDistinct(std::string_view text) { return Parse(kDistincts, "distinct", text); }
 
 std::string BothNames(Stream stream) {
-  if (IsOther(stream)) return std::string(Name(stream));
+  if (IsRecorded(stream)) return std::string(Name(stream));
   return fmt::format("{} ({})", Name(stream), TransformerLensName(stream));
 }
 
@@ -181,7 +181,7 @@ std::string Describe(const Site& site) {
   std::string text(Name(site.stream));
   if (site.stream != Stream::kEmbedding || site.over_positions()) text += fmt::format(" block {}", site.block);
   text += site.over_positions() ? " over positions" : fmt::format(" t_i {}", site.t_i);
-  return IsOther(site.stream) ? text : fmt::format("{} ({})", text, TransformerLensName(site.stream));
+  return IsRecorded(site.stream) ? text : fmt::format("{} ({})", text, TransformerLensName(site.stream));
 }
 
 std::size_t ElementBytes(Element element) { return element == Element::kFloat32 ? 4 : 2; }

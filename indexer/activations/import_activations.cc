@@ -338,6 +338,9 @@ class Importer {
       return;
     }
     summary_.bytes_added += AddSketches(directory_, damaged_, import_.threads, progress_);
+    for (const auto& matrix : matrices_) {
+      if (damaged_.contains(IndexDirectory::Sketches(matrix->site()))) ++summary_.files_repaired;
+    }
   }
 
   // After a refusal: what was written goes.

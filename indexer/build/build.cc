@@ -133,10 +133,10 @@ class Builder {
                                    Gigabytes(site.bytes)));
       }
       Fail(ErrorCode::kOutOfSpace,
-           "{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, {}or "
-           "halve the rows with --rows float16",
+           "{}: needs {} more on disk, {} are free: free some space, name fewer `t_i`, `blocks` or `streams`, {}or "
+           "halve the rows with `rows` float16",
            directory_.path().string(), Gigabytes(remaining), Gigabytes(forecast.free_bytes),
-           plan_.positions.empty() ? "" : "keep fewer positions by --every or --sample, ");
+           plan_.positions.empty() ? "" : "keep fewer positions by `every` or `sample`, ");
     }
     progress_.Note(fmt::format("needs {} on disk ({} free)", Gigabytes(needed), Gigabytes(forecast.free_bytes)));
   }

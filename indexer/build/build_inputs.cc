@@ -15,7 +15,7 @@ namespace {
 int CheckStringLength(const BuildOptions& options, const ExistingDirectory& existing) {
   const int length =
       options.string_length.value_or(existing.corpus ? existing.corpus->string_length : kDefaultStringLength);
-  if (length < 1 || length > 1000) FailUsage("--length {}: expected a number of tokens from 1 to 1000", length);
+  if (length < 1 || length > 1000) FailUsage("`length` {}: expected a number of tokens from 1 to 1000", length);
   return length;
 }
 
@@ -60,12 +60,12 @@ std::string WhyLongest(const BuildInputs& inputs) {
 int CheckPosition(const BuildInputs& inputs, int t_i) {
   const int position = t_i < 0 ? inputs.string_length + t_i : t_i;
   if (position < 0 || position >= inputs.string_length) {
-    FailUsage("--t-i {}: strings have {} tokens, so t_i goes from 0 to {}", t_i, inputs.string_length,
+    FailUsage("`t_i` {}: strings have {} tokens, so t_i goes from 0 to {}", t_i, inputs.string_length,
               inputs.string_length - 1);
   }
   const std::int64_t longest = inputs.longest_string();
   if (position >= longest) {
-    FailUsage("--t-i {} of strings of {} tokens: the model takes {} ({}{}): give --length {}, or --t-i from 0 to {}",
+    FailUsage("`t_i` {} of strings of {} tokens: the model takes {} ({}{}): give `length` {}, or `t_i` from 0 to {}",
               t_i, inputs.string_length, longest, WhyLongest(inputs),
               inputs.beginning ? ", one of them for the token that begins" : "", longest, longest - 1);
   }
@@ -75,20 +75,20 @@ int CheckPosition(const BuildInputs& inputs, int t_i) {
 PositionPlan CheckWindows(const BuildInputs& inputs, const PositionOptions& options) {
   const std::int64_t longest = inputs.longest_string();
   const std::int64_t window = options.window.value_or(std::min(kDefaultWindow, longest));
-  if (window < 1) FailUsage("--window {}: expected a number of tokens from 1 to {}", window, longest);
+  if (window < 1) FailUsage("`window` {}: expected a number of tokens from 1 to {}", window, longest);
   if (window > longest) {
-    FailUsage("--window {}: the model takes {} tokens ({}{})", window, longest, WhyLongest(inputs),
+    FailUsage("`window` {}: the model takes {} tokens ({}{})", window, longest, WhyLongest(inputs),
               inputs.beginning ? ", one of them for the token that begins" : "");
   }
   const std::int64_t stride = options.stride.value_or(std::max<std::int64_t>(1, window / 2));
   if (stride < 1 || stride > window) {
-    FailUsage("--stride {}: expected a number of tokens from 1 to the window's {}", stride, window);
+    FailUsage("`stride` {}: expected a number of tokens from 1 to the window's {}", stride, window);
   }
   const PositionChoice& choice = options.choice;
-  if (choice.every && choice.sample) FailUsage("--every and --sample: expected one of them");
-  if (choice.every && *choice.every == 0) FailUsage("--every 0: expected a number from 1");
+  if (choice.every && choice.sample) FailUsage("`every` and `sample`: expected one of them");
+  if (choice.every && *choice.every == 0) FailUsage("`every` 0: expected a number from 1");
   if (choice.sample && !(*choice.sample > 0 && *choice.sample <= 1)) {
-    FailUsage("--sample {}: expected a share above 0 and at most 1", *choice.sample);
+    FailUsage("`sample` {}: expected a share above 0 and at most 1", *choice.sample);
   }
   return {static_cast<std::uint64_t>(window), static_cast<std::uint64_t>(stride), choice};
 }
@@ -105,7 +105,7 @@ std::vector<int> GivenTIs(const BuildOptions& options, const ExistingDirectory& 
 int CheckBlock(const BuildInputs& inputs, int block) {
   const std::int64_t blocks = inputs.shape().blocks;
   const std::int64_t number = block < 0 ? blocks + block : block;
-  if (number < 0 || number >= blocks) FailUsage("--blocks {}: the model has blocks 0-{}", block, blocks - 1);
+  if (number < 0 || number >= blocks) FailUsage("`blocks` {}: the model has blocks 0-{}", block, blocks - 1);
   return static_cast<int>(number);
 }
 
@@ -160,27 +160,27 @@ void RequireSameInputs(const BuildInputs& inputs, const BuildOptions& options, c
   const std::string out = directory.path().string();
   if (!existing.corpus) return;
   if (existing.corpus->sha256 != inputs.corpus.sha256) {
-    Fail("{}: made from another corpus ({}, sha256 {}...): give --out a new name for {}", out,
+    Fail("{}: made from another corpus ({}, sha256 {}...): give `out` a new name for {}", out,
          Quote(existing.corpus->name), existing.corpus->sha256.substr(0, 12), options.corpus.Name());
   }
   if (existing.corpus->string_length != inputs.string_length) {
-    Fail("{}: made with --length {}: give --out a new name for --length {}", out, existing.corpus->string_length,
+    Fail("{}: made with `length` {}: give `out` a new name for `length` {}", out, existing.corpus->string_length,
          inputs.string_length);
   }
   if (existing.model && existing.model->sha256 != inputs.model_sha256) {
     if (!options.model) {
       Fail(
           "{}: damaged: its SHA-256 is not the catalog's: name the checkpoint that the directory was made with by "
-          "--model, and the copy is made again",
+          "`model`, and the copy is made again",
           directory.Resolve(existing.model->file).string());
     }
-    Fail("{}: made with another checkpoint: give --out a new name for {}", out, options.model->string());
+    Fail("{}: made with another checkpoint: give `out` a new name for {}", out, options.model->string());
   }
   if (existing.model && existing.model->bos_token_id != inputs.beginning) {
     const auto describe = [](const std::optional<TokenId>& token) {
       return token ? fmt::format("token {} before every string", *token) : std::string("no token before strings");
     };
-    Fail("{}: made with {}: give --out a new name for {} (--bos)", out, describe(existing.model->bos_token_id),
+    Fail("{}: made with {}: give `out` a new name for {} (`bos`)", out, describe(existing.model->bos_token_id),
          describe(inputs.beginning));
   }
   RequireSameTokenizer(inputs.tokenizer, directory, *existing.tokenizer, existing.tokens);
@@ -189,7 +189,7 @@ void RequireSameInputs(const BuildInputs& inputs, const BuildOptions& options, c
 SitePlan PlanSites(const BuildOptions& options, const BuildInputs& inputs, const ExistingDirectory& existing) {
   SitePlan plan;
   if (!inputs.checkpoint) {
-    if (options.positions) FailUsage("--positions: needs a model: name it by --model");
+    if (options.positions) FailUsage("`positions`: needs a model: name it by `model`");
     return plan;
   }
   std::set<int> t_is;

@@ -30,11 +30,11 @@ void RefuseForeignFolder(const IndexDirectory& directory) {
   const std::filesystem::path& path = directory.path();
   if (!std::filesystem::exists(path)) return;
   if (!std::filesystem::is_directory(path)) {
-    Fail("{}: expected an index directory, this is a file: give --out a new name", path.string());
+    Fail("{}: expected an index directory, this is a file: give `out` a new name", path.string());
   }
   if (std::filesystem::exists(directory.Catalog()) || std::filesystem::exists(directory.Lock())) return;
   if (!std::filesystem::is_empty(path)) {
-    Fail("{}: a folder with other things in it: give --out a new name, such as {}.actkin", path.string(),
+    Fail("{}: a folder with other things in it: give `out` a new name, such as {}.actkin", path.string(),
          (path / path.filename()).string());
   }
 }

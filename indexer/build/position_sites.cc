@@ -70,7 +70,7 @@ void RequireSamePositions(const IndexDirectory& directory, const ExistingDirecto
     const auto describe = [](const PositionPlan& of) {
       return fmt::format("windows of {} by {}, {} positions", of.window, of.stride, of.choice.Name());
     };
-    Fail("{}: has {} from {}: give --out a new name for {}", directory.path().string(), Describe(there.row.site),
+    Fail("{}: has {} from {}: give `out` a new name for {}", directory.path().string(), Describe(there.row.site),
          before ? describe(*before) : "elsewhere", describe(plan));
   }
 }

@@ -230,7 +230,7 @@ std::set<std::string> FindDamagedFiles(const IndexDirectory& directory, VerifyDe
   std::set<std::string> files;
   for (const Finding& finding : findings) {
     if (finding.what.starts_with("catalog.db")) {
-      Fail("{}: {}: {}: a build cannot repair the catalog: restore it from a copy, or give --out a new name",
+      Fail("{}: {}: {}: a build cannot repair the catalog: restore it from a copy, or give `out` a new name",
            directory.path().string(), finding.what, finding.line);
     }
     progress.Note(fmt::format("damaged: {}", finding.line));

@@ -9,6 +9,7 @@
 #include "indexer/model/torch_backend.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
+#include "storage/directory/directory_files.h"
 #include "storage/directory/publish.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
@@ -31,12 +32,10 @@ std::vector<SiteWithoutSketches> SitesWithoutSketches(const IndexDirectory& dire
   for (const SiteRow& row : catalog.Sites()) {
     if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches) continue;
     SiteWithoutSketches site{row, {}};
-    bool has_sketches = !damaged.contains(IndexDirectory::Sketches(row.site));
-    for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) {
-      site.files.push_back(directory.Resolve(file.file.file));
-      for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
-        if (index.file.file == file.file.file) has_sketches = false;
-      }
+    bool has_sketches = false;
+    for (const DirectoryFile& file : SiteFiles(catalog, row)) {
+      if (file.kind == DirectoryFile::Kind::kVectors) site.files.push_back(directory.Resolve(file.file.file));
+      if (file.kind == DirectoryFile::Kind::kSketches) has_sketches = !damaged.contains(file.file.file);
     }
     if (!has_sketches) sites.push_back(std::move(site));
   }

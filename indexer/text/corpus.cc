@@ -121,7 +121,7 @@ CorpusTokens Tokenize(const Corpus& corpus, const Tokenizer& tokenizer, int stri
   const std::size_t count = result.tokens.size();
   const char* const unit = count == corpus.characters ? "characters" : "tokens";
   if (longest < static_cast<std::size_t>(string_length)) {
-    Fail("{}: {}{} {} are fewer than the string length {}: give a longer {}, or a smaller --length", input,
+    Fail("{}: {}{} {} are fewer than the string length {}: give a longer {}, or a smaller `length`", input,
          corpus.documents.size() == 1 ? "" : "the longest document's ", longest, unit, string_length,
          corpus.documents.size() == 1 ? "corpus" : "document");
   }

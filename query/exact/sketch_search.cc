@@ -106,6 +106,7 @@ class SketchSearch {
     team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
       std::vector<Match>& answer = answers[piece.begin];
       for (Worker& worker : workers_) {
+        if (queries_.size() == 1) ReadRows(worker, 0, LimitOf(worker.found[0], 0));
         const std::vector<Match> matches = worker.found[piece.begin].Finish();
         answer.insert(answer.end(), matches.begin(), matches.end());
       }
@@ -245,7 +246,8 @@ class SketchSearch {
     const double rows_of_each_passing = static_cast<double>(file_.row_count()) / passing;
     const double blocks =
         std::max((16 + k / 8) * std::sqrt(rows_of_each_passing), 2 * k * static_cast<double>(blocks_) / passing);
-    return blocks < static_cast<double>(blocks_) ? static_cast<std::uint64_t>(blocks) : blocks_;
+    const std::uint64_t most = most_blocks_ ? std::min(*most_blocks_, blocks_) : blocks_;
+    return blocks < static_cast<double>(most) ? static_cast<std::uint64_t>(blocks) : most;
   }
 
   // A distance that at least k rows of the band reach: the k-th best of some rows whose codes look good. Where there
@@ -356,7 +358,6 @@ class SketchSearch {
   // Offers the rows of these groups that may be in the answer.
   void LookAtBlocks(Worker& worker, std::size_t query, RowRange groups) {
     float limit = LimitOf(worker.found[query], query);
-    worker.left.clear();
     for (std::uint64_t group = groups.begin; group < groups.end; ++group) {
       if (Keys(query)[group] > std::min(limit, stops_[query])) continue;
       const BlockKeys keys = KeysOfBlocks(group, query);
@@ -370,7 +371,8 @@ class SketchSearch {
         if (worker.left.size() >= kTogether) limit = ReadRows(worker, query, limit);
       }
     }
-    ReadRows(worker, query, limit);
+    // What is left of a query alone waits for more.
+    if (queries_.size() > 1) ReadRows(worker, query, limit);
   }
 
   void PrefetchCodes(std::uint64_t block) const {

@@ -134,7 +134,7 @@ class Tuning {
       FailUsage("imported neighbors cannot be tuned: all rows of a site are needed");
     }
     if (request_.streams.contains(Stream::kEmbedding) && experiment_.set().row.length > reader_.string_length()) {
-      FailUsage("--streams embedding: the prompts have {} tokens, the longest strings {}", experiment_.set().row.length,
+      FailUsage("`streams` embedding: the prompts have {} tokens, the longest strings {}", experiment_.set().row.length,
                 reader_.string_length());
     }
     std::vector<Site> sites;
@@ -165,7 +165,7 @@ class Tuning {
     if (bytes <= kMostBytes) return;
     FailUsage(
         "{} prompts to search with need {:.1f} GB of memory or more, at most {:.1f} are taken: give a smaller "
-        "--sample, or fewer --streams",
+        "`sample`, or fewer `streams`",
         request_.training_prompts, static_cast<double>(bytes) / 1e9, static_cast<double>(kMostBytes) / 1e9);
   }
 

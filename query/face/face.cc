@@ -99,6 +99,25 @@ Site NamedSite(IndexReader& reader, const SiteName& asked) {
   return reader.ResolveSite(query, longest);
 }
 
+Distribution PredictFor(IndexReader& reader, Prompt prompt, const PredictionQuery& query) {
+  const StopScope stop(query.stop);
+  PoolRequest request;
+  request.metric_is_open = query.metric.empty() && !query.center;
+  if (!query.metric.empty() || query.center) {
+    request.metric = Centered(ParseMetric(query.metric.empty() ? Name(Metric::kL2) : query.metric), query.center);
+  }
+  request.merge = ParseMerge(query.merge);
+  request.t_is = query.t_is;
+  request.k = query.k;
+  request.where = query.where;
+  request.exclude_window = query.exclude_window;
+  if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
+  const std::optional<RowKind> rows = query.rows.empty() ? std::nullopt : std::optional(ParseRowKind(query.rows));
+  const Prediction found = PredictByScheme(reader, reader.UpTo(std::move(prompt), query.at), query.scheme, request,
+                                           Threads(query.threads), rows, query.exclude_self);
+  return {ByProbability(reader.vocabulary(), found.probabilities, found.probabilities.size()), found.notes};
+}
+
 IndexFinding::State StateOf(Finding::Kind kind) {
   switch (kind) {
     case Finding::Kind::kSound:
@@ -249,24 +268,12 @@ std::vector<NextToken> Index::NextTokensOfString(std::uint64_t string_id) {
 }
 
 Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& query) {
-  return OneErrorType([&] {
-    const StopScope stop(query.stop);
-    PoolRequest request;
-    request.metric_is_open = query.metric.empty() && !query.center;
-    if (!query.metric.empty() || query.center) {
-      request.metric = Centered(ParseMetric(query.metric.empty() ? Name(Metric::kL2) : query.metric), query.center);
-    }
-    request.merge = ParseMerge(query.merge);
-    request.t_is = query.t_is;
-    request.k = query.k;
-    request.where = query.where;
-    request.exclude_self = query.exclude_self;
-    if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
-    const Prediction found =
-        PredictByScheme(reader(), reader().Encode(prompt), query.scheme, request, Threads(query.threads));
-    return Distribution{ByProbability(reader().vocabulary(), found.probabilities, found.probabilities.size()),
-                        found.notes};
-  });
+  return OneErrorType([&] { return PredictFor(reader(), reader().Encode(prompt), query); });
+}
+
+Distribution Index::PredictAtPosition(std::uint64_t position, const PredictionQuery& query) {
+  return OneErrorType(
+      [&] { return PredictFor(reader(), reader().PromptAt(static_cast<std::int64_t>(position)), query); });
 }
 
 Distribution Index::Model(const PromptInput& prompt) {

@@ -207,7 +207,9 @@ void TableCall::RequireReadable() const {
   const TableArgument& read = specification_.arguments[static_cast<std::size_t>(argument)];
   const std::string literal = Literal(Value(argument));
   const bool is_null = literal.empty() && read.null_is_a_value;
-  FailUsage("{0} is read, but not fixed in this call of {1}, which has {2}: write {0} {3} {4}", Name(argument),
+  // A word of SQL's, which must be written so.
+  const std::string name = read.name == std::string_view("distinct") ? "\"distinct\"" : read.name;
+  FailUsage("{0} is read, but not fixed in this call of {1}, which has {2}: write {0} {3} {4}", name,
             specification_.name, literal.empty() && !is_null ? "none" : "its default",
             is_null ? "IS NULL" : fmt::format("= {}", literal.empty() ? read.example : literal), kWhere);
 }

@@ -47,7 +47,8 @@ std::string TableSpecification::Declaration() const {
   std::string text = std::string("CREATE TABLE ") + name + "(";
   for (const char* column : columns) text += std::string(column) + ", ";
   for (const TableArgument& argument : arguments) {
-    text += std::string(argument.name) + kTypes[static_cast<int>(argument.type)] + " HIDDEN, ";
+    // A name may be a word of SQL's.
+    text += "\"" + std::string(argument.name) + "\"" + kTypes[static_cast<int>(argument.type)] + " HIDDEN, ";
   }
   text.replace(text.size() - 2, 2, ")");
   return text;
@@ -89,8 +90,12 @@ void TablePlan::TakeArguments() {
   for (int i = 0; i < info_.nConstraint; ++i) {
     const auto& constraint = info_.aConstraint[i];
     const int argument = constraint.iColumn - specification_.first_argument();
-    if (argument < 0 || !Fixes(constraint.op) || !IsBinary(i)) continue;
+    if (argument < 0 || !IsBinary(i)) continue;
     const auto at = static_cast<std::size_t>(argument);
+    // SQLite gives NULL as its value.
+    const bool is_null =
+        constraint.op == SQLITE_INDEX_CONSTRAINT_ISNULL && specification_.arguments[at].null_is_a_value;
+    if (!Fixes(constraint.op) && !is_null) continue;
     if (constraint.usable == 0) {
       unknown_[at] = true;
     } else if (!fixed_[at]) {

@@ -29,7 +29,6 @@ std::uint64_t Boxes(BoxOf of, std::uint64_t row_count) {
 std::uint64_t PaddedBoxes(BoxOf of, std::uint64_t row_count) { return SketchBlocks(Boxes(of, row_count)) * kBlockRows; }
 
 constexpr std::array kBoxesOf{BoxOf::kBlock, BoxOf::kGroup};
-constexpr std::array kLengthsFrom{LengthFrom::kZero, LengthFrom::kMean};
 
 // Where each part of the section of blocks begins.
 struct BlockParts {

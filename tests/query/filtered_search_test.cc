@@ -222,7 +222,7 @@ TEST(FilteredSearchTest, OnlySketchesAndRowsThatPassAreRead) {
   const Counted all = Count(site, nullptr);
   EXPECT_LE(all.boxes, 3 * (kRows / 64 + 64));
   EXPECT_LT(all.rows_read, 500U);
-  EXPECT_LE(all.coarse_bytes, kRows * kLevelCodes[0]);
+  EXPECT_LE(all.coarse_bytes, (kRows + 20 * kBlockRows) * kLevelCodes[0]);
 
   // 4 rows: nothing but these is read, not even a sketch.
   const Counted few = Count(

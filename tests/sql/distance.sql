@@ -30,9 +30,9 @@ SELECT 'infinity', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE 
 SELECT 'IN', count(*) FROM (SELECT * FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance IN (SELECT d FROM edge)) HAVING count(*) >= 2;
 SELECT 'a comparison that SQLite keeps', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE distance + 0 > 0;
 SELECT 'of two calls', count(*) = sum(a.distance < b.distance) FROM actkin_neighbors('abba c', 'proj', 1, 5) AS a JOIN actkin_neighbors('cab cc', 'proj', 0, 5) AS b ON a.distance < b.distance;
--- of farthest rows, and of cosine, whose distances are 1 - similarity
+-- of farthest rows, of cosine, whose distances are 1 - similarity, and of dot, whose distances are -similarity
 CREATE TEMP TABLE kinds(metric, sort_order);
-INSERT INTO kinds VALUES ('l2', 'farthest'), ('cosine', 'nearest'), ('cosine', 'farthest');
+INSERT INTO kinds VALUES ('l2', 'farthest'), ('cosine', 'nearest'), ('cosine', 'farthest'), ('dot', 'nearest'), ('dot', 'farthest');
 CREATE TEMP TABLE ranked AS SELECT b.* , k.metric, k.sort_order FROM kinds AS k CROSS JOIN actkin_neighbors('abba c', 'proj', 1, 5) AS b WHERE b.metric = k.metric AND b.sort_order = k.sort_order;
 SELECT 'pushed and filtered agree', k.metric, k.sort_order, e.rank,
        (SELECT count(*) || ' ' || sum(rank) FROM actkin_neighbors('abba c', 'proj', 1, 5) AS b WHERE b.metric = k.metric AND b.sort_order = k.sort_order AND distance <= e.distance)
@@ -40,3 +40,13 @@ SELECT 'pushed and filtered agree', k.metric, k.sort_order, e.rank,
        (SELECT count(*) || ' ' || sum(rank) FROM actkin_neighbors('abba c', 'proj', 1, 5) AS b WHERE b.metric = k.metric AND b.sort_order = k.sort_order AND distance > e.distance)
          IS (SELECT count(*) || ' ' || sum(rank) FROM ranked AS r WHERE r.metric = k.metric AND r.sort_order = k.sort_order AND distance > e.distance)
   FROM kinds AS k JOIN ranked AS e USING (metric, sort_order) WHERE e.rank IN (1, 63, 64, 65, 200, 288);
+-- dot is the inner product; centered cosine has a mean of its own, and takes 0 and 1
+SELECT 'dot', count(*), max(abs(n.distance - actkin_distance(actkin_vector(n.string_id, 'proj', 1), a.v, 'dot'))) < 1e-9, max(abs(n.distance + n.similarity)) = 0
+  FROM (SELECT actkin_vector(string_id, 'proj', 1) AS v FROM string WHERE text = 'abba c') AS a, actkin_neighbors('abba c', 'proj', 1, 5) AS n WHERE n.metric = 'dot';
+SELECT 'centered', count(*), max(similarity) = 1, min(distance) = 0, sum(similarity < 0) > 0 FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE metric = 'cosine' AND center = 1;
+SELECT 'not centered', count(*), sum(center) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE metric = 'cosine' AND center = 0;
+SELECT count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE metric = 'l2' AND center = 1;
+SELECT count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE metric = 'cosine' AND center = 2;
+SELECT actkin_distance(x'00000000', x'00000000', 'centered-cosine');
+SELECT 'rows', count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE params = 'rows=64' AND k = 20;
+SELECT count(*) FROM actkin_neighbors('abba c', 'proj', 1, 5) WHERE params = 'rows=64';

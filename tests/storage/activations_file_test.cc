@@ -30,7 +30,7 @@ TEST(ActivationsFileTest, EverythingThatMayBeSaid) {
   EXPECT_EQ(place(0), "residual 5");
   EXPECT_THAT(file.sites[0].files, testing::ElementsAre("a.npy", "parts/b.npy"));
   EXPECT_EQ(file.sites[0].positions, "p.npy");
-  EXPECT_EQ(place(1), "resid_mid 3");
+  EXPECT_EQ(place(1), "hook_resid_mid 3");
   EXPECT_EQ(file.sites[1].tensor, "x");
   EXPECT_EQ(place(2), "ffwd 3");
   EXPECT_EQ(place(3), "embedding 0");

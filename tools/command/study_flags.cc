@@ -134,13 +134,19 @@ std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int bl
   return by_term;
 }
 
-PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks) {
+PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks,
+                            bool over_positions) {
   PoolRequest request;
   request.metric = Centered(ParseMetric(flags.metric), flags.center);
   request.metric_is_open = command.count("--metric") == 0 && !flags.center;
   request.merge = ParseMerge(flags.merge);
   if (command.count("-k") > 0) request.k = CheckCount(flags.k);
   if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);
+  request.over_positions = over_positions;
+  if (over_positions) {
+    if (!flags.t_is.empty()) FailUsage("--t-i {}: rows over positions have none", Printable(flags.t_is));
+    return request;
+  }
   request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
   return request;
 }

@@ -162,7 +162,11 @@ struct PredictionQuery {
   bool center = false;                      // as in Query
   std::string merge = "nearest";            // which of the merged ones are kept; or farthest
   std::string where = {};                   // as in Query
-  bool exclude_self = false;                // as in Query
+  // As in Query; without: over positions the prompt's own row is left out, over strings not.
+  std::optional<bool> exclude_self = {};
+  std::uint64_t exclude_window = 0;         // as in Query
+  std::string rows = {};                    // as in Query
+  int at = -1;                              // as in Query
   int threads = 0;                          // as in Query
   const std::atomic<bool>* stop = nullptr;  // as in Query
 };
@@ -274,9 +278,11 @@ class Index {
   // Throws Error kNotFound where there is no such string.
   std::vector<NextToken> NextTokensOfString(std::uint64_t string_id);
 
-  // By what follows the neighbors of a prompt. Throws Error kNotFound where there is no such scheme, or a site that it
-  // needs is not built.
+  // By what follows the neighbors of a prompt, over positions by what came next there. Throws Error kNotFound where there
+  // is no such scheme, or a site that it needs is not built.
   Distribution Predict(const PromptInput& prompt, const PredictionQuery& query = {});
+  // The same of a position of the corpus.
+  Distribution PredictAtPosition(std::uint64_t position, const PredictionQuery& query = {});
   // By the model itself. Throws Error kNotFound where the directory has no model.
   Distribution Model(const PromptInput& prompt);
 
