@@ -52,6 +52,9 @@ def test_a_position_is_asked(index):
     assert index.neighbors(position=100, rows="positions", context=(2, 0))[0].context == index.context(100, 2, 0)
     with pytest.raises(actkin.NotFoundError):
         index.neighbors(position=10**7, rows="positions")
+    by_position = index.predict(position=100, rows="positions", k=5)
+    assert sum(one.probability for one in by_position) == pytest.approx(1)
+    assert index.predict("abba c", rows="positions", k=5)[0].probability > 0
 
 
 def test_they_show_where_they_are(index):

@@ -438,38 +438,47 @@ class Index:
 
     def predict(
         self,
-        prompt: Prompt,
+        prompt: Prompt | None = None,
         scheme: str = "progressive_ffwd_weight",
         *,
+        position: int | None = None,
         t_i: int | Sequence[int] | None = None,
+        rows: str = "",
+        at: int = -1,
         k: int | None = None,
         metric: str = "",
         center: bool = False,
         merge: str = "nearest",
         where: str = "",
-        exclude_self: bool = False,
+        exclude_self: bool | None = None,
+        exclude_window: int = 0,
         threads: int = 0,
     ) -> Table[TokenProbability]:
-        """The next token, by what followed a prompt's neighbors: the most probable first."""
+        """The next token, by what followed the neighbors of a prompt (or of a position): the most probable first."""
+        if (prompt is None) == (position is None):
+            raise InvalidArgumentError("give one of prompt and position")
         query = _actkin.PredictionQuery()
         query.scheme = _arguments.text(scheme, "scheme")
         t_is = [] if t_i is None else list(t_i) if isinstance(t_i, Sequence) else [t_i]
         query.t_is = [_arguments.integer(one, "t_i", -(2**31), 2**31 - 1) for one in t_is]
+        query.rows = _arguments.text(rows, "rows")
+        query.at = _arguments.integer(at, "at", -(2**31), 2**31 - 1)
         query.k = _arguments.count(k, "k")
         query.metric = _arguments.text(metric, "metric")
         query.center = bool(center)
         query.merge = _arguments.text(merge, "merge")
         query.where = _arguments.text(where, "where")
-        query.exclude_self = bool(exclude_self)
+        query.exclude_self = None if exclude_self is None else bool(exclude_self)
+        query.exclude_window = _arguments.integer(exclude_window, "exclude_window", 0, 2**63 - 1)
         query.threads = _arguments.integer(threads, "threads", 0, _MOST_THREADS)
-        one = _arguments.prompt(prompt)
-        tokens, notes = self._native().predict(one, query)
-        return Table(
-            TokenProbability,
-            [TokenProbability(*token) for token in tokens],
-            title=f"{_asked(one)}  {scheme}",
-            notes=notes,
-        )
+        if position is not None:
+            place = _arguments.integer(position, "position", 0, 2**63 - 1)
+            asked, (tokens, notes) = f"position {place}", self._native().predict_at_position(place, query)
+        else:
+            one = _arguments.prompt(prompt)
+            asked, (tokens, notes) = _asked(one), self._native().predict(one, query)
+        records = [TokenProbability(*token) for token in tokens]
+        return Table(TokenProbability, records, title=f"{asked}  {scheme}", notes=notes)
 
     def model(self, prompt: Prompt) -> Table[TokenProbability]:
         """The next token, by the model itself: the most probable first."""

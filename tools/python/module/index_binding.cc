@@ -246,6 +246,14 @@ nb::object Predict(SharedIndex& self, nb::handle prompt, const PredictionQuery& 
   }));
 }
 
+nb::object PredictAtPosition(SharedIndex& self, std::uint64_t position, const PredictionQuery& query) {
+  return TupleOf(self.AskInterruptibly([&](Index& index, const std::atomic<bool>& stop) {
+    PredictionQuery with = query;
+    with.stop = &stop;
+    return index.PredictAtPosition(position, with);
+  }));
+}
+
 nb::object Model(SharedIndex& self, nb::handle prompt) {
   const PromptInput input = PromptOf(prompt);
   return TupleOf(self.Ask([&](Index& index) { return index.Model(input); }));
@@ -340,7 +348,10 @@ void BindIndex(nb::module_& module) {
       .def_rw("center", &PredictionQuery::center)
       .def_rw("merge", &PredictionQuery::merge)
       .def_rw("where", &PredictionQuery::where)
-      .def_rw("exclude_self", &PredictionQuery::exclude_self)
+      .def_rw("exclude_self", &PredictionQuery::exclude_self, nb::arg().none())
+      .def_rw("exclude_window", &PredictionQuery::exclude_window)
+      .def_rw("rows", &PredictionQuery::rows)
+      .def_rw("at", &PredictionQuery::at)
       .def_rw("threads", &PredictionQuery::threads);
   nb::class_<SharedIndex>(module, "Index")
       .def("__init__",
@@ -364,6 +375,7 @@ void BindIndex(nb::module_& module) {
       .def("next_tokens_of_string", NextTokensOfString, nb::arg("string_id"))
       .def("occurrences", Occurrences, nb::arg("prefix"))
       .def("predict", Predict, nb::arg("prompt"), nb::arg("query"))
+      .def("predict_at_position", PredictAtPosition, nb::arg("position"), nb::arg("query"))
       .def("model", Model, nb::arg("prompt"))
       .def("documents", Documents)
       .def("context", ContextOf, nb::arg("position"), nb::arg("before"), nb::arg("after"))
