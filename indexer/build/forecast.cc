@@ -107,8 +107,12 @@ double CatalogRowSeconds(const BuildInputs& inputs) {
   std::mt19937 generator(1);
   const auto length = static_cast<std::size_t>(inputs.string_length);
   for (std::uint64_t i = 1; i <= kRows; ++i) {
-    std::string text(2 * length, 'a');
+    // Letters that no other row begins with, then any.
+    std::string text(std::max<std::size_t>(2 * length, 4), 'a');
     for (char& c : text) c = static_cast<char>('a' + generator() % 26);
+    for (std::uint64_t place = 0, rest = i; place < 4; ++place, rest /= 26) {
+      text[place] = static_cast<char>('a' + rest % 26);
+    }
     catalog.AddString(i, inputs.string_length, text, 1, text);
   }
   for (std::uint64_t i = 1; i <= kRows; ++i) catalog.AddNextToken(i, 0, 1);

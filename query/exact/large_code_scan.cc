@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kPiece = 8192;  // rows: their codes and raw values stay in the second-level cache
 constexpr std::uint64_t kFreeGap = 16;
 constexpr std::size_t kEmbeddingBytes = 128U << 10;  // of embeddings that all positions and queries use while in cache
-constexpr std::uint64_t kCodesAtOnce = 1024;     // that a thread takes
+constexpr std::uint64_t kCodesAtOnce = 1024;         // that a thread takes
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 }  // namespace

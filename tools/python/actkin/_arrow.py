@@ -59,7 +59,9 @@ def _kind_of(name: str, values: list[Any]) -> type | None:
         return float
     if len(kinds) > 1 or not kinds <= {int, float, str, bytes, bool}:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise InvalidArgumentError(f"column {name!r} holds {found}: Arrow wants one type a column; CAST it in the statement")
+        raise InvalidArgumentError(
+            f"column {name!r} holds {found}: Arrow wants one type a column; CAST it in the statement"
+        )
     return kinds.pop()
 
 
