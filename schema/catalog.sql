@@ -27,8 +27,9 @@ CREATE TABLE IF NOT EXISTS corpus_file(
   checksum TEXT    NOT NULL
 ) WITHOUT ROWID;
 
--- One row: how texts are cut into tokens. kind: 'characters' (the tokens are those of the table token), or 'bpe' (a file
--- declares it, tokenizer.json, as it was given).
+-- One row: how texts are cut into tokens. kind: 'characters' (the tokens are those of the table token), 'bpe' (a file
+-- declares it, tokenizer.json, as it was given), or 'texts' (a file lists the tokens' texts, tokens.json, as it was given:
+-- how a text is cut is not known).
 CREATE TABLE IF NOT EXISTS tokenizer(
   kind     TEXT NOT NULL,
   file     TEXT,
@@ -109,7 +110,8 @@ CREATE TABLE IF NOT EXISTS position_set(
 
 -- rows: what a row stands for. 'strings': one of t_i + 1 tokens. 'positions': a token of the corpus, of the positions of
 -- position_set_id, seen with the tokens before it in windows of `window` tokens that advance by `stride` (NULL: recorded
--- elsewhere); then t_i and first_string_id are NULL.
+-- elsewhere); then t_i and first_string_id are NULL. capture_id: sites of the same one were computed in one pass, which
+-- decides the last digits of their rows; NULL: codes, or recorded elsewhere.
 CREATE TABLE IF NOT EXISTS site(
   site_id         INTEGER PRIMARY KEY,
   stream          TEXT    NOT NULL,
@@ -122,9 +124,18 @@ CREATE TABLE IF NOT EXISTS site(
   rows            TEXT    NOT NULL,
   window          INTEGER,
   stride          INTEGER,
-  position_set_id INTEGER REFERENCES position_set
+  position_set_id INTEGER REFERENCES position_set,
+  capture_id      INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS site_place ON site(stream, block, ifnull(t_i, -1));
+
+-- The sites whose rows were recorded elsewhere and imported. source: the folder's name, for people. bos_token_id: of the
+-- token that stood before every window, and has no position; NULL: none did.
+CREATE TABLE IF NOT EXISTS recorded_site(
+  site_id      INTEGER PRIMARY KEY REFERENCES site,
+  source       TEXT    NOT NULL,
+  bos_token_id INTEGER
+);
 
 -- The files that hold a site's rows, each a range of them.
 CREATE TABLE IF NOT EXISTS vector_file(

@@ -56,7 +56,6 @@ double Llama3Frequency(double frequency, const Rotary& rotary) {
 }  // namespace
 
 std::string_view Name(Activation activation) { return NameIn(kActivations, activation); }
-std::string_view Name(Norm norm) { return NameIn(kNorms, norm); }
 
 std::vector<double> RotaryFrequencies(const Rotary& rotary) {
   std::vector<double> frequencies;
@@ -181,7 +180,7 @@ std::string DescriptionJson(const ModelDescription& description) {
                {"hidden", shape.hidden},
                {"key_value_heads", description.key_value_heads},
                {"sliding_window", description.sliding_window},
-               {"norm", Name(description.norm)},
+               {"norm", NameIn(kNorms, description.norm)},
                {"norm_epsilon", description.norm_epsilon},
                {"activation", Name(description.activation)},
                {"gated", description.gated},

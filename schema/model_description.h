@@ -113,7 +113,6 @@ std::string DescriptionJson(const ModelDescription& description);
 ModelDescription ParseDescription(std::string_view json, const std::string& where);
 
 std::string_view Name(Activation activation);
-std::string_view Name(Norm norm);
 
 }  // namespace actkin
 

@@ -34,6 +34,10 @@ constexpr std::array<NameOf<Metric>, 4> kMetrics{{{Metric::kL2, "l2"},
 constexpr std::array<NameOf<Order>, 2> kOrders{{{Order::kNearest, "nearest"}, {Order::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Merge>, 2> kMerges{{{Merge::kNearest, "nearest"}, {Merge::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Element>, 2> kElements{{{Element::kFloat32, "float32"}, {Element::kFloat16, "float16"}}};
+constexpr std::array<NameOf<RowKind>, 2> kRowKinds{
+    {{RowKind::kStrings, "strings"}, {RowKind::kPositions, "positions"}}};
+constexpr std::array<NameOf<Distinct>, 3> kDistincts{
+    {{Distinct::kText, "text"}, {Distinct::kToken, "token"}, {Distinct::kDocument, "document"}}};
 
 template <typename Value, std::size_t count>
 std::string_view Lookup(const std::array<NameOf<Value>, count>& names, Value value) {
@@ -90,18 +94,20 @@ std::string_view BareHook(std::string_view text) {
   return text.starts_with(kHook) ? text.substr(kHook.size()) : text;
 }
 
-bool IsOther(Stream stream) { return static_cast<std::size_t>(stream) >= kStreams.size(); }
-
 }  // namespace
 
-std::string_view Name(Stream stream) { return IsOther(stream) ? Others().Name(stream) : Lookup(kStreams, stream); }
+bool IsRecorded(Stream stream) { return static_cast<std::size_t>(stream) >= kStreams.size(); }
+
+std::string_view Name(Stream stream) { return IsRecorded(stream) ? Others().Name(stream) : Lookup(kStreams, stream); }
 std::string_view TransformerLensName(Stream stream) {
-  return IsOther(stream) ? Others().Name(stream) : Lookup(kTransformerLensNames, stream);
+  return IsRecorded(stream) ? Others().Name(stream) : Lookup(kTransformerLensNames, stream);
 }
 std::string_view Name(Metric metric) { return Lookup(kMetrics, metric); }
 std::string_view Name(Order order) { return Lookup(kOrders, order); }
 std::string_view Name(Merge merge) { return Lookup(kMerges, merge); }
 std::string_view Name(Element element) { return Lookup(kElements, element); }
+std::string_view Name(RowKind rows) { return Lookup(kRowKinds, rows); }
+std::string_view Name(Distinct distinct) { return Lookup(kDistincts, distinct); }
 
 Stream ParseStream(std::string_view text) {
   const std::string_view bare = BareHook(text);
@@ -128,14 +134,14 @@ Stream StreamNamed(std::string_view text) {
 
 StreamName ParseStreamName(std::string_view text) {
   constexpr std::string_view kBlocks = "blocks.";
-  if (!text.starts_with(kBlocks)) return {ParseStream(text)};
+  if (!text.starts_with(kBlocks)) return {StreamNamed(text)};
   const std::string_view rest = text.substr(kBlocks.size());
   int block = 0;
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), block);
   if (error != std::errc() || block < 0 || end == rest.data() + rest.size() || *end != '.') {
     FailUsage("stream {} is unknown: expected blocks.N and a stream, such as blocks.5.hook_mlp_out", Quote(text));
   }
-  const Stream stream = ParseStream(rest.substr(static_cast<std::size_t>(end - rest.data()) + 1));
+  const Stream stream = StreamNamed(rest.substr(static_cast<std::size_t>(end - rest.data()) + 1));
   return {stream, stream == Stream::kEmbedding ? std::nullopt : std::optional(block)};
 }
 
@@ -163,11 +169,19 @@ Metric Centered(Metric metric, bool center) {
 Order ParseOrder(std::string_view text) { return Parse(kOrders, "order", text); }
 Merge ParseMerge(std::string_view text) { return Parse(kMerges, "merge", text); }
 Element ParseElement(std::string_view text) { return Parse(kElements, "element", text); }
+RowKind ParseRowKind(std::string_view text) { return Parse(kRowKinds, "rows", text); }
+Distinct ParseDistinct(std::string_view text) { return Parse(kDistincts, "distinct", text); }
+
+std::string BothNames(Stream stream) {
+  if (IsRecorded(stream)) return std::string(Name(stream));
+  return fmt::format("{} ({})", Name(stream), TransformerLensName(stream));
+}
 
 std::string Describe(const Site& site) {
-  if (site.over_positions()) return fmt::format("{} block {} over positions", Name(site.stream), site.block);
-  if (site.stream == Stream::kEmbedding) return fmt::format("embedding t_i {}", site.t_i);
-  return fmt::format("{} block {} t_i {}", Name(site.stream), site.block, site.t_i);
+  std::string text(Name(site.stream));
+  if (site.stream != Stream::kEmbedding || site.over_positions()) text += fmt::format(" block {}", site.block);
+  text += site.over_positions() ? " over positions" : fmt::format(" t_i {}", site.t_i);
+  return IsRecorded(site.stream) ? text : fmt::format("{} ({})", text, TransformerLensName(site.stream));
 }
 
 std::size_t ElementBytes(Element element) { return element == Element::kFloat32 ? 4 : 2; }

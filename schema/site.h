@@ -29,6 +29,11 @@ enum class Order : std::uint8_t { kNearest, kFarthest };
 // Which of the neighbors at several t_is, pooled, are kept.
 enum class Merge : std::uint8_t { kNearest, kFarthest };
 enum class Element : std::uint8_t { kFloat32, kFloat16 };
+// What the rows of a site stand for.
+enum class RowKind : std::uint8_t { kStrings, kPositions };
+// What rows may have in common, so that the best of them alone is kept: the text of their string or token, their (last)
+// token, their document.
+enum class Distinct : std::uint8_t { kText, kToken, kDocument };
 
 // The t_i of a site over positions.
 inline constexpr int kOverPositions = -1;
@@ -58,6 +63,8 @@ struct RowRange {
 
 // The names used in tables, flags and messages. The parsers throw Error (usage) naming `text` and the words expected.
 std::string_view Name(Stream stream);
+// Whether it is none of the four that a model has: recorded elsewhere.
+bool IsRecorded(Stream stream);
 // What TransformerLens calls it, without "hook_": "attn_out". ParseStream takes these names too, with "hook_" or
 // without.
 std::string_view TransformerLensName(Stream stream);
@@ -65,11 +72,14 @@ std::string_view Name(Metric metric);
 std::string_view Name(Order order);
 std::string_view Name(Merge merge);
 std::string_view Name(Element element);
+std::string_view Name(RowKind rows);
+std::string_view Name(Distinct distinct);
 Stream ParseStream(std::string_view text);
 // The stream of this name: one of ParseStream's, or any other that is not empty, is UTF-8 of at most 100 bytes, and has
 // no control character; else throws Error (usage). Any thread.
 Stream StreamNamed(std::string_view text);
-// A stream by any of its names, perhaps with its block, as TransformerLens has it: "blocks.5.hook_mlp_out".
+// A stream by any of its names, perhaps with its block, as TransformerLens has it: "blocks.5.hook_mlp_out". Any other
+// name is taken as StreamNamed takes it: whether a directory has such a stream, its catalog knows.
 struct StreamName {
   Stream stream = Stream::kFfwd;
   std::optional<int> block = {};
@@ -85,8 +95,12 @@ Metric Centered(Metric metric, bool center);
 Order ParseOrder(std::string_view text);
 Merge ParseMerge(std::string_view text);
 Element ParseElement(std::string_view text);
+RowKind ParseRowKind(std::string_view text);
+Distinct ParseDistinct(std::string_view text);
 
-// "ffwd block 5 t_i 9"; "embedding t_i 9"; "ffwd block 5 over positions".
+// Both names of a stream, for people: "ffwd (mlp_out)". One alone where it has no other.
+std::string BothNames(Stream stream);
+// "ffwd block 5 t_i 9 (mlp_out)"; "embedding t_i 9 (embed)"; "ffwd block 5 over positions (mlp_out)".
 std::string Describe(const Site& site);
 
 // Bytes of one number.

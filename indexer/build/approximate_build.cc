@@ -14,7 +14,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/open_site_rows.h"
 #include "storage/directory/publish.h"
-#include "storage/directory/verify.h"
+#include "storage/directory/verify_file.h"
 #include "storage/faiss/faiss_backend.h"
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"
@@ -47,7 +47,7 @@ bool IsNamed(const SiteIndexRow& index, const std::string& name, std::optional<M
 
 std::vector<SiteRow> ChooseVectorSites(Catalog& catalog, SiteFilter filter) {
   if (std::ranges::find(filter.streams, Stream::kEmbedding) != filter.streams.end()) {
-    FailUsage("--stream embedding: embedding sites have the index 'exact' alone, which is small and fast");
+    FailUsage("`stream` embedding: embedding sites have the index 'exact' alone, which is small and fast");
   }
   if (filter.streams.empty()) filter.streams = {Stream::kProj, Stream::kFfwd};
   // Without being named, a stream that is not built is no mistake.
@@ -142,7 +142,7 @@ std::vector<std::pair<SiteRow, SiteIndexRow>> FindIndices(const IndexDirectory& 
     }
   }
   if (found.empty()) {
-    FailUsage("--drop {}: no site that matches has it{}: they have {}", name,
+    FailUsage("`drop` {}: no site that matches has it{}: they have {}", name,
               metric ? fmt::format(" for {}", Name(*metric)) : "", fmt::join(there, ", "));
   }
   return found;
@@ -152,7 +152,7 @@ std::vector<std::pair<SiteRow, SiteIndexRow>> FindIndices(const IndexDirectory& 
 
 void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOptions& options, const SiteFilter& filter,
                          ProgressListener& progress, const HearIndex& report) {
-  if (options.factory == kExactIndexName) FailUsage("--add exact: every site has it");
+  if (options.factory == kExactIndexName) FailUsage("`add` exact: every site has it");
   if (options.metric != Metric::kL2 && options.metric != Metric::kCosine) {
     FailUsage(ErrorCode::kUnsupported, "metric {}: approximate indices are built for l2 and cosine",
               Name(options.metric));
@@ -174,7 +174,7 @@ void AddApproximateIndex(const IndexDirectory& directory, const FaissBuildOption
 
 void DropApproximateIndex(const IndexDirectory& directory, const std::string& name, std::optional<Metric> metric,
                           const SiteFilter& sites, const HearIndex& report) {
-  if (name == kExactIndexName) FailUsage("--drop exact: every other index needs it");
+  if (name == kExactIndexName) FailUsage("`drop` exact: every other index needs it");
   OpenCatalog(directory);
   const BuildLock lock(directory);
   for (const auto& [site, index] : FindIndices(directory, name, metric, sites)) {

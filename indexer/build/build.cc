@@ -11,9 +11,10 @@
 #include "indexer/build/corpus_files.h"
 #include "indexer/build/existing_directory.h"
 #include "indexer/build/forecast.h"
+#include "indexer/build/position_sites.h"
 #include "indexer/build/repair.h"
 #include "indexer/build/site_files.h"
-#include "indexer/build/sketch_encoder.h"
+#include "indexer/build/site_sketches.h"
 #include "indexer/model/checkpoint.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -27,7 +28,6 @@
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/publish.h"
-#include "storage/formats/sketch_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/given_input.h"
 #include "storage/machine/sha256.h"
@@ -54,7 +54,7 @@ class Builder {
     RefuseForeignFolder(directory_);
     ExistingDirectory existing = ReadExisting(directory_);
     inputs_ = ReadBuildInputs(options_, directory_, existing, progress_);
-    plan_ = PlanSites(options_, inputs_);
+    plan_ = PlanSites(options_, inputs_, existing);
     directory_.Create();
     const BuildLock lock(directory_);
     existing = ReadExisting(directory_);  // as it is now that nobody else can change it
@@ -63,22 +63,32 @@ class Builder {
     strings_ = std::make_unique<StringLevels>(inputs_.tokens.tokens, inputs_.tokens.Positions(),
                                               inputs_.tokenizer.tokenizer->size(), inputs_.string_length);
     summary_.strings = strings_->FirstStringId(inputs_.string_length + 1) - 1;
-    const std::filesystem::path capture = inputs_.checkpoint ? directory_.Capture(Plan().fingerprint) : "";
+    RequireSamePositions(directory_, existing, plan_.seen, plan_.positions);
+    if (!plan_.positions.empty()) positions_.emplace(inputs_.tokens, plan_.seen);
+    const SitePlan asked = plan_;
     summary_.sites_before = DropPresentSites(existing, plan_);
-    // Of a build that was killed when its sites were registered.
-    if (!capture.empty() && plan_.captured.empty()) std::filesystem::remove_all(capture);
+    RemoveRegistered(asked);
     CheckDisk(existing);
     if (!existing.corpus) MakeCatalog();
     if (inputs_.checkpoint && !existing.model) AddModel();
     if (existing.corpus) RepairDamage();
     if (inputs_.checkpoint) AddSites(existing);
-    AddSketches();
+    summary_.bytes_added += AddSketches(directory_, damaged_, options_.threads, progress_);
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
     return summary_;
   }
 
  private:
+  // Captures of a build that was killed when its sites were registered.
+  void RemoveRegistered(const SitePlan& asked) {
+    if (!inputs_.checkpoint) return;
+    if (plan_.captured.empty()) std::filesystem::remove_all(directory_.Capture(Plan(asked.captured).fingerprint));
+    if (positions_ && plan_.positions.empty()) {
+      std::filesystem::remove_all(directory_.Capture(PositionCapture(asked.positions).fingerprint));
+    }
+  }
+
   void FindDamage(const ExistingDirectory& existing) {
     const VerifyDepth depth = options_.repair ? VerifyDepth::kEveryByte : VerifyDepth::kHeaders;
     damaged_ = FindDamagedFiles(directory_, depth, progress_);
@@ -96,32 +106,37 @@ class Builder {
     summary_.files_repaired = damaged_.size();
   }
 
-  void RepairDamage() {
-    Repair(directory_, damaged_, {inputs_, *strings_},
-           {options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning}, progress_);
+  void RepairDamage() { Repair(directory_, damaged_, {inputs_, *strings_}, How(), progress_); }
+
+  // Of an unfinished capture.
+  std::uint64_t CapturedBytes(const std::string& fingerprint) const {
+    std::uint64_t bytes = 0;
+    const std::filesystem::path folder = directory_.Capture(fingerprint);
+    if (!std::filesystem::exists(folder)) return 0;
+    for (const auto& file : std::filesystem::directory_iterator(folder)) bytes += AllocatedBytes(file.path());
+    return bytes;
   }
 
   void CheckDisk(const ExistingDirectory& existing) {
     const BuildForecast forecast = ForecastBytes(options_, inputs_, plan_, *strings_, existing);
     std::uint64_t already = 0;
-    if (inputs_.checkpoint && !plan_.captured.empty()) {
-      const std::filesystem::path folder = directory_.Capture(Plan().fingerprint);
-      if (std::filesystem::exists(folder)) {
-        for (const auto& file : std::filesystem::directory_iterator(folder)) already += AllocatedBytes(file.path());
-      }
-    }
+    if (!plan_.captured.empty()) already += CapturedBytes(Plan(plan_.captured).fingerprint);
+    if (!plan_.positions.empty()) already += CapturedBytes(PositionCapture(plan_.positions).fingerprint);
     const std::uint64_t needed = forecast.bytes();
     if (needed == 0) return;
     const std::uint64_t remaining = needed - std::min(already, needed);
     if (remaining > forecast.free_bytes) {
       for (const SiteForecast& site : forecast.sites) {
-        progress_.Note(fmt::format("{} t_i {}, {} {} of {} rows: {}", Name(site.stream), site.t_i, site.blocks.size(),
-                                   site.blocks.size() == 1 ? "block" : "blocks", site.rows, Gigabytes(site.bytes)));
+        progress_.Note(fmt::format("{} {}, {} {} of {} rows: {}", Name(site.stream),
+                                   site.t_i == kOverPositions ? "over positions" : fmt::format("t_i {}", site.t_i),
+                                   site.blocks.size(), site.blocks.size() == 1 ? "block" : "blocks", site.rows,
+                                   Gigabytes(site.bytes)));
       }
       Fail(ErrorCode::kOutOfSpace,
-           "{}: needs {} more on disk, {} are free: free some space, name fewer --t-i, --blocks or --streams, or halve "
-           "the rows with --rows float16",
-           directory_.path().string(), Gigabytes(remaining), Gigabytes(forecast.free_bytes));
+           "{}: needs {} more on disk, {} are free: free some space, name fewer `t_i`, `blocks` or `streams`, {}or "
+           "halve the rows with `rows` float16",
+           directory_.path().string(), Gigabytes(remaining), Gigabytes(forecast.free_bytes),
+           plan_.positions.empty() ? "" : "keep fewer positions by `every` or `sample`, ");
     }
     progress_.Note(fmt::format("needs {} on disk ({} free)", Gigabytes(needed), Gigabytes(forecast.free_bytes)));
   }
@@ -142,12 +157,19 @@ class Builder {
     CatalogWriter(directory_).SetModel({file.file, file.checksum, inputs_.shape(), inputs_.beginning});
   }
 
-  CapturePlan Plan() const {
-    CapturePlan plan{plan_.captured, {}, options_.element, static_cast<std::uint64_t>(inputs_.shape().embed), {}};
+  std::uint64_t Embed() const { return static_cast<std::uint64_t>(inputs_.shape().embed); }
+
+  CapturePlan Plan(const std::vector<Site>& sites) const {
+    CapturePlan plan{sites, {}, options_.element, Embed(), {}};
     std::string text = fmt::format("{} {}", inputs_.Fingerprint(), Name(options_.element));
-    for (const Site& site : plan_.captured) text += "\n" + Describe(site);
+    for (const Site& site : sites) text += "\n" + Describe(site);
     plan.fingerprint = Sha256(text).substr(0, 12);
     return plan;
+  }
+
+  PositionCapturePlan PositionCapture(const std::vector<Site>& sites) const {
+    return {sites, options_.element, Embed(),
+            PositionFingerprint(inputs_, positions_->plan(), options_.element, sites)};
   }
 
   LengthRow Length(int t_i) const {
@@ -161,113 +183,98 @@ class Builder {
                 dimension,
                 strings_->RowCount(site.t_i + 1),
                 strings_->FirstStringId(site.t_i + 1),
-                site.stream == Stream::kEmbedding ? Element::kFloat32 : options_.element};
+                site.of_codes() ? Element::kFloat32 : options_.element};
     return row;
   }
 
+  // What a build adds, all registered at once.
+  struct Added {
+    std::vector<NewSite> sites;
+    std::vector<std::pair<LengthRow, FileRow>> row_orders;
+    std::vector<std::filesystem::path> captures;  // folders that are empty by then
+  };
+
   void AddSites(const ExistingDirectory& existing) {
-    if (plan_.embedding.empty() && plan_.captured.empty()) return;
-    int depth = 0;
+    if (plan_.embedding.empty() && plan_.captured.empty() && plan_.positions.empty()) return;
+    const std::unique_ptr<Transformer> model = plan_.captured.empty() && plan_.positions.empty()
+                                                   ? nullptr
+                                                   : LoadTorchBackend().NewTransformer(inputs_.model());
+    Added added;
+    if (!plan_.embedding.empty() || !plan_.captured.empty()) AddOverStrings(existing, model.get(), added);
+    if (!plan_.positions.empty()) AddOverPositions(existing, *model, added);
+    for (const NewSite& site : added.sites) summary_.bytes_added += site.indices[0].file.bytes;
+    summary_.sites_added = added.sites.size();
+    CatalogWriter(directory_).AddSites(added.sites, added.row_orders);
+    for (const std::filesystem::path& folder : added.captures) std::filesystem::remove_all(folder);
+  }
+
+  void AddOverStrings(const ExistingDirectory& existing, const Transformer* model, Added& added) {
     std::set<int> t_is;
     for (const auto* sites : {&plan_.embedding, &plan_.captured}) {
       for (const Site& site : *sites) t_is.insert(site.t_i);
     }
-    depth = *t_is.rbegin() + 1;
-    const PrefixTree tree(*strings_, depth);
-
-    std::vector<NewSite> sites;
-    std::vector<std::pair<LengthRow, FileRow>> row_orders;
+    const PrefixTree tree(*strings_, *t_is.rbegin() + 1);
     std::vector<CapturedFile> captured;
-    double capture_seconds = 0;
-    if (!plan_.captured.empty()) {
-      const Clock::time_point start = Clock::now();
-      captured = RunCapture(tree);
-      capture_seconds = SecondsSince(start);
-    }
+    const Clock::time_point start = Clock::now();
+    if (!plan_.captured.empty()) captured = RunCapture(tree, *model);
+    const double capture_seconds = SecondsSince(start);
     for (const int t_i : t_is) {
-      if (!existing.row_orders.contains(t_i)) row_orders.emplace_back(Length(t_i), MakeRowOrder(directory_, tree, t_i));
+      if (!existing.row_orders.contains(t_i)) {
+        added.row_orders.emplace_back(Length(t_i), MakeRowOrder(directory_, tree, t_i));
+      }
     }
     if (!plan_.embedding.empty()) {
       progress_.Begin("embeddings", plan_.embedding.size(), "sites");
       for (std::size_t i = 0; i < plan_.embedding.size(); ++i) {
-        sites.push_back(MakeEmbeddingSite(tree, plan_.embedding[i]));
+        added.sites.push_back(MakeEmbeddingSite(tree, plan_.embedding[i]));
         progress_.Advance(i + 1, 0);
       }
       progress_.End();
     }
+    AddCaptured(captured, capture_seconds, added, [&](const Site& site) { return NewSiteRow(site, Embed()); });
+  }
+
+  void AddOverPositions(const ExistingDirectory& existing, const Transformer& model, Added& added) {
+    const Clock::time_point start = Clock::now();
+    const std::vector<CapturedFile> captured =
+        CapturePositions(PositionCapture(plan_.positions), positions_->seen(), model, directory_, How(), progress_);
+    const double capture_seconds = SecondsSince(start);
+    const PositionSetRow set = PositionSet(existing);
+    AddCaptured(captured, capture_seconds, added,
+                [&](const Site& site) { return positions_->NewSiteRow(site, Embed(), options_.element, set); });
+  }
+
+  // The one that is there, else a new one.
+  PositionSetRow PositionSet(const ExistingDirectory& existing) const {
+    const std::string name = positions_->plan().choice.Name();
+    for (const PositionSetRow& set : existing.position_sets) {
+      if (set.name == name) return set;
+    }
+    return {0, name, positions_->row_count(), positions_->MakeFile(directory_)};
+  }
+
+  // Moves captured files to their names.
+  template <typename MakeRow>
+  void AddCaptured(const std::vector<CapturedFile>& captured, double seconds, Added& added, const MakeRow& make_row) {
     for (const CapturedFile& file : captured) {
-      NewSite row = NewSiteRow(file.site, static_cast<std::uint64_t>(inputs_.shape().embed));
+      NewSite row = make_row(file.site);
       const FileRow published =
           PublishFile(directory_, file.path, IndexDirectory::Vectors(file.site), file.header_checksum);
+      row.pass = static_cast<int>(added.captures.size());
       row.vector_files.push_back({{0, file.row_count}, published});
-      row.indices.push_back(
-          {kExactIndexName, std::nullopt, published, capture_seconds / static_cast<double>(captured.size())});
-      sites.push_back(std::move(row));
+      row.indices.push_back({kExactIndexName, std::nullopt, published, seconds / static_cast<double>(captured.size())});
+      added.sites.push_back(std::move(row));
     }
-    for (const NewSite& site : sites) summary_.bytes_added += site.indices[0].file.bytes;
-    summary_.sites_added = sites.size();
-    CatalogWriter(directory_).AddSites(sites, row_orders);
-    if (!captured.empty()) std::filesystem::remove_all(captured[0].path.parent_path());
+    if (!captured.empty()) added.captures.push_back(captured[0].path.parent_path());
   }
 
-  std::vector<CapturedFile> RunCapture(const PrefixTree& tree) {
-    const CapturePlan plan = Plan();
-    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(inputs_.model());
-    const CaptureOptions capture{options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning};
+  CaptureOptions How() const { return {options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning}; }
+
+  std::vector<CapturedFile> RunCapture(const PrefixTree& tree, const Transformer& model) {
+    const CapturePlan plan = Plan(plan_.captured);
     const int capture_depth = std::ranges::max(plan_.captured, {}, &Site::t_i).t_i + 1;
-    if (capture_depth == tree.depth()) return Capture(plan, tree, *model, directory_, capture, progress_);
-    return Capture(plan, PrefixTree(*strings_, capture_depth), *model, directory_, capture, progress_);
-  }
-
-  // Of every site that has none yet: those just added, and those whose build was stopped before it came to them.
-  void AddSketches() {
-    std::vector<SiteWithoutSketches> sites = SitesWithoutSketches();
-    if (sites.empty()) return;
-    std::uint64_t total = 0;
-    for (const SiteWithoutSketches& site : sites) total += 3 * site.row.row_count;
-    const RowAlgebra& algebra = LoadTorchBackend().row_algebra();
-    std::uint64_t done = 0;
-    progress_.Begin("sketches", total, "rows");
-    for (const SiteWithoutSketches& site : sites) {
-      const Clock::time_point start = Clock::now();
-      const std::string name = IndexDirectory::Sketches(site.row.site);
-      const std::filesystem::path partial = directory_.Partial() / std::filesystem::path(name).filename();
-      std::vector<VectorFile> files;
-      for (const std::filesystem::path& file : site.files) files.emplace_back(file);
-      const std::uint64_t checksum = WriteSketches(partial, files, algebra, options_.threads, [&](std::uint64_t rows) {
-        done += rows;
-        progress_.Advance(done, 0);
-      });
-      const FileRow published = Publish<SketchFile>(directory_, partial, name, checksum);
-      summary_.bytes_added += published.bytes;
-      CatalogWriter(directory_).SetExactIndex(site.row.site_id, published, SecondsSince(start));
-    }
-    progress_.End();
-  }
-
-  struct SiteWithoutSketches {
-    SiteRow row;
-    std::vector<std::filesystem::path> files;
-  };
-
-  std::vector<SiteWithoutSketches> SitesWithoutSketches() const {
-    const auto connection = OpenCatalog(directory_);
-    Catalog catalog(connection->handle());
-    std::vector<SiteWithoutSketches> sites;
-    for (const SiteRow& row : catalog.Sites()) {
-      if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches) continue;
-      SiteWithoutSketches site{row, {}};
-      bool has_sketches = true;
-      if (damaged_.contains(IndexDirectory::Sketches(row.site))) has_sketches = false;
-      for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) {
-        site.files.push_back(directory_.Resolve(file.file.file));
-        for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
-          if (index.file.file == file.file.file) has_sketches = false;
-        }
-      }
-      if (!has_sketches) sites.push_back(std::move(site));
-    }
-    return sites;
+    if (capture_depth == tree.depth()) return Capture(plan, tree, model, directory_, How(), progress_);
+    return Capture(plan, PrefixTree(*strings_, capture_depth), model, directory_, How(), progress_);
   }
 
   NewSite MakeEmbeddingSite(const PrefixTree& tree, const Site& site) {
@@ -290,7 +297,8 @@ class Builder {
   ProgressListener& progress_;
   const IndexDirectory directory_;
   BuildInputs inputs_;
-  SitePlan plan_;  // of what is not there yet
+  SitePlan plan_;                             // of what is not there yet
+  std::optional<CorpusPositions> positions_;  // where sites over positions are asked for
   std::unique_ptr<StringLevels> strings_;
   std::set<std::string> damaged_;  // files that the catalog names
   BuildSummary summary_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "indexer/text/corpus.h"
+#include "indexer/text/position_choice.h"
 #include "schema/progress.h"
 #include "schema/site.h"
 #include "schema/tokenizer/beginning_of_sequence.h"
@@ -15,6 +16,15 @@
 namespace actkin {
 
 inline constexpr int kDefaultStringLength = 10;
+
+// Sites over positions.
+struct PositionOptions {
+  std::optional<std::int64_t> window;  // tokens; without: kDefaultWindow, or what the model takes where that is less
+  std::optional<std::int64_t> stride;  // without: half the window
+  PositionChoice choice = {};
+};
+
+inline constexpr std::int64_t kDefaultWindow = 256;
 
 struct BuildOptions {
   CorpusSource corpus;
@@ -24,13 +34,16 @@ struct BuildOptions {
   std::optional<std::filesystem::path> tokenizer;        // a tokenizer.json; without: the directory's, else characters
   std::optional<Beginning>
       beginning;  // whether a token stands before every string; without: the directory's, else auto
-  std::optional<std::string> bos_token;    // its text; without: as the model's files say
-  std::optional<TokenId> bos_token_id;     // its id, which goes before both
-  std::optional<int> string_length;        // L; without: the directory's, else kDefaultStringLength
-  std::vector<int> t_is = {-1};            // negative ones count from the end of L
-  std::optional<std::vector<int>> blocks;  // negative ones count from the end; without: all of the model
+  std::optional<std::string> bos_token;  // its text; without: as the model's files say
+  std::optional<TokenId> bos_token_id;   // its id, which goes before both
+  std::optional<int> string_length;      // L; without: the directory's, else kDefaultStringLength
+  // Of sites over strings; negative ones count from the end of L; empty: no such sites. Without: the last, but none
+  // beside sites over positions that are asked for, or to repair a directory that has only those.
+  std::optional<std::vector<int>> t_is;
+  std::optional<PositionOptions> positions;  // without: no sites over positions
+  std::optional<std::vector<int>> blocks;    // negative ones count from the end; without: all of the model
   std::set<Stream> streams = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd};
-  std::vector<Site> sites;  // of captured streams: these instead of what t_is, blocks and streams span
+  std::vector<Site> sites;  // over strings, of captured streams: these instead of what t_is, blocks and streams span
   Element element = Element::kFloat32;
   // Read every byte that is there, and make again what is damaged; without, what opening a file finds.
   bool repair = false;

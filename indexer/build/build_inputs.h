@@ -22,7 +22,7 @@ namespace actkin {
 // Everything that a build is made from, read once, before anything is written. Immutable.
 struct BuildInputs {
   int string_length = 0;
-  Corpus corpus;
+  Corpus corpus;  // without its text
   ChosenTokenizer tokenizer;
   CorpusTokens tokens;
   std::optional<Checkpoint> checkpoint;
@@ -52,14 +52,25 @@ BuildInputs ReadBuildInputs(const BuildOptions& options, const IndexDirectory& d
 void RequireSameInputs(const BuildInputs& inputs, const BuildOptions& options, const IndexDirectory& directory,
                        const ExistingDirectory& existing);
 
-// The sites that a build is asked for.
-struct SitePlan {
-  std::vector<Site> embedding;
-  std::vector<Site> captured;  // of the other streams
+// In which windows a corpus is seen, and which of its positions have rows.
+struct PositionPlan {
+  std::uint64_t window = 0;
+  std::uint64_t stride = 0;
+  PositionChoice choice;
+
+  friend bool operator==(const PositionPlan&, const PositionPlan&) = default;
 };
 
-// Throws Error (usage) naming the t_i or block that model and strings do not have.
-SitePlan PlanSites(const BuildOptions& options, const BuildInputs& inputs);
+// The sites that a build is asked for.
+struct SitePlan {
+  std::vector<Site> embedding;  // over strings
+  std::vector<Site> captured;   // over strings, of the other streams
+  std::vector<Site> positions;  // over positions, of all streams
+  PositionPlan seen;            // where there are some
+};
+
+// Throws Error (usage) naming the t_i, block, window or stride that model and strings do not have.
+SitePlan PlanSites(const BuildOptions& options, const BuildInputs& inputs, const ExistingDirectory& existing);
 
 }  // namespace actkin
 

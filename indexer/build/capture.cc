@@ -27,11 +27,6 @@ std::uint64_t BatchRows(const ModelDescription& model, int depth) {
   return std::clamp<std::uint64_t>(std::bit_floor(kWorkerBytes / bytes), 16, 4096);
 }
 
-std::size_t WorkerCount(const CaptureOptions& options, std::uint64_t batches) {
-  return std::min(
-      {static_cast<std::size_t>(std::max(options.threads, 1)), kMaximumWorkers, static_cast<std::size_t>(batches)});
-}
-
 // One node, of which all roots become children.
 void PutBefore(TokenId token, PrefixForest& forest) {
   forest.levels.front().parents.assign(forest.levels.front().tokens.size(), 0);
@@ -86,6 +81,11 @@ class LeafForward {
 
 }  // namespace
 
+std::size_t CaptureWorkers(const CaptureOptions& options, std::uint64_t batches) {
+  return std::min(
+      {static_cast<std::size_t>(std::max(options.threads, 1)), kMaximumWorkers, static_cast<std::size_t>(batches)});
+}
+
 std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, const ModelDescription& model,
                             const CaptureOptions& options) {
   const std::uint64_t leaves = tree.row_count(tree.depth() - 1);
@@ -93,7 +93,7 @@ std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, con
   std::uint64_t nodes = 0;
   for (int level = 0; level < tree.depth(); ++level) nodes += std::min(batch_rows, tree.row_count(level));
   const auto floats = static_cast<std::uint64_t>(4 * model.shape.embed + model.qkv_size());
-  return WorkerCount(options, (leaves + batch_rows - 1) / batch_rows) * nodes * floats * sizeof(float) +
+  return CaptureWorkers(options, (leaves + batch_rows - 1) / batch_rows) * nodes * floats * sizeof(float) +
          plan.sites.size() * 4096;
 }
 
@@ -112,7 +112,7 @@ double CaptureSeconds(const CapturePlan& plan, const PrefixTree& tree, const Tra
   const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
   {
     std::vector<std::jthread> workers;
-    for (std::size_t i = 0; i < WorkerCount(options, pieces); ++i) {
+    for (std::size_t i = 0; i < CaptureWorkers(options, pieces); ++i) {
       workers.emplace_back([&] {
         const std::unique_ptr<PrefixForward> forward = model.NewPrefixForward();
         do {
@@ -139,7 +139,7 @@ std::vector<CapturedFile> Capture(const CapturePlan& plan, const PrefixTree& tre
   RowCapture capture{
       plan.sites, {}, plan.element, plan.embed, {plan.fingerprint, tree.row_count(tree.depth() - 1), batch_rows}};
   for (const Site& site : plan.sites) capture.row_counts.push_back(tree.row_count(site.t_i));
-  const WorkOptions work{static_cast<int>(WorkerCount(options, capture.work.batches())), options.checkpoint_seconds,
+  const WorkOptions work{static_cast<int>(CaptureWorkers(options, capture.work.batches())), options.checkpoint_seconds,
                          "activations", "strings"};
   return CaptureRows(capture, directory, work, progress, [&]() -> RowMaker {
     const auto forward = std::make_shared<LeafForward>(plan, tree, model, capture.work, options.beginning);

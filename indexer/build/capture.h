@@ -29,9 +29,12 @@ struct CaptureOptions {
   int threads = 1;  // at most six are used, so that memory stays within 4 GB
   // How often progress is made safe on disk; 0 after every batch.
   double checkpoint_seconds = 10;
-  std::uint64_t batch_rows = 0;           // leaves of a batch; 0: by the model's sizes (tests set it)
+  std::uint64_t batch_rows = 0;           // leaves of a batch, or tokens; 0: by the model's sizes (tests set it)
   std::optional<TokenId> beginning = {};  // stands before every string, and has no row
 };
+
+// Threads that a capture of so many batches uses.
+std::size_t CaptureWorkers(const CaptureOptions& options, std::uint64_t batches);
 
 // Bytes that a capture's workers take at once, at most.
 std::uint64_t CaptureMemory(const CapturePlan& plan, const PrefixTree& tree, const ModelDescription& model,

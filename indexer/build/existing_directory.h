@@ -18,6 +18,12 @@ struct ExistingDirectory {
   std::optional<TokenizerRow> tokenizer;
   std::vector<TokenRow> tokens;
   std::vector<Site> sites;
+  struct PositionSite {
+    SiteRow row;
+    PositionSetRow set;
+  };
+  std::vector<PositionSite> over_positions;  // those among them
+  std::vector<PositionSetRow> position_sets;
   std::set<int> row_orders;  // t_is
 };
 

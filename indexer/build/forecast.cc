@@ -12,6 +12,8 @@
 
 #include "indexer/build/capture.h"
 #include "indexer/build/corpus_files.h"
+#include "indexer/build/position_capture.h"
+#include "indexer/build/position_sites.h"
 #include "indexer/build/sketch_encoder.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -105,8 +107,12 @@ double CatalogRowSeconds(const BuildInputs& inputs) {
   std::mt19937 generator(1);
   const auto length = static_cast<std::size_t>(inputs.string_length);
   for (std::uint64_t i = 1; i <= kRows; ++i) {
-    std::string text(2 * length, 'a');
+    // Letters that no other row begins with, then any.
+    std::string text(std::max<std::size_t>(2 * length, 4), 'a');
     for (char& c : text) c = static_cast<char>('a' + generator() % 26);
+    for (std::uint64_t place = 0, rest = i; place < 4; ++place, rest /= 26) {
+      text[place] = static_cast<char>('a' + rest % 26);
+    }
     catalog.AddString(i, inputs.string_length, text, 1, text);
   }
   for (std::uint64_t i = 1; i <= kRows; ++i) catalog.AddNextToken(i, 0, 1);
@@ -125,7 +131,7 @@ std::uint64_t CatalogRows(const StringLevels& strings) {
 }  // namespace
 
 std::uint64_t BuildForecast::bytes() const {
-  std::uint64_t all = catalog_bytes + corpus_bytes + model_bytes;
+  std::uint64_t all = catalog_bytes + corpus_bytes + model_bytes + position_bytes;
   for (const SiteForecast& site : sites) all += site.bytes;
   return all;
 }
@@ -134,7 +140,8 @@ std::size_t DropPresentSites(const ExistingDirectory& existing, SitePlan& plan) 
   const auto present = [&](const Site& site) {
     return std::ranges::find(existing.sites, site) != existing.sites.end();
   };
-  return std::erase_if(plan.embedding, present) + std::erase_if(plan.captured, present);
+  return std::erase_if(plan.embedding, present) + std::erase_if(plan.captured, present) +
+         std::erase_if(plan.positions, present);
 }
 
 BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inputs, const SitePlan& plan,
@@ -144,22 +151,27 @@ BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inpu
   forecast.free_bytes = FreeDiskBytes(ExistingFolder(options.out));
   if (!existing.corpus) {
     const std::size_t vocabulary_size = inputs.tokenizer.tokenizer->size();
-    forecast.catalog_bytes = EstimateCatalogBytes(inputs.corpus, inputs.tokens, vocabulary_size, strings);
+    forecast.catalog_bytes = EstimateCatalogBytes(inputs.corpus.bytes, inputs.tokens, vocabulary_size, strings);
     forecast.corpus_bytes = CorpusFileBytes(inputs.tokens, vocabulary_size);
   }
   if (!inputs.checkpoint) return forecast;
   if (!existing.model) forecast.model_bytes = inputs.model_bytes;
   const auto embed = static_cast<std::uint64_t>(inputs.shape().embed);
   std::map<std::pair<Stream, int>, SiteForecast> sites;
-  for (const auto* planned : {&plan.embedding, &plan.captured}) {
+  if (!plan.positions.empty()) {
+    const CorpusPositions positions(inputs.tokens, plan.seen);
+    forecast.positions = positions.row_count();
+    forecast.position_bytes = positions.FileBytes();
+  }
+  for (const auto* planned : {&plan.embedding, &plan.captured, &plan.positions}) {
     for (const Site& site : *planned) {
       SiteForecast& of = sites[{site.stream, site.t_i}];
       of.stream = site.stream;
       of.t_i = site.t_i;
       of.blocks.push_back(site.block);
-      of.rows = strings.RowCount(site.t_i + 1);
+      of.rows = site.over_positions() ? forecast.positions : strings.RowCount(site.t_i + 1);
       const std::uint64_t length = static_cast<std::uint64_t>(site.t_i) + 1;
-      if (site.stream == Stream::kEmbedding) {
+      if (site.of_codes()) {
         // Codes of the tokens that occur, and one table of those.
         const std::uint64_t occurring = strings.level(1).size();
         of.dimension = length * embed;
@@ -187,7 +199,8 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
   RefuseForeignFolder(directory);
   const ExistingDirectory existing = ReadExisting(directory);
   const BuildInputs inputs = ReadBuildInputs(options, directory, existing, progress);
-  SitePlan plan = PlanSites(options, inputs);
+  SitePlan plan = PlanSites(options, inputs, existing);
+  RequireSamePositions(directory, existing, plan.seen, plan.positions);
   DropPresentSites(existing, plan);
   const StringLevels strings(inputs.tokens.tokens, inputs.tokens.Positions(), inputs.tokenizer.tokenizer->size(),
                              inputs.string_length);
@@ -195,35 +208,51 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
 
   const std::uint64_t catalog_rows = CatalogRows(strings);
   if (!existing.corpus) forecast.catalog_seconds = static_cast<double>(catalog_rows) * CatalogRowSeconds(inputs);
-  // The strings take about 16 bytes a string and length, the prefix tree 12 a prefix; the corpus twice its size.
-  std::uint64_t memory = std::uint64_t{120} << 20;
-  memory +=
-      16 * catalog_rows + 12 * forecast.prefixes + 2 * inputs.corpus.text.size() + 8 * inputs.tokens.tokens.size();
+  // The strings take about 16 bytes a string and length, the prefix tree 12 a prefix.
+  constexpr std::uint64_t kProgram = std::uint64_t{120} << 20;
+  const std::uint64_t tokens = 8 * inputs.tokens.tokens.size();
+  std::uint64_t memory = kProgram + tokens + 16 * catalog_rows + 12 * forecast.prefixes;
   // Suffixes are sorted before sites are made: 4 bytes a byte of tokens.
   if (!existing.corpus) memory += 4 * forecast.corpus_bytes;
-  if (!plan.captured.empty()) {
+  if (!plan.captured.empty() || !plan.positions.empty()) {
     const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(inputs.model());
-    const int depth = std::ranges::max(plan.captured, {}, &Site::t_i).t_i + 1;
-    const PrefixTree tree(strings, depth);
-    const CapturePlan capture{plan.captured, {}, options.element, static_cast<std::uint64_t>(inputs.shape().embed), ""};
+    const auto embed = static_cast<std::uint64_t>(inputs.shape().embed);
     const CaptureOptions how{options.threads, options.checkpoint_seconds, 0, inputs.beginning};
-    forecast.capture_seconds = CaptureSeconds(capture, tree, *model, how, kMeasuredSeconds);
+    std::uint64_t capture_memory = 0;
+    if (!plan.captured.empty()) {
+      const int depth = std::ranges::max(plan.captured, {}, &Site::t_i).t_i + 1;
+      const PrefixTree tree(strings, depth);
+      const CapturePlan capture{plan.captured, {}, options.element, embed, ""};
+      forecast.capture_seconds = CaptureSeconds(capture, tree, *model, how, kMeasuredSeconds);
+      capture_memory = CaptureMemory(capture, tree, inputs.description(), how);
+    }
+    if (!plan.positions.empty()) {
+      const CorpusPositions positions(inputs.tokens, plan.seen);
+      const PositionCapturePlan capture{plan.positions, options.element, embed, ""};
+      forecast.window_tokens = PlanPositionWork(positions.seen(), inputs.description(), how).tokens_run;
+      forecast.capture_seconds += PositionCaptureSeconds(capture, positions.seen(), *model, how, kMeasuredSeconds);
+      capture_memory =
+          std::max(capture_memory, PositionCaptureMemory(capture, positions.seen(), inputs.description(), how));
+    }
     std::uint64_t weights = 0;
     for (const auto& [name, type] : inputs.model().types()) weights += type.count() * sizeof(float);
-    memory += weights + (std::uint64_t{130} << 20) + CaptureMemory(capture, tree, inputs.description(), how);
+    // The mapped checkpoint is in memory while weights are read from it.
+    memory += weights + (std::uint64_t{130} << 20) + std::max(capture_memory, inputs.model_bytes);
     std::uint64_t sites = 0;
     std::uint64_t rows = 0;
     for (const SiteForecast& site : forecast.sites) {
-      if (site.stream == Stream::kEmbedding || site.rows < kFewestRowsWithSketches) continue;
+      const bool of_codes = Site{site.stream, 0, site.t_i}.of_codes();
+      if (of_codes || site.rows < kFewestRowsWithSketches) continue;
       sites += site.blocks.size();
       rows += site.blocks.size() * site.rows;
     }
     if (sites > 0) {
-      const SketchCost cost = MeasureSketches(static_cast<std::uint64_t>(inputs.shape().embed), options);
+      const SketchCost cost = MeasureSketches(embed, options);
       forecast.sketch_seconds = static_cast<double>(sites) * cost.fixed + static_cast<double>(rows) * cost.row;
     }
   }
-  forecast.peak_memory = memory;
+  // The text is there until it is cut into tokens.
+  forecast.peak_memory = std::max(memory, kProgram + tokens + 2 * inputs.corpus.bytes);
   return forecast;
 }
 

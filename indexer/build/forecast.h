@@ -11,10 +11,10 @@
 
 namespace actkin {
 
-// What the sites of one stream at one t_i take.
+// What the sites of one stream at one t_i, or over positions, take.
 struct SiteForecast {
   Stream stream = Stream::kFfwd;
-  int t_i = 0;
+  int t_i = 0;                  // kOverPositions: over positions
   std::vector<int> blocks;      // one for the embedding
   std::uint64_t rows = 0;       // of each
   std::uint64_t dimension = 0;  // likewise
@@ -25,12 +25,15 @@ struct SiteForecast {
 struct BuildForecast {
   std::vector<SiteForecast> sites;  // that are not there yet
   std::uint64_t strings = 0;
-  std::uint64_t prefixes = 0;       // that go through the model once each
-  std::uint64_t catalog_bytes = 0;  // 0: it is there
-  std::uint64_t corpus_bytes = 0;   // likewise: its tokens, and the order of their suffixes
-  std::uint64_t model_bytes = 0;    // likewise
-  std::uint64_t free_bytes = 0;     // where the directory is, or would be
-  std::uint64_t peak_memory = 0;    // bytes
+  std::uint64_t prefixes = 0;        // that go through the model once each
+  std::uint64_t positions = 0;       // that get rows; 0: no site over positions is to be made
+  std::uint64_t window_tokens = 0;   // that go through the model in windows, most of them more than once
+  std::uint64_t catalog_bytes = 0;   // 0: it is there
+  std::uint64_t corpus_bytes = 0;    // likewise: its tokens, and the order of their suffixes
+  std::uint64_t model_bytes = 0;     // likewise
+  std::uint64_t position_bytes = 0;  // of the file that says which positions have rows
+  std::uint64_t free_bytes = 0;      // where the directory is, or would be
+  std::uint64_t peak_memory = 0;     // bytes
   // By measurements of a few seconds on this machine.
   double catalog_seconds = 0;
   double capture_seconds = 0;

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "indexer/build/corpus_files.h"
+#include "indexer/build/position_capture.h"
+#include "indexer/build/position_sites.h"
 #include "indexer/build/site_files.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/prefix_tree.h"
@@ -14,8 +17,8 @@
 #include "schema/error.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
-#include "storage/catalog/experiment_catalog.h"
 #include "storage/catalog/experiment_writer.h"
+#include "storage/directory/directory_files.h"
 #include "storage/directory/publish.h"
 #include "storage/machine/sha256.h"
 
@@ -23,72 +26,6 @@ namespace actkin {
 namespace {
 
 constexpr char kUnfinished[] = "repair-";
-
-// What the catalog says of the damaged files.
-struct Damage {
-  bool model = false;
-  bool tokenizer = false;
-  CorpusFilesRow corpus;  // as the catalog has them
-  bool corpus_tokens = false;
-  bool corpus_suffixes = false;
-  std::vector<std::pair<int, FileRow>> row_orders;  // by t_i
-  std::vector<std::pair<SiteRow, FileRow>> embeddings;
-  std::vector<std::pair<SiteRow, FileRow>> rows;
-  std::vector<SiteRow> captured;  // all sites with rows, damaged or not
-  std::vector<std::pair<SiteRow, SiteIndexRow>> approximate;
-  std::vector<std::string> saved;     // by evaluations
-  std::vector<std::string> imported;  // neighbors that came from elsewhere
-};
-
-Damage Sort(const IndexDirectory& directory, const std::set<std::string>& files) {
-  const auto connection = OpenCatalog(directory);
-  Catalog catalog(connection->handle());
-  const auto is_damaged = [&](const FileRow& row) { return files.contains(row.file); };
-  Damage damage;
-  const std::optional<ModelRow> model = catalog.Model();
-  damage.model = model && files.contains(model->file);
-  const TokenizerRow tokenizer = catalog.Tokenizer();
-  damage.tokenizer = tokenizer.file && is_damaged(*tokenizer.file);
-  damage.corpus = catalog.CorpusFiles();
-  damage.corpus_tokens = is_damaged(damage.corpus.tokens);
-  damage.corpus_suffixes = is_damaged(damage.corpus.suffixes);
-  for (const LengthRow& length : catalog.Lengths()) {
-    const std::optional<FileRow> row = catalog.RowOrder(length.length - 1);
-    if (row && is_damaged(*row)) damage.row_orders.emplace_back(length.length - 1, *row);
-  }
-  for (const SiteRow& site : catalog.Sites()) {
-    if (!site.site.of_codes()) damage.captured.push_back(site);
-    const std::vector<VectorFileRow> vectors = catalog.VectorFiles(site.site_id);
-    for (const VectorFileRow& row : vectors) {
-      if (!is_damaged(row.file)) continue;
-      if (vectors.size() > 1 || row.file.file != IndexDirectory::Vectors(site.site)) {
-        Fail("{}: damaged, and not of a build: bring it again", directory.Resolve(row.file.file).string());
-      }
-      damage.rows.emplace_back(site, row.file);
-    }
-    for (SiteIndexRow& index : catalog.SiteIndices(site.site_id)) {
-      if (!is_damaged(index.file)) continue;
-      if (index.name != kExactIndexName) {
-        damage.approximate.emplace_back(site, std::move(index));
-      } else if (site.site.of_codes()) {
-        damage.embeddings.emplace_back(site, index.file);
-      }
-    }
-  }
-  ExperimentCatalog experiments(catalog);
-  for (const PromptSetRow& set : experiments.PromptSets()) {
-    std::vector<std::string>& lost = set.imported ? damage.imported : damage.saved;
-    for (const auto& row : experiments.SavedNeighbors(set.prompt_set_id)) {
-      if (is_damaged(row.file)) lost.push_back(row.file.file);
-    }
-    for (const auto& row : experiments.SavedBandTotals(set.prompt_set_id)) {
-      if (is_damaged(row.file)) lost.push_back(row.file.file);
-    }
-    const std::optional<FileRow> predictions = experiments.SavedPredictions(set.prompt_set_id);
-    if (predictions && is_damaged(*predictions)) lost.push_back(predictions->file);
-  }
-  return damage;
-}
 
 bool IsSame(const FileRow& a, const FileRow& b) { return a.bytes == b.bytes && a.checksum == b.checksum; }
 
@@ -98,40 +35,91 @@ class Repairer {
            ProgressListener& progress)
       : directory_(directory), source_(source), capture_(capture), progress_(progress) {}
 
-  void Run(const Damage& damage) {
-    if (damage.model) MakeModelCopy(directory_, Model(), source_.inputs.model_metadata);
-    if (damage.tokenizer) MakeTokenizerCopy(directory_, source_.inputs.tokenizer.json);
-    RepairCorpus(damage);
-    for (const auto& [t_i, row] : damage.row_orders) Replace(row, MakeRowOrder(directory_, Tree(t_i), t_i));
-    for (const auto& [site, row] : damage.embeddings) {
-      Replace(row, MakeCodes(directory_, Tree(site.site.t_i), site.site.t_i, Model(), source_.inputs.beginning));
+  void Run(const std::set<std::string>& damaged) {
+    std::vector<DirectoryFile> files;
+    {
+      const auto connection = OpenCatalog(directory_);
+      Catalog catalog(connection->handle());
+      files = ListFiles(catalog);
+      sites_ = catalog.Sites();
+      position_sets_ = catalog.PositionSets();
     }
-    RemoveUnfinished("");
-    for (const auto& [site, row] : damage.rows) RepairRows(damage, site, row);
-    for (const auto& [site, index] : damage.approximate) {
-      progress_.Note(fmt::format("{}: 'actkin index {} --add {} --metric {}' makes it again", index.file.file,
-                                 directory_.path().string(), index.name, Name(index.metric.value_or(Metric::kL2))));
+    std::map<std::int64_t, std::vector<DirectoryFile>> captured;  // by capture
+    for (const DirectoryFile& file : files) {
+      if (!damaged.contains(file.file.file)) continue;
+      if (file.kind == DirectoryFile::Kind::kVectors) {
+        captured[RequireCaptured(file)].push_back(file);
+      } else {
+        RepairFile(file);
+      }
     }
-    for (const std::string& file : damage.saved) {
-      ExperimentWriter(directory_).ForgetFile(directory_, file);
-      progress_.Note(fmt::format("{}: forgotten, the next evaluation makes it again", file));
-    }
-    for (const std::string& file : damage.imported) {
-      progress_.Note(fmt::format("{}: was imported: the same 'actkin import' makes it again", file));
-    }
+    if (captured.empty()) RemoveUnfinished("");
+    for (const auto& [capture_id, rows] : captured) RepairRows(capture_id, rows);
   }
 
  private:
-  // Suffixes are of their tokens' bytes.
-  void RepairCorpus(const Damage& damage) {
-    bool suffixes = damage.corpus_suffixes;
-    if (damage.corpus_tokens) {
-      const FileRow now =
-          MakeCorpusTokens(directory_, source_.inputs.tokens, source_.inputs.tokenizer.tokenizer->size());
-      suffixes |= !IsSame(damage.corpus.tokens, now);
-      Replace(damage.corpus.tokens, now);
+  void RepairFile(const DirectoryFile& file) {
+    using Kind = DirectoryFile::Kind;
+    switch (file.kind) {
+      case Kind::kModel:
+        MakeModelCopy(directory_, Model(), source_.inputs.model_metadata);
+        return;
+      case Kind::kTokenizer:
+        MakeTokenizerCopy(directory_, source_.inputs.tokenizer.json);
+        return;
+      case Kind::kCorpusTokens:
+        return RepairTokens(file.file);
+      case Kind::kCorpusSuffixes:
+        return Replace(file.file, MakeCorpusSuffixes(directory_, progress_));
+      case Kind::kRowOrder:
+        return Replace(file.file, MakeRowOrder(directory_, Tree(file.t_i), file.t_i));
+      case Kind::kPositions:
+        return RepairPositions(file);
+      case Kind::kCodes: {
+        const int t_i = file.site->site.t_i;
+        return Replace(file.file, MakeCodes(directory_, Tree(t_i), t_i, Model(), source_.inputs.beginning));
+      }
+      case Kind::kVectors:
+        return;  // together with those of its capture
+      case Kind::kSketches:
+        return;  // of a site without any they are made at the end of every build
+      case Kind::kApproximateIndex:
+        return progress_.Note(fmt::format("{}: 'actkin index {} --add {} --metric {}' makes it again", file.file.file,
+                                          directory_.path().string(), file.index->name,
+                                          Name(file.index->metric.value_or(Metric::kL2))));
+      case Kind::kSavedNeighbors:
+      case Kind::kSavedBandTotals:
+      case Kind::kSavedPredictions:
+        return ForgetSaved(file);
     }
-    if (suffixes) Replace(damage.corpus.suffixes, MakeCorpusSuffixes(directory_, progress_));
+  }
+
+  void RepairPositions(const DirectoryFile& file) {
+    const std::optional<PositionChoice> choice = PositionChoice::OfName(file.positions->name);
+    if (!choice || choice->all()) RefuseForeign(file);
+    Replace(file.file, *CorpusPositions(source_.inputs.tokens, {1, 1, *choice}).MakeFile(directory_));
+  }
+
+  [[noreturn]] void RefuseForeign(const DirectoryFile& file) const {
+    Fail("{}: damaged, and not of a build: the same 'actkin import --repair' makes it again",
+         directory_.Resolve(file.file.file).string());
+  }
+
+  void ForgetSaved(const DirectoryFile& file) {
+    if (file.prompts->imported) {
+      return progress_.Note(fmt::format("{}: was imported: the same 'actkin import' makes it again", file.file.file));
+    }
+    ExperimentWriter(directory_).ForgetFile(directory_, file.file.file);
+    progress_.Note(fmt::format("{}: forgotten, the next evaluation makes it again", file.file.file));
+  }
+
+  // Suffixes are of their tokens' bytes.
+  void RepairTokens(const FileRow& before) {
+    const FileRow now = MakeCorpusTokens(directory_, source_.inputs.tokens, source_.inputs.tokenizer.tokenizer->size());
+    Replace(before, now);
+    if (IsSame(before, now)) return;
+    const auto connection = OpenCatalog(directory_);
+    Replace(Catalog(connection->handle()).CorpusFiles().suffixes, MakeCorpusSuffixes(directory_, progress_));
   }
 
   // Of a depth that serves t_i; the last one is kept.
@@ -159,19 +147,34 @@ class Repairer {
     }
   }
 
-  // Rows come out as they were when they are computed beside the same sites as then. Those were, most likely, all that
-  // the directory has; else those of the same position.
-  void RepairRows(const Damage& damage, const SiteRow& site, const FileRow& before) {
-    std::vector<Site> all;
-    std::vector<Site> of_position;
-    for (const SiteRow& other : damage.captured) {
-      if (other.element != site.element) continue;
-      all.push_back(other.site);
-      if (other.site.t_i == site.site.t_i) of_position.push_back(other.site);
+  // The capture that a file of rows comes from.
+  std::int64_t RequireCaptured(const DirectoryFile& file) const {
+    if (file.site->capture_id && file.file.file == IndexDirectory::Vectors(file.site->site)) {
+      return *file.site->capture_id;
     }
-    FileRow now = CaptureRows(site, all);
-    if (!IsSame(before, now) && of_position != all) now = CaptureRows(site, of_position);
-    if (!IsSame(before, now)) {
+    RefuseForeign(file);
+  }
+
+  // Rows come out as they were: which outputs are computed together decides their last digits, and these are the same
+  // as then.
+  void RepairRows(std::int64_t capture_id, const std::vector<DirectoryFile>& damaged) {
+    const SiteRow& first = *damaged.front().site;
+    std::vector<Site> sites;
+    for (const DirectoryFile& file : damaged) sites.push_back(file.site->site);
+    std::vector<CapturedFile> captured;
+    if (first.site.over_positions()) {
+      captured = CapturePositionsAgain(first, damaged.front(), std::move(sites));
+    } else {
+      CapturePlan plan{std::move(sites), {}, first.element, first.dimension, ""};
+      for (const SiteRow& site : sites_) {
+        if (site.capture_id == capture_id) plan.computed.push_back(site.site);
+      }
+      captured = CaptureAgain(std::move(plan));
+    }
+    for (std::size_t i = 0; i < damaged.size(); ++i) {
+      const SiteRow& site = *damaged[i].site;
+      const FileRow now = PublishFile(directory_, captured[i].path, damaged[i].file.file, captured[i].header_checksum);
+      if (IsSame(damaged[i].file, now)) continue;
       progress_.Note(fmt::format("{}: computed again with other last digits: add the approximate indices of {} again",
                                  now.file, Describe(site.site)));
       CatalogWriter(directory_).SetRows(site.site_id, now);
@@ -179,22 +182,38 @@ class Repairer {
     RemoveUnfinished("");
   }
 
-  FileRow CaptureRows(const SiteRow& site, const std::vector<Site>& computed) {
-    CapturePlan plan{{site.site}, computed, site.element, site.dimension, ""};
-    std::string text = fmt::format("{}\n{}\n{}", source_.inputs.Fingerprint(), Name(site.element), Describe(site.site));
-    for (const Site& other : computed) text += "\n" + Describe(other);
+  std::vector<CapturedFile> CaptureAgain(CapturePlan plan) {
+    std::string text = fmt::format("{}\n{}", source_.inputs.Fingerprint(), Name(plan.element));
+    for (const Site& site : plan.sites) text += "\n" + Describe(site);
+    text += "\nbeside";
+    for (const Site& site : plan.computed) text += "\n" + Describe(site);
     plan.fingerprint = kUnfinished + Sha256(text).substr(0, 12);
     RemoveUnfinished(plan.fingerprint);
-    const PrefixTree tree(source_.strings, std::ranges::max(computed, {}, &Site::t_i).t_i + 1);
+    const PrefixTree tree(source_.strings, std::ranges::max(plan.computed, {}, &Site::t_i).t_i + 1);
     const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(Model());
-    const CapturedFile file = Capture(plan, tree, *model, directory_, capture_, progress_).front();
-    return PublishFile(directory_, file.path, IndexDirectory::Vectors(site.site), file.header_checksum);
+    return Capture(plan, tree, *model, directory_, capture_, progress_);
+  }
+
+  // Rows over positions do not depend on what is computed beside them.
+  std::vector<CapturedFile> CapturePositionsAgain(const SiteRow& site, const DirectoryFile& file,
+                                                  std::vector<Site> sites) {
+    const auto set = std::ranges::find(position_sets_, *site.position_set_id, &PositionSetRow::position_set_id);
+    const std::optional<PositionPlan> seen = set == position_sets_.end() ? std::nullopt : PlanOfSite(site, *set);
+    if (!seen) RefuseForeign(file);
+    PositionCapturePlan plan{std::move(sites), site.element, site.dimension, ""};
+    plan.fingerprint = kUnfinished + PositionFingerprint(source_.inputs, *seen, site.element, plan.sites);
+    RemoveUnfinished(plan.fingerprint);
+    const CorpusPositions positions(source_.inputs.tokens, *seen);
+    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(Model());
+    return CapturePositions(plan, positions.seen(), *model, directory_, capture_, progress_);
   }
 
   const IndexDirectory& directory_;
   const RepairSource& source_;
   const CaptureOptions& capture_;
   ProgressListener& progress_;
+  std::vector<SiteRow> sites_;
+  std::vector<PositionSetRow> position_sets_;
   std::unique_ptr<PrefixTree> tree_;
 };
 
@@ -211,7 +230,7 @@ std::set<std::string> FindDamagedFiles(const IndexDirectory& directory, VerifyDe
   std::set<std::string> files;
   for (const Finding& finding : findings) {
     if (finding.what.starts_with("catalog.db")) {
-      Fail("{}: {}: {}: a build cannot repair the catalog: restore it from a copy, or give --out a new name",
+      Fail("{}: {}: {}: a build cannot repair the catalog: restore it from a copy, or give `out` a new name",
            directory.path().string(), finding.what, finding.line);
     }
     progress.Note(fmt::format("damaged: {}", finding.line));
@@ -228,7 +247,7 @@ void Repair(const IndexDirectory& directory, const std::set<std::string>& damage
       Fail("{}: a folder in a file's place: move it away and run the same command again", path.string());
     }
   }
-  Repairer(directory, source, capture, progress).Run(Sort(directory, damaged));
+  Repairer(directory, source, capture, progress).Run(damaged);
 }
 
 }  // namespace actkin

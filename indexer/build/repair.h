@@ -25,10 +25,10 @@ std::set<std::string> FindDamagedFiles(const IndexDirectory& directory, VerifyDe
 
 // Makes damaged files again, and nothing else: the corpus's, the copies of model and tokenizer, row orders, embeddings,
 // rows. Sketches are left to the build, which makes what a site lacks; an approximate index to 'actkin index --add',
-// which a note says; what an evaluation saved is forgotten, so that the next one saves it again. Rows come out as they
-// were when they are computed as they were; otherwise the site's sketches and approximate indices are no longer valid,
-// and are no longer named. REQUIRES: the build lock is held. Killed, it continues when the build runs again. Throws
-// Error.
+// which a note says; what an evaluation saved is forgotten, so that the next one saves it again. Rows are computed
+// beside those that the catalog says they were computed with, and come out as they were, unless the processor is
+// another: then the site's sketches and approximate indices are no longer valid, and are no longer named. REQUIRES: the
+// build lock is held. Killed, it continues when the build runs again. Throws Error.
 void Repair(const IndexDirectory& directory, const std::set<std::string>& damaged, const RepairSource& source,
             const CaptureOptions& capture, ProgressListener& progress);
 

@@ -201,7 +201,7 @@ void CanonicalModel::RequireAllUsed(const Family& family) const {
     for (const Part& part : parts) used.insert(part.source);
   }
   for (const auto& [name, entry] : sources_.entries()) {
-    const auto ends = [&](std::string_view end) { return name.ends_with(end); };
+    const auto ends = [&name = name](std::string_view end) { return name.ends_with(end); };
     if (used.contains(&entry) || std::ranges::any_of(family.ignored, ends)) continue;
     const auto& head = std::ranges::find(family.tensors, "unembedding", &TensorRule::canonical)->sources.front();
     if (name == std::string(head) + ".weight") continue;  // the table of tokens once more

@@ -131,7 +131,7 @@ Checkpoint ReadCheckpoint(const std::filesystem::path& path) {
   if (!IsSafetensors(path)) {
     PtCheckpoint read = LoadTorchBackend().ReadPt(path, IsIgnored);
     SourceTensors sources;
-    sources.Add(path, std::move(read.state));
+    sources.Add(path, std::move(read.tensors));
     return ReadNamed(std::move(sources), read.model_arguments, path);
   }
   auto opened = std::make_shared<const SafetensorsFile>(path);

@@ -31,12 +31,10 @@ void SourceTensors::Add(const std::filesystem::path& path, std::shared_ptr<const
   files_.push_back(std::move(file));
 }
 
-void SourceTensors::Add(const std::filesystem::path& path, StateDict state) {
-  const auto kept = std::make_shared<const StateDict>(std::move(state));
-  for (const auto& [name, tensor] : kept->tensors) {
-    AddEntry(name, {path.string(), "F32", tensor.shape, std::as_bytes(std::span(tensor.values))});
-  }
-  states_.push_back(kept);
+void SourceTensors::Add(const std::filesystem::path& path, std::map<std::string, LoadedTensor> tensors) {
+  const auto kept = std::make_shared<const std::map<std::string, LoadedTensor>>(std::move(tensors));
+  for (const auto& [name, tensor] : *kept) AddEntry(name, {path.string(), tensor.type, tensor.shape, tensor.bytes});
+  loaded_.push_back(kept);
 }
 
 std::vector<std::string> SourceTensors::Names() const {

@@ -16,6 +16,13 @@
 
 namespace actkin {
 
+// A tensor that was read into memory.
+struct LoadedTensor {
+  std::string type;  // "F32", "F16", "BF16"
+  std::vector<std::int64_t> shape;
+  std::vector<std::byte> bytes;  // its numbers, row-major
+};
+
 // A checkpoint's tensors under the names that its files give, where they lie. Immutable; any thread.
 class SourceTensors {
  public:
@@ -35,7 +42,7 @@ class SourceTensors {
   void Add(const std::filesystem::path& path, std::shared_ptr<const SafetensorsFile> file);
   void Add(const std::filesystem::path& path, std::shared_ptr<const SafetensorsFile> file,
            std::span<const std::string> names);
-  void Add(const std::filesystem::path& path, StateDict state);
+  void Add(const std::filesystem::path& path, std::map<std::string, LoadedTensor> tensors);
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
   std::vector<std::string> Names() const;
@@ -48,7 +55,7 @@ class SourceTensors {
 
   std::map<std::string, Entry> entries_;
   std::vector<std::shared_ptr<const SafetensorsFile>> files_;
-  std::vector<std::shared_ptr<const StateDict>> states_;
+  std::vector<std::shared_ptr<const std::map<std::string, LoadedTensor>>> loaded_;
 };
 
 }  // namespace actkin

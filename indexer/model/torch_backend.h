@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "indexer/model/row_algebra.h"
+#include "indexer/model/source_tensors.h"
 #include "schema/model_layout.h"
 #include "schema/site.h"
 #include "storage/formats/model_tensors.h"
@@ -34,9 +35,9 @@ struct PrefixForest {
   }
 };
 
-// What a forward pass puts out for one site over one forest: values is nodes of level t_i x embed, row-major, valid
-// only during the call. Called once for every site asked for, block by block, proj before ffwd before residual, within
-// a block by t_i.
+// What a forward pass puts out for one site over one batch: values is rows x embed, row-major, valid only during the
+// call; of a forest the rows are the nodes of level t_i. Called once for every site asked for, block by block, proj
+// before ffwd before residual, within a block by t_i.
 using SiteOutput = std::function<void(const Site& site, std::span<const float> values)>;
 
 // The prefix-shared forward pass: computes every prefix of a forest once, sharing keys and values along its paths.
@@ -50,6 +51,23 @@ class PrefixForward {
   virtual void Run(const PrefixForest& forest, std::span<const Site> sites, const SiteOutput& output) = 0;
 };
 
+// Sequences of tokens, each seen alone.
+struct WindowBatch {
+  std::vector<TokenId> tokens;         // window after window
+  std::vector<std::uint32_t> lengths;  // tokens of each window, at least one
+};
+
+// The forward pass of whole windows, all positions of each. What it puts out for a window does not depend on the sites
+// that are asked for. One object serves one thread at a time, as PrefixForward's.
+class WindowForward {
+ public:
+  virtual ~WindowForward() = default;
+
+  // sites: over positions, of the four streams. The output of each is tokens x embed, embedding first.
+  // REQUIRES: tokens are below the vocabulary size, lengths at most the longest sequence of the model.
+  virtual void Run(const WindowBatch& batch, std::span<const Site> sites, const SiteOutput& output) = 0;
+};
+
 // A transformer with LibTorch tensors. Immutable; any thread may use it.
 class Transformer {
  public:
@@ -57,6 +75,7 @@ class Transformer {
 
   virtual const ModelDescription& description() const = 0;
   virtual std::unique_ptr<PrefixForward> NewPrefixForward() const = 0;
+  virtual std::unique_ptr<WindowForward> NewWindowForward() const = 0;
 };
 
 // Everything that training changes: with it a run continues as if it had never stopped.
@@ -143,7 +162,7 @@ class WeightLearner {
 
 // What torch.save wrote.
 struct PtCheckpoint {
-  StateDict state;                                      // names of a nested state dict after its key and a dot
+  std::map<std::string, LoadedTensor> tensors;          // names of a nested state dict after its key and a dot
   std::map<std::string, std::int64_t> model_arguments;  // of nanoGPT: the whole numbers and truth values
 };
 
@@ -153,8 +172,8 @@ class TorchBackend {
  public:
   virtual ~TorchBackend() = default;
 
-  // Reads what torch.save(model.state_dict()) wrote, alone or beside what training scripts save: all tensors as
-  // float32, except those whose name is_ignored. Throws Error naming `path`. Only tensors, strings, numbers and
+  // Reads what torch.save(model.state_dict()) wrote, alone or beside what training scripts save: all tensors, float64
+  // as float32, except those whose name is_ignored. Throws Error naming `path`. Only tensors, strings, numbers and
   // dictionaries are understood; nothing in the file is executed.
   virtual PtCheckpoint ReadPt(const std::filesystem::path& path,
                               const std::function<bool(const std::string&)>& is_ignored) const = 0;

@@ -14,11 +14,11 @@ constexpr std::uint64_t kProgressStep = 1 << 15;
 
 }  // namespace
 
-std::uint64_t EstimateCatalogBytes(const Corpus& corpus, const CorpusTokens& tokens, std::size_t vocabulary_size,
+std::uint64_t EstimateCatalogBytes(std::uint64_t corpus_bytes, const CorpusTokens& tokens, std::size_t vocabulary_size,
                                    const StringLevels& strings) {
   // Measured on English text: a string is in its table and in the indices of its text and its tokens; a next token
   // takes nine bytes.
-  const double text_bytes = static_cast<double>(corpus.text.size()) / static_cast<double>(tokens.tokens.size());
+  const double text_bytes = static_cast<double>(corpus_bytes) / static_cast<double>(tokens.tokens.size());
   const double token_bytes = 2 * (text_bytes + TokenIdWidth(vocabulary_size));
   double bytes = 64 * static_cast<double>(vocabulary_size) + (1 << 16);
   for (int length = 1; length <= strings.string_length(); ++length) {

@@ -13,8 +13,8 @@
 
 namespace actkin {
 
-// About how many bytes the catalog of these strings takes on disk.
-std::uint64_t EstimateCatalogBytes(const Corpus& corpus, const CorpusTokens& tokens, std::size_t vocabulary_size,
+// About how many bytes the catalog of these strings takes on disk. corpus_bytes: what the tokens stand for.
+std::uint64_t EstimateCatalogBytes(std::uint64_t corpus_bytes, const CorpusTokens& tokens, std::size_t vocabulary_size,
                                    const StringLevels& strings);
 
 // Writes the catalog of a corpus (strings, occurrences, next-token counts, tokens) to a file at `path`, flushed.

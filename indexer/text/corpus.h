@@ -2,6 +2,7 @@
 #define ACTKIN_INDEXER_TEXT_CORPUS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -38,6 +39,7 @@ struct Corpus {
   std::string name;            // of its file, without folders, as the catalog holds it (ValidUtf8); or "standard input"
   std::string sha256;          // of the file's bytes; where it may have several documents, of these with their lengths
   std::string text;            // UTF-8, of all documents, one after the other
+  std::uint64_t bytes = 0;     // of the text
   std::size_t characters = 0;  // code points
   std::vector<Document> documents;
 };

@@ -1,10 +1,13 @@
 #include "indexer/text/tokenizer_choice.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "schema/error.h"
 #include "schema/text.h"
 #include "schema/tokenizer/character_tokenizer.h"
+#include "schema/tokenizer/listed_tokens.h"
 #include "schema/tokenizer/tokenizer_json.h"
 #include "storage/directory/open_tokenizer.h"
 #include "storage/machine/file.h"
@@ -40,7 +43,7 @@ Vocabulary ChooseVocabulary(const TokenizerRequest& request, const Corpus& corpu
     vocabulary = RequireSize(std::move(vocabulary), *model, source,
                              " distinct characters: give the text that the model was trained on");
     if (model->vocabulary && !(*model->vocabulary == vocabulary)) {
-      Fail("{}: the checkpoint carries a vocabulary, and that of {} is another: leave out --vocabulary-from",
+      Fail("{}: the checkpoint carries a vocabulary, and that of {} is another: leave out `vocabulary_from`",
            model->file, source);
     }
     return vocabulary;
@@ -48,7 +51,7 @@ Vocabulary ChooseVocabulary(const TokenizerRequest& request, const Corpus& corpu
   if (!model) return VocabularyOf(corpus.text, corpus_input);
   if (model->vocabulary) return RequireSize(*model->vocabulary, *model, "the vocabulary in its metadata", "");
   return RequireSize(VocabularyOf(corpus.text, corpus_input), *model, corpus_input,
-                     " distinct characters: name the text that it was trained on with --vocabulary-from");
+                     " distinct characters: name the text that it was trained on with `vocabulary_from`");
 }
 
 // The bytes of the file, and its name for messages.
@@ -61,7 +64,7 @@ std::pair<std::string, std::string> ReadJson(const TokenizerRequest& request, co
     RequireTokenizerFile(std::as_bytes(std::span(json)), *existing, /*every_byte=*/true, path.string());
     return {std::move(json), path.string()};
   } catch (const Error& error) {
-    FailDamaged("{}; name the file that the directory was made with by --tokenizer, and the copy is made again",
+    FailDamaged("{}; name the file that the directory was made with by `tokenizer`, and the copy is made again",
                 error.what());
   }
 }
@@ -70,14 +73,32 @@ std::pair<std::string, std::string> ReadJson(const TokenizerRequest& request, co
 
 TokenizerRow ChosenTokenizer::row() const {
   if (characters) return {};
+  if (texts_alone) return {TokenTextsFileRow(json), true};
   return {TokenizerFileRow(json)};
+}
+
+ChosenTokenizer OfTokenTexts(std::string json, const std::string& where) {
+  std::vector<std::string> texts = ListedTokens::TextsOfJson(json, where);
+  const auto is_character = [](const std::string& text) { return CodePoints(text, "a token").size() == 1; };
+  const auto before = [](const std::string& one, const std::string& other) { return one >= other; };
+  // The order of UTF-8 is that of the code points.
+  if (std::ranges::all_of(texts, is_character) && std::ranges::adjacent_find(texts, before) == texts.end()) {
+    return OfCharacters(Vocabulary::OfTokens(texts, where));
+  }
+  return {std::make_unique<ListedTokens>(std::move(texts)), std::nullopt, std::move(json), /*texts_alone=*/true};
 }
 
 ChosenTokenizer ChooseTokenizer(const TokenizerRequest& request, const Corpus& corpus, const std::string& corpus_input,
                                 const IndexDirectory& directory, const std::optional<TokenizerRow>& existing) {
   if (request.tokenizer && request.vocabulary_from) {
-    FailUsage("--vocabulary-from {}: tokens are characters or those of --tokenizer {}: leave one of them out",
+    FailUsage("`vocabulary_from` {}: tokens are characters or those of `tokenizer` {}: leave one of them out",
               InputName(*request.vocabulary_from), InputName(*request.tokenizer));
+  }
+  if (existing && existing->texts_alone && !request.tokenizer) {
+    Fail(
+        "{}: its tokens were recorded as a list of texts, which does not say how {} is cut into them: give `out` a new "
+        "name",
+        directory.path().string(), corpus_input);
   }
   const bool kept = existing && existing->file && !request.vocabulary_from;
   if (!request.tokenizer && !kept) return OfCharacters(ChooseVocabulary(request, corpus, corpus_input));
@@ -99,30 +120,30 @@ void RequireSameTokenizer(const ChosenTokenizer& chosen, const IndexDirectory& d
   const TokenizerRow row = chosen.row();
   const auto kind = [](const TokenizerRow& tokenizer) { return tokenizer.file ? "a tokenizer.json" : "characters"; };
   if (row.file.has_value() != existing.file.has_value()) {
-    Fail("{}: its tokens are those of {}, not of {}: give --out a new name", out, kind(existing), kind(row));
+    Fail("{}: its tokens are those of {}, not of {}: give `out` a new name", out, kind(existing), kind(row));
   }
   const Tokenizer& tokenizer = *chosen.tokenizer;
   if (row.file && (row.file->checksum != existing.file->checksum || row.file->bytes != existing.file->bytes)) {
-    Fail("{}: made with another tokenizer.json: give --out a new name", out);
+    Fail("{}: made with another tokenizer.json: give `out` a new name", out);
   }
   bool same = tokenizer.size() == existing_tokens.size();
   for (TokenId token = 0; same && token < tokenizer.size(); ++token) {
     same = tokenizer.Bytes(token) == existing_tokens[token].bytes;
   }
   if (!same) {
-    Fail("{}: made with a vocabulary of {} tokens, this is another with {}: give --out a new name", out,
+    Fail("{}: made with a vocabulary of {} tokens, this is another with {}: give `out` a new name", out,
          existing_tokens.size(), tokenizer.size());
   }
 }
 
-void MakeTokenizerCopy(const IndexDirectory& directory, const std::string& json) {
-  const std::filesystem::path partial = directory.Partial() / IndexDirectory::Tokenizer();
+void MakeTokenizerCopy(const IndexDirectory& directory, const std::string& json, const std::string& name) {
+  const std::filesystem::path partial = directory.Partial() / name;
   {
     OutputFile file(partial, OutputFile::Mode::kCreate);
     file.WriteAt(0, json);
     file.Flush();
   }
-  RenameDurably(partial, directory.path() / IndexDirectory::Tokenizer());
+  RenameDurably(partial, directory.path() / name);
 }
 
 }  // namespace actkin

@@ -34,6 +34,7 @@ struct ChosenTokenizer {
   std::unique_ptr<const Tokenizer> tokenizer;
   std::optional<Vocabulary> characters;  // where tokens are characters
   std::string json;                      // else the bytes of tokenizer.json, as they were given
+  bool texts_alone = false;              // or those of a list of the tokens' texts
 
   TokenizerRow row() const;
 };
@@ -48,8 +49,14 @@ ChosenTokenizer ChooseTokenizer(const TokenizerRequest& request, const Corpus& c
 void RequireSameTokenizer(const ChosenTokenizer& chosen, const IndexDirectory& directory, const TokenizerRow& existing,
                           std::span<const TokenRow> existing_tokens);
 
-// The directory's copy of tokenizer.json: written under partial/, flushed, and moved to its name.
-void MakeTokenizerCopy(const IndexDirectory& directory, const std::string& json);
+// Tokens of which the texts alone are known, `json`: characters, where they are single ones in ascending order. Throws
+// Error naming `where`.
+ChosenTokenizer OfTokenTexts(std::string json, const std::string& where);
+
+// The directory's copy of tokenizer.json, or of the list of texts: written under partial/, flushed, and moved to its
+// name.
+void MakeTokenizerCopy(const IndexDirectory& directory, const std::string& json,
+                       const std::string& name = IndexDirectory::Tokenizer());
 
 }  // namespace actkin
 

@@ -11,6 +11,7 @@
 #include "indexer/torch/torch_error.h"
 #include "indexer/torch/trainer.h"
 #include "indexer/torch/weight_learner.h"
+#include "indexer/torch/window_forward.h"
 
 // Of OpenBLAS, which is LibTorch's BLAS on Debian.
 extern "C" void openblas_set_num_threads(int threads);
@@ -24,6 +25,7 @@ class TorchTransformer : public Transformer {
 
   const ModelDescription& description() const override { return weights_->description; }
   std::unique_ptr<PrefixForward> NewPrefixForward() const override { return MakePrefixForward(weights_); }
+  std::unique_ptr<WindowForward> NewWindowForward() const override { return MakeWindowForward(weights_); }
 
  private:
   std::shared_ptr<const CanonicalWeights> weights_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 // foreach_target.h comes first: it includes this file once for every instruction set.
 #undef HWY_TARGET_INCLUDE
@@ -342,6 +343,31 @@ void AttendPathsKernel(const float* qkv, const AttentionShape& shape, const std:
   }
 }
 
+// What stands behind a row's numbers becomes -infinity, of which the exponential is 0.
+void CausalSoftmaxRowsKernel(float* scores, std::size_t row_count, std::size_t stride, std::size_t first_count,
+                             std::size_t columns) {
+  const Floats d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t r = 0; r < row_count; ++r) {
+    float* row = scores + r * stride;
+    const std::size_t count = first_count + r;
+    const std::size_t padded = (count + lanes - 1) / lanes * lanes;
+    std::fill(row + count, row + padded, -std::numeric_limits<float>::infinity());
+    Vector largest = hn::LoadU(d, row);
+    for (std::size_t i = lanes; i < padded; i += lanes) largest = hn::Max(largest, hn::LoadU(d, row + i));
+    largest = hn::MaxOfLanes(d, largest);
+    Vector sum = hn::Zero(d);
+    for (std::size_t i = 0; i < padded; i += lanes) {
+      const Vector power = hn::Exp(d, hn::Sub(hn::LoadU(d, row + i), largest));
+      sum = hn::Add(sum, power);
+      hn::StoreU(power, d, row + i);
+    }
+    const Vector inverse = hn::Div(hn::Set(d, 1.0F), hn::SumOfLanes(d, sum));
+    for (std::size_t i = 0; i < padded; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, row + i), inverse), d, row + i);
+    if (padded < columns) std::fill(row + padded, row + columns, 0.0F);
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace actkin
 HWY_AFTER_NAMESPACE();
@@ -357,6 +383,7 @@ HWY_EXPORT(ActivateGatedKernel);
 HWY_EXPORT(AddToResidualKernel);
 HWY_EXPORT(TurnHeadsKernel);
 HWY_EXPORT(AttendPathsKernel);
+HWY_EXPORT(CausalSoftmaxRowsKernel);
 
 void LayerNormRows(const float* rows, std::size_t row_count, std::size_t dimension, float epsilon, const float* weight,
                    const float* bias, float* out) {
@@ -393,6 +420,11 @@ void TurnHeads(float* rows, std::size_t row_count, std::size_t stride, std::size
 void AttendPaths(const float* qkv, const AttentionShape& shape, const std::uint32_t* paths, std::size_t positions,
                  std::size_t row_count, float* out) {
   HWY_DYNAMIC_DISPATCH(AttendPathsKernel)(qkv, shape, paths, positions, row_count, out);
+}
+
+void CausalSoftmaxRows(float* scores, std::size_t row_count, std::size_t stride, std::size_t first_count,
+                       std::size_t columns) {
+  HWY_DYNAMIC_DISPATCH(CausalSoftmaxRowsKernel)(scores, row_count, stride, first_count, columns);
 }
 
 std::vector<std::int64_t> ForwardKernelTargets() { return hwy::SupportedAndGeneratedTargets(); }

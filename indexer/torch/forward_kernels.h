@@ -59,6 +59,12 @@ struct AttentionShape {
 void AttendPaths(const float* qkv, const AttentionShape& shape, const std::uint32_t* paths, std::size_t positions,
                  std::size_t row_count, float* out);
 
+// Weights of queries whose scores stand in rows of stride numbers: row r becomes the softmax of its first
+// first_count + r numbers, followed by zeros up to `columns`. A row's numbers after `columns` are not kept.
+// REQUIRES: first_count + row_count <= columns + 1; stride is a multiple of 16 and >= columns.
+void CausalSoftmaxRows(float* scores, std::size_t row_count, std::size_t stride, std::size_t first_count,
+                       std::size_t columns);
+
 // The instruction sets that this processor can run, widest first, and the choice of one of them (tests compare them).
 std::vector<std::int64_t> ForwardKernelTargets();
 void UseForwardKernelTarget(std::int64_t target);

@@ -20,11 +20,11 @@ PrefixPlan::PrefixPlan(std::span<const Site> sites) {
   segments_.resize(sites_.size());
   std::size_t later_levels = 0;  // levels that later blocks work at, and need this block's whole output for
   for (std::size_t block = sites_.size(); block-- > 0;) {
-    std::vector<Work> works(later_levels, {.proj = true, .ffwd = true});
+    std::vector<BlockWork> works(later_levels, {.proj = true, .ffwd = true});
     for (const Site& site : sites_[block]) {
       const auto level = static_cast<std::size_t>(site.t_i);
       if (works.size() <= level) works.resize(level + 1);
-      Work& work = works[level];
+      BlockWork& work = works[level];
       work.proj = true;
       work.ffwd |= site.stream != Stream::kProj;
       work.keep_proj |= site.stream == Stream::kProj;

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "indexer/torch/block_work.h"
 #include "schema/site.h"
 
 namespace actkin {
@@ -13,22 +14,11 @@ namespace actkin {
 // The least that a forward pass must do so that some sites come out. Immutable; any thread.
 class PrefixPlan {
  public:
-  // What one block does at one level. Keys and values are made at every level of the block: a later level, or this one,
-  // attends to them.
-  struct Work {
-    bool proj = false;       // queries, attention and its projection
-    bool ffwd = false;       // the feed-forward network; implies proj
-    bool keep_proj = false;  // the projection is asked for
-    bool keep_ffwd = false;  // the network's output is asked for; the residual is kept anyhow
-
-    friend bool operator==(const Work&, const Work&) = default;
-  };
-
   // Levels [begin, end) that have the same work.
   struct Segment {
     std::size_t begin = 0;
     std::size_t end = 0;
-    Work work;
+    BlockWork work;
   };
 
   // REQUIRES: sites are of streams proj, ffwd and residual.

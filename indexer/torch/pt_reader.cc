@@ -1,5 +1,6 @@
 #include "indexer/torch/pt_reader.h"
 
+#include <cstring>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -8,13 +9,14 @@
 #include "indexer/torch/pickle_state_dict.h"
 #include "indexer/torch/pt_archive.h"
 #include "schema/error.h"
+#include "storage/formats/model_tensors.h"
 #include "storage/formats/safetensors.h"
 #include "storage/machine/file.h"
 
 namespace actkin {
 namespace {
 
-// The type's name in ConvertToFloat, and the bytes of one number.
+// The type's name as .safetensors files have it, and the bytes of one number.
 struct NumberType {
   std::string name;
   std::uint64_t bytes = 0;
@@ -38,13 +40,13 @@ bool IsContiguous(const PickledTensor& tensor) {
   return true;
 }
 
-// Visits the tensor's elements in row-major order; storage is what its indices count in.
-std::vector<float> Gather(const PickledTensor& tensor, const std::vector<float>& storage) {
-  std::vector<float> values(tensor.Count());
+// Copies the tensor's elements, of `size` bytes, in row-major order; storage is what its indices count in.
+std::vector<std::byte> Gather(const PickledTensor& tensor, const std::byte* storage, std::size_t size) {
+  std::vector<std::byte> bytes(tensor.Count() * size);
   std::vector<std::int64_t> position(tensor.shape.size(), 0);
   std::uint64_t index = tensor.offset;
-  for (float& value : values) {
-    value = storage[index];
+  for (std::size_t to = 0; to < bytes.size(); to += size) {
+    std::memcpy(bytes.data() + to, storage + index * size, size);
     for (std::size_t i = position.size(); i-- > 0;) {
       index += static_cast<std::uint64_t>(tensor.strides[i]);
       if (++position[i] < tensor.shape[i]) break;
@@ -52,7 +54,7 @@ std::vector<float> Gather(const PickledTensor& tensor, const std::vector<float>&
       position[i] = 0;
     }
   }
-  return values;
+  return bytes;
 }
 
 class PtReader {
@@ -68,7 +70,7 @@ class PtReader {
     PtCheckpoint checkpoint;
     checkpoint.model_arguments = std::move(pickled.model_arguments);
     for (const auto& [name, tensor] : pickled.tensors) {
-      checkpoint.state.tensors[name] = {.shape = tensor.shape, .values = ValuesOf(name, tensor)};
+      checkpoint.tensors[name] = Load(name, tensor);
     }
     return checkpoint;
   }
@@ -116,17 +118,22 @@ class PtReader {
     }
   }
 
-  std::vector<float> ValuesOf(const std::string& name, const PickledTensor& tensor) const {
+  LoadedTensor Load(const std::string& name, const PickledTensor& tensor) const {
     const NumberType type = TypeOf(tensor, Where(name));
     const std::byte* storage = storages_.at(tensor.storage_key).data();
+    LoadedTensor loaded{type.name, tensor.shape, {}};
     if (IsContiguous(tensor)) {
-      std::vector<float> values(tensor.Count());
-      ConvertToFloat(type.name, storage + tensor.offset * type.bytes, values.size(), values.data(), Where(name));
-      return values;
+      const std::byte* begin = storage + tensor.offset * type.bytes;
+      loaded.bytes.assign(begin, begin + tensor.Count() * type.bytes);
+    } else {
+      loaded.bytes = Gather(tensor, storage, type.bytes);
     }
-    std::vector<float> numbers(tensor.storage_count);
-    ConvertToFloat(type.name, storage, numbers.size(), numbers.data(), Where(name));
-    return Gather(tensor, numbers);
+    if (PrecisionOf(type.name)) return loaded;
+    // No model is kept in double precision.
+    std::vector<float> rounded(tensor.Count());
+    ConvertToFloat(type.name, loaded.bytes.data(), rounded.size(), rounded.data(), Where(name));
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(rounded));
+    return {std::string(SafetensorsType(Precision::kFloat32)), tensor.shape, {bytes.begin(), bytes.end()}};
   }
 
   const std::string file_;

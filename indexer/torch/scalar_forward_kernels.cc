@@ -124,4 +124,18 @@ void AttendPaths(const float* qkv, const AttentionShape& shape, const std::uint3
   }
 }
 
+void CausalSoftmaxRows(float* scores, std::size_t row_count, std::size_t stride, std::size_t first_count,
+                       std::size_t columns) {
+  for (std::size_t r = 0; r < row_count; ++r) {
+    float* row = scores + r * stride;
+    const std::size_t count = first_count + r;
+    const double largest = *std::max_element(row, row + count);
+    double total = 0;
+    for (std::size_t i = 0; i < count; ++i) total += std::exp(row[i] - largest);
+    for (std::size_t i = 0; i < columns; ++i) {
+      row[i] = i < count ? static_cast<float>(std::exp(row[i] - largest) / total) : 0.0F;
+    }
+  }
+}
+
 }  // namespace actkin::scalar

@@ -22,6 +22,8 @@ void TurnHeads(float* rows, std::size_t row_count, std::size_t stride, std::size
                std::size_t pairs, const float* cosines, const float* sines);
 void AttendPaths(const float* qkv, const AttentionShape& shape, const std::uint32_t* paths, std::size_t positions,
                  std::size_t row_count, float* out);
+void CausalSoftmaxRows(float* scores, std::size_t row_count, std::size_t stride, std::size_t first_count,
+                       std::size_t columns);
 
 }  // namespace actkin::scalar
 

@@ -143,7 +143,7 @@ class Learning {
         learner_->Step(DrawBatch(Draw::kTraining, steps_, 0, plan_.training_prompts), plan_.learning_rate);
     if (!std::isfinite(loss)) {
       progress_.End();
-      Fail("step {}: the loss is not a number any more: learn with a smaller --lr than {}, or another --seed",
+      Fail("step {}: the loss is not a number any more: learn with a smaller `lr` than {}, or another `seed`",
            steps_ + 1, plan_.learning_rate);
     }
     ++steps_;

@@ -52,7 +52,7 @@ TrainingText MakeText(const Corpus& corpus, const std::string& path, std::int64_
   text.tokens = text.vocabulary.Encode(points, path);
   const auto sequence = static_cast<std::size_t>(context) + 1;
   if (std::min(text.training().size(), text.validation().size()) < sequence) {
-    Fail("{}: {} characters are too few for --context {}: at least {} are needed, since a tenth is kept for validation",
+    Fail("{}: {} characters are too few for `context` {}: at least {} are needed, since a tenth is kept for validation",
          path, text.tokens.size(), context, 10 * sequence);
   }
   return text;
@@ -60,26 +60,26 @@ TrainingText MakeText(const Corpus& corpus, const std::string& path, std::int64_
 
 void CheckPlan(const TrainingPlan& plan) {
   if (plan.embed % plan.heads != 0) {
-    FailUsage("--embed {} cannot be divided among --heads {}: give a multiple of {}", plan.embed, plan.heads,
+    FailUsage("`embed` {} cannot be divided among `heads` {}: give a multiple of {}", plan.embed, plan.heads,
               plan.heads);
   }
-  if (plan.steps.has_value() == plan.minutes.has_value()) FailUsage("give either --steps or --minutes");
-  if (plan.steps && *plan.steps == 0) FailUsage("--steps 0: expected at least 1");
+  if (plan.steps.has_value() == plan.minutes.has_value()) FailUsage("give either `steps` or `minutes`");
+  if (plan.steps && *plan.steps == 0) FailUsage("`steps` 0: expected at least 1");
   if (plan.minutes && !(*plan.minutes > 0 && std::isfinite(*plan.minutes)))
-    FailUsage("--minutes {}: expected more than 0", *plan.minutes);
+    FailUsage("`minutes` {}: expected more than 0", *plan.minutes);
   if (!(plan.learning_rate > 0 && std::isfinite(plan.learning_rate)))
-    FailUsage("--lr {}: expected more than 0", plan.learning_rate);
-  if (!(plan.dropout >= 0 && plan.dropout < 1)) FailUsage("--dropout {}: expected 0 <= dropout < 1", plan.dropout);
+    FailUsage("`lr` {}: expected more than 0", plan.learning_rate);
+  if (!(plan.dropout >= 0 && plan.dropout < 1)) FailUsage("`dropout` {}: expected 0 <= dropout < 1", plan.dropout);
 }
 
 // Finds what would only come to light when the first checkpoint is written.
 void CheckOut(const std::filesystem::path& out, const std::filesystem::path& corpus) {
-  if (std::filesystem::is_directory(out)) Fail("{}: is a folder: give --out the name of a file", out.string());
-  if (out.extension() != ".safetensors") FailUsage("--out {}: expected a name that ends in .safetensors", out.string());
+  if (std::filesystem::is_directory(out)) Fail("{}: is a folder: give `out` the name of a file", out.string());
+  if (out.extension() != ".safetensors") FailUsage("`out` {}: expected a name that ends in .safetensors", out.string());
   const std::filesystem::path folder = out.has_parent_path() ? out.parent_path() : ".";
   if (!std::filesystem::is_directory(folder)) Fail("{}: the folder {} does not exist", out.string(), folder.string());
   std::error_code ignored;
-  if (std::filesystem::equivalent(out, corpus, ignored)) FailUsage("--out {}: is the corpus", out.string());
+  if (std::filesystem::equivalent(out, corpus, ignored)) FailUsage("`out` {}: is the corpus", out.string());
 }
 
 // Sequences of a batch: the same for the same seed and step.
@@ -201,7 +201,7 @@ class TrainingRun {
       const std::filesystem::path path = TrainingFilePath(options_.out);
       const std::string first =
           std::filesystem::exists(path, ignored) ? fmt::format(" (remove {} first)", path.string()) : "";
-      Fail("step {}: the loss is not a number any more: train with a smaller --lr than {}{}", steps_ + 1,
+      Fail("step {}: the loss is not a number any more: train with a smaller `lr` than {}{}", steps_ + 1,
            plan_.learning_rate, first);
     }
     ++steps_;
@@ -276,7 +276,7 @@ std::optional<TrainSummary> FinishedBefore(const TrainOptions& options) {
   const std::optional<TrainingRecord> record = ReadTrainingRecord(options.out);
   if (record && !record->finished) return std::nullopt;
   if (!record || record->plan != options.plan) {
-    Fail("{}: is another model: remove it first, or give another --out", out);
+    Fail("{}: is another model: remove it first, or give another `out`", out);
   }
   RemoveTrainingFile(options.out);
   TrainSummary summary;

@@ -75,15 +75,15 @@ TrainingRecord RecordOf(const std::map<std::string, std::string>& metadata, cons
   }
 }
 
-// "--batch 64, here 32", of the first flag that differs; empty where none does.
+// "with `batch` 64, here it is `batch` 32", of the first setting that differs; empty where none does.
 std::string Difference(const TrainingPlan& there, const TrainingPlan& here) {
   const json theirs = PlanJson(there);
   const json ours = PlanJson(here);
   for (const auto& [name, value] : theirs.items()) {
     if (value == ours[name]) continue;
     if (name == "corpus_sha256" || name == "vocabulary_size") return "with another text";
-    const auto text = [&name](const json& of) {
-      return of.is_null() ? fmt::format("no --{}", name) : fmt::format("--{} {}", name, of.dump());
+    const auto text = [&name = name](const json& of) {
+      return of.is_null() ? fmt::format("no `{}`", name) : fmt::format("`{}` {}", name, of.dump());
     };
     return fmt::format("with {}, here it is {}", text(value), text(ours[name]));
   }

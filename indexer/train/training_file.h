@@ -51,7 +51,8 @@ void RemoveTrainingFile(const std::filesystem::path& out);
 
 // Written so that a reader finds either the file before or this one, whole.
 void WriteTrainingFile(const std::filesystem::path& path, const TrainingFile& file);
-// Throws Error naming `path` when it is no training's, or is not one of `plan`; the line names the flag that differs.
+// Throws Error naming `path` when it is no training's, or is not one of `plan`; the line names the
+// setting that differs.
 TrainingFile ReadTrainingFile(const std::filesystem::path& path, const TrainingPlan& plan);
 
 // What the model file says about how it was made.

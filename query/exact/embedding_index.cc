@@ -6,8 +6,10 @@
 #include <limits>
 #include <utility>
 
+#include "query/exact/code_parts.h"
 #include "query/exact/exact_distance.h"
 #include "query/exact/exact_search.h"
+#include "query/exact/large_code_scan.h"
 #include "query/kernels/code_kernels.h"
 #include "schema/error.h"
 
@@ -19,23 +21,10 @@ constexpr std::size_t kLargestGroup = 64;
 constexpr std::uint64_t kGroupBytes = 64U << 20;
 constexpr std::uint64_t kPiece = 8192;  // rows: their codes and raw values stay in the second-level cache
 constexpr std::uint64_t kFreeGap = 16;
+// Of more tokens a table of exact distances is not made, unless the dimension is beyond what float32 sums prove.
+constexpr std::uint64_t kMostTabulated = 4096;
+constexpr std::uint64_t kMostSummed = 1U << 20;
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-[[noreturn]] void FailOnCode(const CodeFile& file, std::uint64_t row) {
-  FailDamaged("{}: damaged: row {} holds a code that is not below its number of tokens, {}", file.path().string(), row,
-              file.token_count());
-}
-
-// The numbers of a row at a position. part: embed numbers.
-void FillPart(const CodeFile& file, std::size_t code, std::size_t position, std::span<float> part) {
-  const std::span<const float> token = file.token_embeddings().subspan(code * file.embed(), file.embed());
-  if (file.position_embeddings().empty()) {
-    std::ranges::copy(token, part.begin());
-    return;
-  }
-  const std::span<const float> place = file.position_embeddings().subspan(position * file.embed(), file.embed());
-  std::ranges::transform(token, place, part.begin(), [](float a, float b) { return a + b; });
-}
 
 // For one query, or for the rows' norms: a table in double precision for the exact distance, and one rounded to float32
 // for the scan.
@@ -126,10 +115,7 @@ class CodeScan : public RowScan {
     }
     (metric_ == Metric::kL2 ? sums.squared_distance : sums.dot) = sum;
     const double distance = ExactDistance(metric_, sums, squared_norms_[query]);
-    if (!std::isfinite(distance)) {
-      FailDamaged("{}: damaged: the embeddings of row {} are not finite; 'actkin verify' says more",
-                  file_.path().string(), row);
-    }
+    if (!std::isfinite(distance)) FailNotFinite(file_, row);
     return distance;
   }
 
@@ -201,6 +187,17 @@ std::vector<double> FindMean(const CodeFile& file) {
   return mean;
 }
 
+bool IsLarge(const CodeFile& file) {
+  return file.token_count() > kMostTabulated && file.positions() * file.embed() <= kMostSummed;
+}
+
+template <typename Code>
+std::unique_ptr<RowScan> MakeScanOf(const CodeFile& file, std::span<const float> queries, Metric metric,
+                                    std::span<const double> mean, int threads) {
+  if (IsLarge(file)) return std::make_unique<LargeCodeScan<Code>>(file, queries, metric, mean, threads);
+  return std::make_unique<CodeScan<Code>>(file, queries, metric, mean);
+}
+
 template <typename Code>
 std::vector<float> Expand(const CodeFile& file, RowNumber row) {
   const Code* codes = file.Codes<Code>().data() + std::size_t{row} * file.positions();
@@ -228,19 +225,20 @@ EmbeddingIndex::EmbeddingIndex(CodeFile file, std::shared_ptr<const RowMap> orde
 std::vector<std::vector<Match>> EmbeddingIndex::Search(std::span<const float> queries,
                                                        const SearchRequest& request) const {
   const RowRange rows = CheckRequest(queries, dimension(), row_count(), request);
-  const std::uint64_t table_bytes = file_.positions() * (file_.token_count() + 256) * (sizeof(double) + sizeof(float));
+  const std::uint64_t number_bytes = sizeof(float) + (IsLarge(file_) ? 0 : sizeof(double));
+  const std::uint64_t table_bytes = file_.positions() * (file_.token_count() + 256) * number_bytes;
   const std::size_t group = std::clamp<std::size_t>(kGroupBytes / table_bytes, 1, kLargestGroup);
-  return SearchExactly(rows, queries.size() / dimension(), group, request, *order_,
-                       [&](std::size_t first, std::size_t count) {
-                         return NewScan(queries.subspan(first * dimension(), count * dimension()), request.metric);
-                       });
+  return SearchExactly(
+      rows, queries.size() / dimension(), group, request, *order_, [&](std::size_t first, std::size_t count) {
+        return NewScan(queries.subspan(first * dimension(), count * dimension()), request.metric, request.threads);
+      });
 }
 
-std::unique_ptr<RowScan> EmbeddingIndex::NewScan(std::span<const float> queries, Metric metric) const {
+std::unique_ptr<RowScan> EmbeddingIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {
   const std::span<const double> mean = MeanFor(metric);
-  if (file_.code_bytes() == 1) return std::make_unique<CodeScan<std::uint8_t>>(file_, queries, metric, mean);
-  if (file_.code_bytes() == 2) return std::make_unique<CodeScan<std::uint16_t>>(file_, queries, metric, mean);
-  return std::make_unique<CodeScan<std::uint32_t>>(file_, queries, metric, mean);
+  if (file_.code_bytes() == 1) return MakeScanOf<std::uint8_t>(file_, queries, metric, mean, threads);
+  if (file_.code_bytes() == 2) return MakeScanOf<std::uint16_t>(file_, queries, metric, mean, threads);
+  return MakeScanOf<std::uint32_t>(file_, queries, metric, mean, threads);
 }
 
 std::span<const double> EmbeddingIndex::MeanFor(Metric metric) const {

@@ -27,7 +27,7 @@ class EmbeddingIndex : public SiteIndex {
   std::uint64_t dimension() const override { return file_.positions() * file_.embed(); }
   // Throws Error naming the file when one of the rows looked at holds a code that is none of its tokens.
   std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
-  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const override;
+  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const override;
   std::vector<float> Vector(RowNumber row) const override;
 
  private:

@@ -95,8 +95,8 @@ void ExactIndex::FillUp(std::span<const float> queries, const SearchRequest& req
   }
 }
 
-std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric) const {
-  return std::make_unique<VectorScan>(files_, dimension_, queries, metric, MomentsFor(metric, 1));
+std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {
+  return std::make_unique<VectorScan>(files_, dimension_, queries, metric, MomentsFor(metric, threads));
 }
 
 bool ExactIndex::CanTell(std::span<const float> queries) const {

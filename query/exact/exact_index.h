@@ -29,7 +29,7 @@ class ExactIndex : public SiteIndex {
   std::uint64_t row_count() const override { return row_count_; }
   std::uint64_t dimension() const override { return dimension_; }
   std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
-  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const override;
+  std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const override;
   std::vector<float> Vector(RowNumber row) const override;
 
  private:

@@ -93,7 +93,8 @@ void SearchGroup(RowRange all_rows, const RowScan& scan, const SearchRequest& re
 
 }  // namespace
 
-std::unique_ptr<RowScan> SiteIndex::NewScan(std::span<const float> /*queries*/, Metric /*metric*/) const {
+std::unique_ptr<RowScan> SiteIndex::NewScan(std::span<const float> /*queries*/, Metric /*metric*/,
+                                            int /*threads*/) const {
   FailUsage(ErrorCode::kUnsupported, "this index keeps no rows to pass over: ask the index 'exact'");
 }
 

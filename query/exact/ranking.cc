@@ -19,22 +19,24 @@ constexpr std::uint64_t kRowsAtOnce = 32'768;
 }  // namespace
 
 Ranking::Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request,
-                 std::optional<RowNumber> left_out)
+                 std::optional<RowNumber> left_out, RowGroup group)
     : index_(std::move(index)),
       exact_(exact),
       vector_(std::move(vector)),
       request_(std::move(request)),
       left_out_(left_out),
-      rows_(LookedAt(request_, index_->row_count())) {
+      rows_(LookedAt(request_, index_->row_count())),
+      group_(std::move(group)) {
   if (left_out_ && request_.among && !request_.among->Contains(*left_out_)) left_out_.reset();
   if (left_out_) --rows_;
   if (request_.k) request_.k = std::min(*request_.k, rows_);
+  if (group_) best_wanted_ = std::exchange(request_.k, std::nullopt);
   complete_ = rows_ == 0;
 }
 
 std::optional<std::uint64_t> Ranking::row_count() const {
-  if (complete_) return found_.size();
-  if (!exact_ || request_.within) return std::nullopt;
+  if (complete_) return size();
+  if (!exact_ || request_.within || group_) return std::nullopt;
   return request_.k.value_or(rows_);
 }
 
@@ -43,17 +45,29 @@ std::vector<Match> Ranking::Search(const SearchRequest& request) const {
 }
 
 std::optional<Match> Ranking::Find(std::uint64_t place, std::uint64_t expected, const Pause& pause) {
-  while (place >= found_.size() && !complete_) {
+  // What an index that is not exact finds of more rows need not begin with what it found of fewer.
+  while (!complete_ && (place >= size() || !exact_)) {
     if (request_.k) expected = *request_.k;
-    const std::uint64_t next = found_.empty() ? kFirstPiece : kGrowth * found_.size();
+    const std::uint64_t next =
+        found_.empty() ? std::max(kFirstPiece, best_wanted_.value_or(0)) : kGrowth * found_.size();
     const std::uint64_t count = expected > found_.size() ? expected : next;
     if (exact_ && count > std::min(kMostSearched, rows_ / 2)) {
       FindRest(pause);
     } else {
       FindMore(count, pause);
     }
+    ChooseBest();
   }
-  return place < found_.size() ? std::optional(found_[place]) : std::nullopt;
+  if (place >= size()) return std::nullopt;
+  return found_[group_ ? best_[place] : place];
+}
+
+void Ranking::ChooseBest() {
+  if (!group_) return;
+  for (; looked_at_ < found_.size() && best_.size() < best_wanted_.value_or(rows_); ++looked_at_) {
+    if (groups_.insert(group_(found_[looked_at_])).second) best_.push_back(looked_at_);
+  }
+  if (best_wanted_ && best_.size() == *best_wanted_) complete_ = true;
 }
 
 std::uint64_t Ranking::FoundAtLastDistance() const {
@@ -81,6 +95,16 @@ void Ranking::Append(const std::vector<Match>& more) {
 
 void Ranking::FindMore(std::uint64_t count, const Pause& pause) {
   pause();
+  if (!exact_ && group_) {
+    SearchRequest request = request_;
+    request.k = std::min(count, rows_);
+    found_ = Search(request);
+    complete_ = found_.size() < *request.k || *request.k == rows_;
+    looked_at_ = 0;
+    best_.clear();
+    groups_.clear();
+    return;
+  }
   SearchRequest request = RequestForMore();
   const std::uint64_t again = found_.empty() ? 0 : FoundAtLastDistance();
   request.k = std::min(count - found_.size() + again, rows_);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "query/exact/site_index.h"
@@ -16,11 +17,15 @@ namespace actkin {
 // thread at a time.
 class Ranking {
  public:
+  // What rows are told apart by where the best of each group alone is ranked.
+  using RowGroup = std::function<std::uint64_t(const Match&)>;
+
   // request.k cuts the ranking; one that is larger than the site asks for all rows. An index that is not exact finds
-  // its k rows at once. left_out: a row that does not count. REQUIRES: no request.rows; request.k unless the index is
-  // exact.
+  // its k rows at once, or as many more as groups need. left_out: a row that does not count. group: where it is given,
+  // the rows that are not the best of theirs are left out, before k. REQUIRES: no request.rows; request.k unless the
+  // index is exact.
   Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request,
-          std::optional<RowNumber> left_out = std::nullopt);
+          std::optional<RowNumber> left_out = std::nullopt, RowGroup group = {});
 
   // Called between pieces of work of some 20 ms. What it throws leaves Find; what was found before stays.
   using Pause = std::function<void()>;
@@ -29,11 +34,14 @@ class Ranking {
   // where that is not known. Throws as SiteIndex::Search does.
   std::optional<Match> Find(std::uint64_t place, std::uint64_t expected, const Pause& pause);
 
-  // How many rows there are, where that is known without a search: no band leaves any out.
+  // How many rows there are, where that is known without a search: neither a band nor a group leaves any out.
   std::optional<std::uint64_t> row_count() const;
 
   // A filter belongs to whoever made it.
-  std::uint64_t memory_bytes() const { return found_.capacity() * sizeof(Match) + vector_.size() * sizeof(float); }
+  std::uint64_t memory_bytes() const {
+    return found_.capacity() * sizeof(Match) + vector_.size() * sizeof(float) +
+           best_.size() * (sizeof(std::size_t) + 4 * sizeof(std::uint64_t));
+  }
 
  private:
   std::vector<Match> Search(const SearchRequest& request) const;
@@ -44,6 +52,9 @@ class Ranking {
   std::uint64_t FoundAtLastDistance() const;
   // Adds what such a request found.
   void Append(const std::vector<Match>& more);
+  // Takes the best of each group among what was found since the last call.
+  void ChooseBest();
+  std::uint64_t size() const { return group_ ? best_.size() : found_.size(); }
 
   std::shared_ptr<const SiteIndex> index_;
   bool exact_;
@@ -52,6 +63,11 @@ class Ranking {
   std::optional<RowNumber> left_out_;
   std::uint64_t rows_;        // that count, in or out of a band
   std::vector<Match> found_;  // by rank
+  RowGroup group_;
+  std::optional<std::uint64_t> best_wanted_;  // with groups: k
+  std::unordered_set<std::uint64_t> groups_;  // of what was looked at
+  std::vector<std::size_t> best_;             // of each group: its place in found_
+  std::size_t looked_at_ = 0;                 // of found_
   bool complete_ = false;
 };
 

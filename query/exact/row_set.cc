@@ -125,4 +125,30 @@ std::vector<RowRange>::const_iterator RowSet::FirstEndingAfter(std::uint64_t row
   return std::ranges::upper_bound(ranges_, row, {}, &RowRange::end);
 }
 
+RowSet RowSet::Common(const RowSet& a, const RowSet& b) {
+  std::vector<RowRange> common;
+  a.ForEachRun({0, a.row_count()},
+               [&](RowRange run) { b.ForEachRun(run, [&](RowRange part) { common.push_back(part); }); });
+  return OfRanges(a.row_count(), std::move(common));
+}
+
+RowSet RowSet::Without(std::uint64_t row_count, const RowSet* among, std::vector<RowRange> left_out) {
+  const RowSet out = OfRanges(row_count, std::move(left_out));
+  std::vector<RowRange> kept;
+  std::uint64_t begin = 0;
+  const auto keep = [&](std::uint64_t end) {
+    if (among == nullptr) {
+      if (begin < end) kept.push_back({begin, end});
+    } else {
+      among->ForEachRun({begin, end}, [&](RowRange part) { kept.push_back(part); });
+    }
+  };
+  out.ForEachRun({0, row_count}, [&](RowRange run) {
+    keep(run.begin);
+    begin = run.end;
+  });
+  keep(row_count);
+  return OfRanges(row_count, std::move(kept));
+}
+
 }  // namespace actkin

@@ -19,6 +19,12 @@ class RowSet {
   static RowSet OfRanges(std::uint64_t row_count, std::vector<RowRange> ranges);
   static RowSet OfRows(std::uint64_t row_count, std::span<const RowNumber> rows);
 
+  // The rows of both. REQUIRES: they are of one site.
+  static RowSet Common(const RowSet& a, const RowSet& b);
+  // The rows of `among`, or without it all rows of the site, but for those of the ranges, which are as OfRanges takes
+  // them.
+  static RowSet Without(std::uint64_t row_count, const RowSet* among, std::vector<RowRange> left_out);
+
   // Of the site.
   std::uint64_t row_count() const { return row_count_; }
   // Of the set.

@@ -83,9 +83,9 @@ class SiteIndex {
   virtual std::vector<std::vector<Match>> Search(std::span<const float> queries,
                                                  const SearchRequest& request) const = 0;
 
-  // A pass over all rows for some queries (exact_search.h). Both the queries and this index outlive it. Throws Error
-  // (usage) where this index keeps no rows.
-  virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric) const;
+  // A pass over all rows for some queries (exact_search.h), prepared by so many threads. Both the queries and this
+  // index outlive it. Throws Error (usage) where this index keeps no rows.
+  virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const;
 
   // The index whose rows Search answers with before exact search fills them up: what is to be measured of an
   // approximate index.

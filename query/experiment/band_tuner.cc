@@ -67,15 +67,25 @@ BandTuner::BandTuner(const TuningData& data, int threads) : data_(data), threads
   for (float& root : roots_) root = std::sqrt(std::max(root, 0.0F));
   mass_ = SumOverPrompts(data_.sources * data_.thresholds, [this](std::size_t prompt, std::span<double> sums) {
     for (std::size_t source = 0; source < data_.sources; ++source) {
+      double let_in = 0;
       for (std::size_t threshold = 0; threshold < data_.thresholds; ++threshold) {
-        const float* counts = Counts(source, prompt, threshold);
-        for (std::size_t token = 0; token < data_.TokenCount(prompt); ++token) {
-          sums[source * data_.thresholds + threshold] += counts[token];
-        }
+        for (const TuningData::Count& count : data_.CountsOf(prompt, source, threshold)) let_in += count.count;
+        sums[source * data_.thresholds + threshold] += let_in;
       }
     }
   });
   for (double& mass : mass_) mass /= static_cast<double>(data_.prompts);
+}
+
+void BandTuner::AddCounts(std::size_t source, std::size_t prompt, std::size_t threshold,
+                          std::span<float> counts) const {
+  for (const TuningData::Count& count : data_.CountsOf(prompt, source, threshold)) counts[count.place] += count.count;
+}
+
+void BandTuner::FillCounts(std::size_t source, std::size_t prompt, std::size_t threshold,
+                           std::span<float> counts) const {
+  std::ranges::fill(counts, 0.0F);
+  for (std::size_t band = 0; band <= threshold; ++band) AddCounts(source, prompt, band, counts);
 }
 
 std::vector<double> BandTuner::SumOverPrompts(
@@ -99,10 +109,11 @@ std::vector<double> BandTuner::SumOverPrompts(
 void BandTuner::AddWeighted(std::span<const TunedSource> sources, std::optional<std::size_t> except, std::size_t prompt,
                             std::span<float> totals) const {
   std::ranges::fill(totals, 0.0F);
+  std::vector<float> counts(totals.size());
   for (std::size_t source = 0; source < sources.size(); ++source) {
     if (source == except || sources[source].weight == 0) continue;
     const auto weight = static_cast<float>(sources[source].weight);
-    const float* counts = Counts(source, prompt, sources[source].threshold);
+    FillCounts(source, prompt, sources[source].threshold, counts);
     for (std::size_t token = 0; token < totals.size(); ++token) totals[token] += weight * counts[token];
   }
 }
@@ -136,7 +147,7 @@ std::vector<BandTuner::Candidate> BandTuner::TrySource(std::span<const TunedSour
   for (std::size_t other = 0; other < sources.size(); ++other) {
     if (other != source) others += sources[other].weight * MeanMass(other, sources[other].threshold);
   }
-  std::vector<Candidate> candidates{{TunedSource{now.threshold, 0}, 0}};
+  std::vector<Candidate> candidates{{TunedSource{now.threshold, 0}, 0}};  // without it
   for (std::size_t threshold = 0; threshold < data_.thresholds; ++threshold) {
     const double mass = MeanMass(source, threshold);
     if (mass == 0) continue;
@@ -155,10 +166,15 @@ std::vector<BandTuner::Candidate> BandTuner::TrySource(std::span<const TunedSour
       SumOverPrompts(candidates.size(), [&](std::size_t prompt, std::span<double> distances) {
         std::vector<float> rest(data_.TokenCount(prompt));
         AddWeighted(sources, source, prompt, rest);
-        for (std::size_t i = 0; i < candidates.size(); ++i) {
+        distances[0] += Distance(Measure(rest.data(), rest.data(), 0, Roots(prompt), rest.size()));
+        // The others' thresholds never fall.
+        std::vector<float> counts(rest.size());
+        std::size_t let_in = 0;
+        for (std::size_t i = 1; i < candidates.size(); ++i) {
           const TunedSource& tried = candidates[i].source;
-          distances[i] += Distance(Measure(rest.data(), Counts(source, prompt, tried.threshold),
-                                           static_cast<float>(tried.weight), Roots(prompt), rest.size()));
+          for (; let_in <= tried.threshold; ++let_in) AddCounts(source, prompt, let_in, counts);
+          distances[i] += Distance(
+              Measure(rest.data(), counts.data(), static_cast<float>(tried.weight), Roots(prompt), rest.size()));
         }
       });
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -180,9 +196,10 @@ double BandTuner::Gradient(std::span<const TunedSource> sources, std::vector<dou
     to[sources.size()] += distance;
     if (!(measured.total > 0) || distance < kNextToNothing) return;
     const double overlap = measured.overlap / std::sqrt(measured.total);
+    std::vector<float> counts(totals.size());
     for (std::size_t source = 0; source < sources.size(); ++source) {
       if (sources[source].weight == 0) continue;
-      const float* counts = Counts(source, prompt, sources[source].threshold);
+      FillCounts(source, prompt, sources[source].threshold, counts);
       double by_root = 0;
       double mass = 0;
       for (std::size_t token = 0; token < totals.size(); ++token) {

@@ -13,19 +13,32 @@ namespace actkin {
 // What a search for bands and weights looks at. A source is one of the places that neighbors come from, such as ffwd of
 // one block; its threshold b lets in the rows of bands 0..b.
 struct TuningData {
+  struct Count {
+    std::uint32_t place = 0;  // among the prompt's tokens
+    float count = 0;
+  };
+
   std::size_t prompts = 0;
   std::size_t sources = 0;
   std::size_t thresholds = 0;
   // A prompt's tokens are those that follow any row that is let in for it: prompts + 1 numbers, where each prompt's
   // begin among all.
   std::vector<std::size_t> begins = {0};
-  // Prompt after prompt, sources x thresholds x its tokens: next-token counts of the rows let in.
-  std::vector<float> counts;
+  // Prompt after prompt, source after source, threshold after threshold: next-token counts of the rows that this
+  // threshold lets in and the one before does not, a token once.
+  std::vector<Count> counts;
+  // prompts x sources x thresholds: where each one's counts end.
+  std::vector<std::size_t> ends;
   // Prompt after prompt, for each of its tokens: the model's own probability. That of other tokens makes no difference.
   std::vector<float> targets;
 
   std::size_t TokenCount(std::size_t prompt) const { return begins[prompt + 1] - begins[prompt]; }
-  std::size_t CountsBegin(std::size_t prompt) const { return begins[prompt] * sources * thresholds; }
+  // What this threshold alone lets in.
+  std::span<const Count> CountsOf(std::size_t prompt, std::size_t source, std::size_t threshold) const {
+    const std::size_t number = (prompt * sources + source) * thresholds + threshold;
+    const std::size_t begin = number > 0 ? ends[number - 1] : 0;
+    return std::span(counts).subspan(begin, ends[number] - begin);
+  }
 };
 
 // How much a source's counts are worth, and which rows it lets in. Weight 0: the source is not used.
@@ -56,10 +69,10 @@ class BandTuner {
   static constexpr int kMostRounds = 16;
 
  private:
-  const float* Counts(std::size_t source, std::size_t prompt, std::size_t threshold) const {
-    return data_.counts.data() + data_.CountsBegin(prompt) +
-           (source * data_.thresholds + threshold) * data_.TokenCount(prompt);
-  }
+  // Of all thresholds up to this one. counts: the prompt's tokens.
+  void FillCounts(std::size_t source, std::size_t prompt, std::size_t threshold, std::span<float> counts) const;
+  // What one threshold adds to those before it.
+  void AddCounts(std::size_t source, std::size_t prompt, std::size_t threshold, std::span<float> counts) const;
   const float* Roots(std::size_t prompt) const { return roots_.data() + data_.begins[prompt]; }
   // The mean, over prompts, of what all counts of a source and threshold add up to.
   double MeanMass(std::size_t source, std::size_t threshold) const {

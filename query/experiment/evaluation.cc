@@ -28,7 +28,7 @@ std::vector<Group> GroupRuns(int blocks, std::span<const EvaluationRun> runs) {
       return first.scheme.kernel == runs[i].scheme.kernel && first.request == runs[i].request;
     });
     if (group == groups.end()) {
-      groups.push_back({{}, std::vector<bool>(TermCount(blocks))});
+      groups.push_back({{}, std::vector<bool>(Terms(blocks).size())});
       group = groups.end() - 1;
     }
     group->runs.push_back(i);

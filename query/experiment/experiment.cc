@@ -90,9 +90,9 @@ void Experiment::FailNotImported(const NeighborNeed& need) const {
 std::vector<NeighborNeed> Experiment::NeedsOf(const PoolRequest& request, int blocks,
                                               const std::function<bool(std::size_t term)>& wanted) const {
   std::vector<NeighborNeed> needs;
-  for (std::size_t term = 0; term < TermCount(blocks); ++term) {
+  for (std::size_t term = 0; term < Terms(blocks).size(); ++term) {
     if (!wanted(term)) continue;
-    for (const Site& site : SitesOf(request, TermAt(term, blocks))) {
+    for (const Site& site : SitesOf(request, Terms(blocks)[term])) {
       needs.push_back({site, request.metric, CountIn(request, term, site), request.BandOf(term)});
     }
   }
@@ -297,7 +297,7 @@ std::vector<Site> Experiment::SitesOf(const PoolRequest& request, const Term& te
 std::vector<NeighborTotals::Source> Experiment::SourcesOf(const PoolRequest& request, std::size_t number, int blocks) {
   std::vector<NeighborTotals::Source> sources;
   const std::optional<Band>& within = request.BandOf(number);
-  for (const Site& site : SitesOf(request, TermAt(number, blocks))) {
+  for (const Site& site : SitesOf(request, Terms(blocks)[number])) {
     const std::optional<std::uint64_t> k = CountIn(request, number, site);
     NeighborTotals::Source& source = sources.emplace_back();
     source.first_string_id = FirstStringId(site.t_i + 1);
@@ -312,7 +312,7 @@ std::vector<NeighborTotals::Source> Experiment::SourcesOf(const PoolRequest& req
 
 NeighborTotals Experiment::Totals(const PoolRequest& request, Kernel kernel, int blocks,
                                   const std::function<bool(std::size_t term)>& wanted) {
-  std::vector<std::vector<NeighborTotals::Source>> sources(TermCount(blocks));
+  std::vector<std::vector<NeighborTotals::Source>> sources(Terms(blocks).size());
   for (std::size_t term = 0; term < sources.size(); ++term) {
     if (wanted(term)) sources[term] = SourcesOf(request, term, blocks);
   }

@@ -133,7 +133,7 @@ class SimilarStringsExporter {
         TokenBytesInFile(experiment_.reader().catalog()) * static_cast<std::uint64_t>(longest);
     const std::uint64_t prompt_bytes = Most() * NeighborBytes(text_bytes);
     if (std::min<std::uint64_t>(request_.batch, Prompts().size()) * prompt_bytes > kLargestSimilarStringsBytes) {
-      FailUsage("--batch {}: its files would be too large to be read again: with -k {} give at most {}", request_.batch,
+      FailUsage("`batch` {}: its files would be too large to be read again: with -k {} give at most {}", request_.batch,
                 Most(), std::max<std::uint64_t>(1, kLargestSimilarStringsBytes / prompt_bytes));
     }
   }

@@ -159,7 +159,7 @@ class Importer {
   }
 
   [[noreturn]] static void RefuseName(const std::string& name) {
-    FailUsage("prompt set {}: the index has another of this name: give another --name", Quote(name));
+    FailUsage("prompt set {}: the index has another of this name: give another `name`", Quote(name));
   }
 
   // What was imported before may be imported again, for files that were damaged: the catalog keeps its rows.

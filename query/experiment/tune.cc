@@ -25,7 +25,7 @@ namespace actkin {
 namespace {
 
 constexpr std::uint64_t kBatch = 256;  // prompts of one pass over the rows
-constexpr std::uint64_t kMostBytes = std::uint64_t{3} << 30;
+constexpr std::uint64_t kMostBytes = std::uint64_t{3} << 29;
 constexpr int kDegrees = 2;
 constexpr double kDecimals = 1e4;
 
@@ -91,8 +91,8 @@ class Tuning {
         thresholds_(TuningThresholds()),
         vocabulary_(reader_.vocabulary().size()),
         vectors_(reader_, experiment.set().prompts, experiment.threads(), experiment.progress()) {
-    for (std::size_t term = 0; term < TermCount(blocks); ++term) {
-      if (request.streams.contains(TermAt(term, blocks).stream)) terms_.push_back(term);
+    for (std::size_t term = 0; term < Terms(blocks).size(); ++term) {
+      if (request.streams.contains(Terms(blocks)[term].stream)) terms_.push_back(term);
     }
   }
 
@@ -102,7 +102,7 @@ class Tuning {
     experiment_.Lock();
     for (const std::size_t term : terms_) {
       for (const Site& site : SitesOf(term)) {
-        RequireMemory(FloatsOf(opened_[term].emplace_back(WriteCounts(site), thresholds_.size(), vocabulary_)));
+        RequireMemory(CountsIn(opened_[term].emplace_back(WriteCounts(site), thresholds_.size(), vocabulary_)));
       }
     }
     const std::vector<TunedSource> sources = Search();
@@ -122,7 +122,7 @@ class Tuning {
 
  private:
   std::vector<Site> SitesOf(std::size_t number) const {
-    const Term term = TermAt(number, blocks_);
+    const Term term = Terms(blocks_)[number];
     if (term.stream == Stream::kEmbedding) return {{term.stream, 0, experiment_.set().row.length - 1}};
     std::vector<Site> sites;
     for (const int t_i : request_.t_is) sites.push_back({term.stream, term.block, t_i});
@@ -134,7 +134,7 @@ class Tuning {
       FailUsage("imported neighbors cannot be tuned: all rows of a site are needed");
     }
     if (request_.streams.contains(Stream::kEmbedding) && experiment_.set().row.length > reader_.string_length()) {
-      FailUsage("--streams embedding: the prompts have {} tokens, the longest strings {}", experiment_.set().row.length,
+      FailUsage("`streams` embedding: the prompts have {} tokens, the longest strings {}", experiment_.set().row.length,
                 reader_.string_length());
     }
     std::vector<Site> sites;
@@ -148,26 +148,24 @@ class Tuning {
     for (const TokenCount& count : file.UpTo(prompt, thresholds_.size() - 1)) seen.Add(count.token, 1);
   }
 
-  // What the search for bands takes at least, as this file alone tells.
-  std::uint64_t FloatsOf(const CountsFile& file) const {
-    std::uint64_t tokens = 0;
-    TokenAccumulator seen(vocabulary_);
-    std::vector<TokenValue> own;
+  // How many of a file's counts the search for bands looks at.
+  std::uint64_t CountsIn(const CountsFile& file) const {
+    std::uint64_t counts = 0;
     for (std::uint64_t prompt = 0; prompt < request_.training_prompts; ++prompt) {
-      Mark(file, prompt, seen);
-      own.clear();
-      seen.Take(own);
-      tokens += own.size();
+      counts += file.UpTo(prompt, thresholds_.size() - 1).size();
     }
-    return tokens * terms_.size() * thresholds_.size();
+    return counts;
   }
 
-  void RequireMemory(std::uint64_t floats) const {
-    const std::uint64_t bytes = floats * sizeof(float);
+  // Called with what each file adds.
+  void RequireMemory(std::uint64_t counts) {
+    most_counts_ += counts;
+    const std::uint64_t bytes = most_counts_ * sizeof(TuningData::Count) +
+                                request_.training_prompts * terms_.size() * thresholds_.size() * sizeof(std::size_t);
     if (bytes <= kMostBytes) return;
     FailUsage(
         "{} prompts to search with need {:.1f} GB of memory or more, at most {:.1f} are taken: give a smaller "
-        "--sample, or fewer --streams",
+        "`sample`, or fewer `streams`",
         request_.training_prompts, static_cast<double>(bytes) / 1e9, static_cast<double>(kMostBytes) / 1e9);
   }
 
@@ -214,21 +212,24 @@ class Tuning {
     return work.File(0);
   }
 
-  // A prompt's counts. tokens: its own; places: room for a number of each token.
-  void FillCounts(std::uint64_t prompt, std::span<const TokenId> tokens, std::span<std::uint32_t> places,
-                  float* counts) const {
+  // Adds a prompt's counts. tokens: its own; places: room for a number of each token; sums: holds nothing, before and
+  // after.
+  void AddCounts(std::uint64_t prompt, std::span<const TokenId> tokens, std::span<std::uint32_t> places,
+                 TokenAccumulator& sums, TuningData& data) const {
     for (std::size_t i = 0; i < tokens.size(); ++i) places[tokens[i]] = static_cast<std::uint32_t>(i);
-    const std::size_t numbers = thresholds_.size() * tokens.size();
+    std::vector<TokenValue> of_band;
     for (const std::size_t term : terms_) {
-      for (const CountsFile& file : opened_.at(term)) {
-        for (std::size_t band = 0; band < thresholds_.size(); ++band) {
-          for (const TokenCount& count : file.Of(prompt, band)) {
-            counts[band * tokens.size() + places[count.token]] += static_cast<float>(count.count);
-          }
+      for (std::size_t band = 0; band < thresholds_.size(); ++band) {
+        for (const CountsFile& file : opened_.at(term)) {
+          for (const TokenCount& count : file.Of(prompt, band)) sums.Add(count.token, count.count);
         }
+        of_band.clear();
+        sums.Take(of_band);
+        for (const TokenValue& count : of_band) {
+          data.counts.push_back({places[count.token], static_cast<float>(count.value)});
+        }
+        data.ends.push_back(data.counts.size());
       }
-      for (std::size_t i = tokens.size(); i < numbers; ++i) counts[i] += counts[i - tokens.size()];
-      counts += numbers;
     }
   }
 
@@ -249,12 +250,11 @@ class Tuning {
       for (const TokenValue& token : own) tokens.push_back(token.token);
       data.begins.push_back(tokens.size());
     }
-    RequireMemory(data.CountsBegin(prompts));
-    data.counts.resize(data.CountsBegin(prompts));
+    data.counts.reserve(most_counts_);
+    data.ends.reserve(prompts * terms_.size() * thresholds_.size());
     std::vector<std::uint32_t> places(vocabulary_);
     for (std::uint64_t prompt = 0; prompt < prompts; ++prompt) {
-      FillCounts(prompt, std::span(tokens).subspan(data.begins[prompt], data.TokenCount(prompt)), places,
-                 data.counts.data() + data.CountsBegin(prompt));
+      AddCounts(prompt, std::span(tokens).subspan(data.begins[prompt], data.TokenCount(prompt)), places, seen, data);
     }
     data.targets.resize(tokens.size());
     reference_->ForEach({0, prompts}, [&](int, std::uint64_t prompt, std::span<const float> distribution) {
@@ -278,8 +278,9 @@ class Tuning {
     Scheme scheme;
     scheme.name = request_.name;
     scheme.metric = Metric::kCosine;
-    scheme.weights.assign(TermCount(blocks_), 0);
-    scheme.bands.resize(TermCount(blocks_));
+    scheme.terms = Terms(blocks_);
+    scheme.weights.assign(scheme.terms.size(), 0);
+    scheme.bands.resize(scheme.terms.size());
     for (std::size_t source = 0; source < terms_.size(); ++source) {
       if (sources[source].weight == 0) continue;
       scheme.weights[terms_[source]] = sources[source].weight;
@@ -323,6 +324,7 @@ class Tuning {
   std::optional<ReferenceDistributions> reference_;
   std::vector<std::filesystem::path> folders_;             // of the counts
   std::map<std::size_t, std::vector<CountsFile>> opened_;  // by term
+  std::uint64_t most_counts_ = 0;                          // that the search for bands looks at
 };
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <exception>
-#include <new>
 #include <thread>
 #include <utility>
 
@@ -9,9 +8,11 @@
 #include "query/predict/token_totals.h"
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
+#include "schema/one_error_type.h"
 #include "schema/progress.h"
 #include "schema/text.h"
 #include "storage/directory/verify.h"
+#include "storage/machine/stop_scope.h"
 
 namespace actkin {
 namespace {
@@ -22,15 +23,7 @@ constexpr std::uint64_t kDefaultNeighbors = 10;
 // Errors of the standard library become Error, so that there is one type to catch.
 template <typename Action>
 auto OneErrorType(const Action& action) {
-  try {
-    return action();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    Fail("{}", Printable(error.what()));
-  }
+  return WithOneErrorType([](const std::exception& error) { return Error(Printable(error.what())); }, action);
 }
 
 int Threads(int threads) {
@@ -47,7 +40,10 @@ NeighborQuery ReadQuery(const Query& asked) {
   query.index_name = asked.index;
   query.next_tokens = asked.next_tokens;
   query.where = asked.where;
+  if (!asked.rows.empty()) query.rows = ParseRowKind(asked.rows);
   query.exclude_self = asked.exclude_self;
+  query.exclude_window = asked.exclude_window;
+  if (!asked.distinct.empty()) query.distinct = ParseDistinct(asked.distinct);
   query.fewer_will_do = !asked.k;
   query.search.metric = Centered(ParseMetric(asked.metric), asked.center);
   query.search.order = ParseOrder(asked.order);
@@ -65,8 +61,9 @@ NeighborQuery ReadQuery(const Query& asked) {
 }
 
 NeighborList ListOf(Neighbors found) {
-  return {std::string(Name(found.site.stream)), found.site.block, found.site.t_i, std::move(found.rows),
-          found.filled_up};
+  return {
+      std::string(Name(found.site.stream)), found.site.block, found.site.t_i, std::move(found.rows), found.filled_up,
+      found.site.over_positions()};
 }
 
 SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
@@ -77,11 +74,48 @@ SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
                 row.dimension,
                 row.first_string_id,
                 std::string(Name(row.element)),
-                {}};
+                {},
+                row.site.over_positions(),
+                row.window,
+                row.stride};
   for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
     if (site.indices.empty() || site.indices.back() != index.name) site.indices.push_back(index.name);
   }
   return site;
+}
+
+// A site without a prompt.
+Site NamedSite(IndexReader& reader, const SiteName& asked) {
+  NeighborQuery query;
+  const StreamName name = ParseStreamName(asked.stream);
+  query.stream = name.stream;
+  query.block = BlockOf(name, asked.block);
+  query.t_i = asked.t_i;
+  if (!asked.rows.empty()) query.rows = ParseRowKind(asked.rows);
+  std::size_t longest = 0;  // for embedding over strings, whose t_i is a prompt's
+  for (const SiteRow& row : reader.catalog().Sites()) {
+    if (row.site.of_codes()) longest = std::max(longest, static_cast<std::size_t>(row.site.t_i) + 1);
+  }
+  return reader.ResolveSite(query, longest);
+}
+
+Distribution PredictFor(IndexReader& reader, Prompt prompt, const PredictionQuery& query) {
+  const StopScope stop(query.stop);
+  PoolRequest request;
+  request.metric_is_open = query.metric.empty() && !query.center;
+  if (!query.metric.empty() || query.center) {
+    request.metric = Centered(ParseMetric(query.metric.empty() ? Name(Metric::kL2) : query.metric), query.center);
+  }
+  request.merge = ParseMerge(query.merge);
+  request.t_is = query.t_is;
+  request.k = query.k;
+  request.where = query.where;
+  request.exclude_window = query.exclude_window;
+  if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
+  const std::optional<RowKind> rows = query.rows.empty() ? std::nullopt : std::optional(ParseRowKind(query.rows));
+  const Prediction found = PredictByScheme(reader, reader.UpTo(std::move(prompt), query.at), query.scheme, request,
+                                           Threads(query.threads), rows, query.exclude_self);
+  return {ByProbability(reader.vocabulary(), found.probabilities, found.probabilities.size()), found.notes};
 }
 
 IndexFinding::State StateOf(Finding::Kind kind) {
@@ -152,8 +186,10 @@ IndexInfo Index::Info() {
 }
 
 NeighborList Index::Neighbors(const PromptInput& prompt, const Query& query) {
-  return OneErrorType(
-      [&] { return ListOf(reader().FindNeighbors({reader().Encode(prompt)}, ReadQuery(query)).front()); });
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    return ListOf(reader().FindNeighbors({reader().UpTo(reader().Encode(prompt), query.at)}, ReadQuery(query)).front());
+  });
 }
 
 std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const std::string> prompts, const Query& query) {
@@ -162,8 +198,9 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const std::string>
 
 std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput> prompts, const Query& query) {
   return OneErrorType([&] {
+    const StopScope stop(query.stop);
     std::vector<Prompt> encoded;
-    for (const PromptInput& prompt : prompts) encoded.push_back(reader().Encode(prompt));
+    for (const PromptInput& prompt : prompts) encoded.push_back(reader().UpTo(reader().Encode(prompt), query.at));
     std::vector<NeighborList> answers;
     for (actkin::Neighbors& found : reader().FindNeighbors(encoded, ReadQuery(query))) {
       answers.push_back(ListOf(std::move(found)));
@@ -173,12 +210,46 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput>
 }
 
 NeighborList Index::NeighborsOfString(std::uint64_t string_id, const Query& query) {
-  return OneErrorType(
-      [&] { return ListOf(reader().FindNeighbors({reader().PromptOf(string_id)}, ReadQuery(query)).front()); });
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    const Prompt prompt = reader().UpTo(reader().PromptOf(string_id), query.at);
+    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(query)).front());
+  });
+}
+
+NeighborList Index::NeighborsOfPosition(std::uint64_t position, const Query& query) {
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    const Prompt prompt = reader().UpTo(reader().PromptAt(static_cast<std::int64_t>(position)), query.at);
+    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(query)).front());
+  });
 }
 
 NeighborList Index::NeighborsOfVector(std::span<const float> vector, const Query& query) {
-  return OneErrorType([&] { return ListOf(reader().FindNeighborsOf(vector, ReadQuery(query))); });
+  return OneErrorType([&] {
+    const StopScope stop(query.stop);
+    return ListOf(reader().FindNeighborsOf(vector, ReadQuery(query)));
+  });
+}
+
+RowMatches Index::Search(std::span<const float> vectors, std::uint64_t count, const Query& query) {
+  return OneErrorType([&] {
+    if (query.low || query.high) FailUsage("low and high choose another number of rows for each vector: give k alone");
+    const StopScope stop(query.stop);
+    const NeighborQuery asked = ReadQuery(query);
+    const NeighborRows found = reader().FindRowsNear(vectors, count, asked);
+    RowMatches matches{std::string(Name(found.site.stream)), found.site.block, found.site.t_i, 0, {}, {}};
+    matches.k = found.matches.empty() ? *asked.search.k : found.matches.front().size();
+    matches.distances.reserve(found.matches.size() * matches.k);
+    matches.rows.reserve(found.matches.size() * matches.k);
+    for (const std::vector<Match>& answer : found.matches) {
+      for (const Match& match : answer) {
+        matches.distances.push_back(DistanceOf(asked.search.metric, match.distance));
+        matches.rows.push_back(match.row);
+      }
+    }
+    return matches;
+  });
 }
 
 std::vector<NextToken> Index::NextTokens(const PromptInput& prefix) {
@@ -197,23 +268,12 @@ std::vector<NextToken> Index::NextTokensOfString(std::uint64_t string_id) {
 }
 
 Distribution Index::Predict(const PromptInput& prompt, const PredictionQuery& query) {
-  return OneErrorType([&] {
-    PoolRequest request;
-    request.metric_is_open = query.metric.empty() && !query.center;
-    if (!query.metric.empty() || query.center) {
-      request.metric = Centered(ParseMetric(query.metric.empty() ? Name(Metric::kL2) : query.metric), query.center);
-    }
-    request.merge = ParseMerge(query.merge);
-    request.t_is = query.t_is;
-    request.k = query.k;
-    request.where = query.where;
-    request.exclude_self = query.exclude_self;
-    if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
-    const Prediction found =
-        PredictByScheme(reader(), reader().Encode(prompt), query.scheme, request, Threads(query.threads));
-    return Distribution{ByProbability(reader().vocabulary(), found.probabilities, found.probabilities.size()),
-                        found.notes};
-  });
+  return OneErrorType([&] { return PredictFor(reader(), reader().Encode(prompt), query); });
+}
+
+Distribution Index::PredictAtPosition(std::uint64_t position, const PredictionQuery& query) {
+  return OneErrorType(
+      [&] { return PredictFor(reader(), reader().PromptAt(static_cast<std::int64_t>(position)), query); });
 }
 
 Distribution Index::Model(const PromptInput& prompt) {
@@ -223,15 +283,54 @@ Distribution Index::Model(const PromptInput& prompt) {
   });
 }
 
-void Index::Rows(std::string_view stream, int block, int t_i, std::span<const std::uint64_t> string_ids,
-                 std::span<float> out) {
-  OneErrorType([&] {
-    NeighborQuery query;
-    const StreamName name = ParseStreamName(stream);
-    query.stream = name.stream;
-    query.block = BlockOf(name, block);
-    query.t_i = t_i;
-    reader().CopyRows(reader().ResolveSite(query, 0), string_ids, out);
+SiteInfo Index::FindSite(const SiteName& site) {
+  return OneErrorType(
+      [&] { return DescribeSite(reader().catalog(), reader().RequireSite(NamedSite(reader(), site))); });
+}
+
+void Index::Rows(const SiteName& site, std::span<const std::uint64_t> ids, std::span<float> out) {
+  OneErrorType([&] { reader().CopyRows(NamedSite(reader(), site), ids, out); });
+}
+
+void Index::RowsByNumber(const SiteName& site, std::span<const std::uint64_t> rows, std::span<float> out) {
+  OneErrorType([&] { reader().CopyNumberedRows(NamedSite(reader(), site), rows, out); });
+}
+
+std::vector<std::uint64_t> Index::IdsOfRows(const SiteName& site, std::span<const std::uint64_t> rows) {
+  return OneErrorType([&] { return reader().IdsOfRows(NamedSite(reader(), site), rows); });
+}
+
+std::vector<RowFile> Index::RowFiles(const SiteName& site) {
+  return OneErrorType([&] { return reader().RowFiles(NamedSite(reader(), site)); });
+}
+
+std::vector<DocumentInfo> Index::Documents() {
+  return OneErrorType([&] {
+    std::vector<DocumentInfo> documents;
+    for (DocumentRow& row : reader().catalog().Documents()) {
+      documents.push_back(
+          {static_cast<std::uint64_t>(row.document_id), std::move(row.name), row.first_position, row.token_count});
+    }
+    return documents;
+  });
+}
+
+TokenContext Index::Context(std::uint64_t position, std::uint64_t before, std::uint64_t after) {
+  return OneErrorType([&] {
+    reader().RequirePosition(static_cast<std::int64_t>(position));
+    return reader().ContextAround(position, before, after);
+  });
+}
+
+std::vector<std::uint32_t> Index::Encode(std::string_view text) {
+  return OneErrorType([&] { return reader().EncodePrefix(text); });
+}
+
+std::string Index::Decode(std::span<const std::uint32_t> token_ids) {
+  return OneErrorType([&] {
+    const std::vector<TokenId> tokens =
+        reader().EncodePrefix(std::vector<std::uint32_t>(token_ids.begin(), token_ids.end()));
+    return reader().vocabulary().Text(tokens);
   });
 }
 

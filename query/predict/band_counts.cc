@@ -155,7 +155,7 @@ class BandCounter {
 
   // Sums for each of a group of queries: bands (x vocabulary) numbers a query.
   void CountGroup(std::span<const float> queries, Sums& sums) {
-    const std::unique_ptr<RowScan> scan = index_.NewScan(queries, request_.metric);
+    const std::unique_ptr<RowScan> scan = index_.NewScan(queries, request_.metric, request_.threads);
     std::vector<BandFinder> finders;
     for (std::size_t query = 0; query < scan->query_count(); ++query) {
       finders.emplace_back(request_, scan->bounds(query));

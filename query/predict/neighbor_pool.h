@@ -21,12 +21,14 @@ struct PoolRequest {
   // Of proj and ffwd, from 0. The embedding takes no part in a merge: its neighbors are the k nearest among the strings
   // as long as the prompt.
   std::vector<int> t_is;
+  bool over_positions = false;  // of each stream and block the site over positions, and no t_i
   Merge merge = Merge::kNearest;
   // How many at each t_i, and of their pool. Without: all rows of a term that has a band, kDefaultPoolCount of others.
   std::optional<std::uint64_t> k;
   std::vector<std::optional<Band>> bands;  // a term each (scheme.h), or empty
-  std::string where;          // only strings that this condition of SQL holds for (string_filter.h); empty: all
-  bool exclude_self = false;  // whether the prompt's own string does not count
+  std::string where;          // only rows that this condition of SQL holds for (string_filter.h); empty: all
+  bool exclude_self = false;  // whether the prompt's own row does not count (IndexReader::OwnRows)
+  std::uint64_t exclude_window = 0;  // of positions: nor do so many before and after it
 
   const std::optional<Band>& BandOf(std::size_t term) const {
     static const std::optional<Band> kNone;
@@ -48,7 +50,7 @@ struct PoolRequest {
 
 // A neighbor among those of several t_is.
 struct PooledNeighbor {
-  StringId string_id = 0;
+  StringId string_id = 0;  // over positions the position
   double distance = 0;  // the metric's value
 
   friend bool operator==(const PooledNeighbor&, const PooledNeighbor&) = default;

@@ -12,6 +12,12 @@ void CatalogNextTokenCounts::Add(StringId string_id, double factor, TokenAccumul
   }
 }
 
+void CorpusNextTokens::Add(std::uint64_t position, double factor, TokenAccumulator& totals) const {
+  if (position >= corpus_->token_count()) Fail("position {}: the corpus has {}", position, corpus_->token_count());
+  if (position + 1 == corpus_->Positions(corpus_->DocumentOf(position)).end) return;
+  totals.Add(corpus_->Token(position + 1), factor);
+}
+
 NextTokenTable::NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, int min_length, int max_length)
     : vocabulary_size_(vocabulary_size) {
   const std::vector<LengthRow> lengths = catalog.Lengths();

@@ -2,12 +2,15 @@
 #define ACTKIN_QUERY_PREDICT_NEXT_TOKEN_COUNTS_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "query/predict/token_values.h"
 #include "schema/site.h"
 #include "storage/catalog/catalog.h"
+#include "storage/formats/corpus_tokens_file.h"
 
 namespace actkin {
 
@@ -33,6 +36,20 @@ class CatalogNextTokenCounts : public NextTokenCounts {
 
  private:
   Catalog& catalog_;
+  const std::size_t vocabulary_size_;
+};
+
+// Of positions in place of strings: what came next there, once; nothing where the document ends. Any thread.
+class CorpusNextTokens : public NextTokenCounts {
+ public:
+  CorpusNextTokens(std::shared_ptr<const CorpusTokensFile> corpus, std::size_t vocabulary_size)
+      : corpus_(std::move(corpus)), vocabulary_size_(vocabulary_size) {}
+
+  std::size_t vocabulary_size() const override { return vocabulary_size_; }
+  void Add(std::uint64_t position, double factor, TokenAccumulator& totals) const override;
+
+ private:
+  const std::shared_ptr<const CorpusTokensFile> corpus_;
   const std::size_t vocabulary_size_;
 };
 

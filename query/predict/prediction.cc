@@ -1,6 +1,7 @@
 #include "query/predict/prediction.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "query/predict/next_token_counts.h"
@@ -12,14 +13,23 @@
 namespace actkin {
 namespace {
 
-void PredictFromPrompt(const Prompt& prompt, const NextTokenCounts& counts, Prediction& prediction) {
-  if (!prompt.string_id) {
+// Of a position that is left out itself, what follows the same tokens elsewhere.
+void PredictFromPrompt(IndexReader& reader, const Prompt& prompt, Prediction& prediction) {
+  // A prompt longer than the strings may be in the corpus all the same.
+  const bool longer = prompt.tokens.size() > static_cast<std::size_t>(reader.string_length());
+  if (longer ? reader.Occurrences(prompt.tokens) == 0 : !prompt.string_id && !prompt.position) {
     prediction.notes.push_back(
         fmt::format("prompt {} is not in the corpus: nothing is known to follow it", Quote(prompt.text)));
     return;
   }
-  TokenAccumulator sums(counts.vocabulary_size());
-  counts.Add(*prompt.string_id, 1, sums);
+  TokenAccumulator sums(reader.vocabulary().size());
+  for (const NextToken& next :
+       prompt.string_id ? reader.NextTokens(*prompt.string_id) : reader.NextTokensOfPrefix(prompt.tokens)) {
+    sums.Add(next.token_id, static_cast<double>(next.count));
+  }
+  if (prompt.position && (prediction.request.exclude_self || prediction.request.exclude_window > 0)) {
+    for (const NextToken& next : reader.NextTokensAt(*prompt.position)) sums.Add(next.token_id, -1);
+  }
   std::vector<TokenValue> totals;
   sums.Take(totals);
   prediction.probabilities = Normalize(std::move(totals));
@@ -34,7 +44,7 @@ void PredictFromNeighbors(const TermNeighbors& found, const NextTokenCounts& cou
   TokenAccumulator sums(counts.vocabulary_size());
   TokenTotals totals;
   std::size_t neighbors = 0;
-  for (std::size_t term = 0; term < scheme.weights.size(); ++term) {
+  for (std::size_t term = 0; term < scheme.terms.size(); ++term) {
     if (scheme.Uses(term)) {
       AddNeighbors(found.terms[term], scheme.kernel, counts, sums);
       neighbors += found.terms[term].size();
@@ -53,7 +63,12 @@ void PredictFromNeighbors(const TermNeighbors& found, const NextTokenCounts& cou
 
 std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::span<const Scheme> schemes,
                                 const PoolRequest& request, const std::string& prompt_set, int threads) {
-  const CatalogNextTokenCounts counts(reader.catalog(), reader.vocabulary().size());
+  std::unique_ptr<const NextTokenCounts> counts;
+  if (request.over_positions) {
+    counts = std::make_unique<CorpusNextTokens>(reader.CorpusTokens(), reader.vocabulary().size());
+  } else {
+    counts = std::make_unique<CatalogNextTokenCounts>(reader.catalog(), reader.vocabulary().size());
+  }
   // Schemes with the same metric, bands and k share their neighbors.
   std::vector<PoolRequest> requests;
   for (const Scheme& scheme : schemes) {
@@ -67,7 +82,7 @@ std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::
     prediction.scheme = schemes[i];
     prediction.request = requests[i];
     if (schemes[i].kind == Scheme::Kind::kPromptOnly) {
-      PredictFromPrompt(prompt, counts, prediction);
+      PredictFromPrompt(reader, prompt, prediction);
       continue;
     }
     const auto same_neighbors = [&](std::size_t other) { return requests[other] == requests[i]; };
@@ -79,22 +94,20 @@ std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::
         }
         return false;
       };
-      const int blocks = static_cast<int>(schemes[i].weights.size() / 2);
-      found.emplace_back(i, FindTermNeighbors(reader, prompt, requests[i], blocks, wanted, prompt_set, threads));
+      found.emplace_back(
+          i, FindTermNeighbors(reader, prompt, requests[i], schemes[i].terms.blocks(), wanted, prompt_set, threads));
       shared = found.end() - 1;
     }
-    PredictFromNeighbors(shared->second, counts, prediction);
+    PredictFromNeighbors(shared->second, *counts, prediction);
   }
   return predictions;
 }
 
 Prediction PredictByScheme(IndexReader& reader, const Prompt& prompt, const std::string& scheme, PoolRequest request,
-                           int threads) {
+                           int threads, std::optional<RowKind> rows, std::optional<bool> exclude_self) {
   const Scheme found = FindScheme(reader, scheme);
-  if (!request.t_is.empty()) {
-    request.t_is = ResolveTIs(reader, request.t_is);
-  } else if (found.kind == Scheme::Kind::kNeighbors) {
-    request.t_is = DefaultTIs(reader);
+  if (found.kind == Scheme::Kind::kNeighbors || !request.t_is.empty()) {
+    ResolveRows(reader, rows, std::vector<int>(request.t_is), exclude_self, request);
   }
   return Predict(reader, prompt, std::span(&found, 1), request, "", threads).front();
 }

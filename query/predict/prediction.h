@@ -1,6 +1,7 @@
 #ifndef ACTKIN_QUERY_PREDICT_PREDICTION_H_
 #define ACTKIN_QUERY_PREDICT_PREDICTION_H_
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,10 +27,11 @@ struct Prediction {
 std::vector<Prediction> Predict(IndexReader& reader, const Prompt& prompt, std::span<const Scheme> schemes,
                                 const PoolRequest& request, const std::string& prompt_set, int threads);
 
-// The same for one scheme by its name, built in or saved (FindScheme). request.t_is may count from the end of L; where
-// there are none, they are the default ones (saved_schemes.h).
+// The same for one scheme by its name, built in or saved (FindScheme). request.t_is may count from the end of L; they,
+// and rows and exclude_self, are as ResolveRows has them (saved_schemes.h).
 Prediction PredictByScheme(IndexReader& reader, const Prompt& prompt, const std::string& scheme, PoolRequest request,
-                           int threads);
+                           int threads, std::optional<RowKind> rows = std::nullopt,
+                           std::optional<bool> exclude_self = std::nullopt);
 
 }  // namespace actkin
 

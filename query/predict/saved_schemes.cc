@@ -26,6 +26,10 @@ std::vector<Site> KnownSites(IndexReader& reader) {
 }
 
 [[noreturn]] void FailWithoutSites(IndexReader& reader) {
+  if (OnlyPositionsAreBuilt(reader)) {
+    FailUsage(ErrorCode::kNotFound, "{}: only sites over positions are built: this asks rows of strings, of a t_i",
+              reader.directory().path().string());
+  }
   FailUsage(ErrorCode::kNotFound,
             "{}: no site is built and no neighbors are imported: 'actkin build CORPUS --model M --out {}' builds some",
             reader.directory().path().string(), ShellQuote(reader.directory().path().string()));
@@ -72,8 +76,25 @@ void ApplyScheme(const Scheme& scheme, PoolRequest& request) {
   if (!request.k) request.k = scheme.k;
 }
 
-std::vector<int> DefaultTIs(IndexReader& reader) {
+bool OnlyPositionsAreBuilt(IndexReader& reader) {
   const std::vector<Site> sites = KnownSites(reader);
+  return !sites.empty() && std::ranges::all_of(sites, [](const Site& site) { return site.over_positions(); });
+}
+
+void ResolveRows(IndexReader& reader, std::optional<RowKind> rows, const std::vector<int>& t_is,
+                 std::optional<bool> exclude_self, PoolRequest& request) {
+  if (!t_is.empty() && rows == RowKind::kPositions) {
+    FailUsage("t_i {}: rows over positions have none: leave it out, or ask rows of strings", t_is.front());
+  }
+  request.over_positions = rows ? *rows == RowKind::kPositions : t_is.empty() && OnlyPositionsAreBuilt(reader);
+  request.exclude_self = exclude_self.value_or(request.over_positions);
+  if (request.over_positions) return;
+  request.t_is = t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, t_is);
+}
+
+std::vector<int> DefaultTIs(IndexReader& reader) {
+  std::vector<Site> sites = KnownSites(reader);
+  std::erase_if(sites, [](const Site& site) { return site.over_positions(); });
   if (sites.empty()) FailWithoutSites(reader);
   return {std::ranges::max(sites, {}, &Site::t_i).t_i};
 }

@@ -29,6 +29,15 @@ void ApplyScheme(const Scheme& scheme, PoolRequest& request);
 // else the last of imported neighbors. Throws Error (usage) when there is none.
 std::vector<int> DefaultTIs(IndexReader& reader);
 
+// Whether nothing but sites over positions is built of proj and ffwd: then these are meant where nothing else is said.
+bool OnlyPositionsAreBuilt(IndexReader& reader);
+
+// What a request's rows are, where that was left open: of positions where those are asked for, or where no t_i is given
+// and only they are built; else of the strings at `t_is` or, where there are none, at the default ones. Over positions
+// the prompt's own row is left out unless that was said. Throws Error (usage) where both are asked for.
+void ResolveRows(IndexReader& reader, std::optional<RowKind> rows, const std::vector<int>& t_is,
+                 std::optional<bool> exclude_self, PoolRequest& request);
+
 // Positions given by a user, of which negative ones count from the end of L, each once. Throws Error (usage) when one
 // lies outside the strings.
 std::vector<int> ResolveTIs(IndexReader& reader, std::vector<int> t_is);

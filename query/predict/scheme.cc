@@ -22,7 +22,7 @@ constexpr std::size_t kLongestName = 200;
 // The JSON of one scheme being read.
 class SchemeReader {
  public:
-  SchemeReader(const std::string& where, int blocks) : where_(where), blocks_(blocks) {}
+  SchemeReader(const std::string& where, int blocks) : where_(where), blocks_(blocks) { scheme_.terms = Terms(blocks); }
 
   Scheme Read(std::string_view text, const std::string& default_name) {
     const json object = Parse(text);
@@ -42,7 +42,7 @@ class SchemeReader {
     if (object.contains("kernel")) scheme_.kernel = ParseNamed(object, "kernel", ParseKernel);
     if (object.contains("metric")) scheme_.metric = ParseNamed(object, "metric", ParseMetric);
     if (object.contains("k")) scheme_.k = Count(object["k"]);
-    scheme_.weights.assign(TermCount(blocks_), 0);
+    scheme_.weights.assign(scheme_.terms.size(), 0);
     if (object.contains("embedding")) scheme_.weights[0] = Number(object["embedding"], "embedding");
     for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
       ForEachBlock(object, stream, "", "a number", [&](std::size_t term, const json& value, const std::string& what) {
@@ -142,7 +142,8 @@ class SchemeReader {
       if (block >= static_cast<std::size_t>(blocks_)) {
         FailUsage("{}: {} has {} for block {}: the blocks are 0-{}", where_, what, each, block, blocks_ - 1);
       }
-      report(TermNumber({stream, static_cast<int>(block)}, blocks_), value, fmt::format("{} of block {}", what, block));
+      report(scheme_.terms.Number({stream, static_cast<int>(block)}), value,
+             fmt::format("{} of block {}", what, block));
     };
     if (values.is_array()) {
       for (std::size_t block = 0; block < values.size(); ++block) give(block, values[block]);
@@ -170,7 +171,7 @@ class SchemeReader {
     if (!scheme_.metric) {
       FailUsage("{}: \"within\" needs \"metric\": the metric that its bands are in, l2 or cosine", where_);
     }
-    scheme_.bands.resize(TermCount(blocks_));
+    scheme_.bands.resize(scheme_.terms.size());
     const auto set = [&](std::size_t term, const json& value, const std::string& what) {
       if (value.is_null()) return;
       Expect(value.is_string(), what, "a band such as \"0.9:\", or null", value);
@@ -200,15 +201,15 @@ double KernelValue(Kernel kernel, double distance) {
   return kernel == Kernel::kNone ? 1 : 1 / std::max(1 + distance, kSmallestDivisor);
 }
 
-Term TermAt(std::size_t number, int blocks) {
+Term Terms::operator[](std::size_t number) const {
   if (number == 0) return {};
   const auto place = static_cast<int>(number) - 1;
-  return place < blocks ? Term{Stream::kProj, place} : Term{Stream::kFfwd, place - blocks};
+  return place < blocks_ ? Term{Stream::kProj, place} : Term{Stream::kFfwd, place - blocks_};
 }
 
-std::size_t TermNumber(const Term& term, int blocks) {
+std::size_t Terms::Number(const Term& term) const {
   if (term.stream == Stream::kEmbedding) return 0;
-  return static_cast<std::size_t>(1 + term.block + (term.stream == Stream::kFfwd ? blocks : 0));
+  return static_cast<std::size_t>(1 + term.block + (term.stream == Stream::kFfwd ? blocks_ : 0));
 }
 
 std::string Describe(const Term& term) {
@@ -219,11 +220,13 @@ std::string Describe(const Term& term) {
 std::vector<Scheme> BuiltInSchemes(int blocks) {
   Scheme progressive;
   progressive.name = kProgressiveFfwdWeight;
+  progressive.terms = Terms(blocks);
   Scheme last;
   last.name = kLastFfwdOnly;
-  last.weights.assign(TermCount(blocks), 0);
-  for (std::size_t number = 0; number < TermCount(blocks); ++number) {
-    const Term term = TermAt(number, blocks);
+  last.terms = Terms(blocks);
+  last.weights.assign(last.terms.size(), 0);
+  for (std::size_t number = 0; number < progressive.terms.size(); ++number) {
+    const Term term = progressive.terms[number];
     progressive.weights.push_back(term.stream == Stream::kFfwd ? term.block + 1 : 1);
   }
   last.weights.back() = 1;
@@ -235,6 +238,7 @@ std::vector<Scheme> BuiltInSchemes(int blocks) {
   Scheme prompt_only;
   prompt_only.name = kPromptOnly;
   prompt_only.kind = Scheme::Kind::kPromptOnly;
+  prompt_only.terms = Terms(blocks);
   return {progressive, with_kernel(progressive, kInverseDistance), last,
           with_kernel(last, kLastFfwdOnlyInverseDistance), prompt_only};
 }
@@ -255,13 +259,12 @@ std::string SchemeJson(const Scheme& scheme) {
     object["kind"] = kPromptOnly;
     return object.dump();
   }
-  const int blocks = static_cast<int>(scheme.weights.size() / 2);
   object["kernel"] = Name(scheme.kernel);
   object["embedding"] = scheme.weights[0];
   OrderedJson bands;
   if (!scheme.bands.empty() && scheme.bands[0]) bands["embedding"] = FormatBand(*scheme.bands[0]);
-  for (std::size_t term = 1; term < scheme.weights.size(); ++term) {
-    const std::string stream(Name(TermAt(term, blocks).stream));
+  for (std::size_t term = 1; term < scheme.terms.size(); ++term) {
+    const std::string stream(Name(scheme.terms[term].stream));
     object[stream].push_back(scheme.weights[term]);
     if (scheme.bands.empty()) continue;
     bands[stream].push_back(scheme.bands[term] ? OrderedJson(FormatBand(*scheme.bands[term])) : OrderedJson(nullptr));

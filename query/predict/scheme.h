@@ -25,17 +25,32 @@ Kernel ParseKernel(std::string_view text);
 // Finite and positive: 1 + distance counts as at least 1e-6, which a similarity of -1 would fall below.
 double KernelValue(Kernel kernel, double distance);
 
-// What a scheme has a weight for: 0 is the embedding, 1 + b proj of block b, 1 + blocks + b ffwd of block b.
+// What a scheme has a weight for.
 struct Term {
   Stream stream = Stream::kEmbedding;
   int block = 0;  // 0 for the embedding
 
   friend bool operator==(const Term&, const Term&) = default;
 };
-constexpr std::size_t TermCount(int blocks) { return 1 + 2 * static_cast<std::size_t>(blocks); }
-// REQUIRES: number < TermCount(blocks).
-Term TermAt(std::size_t number, int blocks);
-std::size_t TermNumber(const Term& term, int blocks);
+
+// The terms of a model of so many blocks, by number: 0 is the embedding, 1 + b proj of block b, 1 + blocks + b ffwd of
+// block b.
+class Terms {
+ public:
+  constexpr explicit Terms(int blocks = 0) : blocks_(blocks) {}
+
+  constexpr int blocks() const { return blocks_; }
+  constexpr std::size_t size() const { return 1 + 2 * static_cast<std::size_t>(blocks_); }
+  // REQUIRES: number < size().
+  Term operator[](std::size_t number) const;
+  std::size_t Number(const Term& term) const;
+
+  friend bool operator==(const Terms&, const Terms&) = default;
+
+ private:
+  int blocks_;
+};
+
 // "embedding", "ffwd block 5"
 std::string Describe(const Term& term);
 
@@ -50,6 +65,7 @@ struct Scheme {
   std::string name;
   Kind kind = Kind::kNeighbors;
   Kernel kernel = Kernel::kNone;
+  Terms terms;
   std::vector<double> weights;  // a term each; any finite number
   // Which neighbors of a term count, of the k nearest of them, or without a k of all; a term each, or empty where the
   // scheme leaves that open.

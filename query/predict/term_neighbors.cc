@@ -1,6 +1,7 @@
 #include "query/predict/term_neighbors.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "query/exact/exact_search.h"
@@ -30,8 +31,8 @@ class SiteNeighbors {
 
   // Adds a site that has neither rows to search nor saved neighbors to `missing`.
   void AddTo(const Site& site, std::size_t term, std::vector<PooledNeighbor>& pool, std::vector<Site>& missing) {
-    const StringId first = FirstStringId(site.t_i + 1);
-    if (filtered()) return SearchFiltered(site, term, first, pool, missing);
+    const StringId first = site.over_positions() ? 0 : FirstStringId(site.t_i + 1);
+    if (filtered() || site.over_positions()) return SearchFiltered(site, term, first, pool, missing);
     const std::optional<std::uint64_t> k = request_.CountOf(term, reader_.RowCount(site.t_i));
     const std::optional<Band>& within = request_.BandOf(term);
     const bool is_built = reader_.catalog().FindSite(site).has_value();
@@ -57,7 +58,8 @@ class SiteNeighbors {
   }
 
  private:
-  bool filtered() const { return request_.exclude_self || !request_.where.empty(); }
+  bool filtered() const { return without_self() || !request_.where.empty(); }
+  bool without_self() const { return request_.exclude_self || request_.exclude_window > 0; }
 
   void SearchFiltered(const Site& site, std::size_t term, StringId first, std::vector<PooledNeighbor>& pool,
                       std::vector<Site>& missing) {
@@ -67,12 +69,20 @@ class SiteNeighbors {
     search.metric = request_.metric;
     search.k = request_.CountOf(term);
     search.within = request_.BandOf(term);
-    search.among = reader_.RowsWhere(site.t_i, request_.where);
+    search.among = reader_.RowsWhere(site, request_.where);
     search.threads = threads_;
-    const std::optional<RowNumber> own =
-        request_.exclude_self ? reader_.OwnRow(prompt_, site.t_i) : std::optional<RowNumber>();
+    const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
+    const std::vector<RowRange> own = without_self()
+                                          ? reader_.OwnRows(prompt_, site, request_.exclude_window)
+                                          : std::vector<RowRange>();
+    std::optional<RowNumber> left_out;
+    if (own.size() == 1 && own.front().size() == 1) {
+      left_out = static_cast<RowNumber>(own.front().begin);
+    } else if (!own.empty()) {
+      search.among = std::make_shared<const RowSet>(RowSet::Without(index->row_count(), search.among.get(), own));
+    }
     const std::vector<std::vector<Match>> found =
-        SearchWithout(*reader_.OpenIndex(site), reader_.QueryVector(prompt_, site), std::span(&own, 1), search,
+        SearchWithout(*index, reader_.QueryVector(prompt_, site), std::span(&left_out, 1), search,
                       /*fewer_will_do=*/!request_.k);
     for (const Match& match : found.front()) {
       pool.push_back({first + match.number, static_cast<float>(match.distance)});
@@ -118,12 +128,17 @@ TermNeighbors FindTermNeighbors(IndexReader& reader, const Prompt& prompt, const
                                 int threads) {
   SiteNeighbors sites(reader, prompt, request, prompt_set, threads);
   TermNeighbors found;
-  found.terms.resize(TermCount(blocks));
+  found.terms.resize(Terms(blocks).size());
   std::vector<Site> missing;
   for (std::size_t number = 0; number < found.terms.size(); ++number) {
     if (!wanted(number)) continue;
-    const Term term = TermAt(number, blocks);
+    const Term term = Terms(blocks)[number];
     std::vector<PooledNeighbor>& pool = found.terms[number];
+    if (request.over_positions) {
+      sites.AddTo({term.stream, term.block, kOverPositions}, number, pool, missing);
+      MergePool(request.metric, request.merge, request.CountOf(number), pool);
+      continue;
+    }
     if (term.stream == Stream::kEmbedding) {
       const int length = static_cast<int>(prompt.tokens.size());
       if (length > reader.string_length()) {

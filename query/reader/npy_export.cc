@@ -1,31 +1,23 @@
 #include "query/reader/npy_export.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "schema/error.h"
+#include "storage/formats/npy_file.h"
 #include "storage/machine/export_folder.h"
 #include "storage/machine/file.h"
 
 namespace actkin {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
 constexpr std::uint64_t kBufferBytes = std::uint64_t{8} << 20;
 
-std::string NpyHeader(std::uint64_t rows, std::uint64_t dimension) {
-  std::string dictionary =
-      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, dimension);
-  const std::size_t before = 10;  // magic, version, header length
-  const std::size_t total = (before + dictionary.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
-  dictionary.resize(total - before - 1, ' ');
-  dictionary += '\n';
-  std::string header("\x93NUMPY\x01\x00", 8);
-  header += static_cast<char>(dictionary.size() & 0xFF);
-  header += static_cast<char>(dictionary.size() >> 8);
-  return header + dictionary;
+std::string Header(std::uint64_t rows, std::uint64_t dimension) {
+  return NpyHeader("<f4", std::array{rows, dimension});
 }
 
 }  // namespace
@@ -33,16 +25,18 @@ std::string NpyHeader(std::uint64_t rows, std::uint64_t dimension) {
 void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(std::string_view)>& write,
                const std::function<void(std::uint64_t)>& report) {
   const auto index = reader.OpenIndex(site);
-  const auto order = reader.OpenRowOrder(site.t_i);
+  const auto map = reader.OpenRowMap(site);
   const std::uint64_t rows = index->row_count();
   const std::uint64_t dimension = index->dimension();
-  write(NpyHeader(rows, dimension));
+  write(Header(rows, dimension));
   const std::uint64_t batch = std::max<std::uint64_t>(1, kBufferBytes / (dimension * sizeof(float)));
   std::vector<float> buffer;
   for (std::uint64_t first = 0; first < rows; first += batch) {
     buffer.clear();
     for (std::uint64_t ordinal = first; ordinal < std::min(first + batch, rows); ++ordinal) {
-      const std::vector<float> vector = index->Vector(order->RowOf(static_cast<StringOrdinal>(ordinal)));
+      // Over positions rows are in their order; every ordinal of strings has a row.
+      const RowNumber row = site.over_positions() ? static_cast<RowNumber>(ordinal) : map->Row(ordinal).value();
+      const std::vector<float> vector = index->Vector(row);
       buffer.insert(buffer.end(), vector.begin(), vector.end());
     }
     write({reinterpret_cast<const char*>(buffer.data()), buffer.size() * sizeof(float)});
@@ -54,7 +48,7 @@ void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::pat
                const std::function<void(std::uint64_t)>& report) {
   const auto index = reader.OpenIndex(site);
   const std::uint64_t numbers = index->row_count() * index->dimension();
-  const std::uint64_t bytes = NpyHeader(index->row_count(), index->dimension()).size() + numbers * sizeof(float);
+  const std::uint64_t bytes = Header(index->row_count(), index->dimension()).size() + numbers * sizeof(float);
   const std::uint64_t free = FreeDiskBytes(path.parent_path());
   if (bytes > free) Fail(ErrorCode::kOutOfSpace, "{}: needs {} bytes, {} are free", path.string(), bytes, free);
 

@@ -62,7 +62,7 @@ PromptSet SamplePromptSet(IndexReader& reader, std::uint64_t count, std::uint64_
 UnknownPrompts ParseUnknownPrompts(const std::string& text) {
   if (text == "error") return UnknownPrompts::kError;
   if (text == "skip") return UnknownPrompts::kSkip;
-  FailUsage("--unknown {}: expected error or skip", Quote(text));
+  FailUsage("`unknown` {}: expected error or skip", Quote(text));
 }
 
 std::vector<BatchPrompt> EncodePrompts(IndexReader& reader, const std::vector<PromptInput>& inputs,
@@ -87,7 +87,7 @@ std::vector<BatchPrompt> EncodePrompts(IndexReader& reader, const std::vector<Pr
   }
   if (refused == 0 || unknown == UnknownPrompts::kSkip) return batch;
   if (inputs.size() == 1) throw *first_error;
-  throw Error(fmt::format("{} ({} of {} prompts cannot be asked: --unknown skip answers the others)",
+  throw Error(fmt::format("{} ({} of {} prompts cannot be asked: `unknown` skip answers the others)",
                           first_error->what(), refused, inputs.size()),
               first_error->kind());
 }

@@ -16,7 +16,7 @@ namespace actkin {
 // What becomes of the prompts of a batch that cannot be asked: of what is no token, empty, or longer than the
 // model's context.
 enum class UnknownPrompts : std::uint8_t { kError, kSkip };
-// "error" or "skip". Throws Error (usage) naming --unknown.
+// "error" or "skip". Throws Error (usage) naming `unknown`.
 UnknownPrompts ParseUnknownPrompts(const std::string& text);
 
 // A prompt of a batch, or why it cannot be asked.

@@ -20,10 +20,12 @@ TokenTable::TokenTable(Catalog& catalog)
   }
 }
 
-std::string TokenTable::Text(std::span<const TokenId> tokens) const {
+std::string TokenTable::Text(std::span<const TokenId> tokens) const { return TokenText(Bytes(tokens)); }
+
+std::string TokenTable::Bytes(std::span<const TokenId> tokens) const {
   std::string bytes;
   for (const TokenId token : tokens) bytes += Row(token).bytes;
-  return TokenText(bytes);
+  return bytes;
 }
 
 const TokenRow& TokenTable::Row(TokenId token) const {

@@ -29,6 +29,8 @@ class TokenTable {
   std::string Text(TokenId token) const { return Row(token).text; }
   // Of several, whose bytes may make whole characters together.
   std::string Text(std::span<const TokenId> tokens) const;
+  // What tokens stand for; nothing for an id that no token has. REQUIRES and throws as Text.
+  std::string Bytes(std::span<const TokenId> tokens) const;
 
  private:
   const TokenRow& Row(TokenId token) const;

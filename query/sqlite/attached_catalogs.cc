@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "query/reader/string_filter.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/catalog/index_directory.h"
@@ -32,13 +31,12 @@ void AttachedCatalogs::ThrowIfInterrupted() {
   if (!interrupt_check_->StepUnlessInterrupted()) throw Interrupted();
 }
 
-std::shared_ptr<const RowSet> AttachedCatalogs::RowsAmong(const CatalogSnapshot& snapshot, int t_i,
+std::shared_ptr<const RowSet> AttachedCatalogs::RowsAmong(const CatalogSnapshot& snapshot, const Site& site,
                                                           const std::string& text) {
   constexpr std::size_t kMostKept = 16;
   auto& kept = snapshot.kept().among;
-  const std::pair key(t_i, text);
+  const std::pair key(site.over_positions() ? site : Site{.t_i = site.t_i}, text);
   if (const auto found = kept.find(key); found != kept.end()) return found->second;
-  IndexReader& reader = snapshot.reader();
   // What is thrown must not pass through SQLite.
   const auto proceed = [this] {
     try {
@@ -48,14 +46,13 @@ std::shared_ptr<const RowSet> AttachedCatalogs::RowsAmong(const CatalogSnapshot&
       return false;
     }
   };
-  std::vector<std::int64_t> string_ids;
+  std::shared_ptr<const RowSet> rows;
   try {
-    string_ids = StringsAmong(reader.directory(), text, "among", proceed);
+    rows = std::make_shared<const RowSet>(snapshot.reader().RowsAmong(site, text, proceed));
   } catch (const Error&) {
     ThrowIfInterrupted();
     throw;
   }
-  auto rows = std::make_shared<const RowSet>(reader.RowsOf(t_i, string_ids));
   if (kept.size() >= kMostKept) kept.clear();
   kept.emplace(key, rows);
   return rows;

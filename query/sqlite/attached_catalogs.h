@@ -29,8 +29,8 @@ class Interrupted : public std::exception {
 struct KeptCatalog {
   std::unique_ptr<IndexReader> reader;
   RecentRankings rankings;
-  // Of texts of `among` and t_is, the last ones asked: the rows that they choose.
-  std::map<std::pair<int, std::string>, std::shared_ptr<const RowSet>> among;
+  // Of texts of `among` and sites, over strings one for each t_i, the last ones asked: the rows that they choose.
+  std::map<std::pair<Site, std::string>, std::shared_ptr<const RowSet>> among;
   // Statements that hold a read transaction while one of their rows is read; those that nobody holds.
   std::vector<std::unique_ptr<SqliteStatement>> idle_transactions;
 };
@@ -75,10 +75,10 @@ class AttachedCatalogs {
   // Throws Interrupted where the connection was. To be called in long work, while one of its statements runs.
   void ThrowIfInterrupted();
 
-  // Of the sites at t_i, the rows of the strings that an argument `among` chooses: a SELECT, run by itself on the
-  // committed catalog, once for as long as nobody changes that, or a JSON array. Throws Error (usage) as StringsAmong
+  // Of a site, the rows that an argument `among` chooses, by string_id or position: a SELECT, run by itself on the
+  // committed catalog, once for as long as nobody changes that, or a JSON array. Throws Error (usage) as NumbersAmong
   // does, and Interrupted.
-  std::shared_ptr<const RowSet> RowsAmong(const CatalogSnapshot& snapshot, int t_i, const std::string& text);
+  std::shared_ptr<const RowSet> RowsAmong(const CatalogSnapshot& snapshot, const Site& site, const std::string& text);
 
   // Catalogs hold prepared statements, which keep a connection from closing. SQLite disconnects a connection's virtual
   // tables before it closes: catalogs are kept as long as one of them is connected. Open connects one where there is

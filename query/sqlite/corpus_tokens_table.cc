@@ -44,8 +44,8 @@ RowRange Narrowed(RowRange range, const PushedComparison& comparison) {
       return {whole(std::floor(number) + 1), range.end};
     case Comparison::kGreaterOrEqual:
       return {whole(std::ceil(number)), range.end};
-    case Comparison::kIn:
-      break;  // a call for each of its values, with kEqual
+    default:
+      break;  // IN comes as a call for each of its values, with kEqual
   }
   return range;
 }

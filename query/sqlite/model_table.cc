@@ -14,25 +14,20 @@ namespace actkin {
 namespace {
 
 constexpr double kCost = 1e5;
-constexpr sqlite3_int64 kTypicalVocabulary = 64;
 
-constexpr std::array kColumns{"rank INTEGER", "token TEXT", "token_id INTEGER", "probability REAL"};
 enum Argument { kPrompt, kCatalog };
 constexpr std::array<TableArgument, 2> kArguments{{
     {"prompt", ArgumentType::kPrompt, "'my most gr'", true},
     {"catalog", ArgumentType::kText, "'main'"},
 }};
-constexpr TableSpecification kSpecification{"actkin_model", kColumns, kArguments, 1,
+constexpr TableSpecification kSpecification{"actkin_model", kTokenRowColumns, kArguments, 1,
                                             "actkin_model('a prompt') with a prompt of yours"};
 
 class ModelTable : public TableFunction {
  public:
   const TableSpecification& specification() const override { return kSpecification; }
 
-  void Plan(TablePlan& plan) const override {
-    if (TokenRowsComeInOrder(plan)) plan.ComesInOrder();
-    plan.Finish(kCost, kTypicalVocabulary);
-  }
+  void Plan(TablePlan& plan) const override { PlanTokenRows(plan, kCost); }
 
   std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, TableCall& call) const override {
     const CatalogSnapshot snapshot = catalogs.Open(call.Text(kCatalog, "main"));

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "query/exact/ranking.h"
+#include "query/sqlite/compared_rows.h"
 #include "query/sqlite/prompt_argument.h"
+#include "query/sqlite/ranked_rows.h"
 #include "query/sqlite/sql_value.h"
 #include "query/sqlite/table_function.h"
 #include "schema/error.h"
@@ -24,8 +24,7 @@ constexpr double kCost = 1e6;
 constexpr sqlite3_int64 kTypicalRows = 1000;
 constexpr sqlite3_int64 kTypicalRowsOfK = 10;
 
-enum Column { kRank, kStringId, kText, kDistance, kSimilarity };
-constexpr std::array kColumns{"rank INTEGER", "string_id INTEGER", "text TEXT", "distance REAL", "similarity REAL"};
+constexpr RowColumns kRowColumns{kStringId, kPosition, kDocumentId, kText};
 
 enum Argument {
   kAsked,
@@ -42,14 +41,17 @@ enum Argument {
   kCatalog,
   kAmong,
   kCenter,
-  kExcludeSelf,  // of a prompt alone
+  kRows,
+  kDistinct,
+  kExcludeWindow,
+  kExclude,  // of a prompt exclude_self, of a vector exclude_position
 };
-constexpr std::array<TableArgument, 15> Arguments(TableArgument asked) {
+constexpr std::array<TableArgument, 18> Arguments(TableArgument asked, TableArgument exclude) {
   using enum ArgumentType;
   return {asked,
           {"stream", kText, "'ffwd'"},
           {"block", kInteger, "5"},
-          {"t_i", kInteger, "9"},
+          {"t_i", kInteger, "9", false, /*null_is_a_value=*/true},
           {"k", kInteger, "10"},
           {"metric", kText, "'cosine'"},
           {"sort_order", kText, "'farthest'"},
@@ -60,17 +62,22 @@ constexpr std::array<TableArgument, 15> Arguments(TableArgument asked) {
           {"catalog", kText, "'main'"},
           {"among", kText, "'SELECT string_id FROM string WHERE occurrences > 5'"},
           {"center", kInteger, "1"},
-          {"exclude_self", kInteger, "1"}};
+          {"rows", kText, "'positions'"},
+          {"distinct", kText, "'text'"},
+          {"exclude_window", kInteger, "10"},
+          exclude};
 }
-constexpr auto kPromptArguments = Arguments({"prompt", ArgumentType::kPrompt, "'my most gr'", true});
-constexpr auto kVectorArguments = Arguments({"vector", ArgumentType::kBlob, "?", true});
-constexpr TableSpecification kOfPrompt{"actkin_neighbors", kColumns, kPromptArguments, 1,
+constexpr auto kPromptArguments =
+    Arguments({"prompt", ArgumentType::kPrompt, "'my most gr'", true}, {"exclude_self", ArgumentType::kInteger, "1"});
+constexpr auto kVectorArguments =
+    Arguments({"vector", ArgumentType::kBlob, "?", true}, {"exclude_position", ArgumentType::kInteger, "42"});
+constexpr TableSpecification kOfPrompt{"actkin_neighbors", kNeighborColumns, kPromptArguments, 1,
                                        "actkin_neighbors('a prompt', 'ffwd', 5, 9) with a prompt of yours"};
-constexpr TableSpecification kOfVector{"actkin_neighbors_of", kColumns, std::span(kVectorArguments).first(kExcludeSelf),
-                                       1, "actkin_neighbors_of(vector, 'ffwd', 5, 9) with a BLOB of float32"};
+constexpr TableSpecification kOfVector{"actkin_neighbors_of", kNeighborColumns, kVectorArguments, 1,
+                                       "actkin_neighbors_of(vector, 'ffwd', 5, 9) with a BLOB of float32"};
 
-// Rows come by rank. That is by distance, equal distances by string_id: but for cosine distances are 1 - similarity,
-// rounded, and may be equal where similarities are not.
+// Rows come by rank. That is by distance, equal distances by string_id or position: but for cosine distances are 1 -
+// similarity, rounded, and may be equal where similarities are not. Of string_id and position one is NULL in every row.
 bool RowsComeInOrder(const TablePlan& plan) {
   const std::string order = plan.KnownText(kSortOrder, Name(Order::kNearest));
   const bool l2 = plan.KnownText(kMetric, Name(Metric::kL2)) == Name(Metric::kL2);
@@ -85,239 +92,14 @@ bool RowsComeInOrder(const TablePlan& plan) {
         by_distance = true;
         break;
       case kStringId:
-        return by_distance && l2 && !descending;
+      case kPosition:
+        return by_distance && l2 && !descending && i + 1 == plan.order_terms();
       default:
         return false;
     }
   }
   return true;
 }
-
-// The distances that comparisons leave, by their end that rows come to last.
-Band BandOf(const TableCall& call, Metric metric, Order order) {
-  double end =
-      order == Order::kNearest ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
-  for (const PushedComparison& comparison : call.comparisons()) {
-    if (comparison.column != kDistance) continue;
-    const bool above =
-        comparison.comparison == Comparison::kGreater || comparison.comparison == Comparison::kGreaterOrEqual;
-    const bool below = comparison.comparison == Comparison::kLess || comparison.comparison == Comparison::kLessOrEqual;
-    if (order == Order::kNearest && !above) end = std::min(end, comparison.number);
-    if (order == Order::kFarthest && !below) end = std::max(end, comparison.number);
-  }
-  Band band;
-  if (metric == Metric::kL2) {
-    (order == Order::kNearest ? band.high : band.low) = end;
-  } else if (metric == Metric::kDot) {
-    (order == Order::kNearest ? band.low : band.high) = -end;
-  } else {
-    // distance is 1 - similarity rounded: at most half a unit in the last place of a number below 2.
-    const double slack = 0x1p-51 * (1 + std::abs(end));
-    if (order == Order::kNearest) {
-      band.low = 1 - end - slack;
-    } else {
-      band.high = 1 - end + slack;
-    }
-  }
-  return band;
-}
-
-// The strings that comparisons with string_id leave: of a range, and of a list where there is one.
-struct ComparedStrings {
-  bool any = false;  // whether there are such comparisons
-  double low = 1;
-  double high = 0x1p53;
-  std::optional<std::vector<double>> listed = {};
-
-  std::string Key() const {
-    std::string key = any ? fmt::format(" {} {}", low, high) : "";
-    for (const double number : listed.value_or(std::vector<double>())) key += fmt::format(",{}", number);
-    return key;
-  }
-};
-
-ComparedStrings ReadComparedStrings(const TableCall& call) {
-  ComparedStrings strings;
-  for (const PushedComparison& comparison : call.comparisons()) {
-    if (comparison.column != kStringId) continue;
-    strings.any = true;
-    const double number = comparison.number;
-    switch (comparison.comparison) {
-      case Comparison::kEqual:
-        strings.low = std::max(strings.low, std::ceil(number));
-        strings.high = std::min(strings.high, std::floor(number));
-        break;
-      case Comparison::kLess:
-        strings.high = std::min(strings.high, std::ceil(number) - 1);
-        break;
-      case Comparison::kLessOrEqual:
-        strings.high = std::min(strings.high, std::floor(number));
-        break;
-      case Comparison::kGreater:
-        strings.low = std::max(strings.low, std::floor(number) + 1);
-        break;
-      case Comparison::kGreaterOrEqual:
-        strings.low = std::max(strings.low, std::ceil(number));
-        break;
-      case Comparison::kIn:
-        // SQLite checks a second list.
-        if (!strings.listed) strings.listed = comparison.numbers;
-    }
-  }
-  return strings;
-}
-
-// Of the rows among `among`, or of all where it is null, those of these strings; null: all rows.
-std::shared_ptr<const RowSet> RowsOf(const ComparedStrings& strings, IndexReader& reader, int t_i,
-                                     std::shared_ptr<const RowSet> among) {
-  if (!strings.any) return among;
-  const auto first = static_cast<double>(reader.FirstStringId(t_i + 1));
-  const double last = first + static_cast<double>(reader.RowCount(t_i)) - 1;
-  const double low = std::max(strings.low, first);
-  const double high = std::min(strings.high, last);
-  if (!strings.listed && low == first && high == last) return among;
-  std::vector<std::int64_t> string_ids;
-  if (strings.listed) {
-    for (const double number : *strings.listed) {
-      if (number >= low && number <= high && number == std::floor(number)) {
-        string_ids.push_back(static_cast<std::int64_t>(number));
-      }
-    }
-  } else {
-    const auto end = low <= high ? static_cast<std::int64_t>(high) + 1 : 0;
-    for (auto id = low <= high ? static_cast<std::int64_t>(low) : 0; id < end; ++id) string_ids.push_back(id);
-  }
-  const RowSet rows = reader.RowsOf(t_i, string_ids);
-  if (!among) return std::make_shared<const RowSet>(rows);
-  std::vector<RowRange> common;
-  rows.ForEachRun({0, rows.row_count()},
-                  [&](RowRange run) { among->ForEachRun(run, [&](RowRange part) { common.push_back(part); }); });
-  return std::make_shared<const RowSet>(RowSet::OfRanges(rows.row_count(), std::move(common)));
-}
-
-class NeighborRows : public TableRows {
- public:
-  NeighborRows(AttachedCatalogs& catalogs, CatalogSnapshot snapshot, const TableCall& call,
-               const SearchRequest& request, StringId first_string_id, std::shared_ptr<Ranking> ranking)
-      : catalogs_(catalogs),
-        snapshot_(std::move(snapshot)),
-        comparisons_(call.comparisons()),
-        metric_(request.metric),
-        order_(request.order),
-        first_string_id_(first_string_id),
-        ranking_(std::move(ranking)) {
-    for (const PushedComparison& comparison : comparisons_) {
-      if (comparison.column != kRank) continue;
-      const double number = comparison.number;
-      switch (comparison.comparison) {
-        case Comparison::kEqual:
-          SkipTo(number);
-          [[fallthrough]];
-        case Comparison::kLess:
-        case Comparison::kLessOrEqual:
-          expected_ = std::min(expected_ == 0 ? kMostExpected : expected_,
-                               static_cast<std::uint64_t>(std::clamp(number, 1.0, static_cast<double>(kMostExpected))));
-          break;
-        case Comparison::kGreater:
-        case Comparison::kGreaterOrEqual:
-          SkipTo(number);
-          break;
-        case Comparison::kIn:
-          break;
-      }
-    }
-  }
-
-  bool Next() override {
-    for (;; ++next_) {
-      const std::optional<std::uint64_t> rows = ranking_->row_count();
-      if (rows && next_ >= *rows) return false;
-      place_ = next_;
-      match_.reset();
-      text_.reset();
-      // Whether there is a row is known without a search, unless a band leaves rows out.
-      if (!rows && !Find()) return false;
-      const Verdict verdict = Judge();
-      if (verdict == Verdict::kNoMore) return false;
-      if (verdict == Verdict::kReturn) break;
-    }
-    ++next_;
-    return true;
-  }
-
-  void Column(sqlite3_context* context, int column) const override {
-    switch (column) {
-      case kRank:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(place_ + 1));
-      case kStringId:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(string_id()));
-      case kText:
-        if (!text_) text_ = snapshot_.reader().catalog().String(string_id()).text;
-        return ReturnText(context, *text_);
-      case kDistance:
-        return sqlite3_result_double(context, distance());
-      default:
-        if (const std::optional<double> similarity = SimilarityOf(metric_, match().distance)) {
-          return sqlite3_result_double(context, *similarity + 0.0);
-        }
-        return sqlite3_result_null(context);
-    }
-  }
-
-  std::uint64_t Identity() const override { return string_id(); }
-
- private:
-  enum class Verdict { kReturn, kSkip, kNoMore };
-  // So many rows are searched for at once where a comparison with rank asks for them.
-  static constexpr std::uint64_t kMostExpected = 4096;
-
-  void SkipTo(double rank) {
-    if (rank > 1 && rank < 0x1p53) next_ = std::max(next_, static_cast<std::uint64_t>(std::ceil(rank)) - 1);
-  }
-
-  bool Find() const {
-    if (!match_) match_ = ranking_->Find(place_, expected_, [this] { catalogs_.ThrowIfInterrupted(); });
-    return match_.has_value();
-  }
-  const Match& match() const {
-    if (!Find()) Fail("a ranking ended at row {}", place_);
-    return *match_;
-  }
-  double distance() const { return DistanceOf(metric_, match().distance) + 0.0; }
-  StringId string_id() const { return first_string_id_ + match().number; }
-
-  // Rows come by rank, so a row beyond the upper end of a comparison is the last one.
-  Verdict Judge() const {
-    for (const PushedComparison& comparison : comparisons_) {
-      if (comparison.column == kStringId) continue;  // they have chosen the rows
-      const double value = comparison.column == kRank ? static_cast<double>(place_ + 1) : distance();
-      if (comparison.Holds(value)) continue;
-      const bool ascends = comparison.column == kRank || order_ == Order::kNearest;
-      const bool may_hold_later = ascends ? value <= comparison.number : value >= comparison.number;
-      const bool upper =
-          comparison.comparison == Comparison::kLess || comparison.comparison == Comparison::kLessOrEqual;
-      const bool lower =
-          comparison.comparison == Comparison::kGreater || comparison.comparison == Comparison::kGreaterOrEqual;
-      if (!may_hold_later || (ascends ? upper : lower)) return Verdict::kNoMore;
-      return Verdict::kSkip;
-    }
-    return Verdict::kReturn;
-  }
-
-  AttachedCatalogs& catalogs_;
-  CatalogSnapshot snapshot_;
-  std::span<const PushedComparison> comparisons_;  // the call's
-  Metric metric_;
-  Order order_;
-  StringId first_string_id_;
-  std::shared_ptr<Ranking> ranking_;
-  std::uint64_t next_ = 0;      // place of the row that Next looks at
-  std::uint64_t expected_ = 0;  // rows that will probably be asked for; 0: not known
-  // The row.
-  std::uint64_t place_ = 0;
-  mutable std::optional<Match> match_;
-  mutable std::optional<std::string> text_;
-};
 
 class NoRows : public TableRows {
  public:
@@ -335,8 +117,13 @@ class NeighborsTable : public TableFunction {
   void Plan(TablePlan& plan) const override {
     plan.TakeComparisons(kRank);
     plan.TakeComparisons(kDistance);
-    // k cuts before any condition, and a rank is a place among all rows.
-    if (!plan.Fixed(kK) && !plan.Reads(kRank)) plan.TakeComparisons(kStringId, /*whole_lists=*/true);
+    // k and distinct choose before any condition, and a rank is a place among all rows.
+    if (!plan.Fixed(kK) && !plan.Fixed(kDistinct) && !plan.Reads(kRank)) {
+      for (const int column : {kStringId, kPosition, kDocumentId}) {
+        plan.TakeComparisons(column, /*whole_lists=*/true, /*nullable=*/true);
+      }
+      plan.TakeTexts(kText);
+    }
     if (RowsComeInOrder(plan)) plan.ComesInOrder();
     plan.Finish(kCost, plan.Fixed(kK) ? kTypicalRowsOfK : kTypicalRows);
   }
@@ -347,7 +134,8 @@ class NeighborsTable : public TableFunction {
     IndexReader& reader = snapshot.reader();
     const Asked asked = ReadAsked(call, reader, query);
     call.SetDefault(kBlock, std::int64_t{asked.site.block});
-    call.SetDefault(kTI, std::int64_t{asked.site.t_i});
+    if (!asked.site.over_positions()) call.SetDefault(kTI, std::int64_t{asked.site.t_i});
+    call.SetDefault(kRows, std::string(asked.site.over_positions() ? kRowsOfPositions : kRowsOfStrings));
     // What looks at some rows alone finds its k rows at once.
     const bool exact = query.index_name == kExactIndexName && query.search.parameters.empty();
     if (!exact && !query.search.k) {
@@ -355,8 +143,8 @@ class NeighborsTable : public TableFunction {
     }
     SearchRequest& request = query.search;
     request.cost = &catalogs.cost();
-    if (call.Fixed(kAmong)) request.among = catalogs.RowsAmong(snapshot, asked.site.t_i, call.Text(kAmong));
-    const ComparedStrings compared = ReadComparedStrings(call);
+    if (call.Fixed(kAmong)) request.among = catalogs.RowsAmong(snapshot, asked.site, call.Text(kAmong));
+    const ComparedRows compared(call, kRowColumns);
     const Band end = BandOf(call, request.metric, request.order);
     if (exact) {
       const Band band = request.within.value_or(Band{});
@@ -367,20 +155,26 @@ class NeighborsTable : public TableFunction {
     const std::string key = call.Key() + fmt::format(" {} {}", end.low, end.high) + compared.Key();
     std::shared_ptr<Ranking> ranking = snapshot.rankings().Find(key);
     if (!ranking) {
-      request.among = RowsOf(compared, reader, asked.site.t_i, request.among);
+      request.among = compared.Of(reader, asked.site, request.among);
       const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(asked.site, query.index_name, request.metric);
       std::vector<float> vector = of_vector_ ? asked.vector : reader.QueryVector(*asked.prompt, asked.site);
       if (vector.size() != index->dimension()) {
         FailUsage("vector: {} has {} numbers a row, the BLOB has {}", Describe(asked.site), index->dimension(),
                   vector.size());
       }
-      const std::optional<RowNumber> own =
-          asked.exclude_self ? reader.OwnRow(*asked.prompt, asked.site.t_i) : std::nullopt;
-      ranking = std::make_shared<Ranking>(index, exact, std::move(vector), request, own);
+      const std::vector<RowRange> own = OwnRows(asked, reader);
+      std::optional<RowNumber> left_out;
+      if (own.size() == 1 && own.front().size() == 1) {
+        left_out = static_cast<RowNumber>(own.front().begin);
+      } else if (!own.empty()) {
+        request.among = std::make_shared<const RowSet>(RowSet::Without(index->row_count(), request.among.get(), own));
+      }
+      ranking = std::make_shared<Ranking>(
+          index, exact, std::move(vector), request, left_out,
+          query.distinct ? reader.GroupsOf(asked.site, *query.distinct) : Ranking::RowGroup());
       snapshot.rankings().Add(key, ranking);
     }
-    const StringId first = reader.FirstStringId(asked.site.t_i + 1);
-    return std::make_unique<NeighborRows>(catalogs, std::move(snapshot), call, request, first, std::move(ranking));
+    return std::make_unique<RankedRows>(catalogs, std::move(snapshot), call, request, asked.site, std::move(ranking));
   }
 
  private:
@@ -390,6 +184,8 @@ class NeighborsTable : public TableFunction {
     std::vector<float> vector;
     Site site;
     bool exclude_self = false;
+    std::optional<std::int64_t> exclude_position = {};
+    std::uint64_t exclude_window = 0;
   };
 
   static NeighborQuery ReadQuery(TableCall& call) {
@@ -397,7 +193,15 @@ class NeighborsTable : public TableFunction {
     const StreamName name = ParseStreamName(call.Text(kStream, Name(Stream::kFfwd)));
     query.stream = name.stream;
     query.block = BlockOf(name, call.Fixed(kBlock) ? std::optional(call.SmallInteger(kBlock)) : std::optional<int>());
-    if (call.Fixed(kTI)) query.t_i = call.SmallInteger(kTI);
+    // NULL, as the table site has it: over positions.
+    const bool null_t_i = call.Fixed(kTI) && std::holds_alternative<std::monostate>(call.Value(kTI));
+    if (call.Fixed(kTI) && !null_t_i) query.t_i = call.SmallInteger(kTI);
+    if (call.Fixed(kRows)) query.rows = ParseRowKind(call.Text(kRows));
+    if (null_t_i) {
+      if (query.rows == RowKind::kStrings) FailUsage("rows 'strings': t_i is NULL, which means over positions");
+      query.rows = RowKind::kPositions;
+    }
+    if (call.Fixed(kDistinct)) query.distinct = ParseDistinct(call.Text(kDistinct));
     query.search.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     query.search.k = call.Count(kK);
     call.SetDefault(kCenter, std::int64_t{0});
@@ -428,10 +232,33 @@ class NeighborsTable : public TableFunction {
     } else {
       asked.prompt = ReadPrompt(call, kAsked, reader);
       asked.site = reader.ResolveSite(query, asked.prompt->tokens.size());
-      call.SetDefault(kExcludeSelf, std::int64_t{0});
-      asked.exclude_self = ReadSwitch(call, kExcludeSelf);
+      call.SetDefault(kExclude, std::int64_t{0});
+      asked.exclude_self = ReadSwitch(call, kExclude);
+    }
+    call.SetDefault(kExcludeWindow, std::int64_t{0});
+    const std::int64_t window = call.Integer(kExcludeWindow);
+    if (window < 0) FailUsage("exclude_window {}: expected a number of tokens, at least 0", window);
+    asked.exclude_window = static_cast<std::uint64_t>(window);
+    if (!of_vector_) {
+      asked.exclude_self = asked.exclude_self || window > 0;
+    } else if (call.Fixed(kExclude)) {
+      asked.exclude_position = call.Integer(kExclude);
+      reader.RequirePosition(*asked.exclude_position);
+    } else if (window > 0) {
+      FailUsage("exclude_window {}: of a vector it is around exclude_position: fix that, too", window);
+    }
+    if ((asked.exclude_position || window > 0) && !asked.site.over_positions()) {
+      FailUsage("{}: rows of strings are at no position", window > 0 ? "exclude_window" : "exclude_position");
     }
     return asked;
+  }
+
+  // The rows that are left out.
+  static std::vector<RowRange> OwnRows(const Asked& asked, IndexReader& reader) {
+    if (asked.exclude_self) return reader.OwnRows(*asked.prompt, asked.site, asked.exclude_window);
+    if (!asked.exclude_position) return {};
+    const auto position = static_cast<std::uint64_t>(*asked.exclude_position);
+    return reader.RowsAround(std::span(&position, 1), asked.site, asked.exclude_window);
   }
 
   const bool of_vector_;

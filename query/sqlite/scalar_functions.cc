@@ -7,6 +7,7 @@
 #include "query/reader/prompt_input.h"
 #include "query/sqlite/sql_value.h"
 #include "schema/error.h"
+#include "schema/text.h"
 #include "schema/token_ids.h"
 
 namespace actkin {
@@ -52,6 +53,24 @@ void VectorFunction(sqlite3_context* context, int count, sqlite3_value** values)
     site.t_i = static_cast<int>(prompt.tokens.size()) - 1;
     RequireBlock(reader, site);
     ReturnVector(context, reader.QueryVector(prompt, site));
+  });
+}
+
+void VectorAtFunction(sqlite3_context* context, int count, sqlite3_value** values) {
+  Guard(context, [&] {
+    if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;  // a row over strings has no position
+    const std::int64_t position = IntegerValue(values[0], "position");
+    const StreamName name = ParseStreamName(TextValue(values[1], "stream"));
+    NeighborQuery query;
+    query.stream = name.stream;
+    query.block = BlockOf(name, SmallIntegerValue(values[2], "block"));
+    query.rows = RowKind::kPositions;
+    const std::string catalog = count > 3 ? TextValue(values[3], "catalog") : "main";
+    auto& catalogs = **static_cast<std::shared_ptr<AttachedCatalogs>*>(sqlite3_user_data(context));
+    const CatalogSnapshot snapshot = catalogs.Open(catalog);
+    IndexReader& reader = snapshot.reader();
+    reader.RequirePosition(position);
+    ReturnVector(context, reader.VectorAt(static_cast<std::uint64_t>(position), reader.ResolveSite(query, 0)));
   });
 }
 
@@ -144,6 +163,9 @@ int RegisterScalarFunctions(sqlite3* connection, const std::shared_ptr<AttachedC
   };
   for (const int count : {3, 4}) {
     if (const int status = register_reading("actkin_vector", count, VectorFunction); status != SQLITE_OK) return status;
+    if (const int status = register_reading("actkin_vector_at", count, VectorAtFunction); status != SQLITE_OK) {
+      return status;
+    }
     if (const int status = register_reading("actkin_context", count, ContextFunction); status != SQLITE_OK)
       return status;
   }

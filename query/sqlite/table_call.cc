@@ -64,6 +64,9 @@ bool PushedComparison::Holds(double value) const {
     case Comparison::kGreaterOrEqual:
       return value >= number;
     case Comparison::kIn:
+    case Comparison::kEqualText:
+    case Comparison::kGlob:
+    case Comparison::kInTexts:
       break;
   }
   return true;
@@ -90,15 +93,29 @@ TableCall::TableCall(const TableSpecification& specification, std::string_view p
 void TableCall::TakeArgument(int argument, sqlite3_value* value) {
   const auto at = static_cast<std::size_t>(argument);
   fixed_[at] = true;
-  if (sqlite3_value_type(value) == SQLITE_NULL && specification_.arguments[at].null_has_no_rows) {
+  const TableArgument& taken = specification_.arguments[at];
+  const bool is_null = sqlite3_value_type(value) == SQLITE_NULL;
+  if (is_null && taken.null_has_no_rows) {
     has_no_rows_ = true;
-  } else {
+  } else if (!is_null || !taken.null_is_a_value) {
     values_[at] = ReadValue(specification_.arguments[at].type, value, Name(argument));
   }
 }
 
 void TableCall::TakeComparison(const PlannedValue& planned, sqlite3_value* value) {
-  if (planned.comparison == Comparison::kIn) return TakeList(planned, value);
+  if (planned.comparison == Comparison::kIn || planned.comparison == Comparison::kInTexts) {
+    return TakeList(planned, value);
+  }
+  if (IsOfTexts(planned.comparison)) {
+    // What is no text is compared by SQLite's rules, by SQLite.
+    if (sqlite3_value_type(value) == SQLITE_TEXT) {
+      comparisons_.push_back({planned.column, planned.comparison});
+      comparisons_.back().texts = {TextValue(value, "text")};
+    } else if (sqlite3_value_type(value) == SQLITE_NULL) {
+      has_no_rows_ = true;
+    }
+    return;
+  }
   const int type = sqlite3_value_type(value) == SQLITE_BLOB ? SQLITE_BLOB : sqlite3_value_numeric_type(value);
   if (type == SQLITE_NULL) {
     // `IS NULL` looks the same here: no column that is compared is ever NULL.
@@ -114,12 +131,19 @@ void TableCall::TakeList(const PlannedValue& planned, sqlite3_value* list) {
   PushedComparison comparison{planned.column, planned.comparison};
   sqlite3_value* value = nullptr;
   int status = sqlite3_vtab_in_first(list, &value);
+  bool only_texts = true;
   for (; status == SQLITE_OK && value != nullptr; status = sqlite3_vtab_in_next(list, &value)) {
+    if (planned.comparison == Comparison::kInTexts) {
+      const int type = sqlite3_value_type(value);
+      if (type == SQLITE_TEXT) comparison.texts.push_back(TextValue(value, "text"));
+      only_texts = only_texts && (type == SQLITE_TEXT || type == SQLITE_NULL);
+      continue;
+    }
     if (sqlite3_value_type(value) == SQLITE_BLOB) continue;
     const int type = sqlite3_value_numeric_type(value);
     if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) comparison.numbers.push_back(sqlite3_value_double(value));
   }
-  if (status == SQLITE_OK || status == SQLITE_DONE) comparisons_.push_back(std::move(comparison));
+  if ((status == SQLITE_OK || status == SQLITE_DONE) && only_texts) comparisons_.push_back(std::move(comparison));
 }
 
 void TableCall::RequireKnown(std::span<const int> unknown) const {
@@ -180,10 +204,14 @@ std::string TableCall::Key() const {
 void TableCall::RequireReadable() const {
   if (unreadable_.empty()) return;
   const int argument = unreadable_.front();
+  const TableArgument& read = specification_.arguments[static_cast<std::size_t>(argument)];
   const std::string literal = Literal(Value(argument));
-  FailUsage("{0} is read, but not fixed in this call of {1}, which has {2}: write {0} = {3} {4}", Name(argument),
-            specification_.name, literal.empty() ? "none" : "its default",
-            literal.empty() ? specification_.arguments[static_cast<std::size_t>(argument)].example : literal, kWhere);
+  const bool is_null = literal.empty() && read.null_is_a_value;
+  // A word of SQL's, which must be written so.
+  const std::string name = read.name == std::string_view("distinct") ? "\"distinct\"" : read.name;
+  FailUsage("{0} is read, but not fixed in this call of {1}, which has {2}: write {0} {3} {4}", name,
+            specification_.name, literal.empty() && !is_null ? "none" : "its default",
+            is_null ? "IS NULL" : fmt::format("= {}", literal.empty() ? read.example : literal), kWhere);
 }
 
 void TableCall::Return(sqlite3_context* context, int argument) const {

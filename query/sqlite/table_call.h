@@ -22,15 +22,17 @@ struct SqlBlob {
 // NULL is std::monostate.
 using SqlValue = std::variant<std::monostate, std::int64_t, double, std::string, SqlBlob>;
 
-// A comparison that the rows may use: `column <comparison> number`, or `column IN (numbers)`. SQLite checks it once
-// more.
+// A comparison that the rows may use: `column <comparison> number`, `column IN (numbers)`, or the same of texts. SQLite
+// checks it once more.
 struct PushedComparison {
   int column = 0;
   Comparison comparison = Comparison::kEqual;
   double number = 0;
   std::vector<double> numbers = {};  // of kIn: those of its list that are numbers
+  // Of kEqualText and kGlob the text, of kInTexts those of its list.
+  std::vector<std::string> texts = {};
 
-  // REQUIRES: not kIn.
+  // REQUIRES: neither kIn nor one of texts.
   bool Holds(double value) const;
 };
 

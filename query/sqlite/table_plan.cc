@@ -47,7 +47,8 @@ std::string TableSpecification::Declaration() const {
   std::string text = std::string("CREATE TABLE ") + name + "(";
   for (const char* column : columns) text += std::string(column) + ", ";
   for (const TableArgument& argument : arguments) {
-    text += std::string(argument.name) + kTypes[static_cast<int>(argument.type)] + " HIDDEN, ";
+    // A name may be a word of SQL's.
+    text += "\"" + std::string(argument.name) + "\"" + kTypes[static_cast<int>(argument.type)] + " HIDDEN, ";
   }
   text.replace(text.size() - 2, 2, ")");
   return text;
@@ -89,8 +90,12 @@ void TablePlan::TakeArguments() {
   for (int i = 0; i < info_.nConstraint; ++i) {
     const auto& constraint = info_.aConstraint[i];
     const int argument = constraint.iColumn - specification_.first_argument();
-    if (argument < 0 || !Fixes(constraint.op) || !IsBinary(i)) continue;
+    if (argument < 0 || !IsBinary(i)) continue;
     const auto at = static_cast<std::size_t>(argument);
+    // SQLite gives NULL as its value.
+    const bool is_null =
+        constraint.op == SQLITE_INDEX_CONSTRAINT_ISNULL && specification_.arguments[at].null_is_a_value;
+    if (!Fixes(constraint.op) && !is_null) continue;
     if (constraint.usable == 0) {
       unknown_[at] = true;
     } else if (!fixed_[at]) {
@@ -101,14 +106,25 @@ void TablePlan::TakeArguments() {
   }
 }
 
-void TablePlan::TakeComparisons(int column, bool whole_lists) {
+void TablePlan::TakeComparisons(int column, bool whole_lists, bool nullable) {
   for (int i = 0; i < info_.nConstraint; ++i) {
     const auto& constraint = info_.aConstraint[i];
     if (constraint.iColumn != column || constraint.usable == 0) continue;
     const std::optional<Comparison> comparison = ComparisonOf(constraint.op);
-    if (!comparison) continue;
+    if (!comparison || (nullable && constraint.op == SQLITE_INDEX_CONSTRAINT_IS)) continue;
     const bool whole_list = whole_lists && sqlite3_vtab_in(&info_, i, 1) != 0;
     Take(i, whole_list ? Comparison::kIn : *comparison, /*omit=*/false);
+  }
+}
+
+void TablePlan::TakeTexts(int column) {
+  for (int i = 0; i < info_.nConstraint; ++i) {
+    const auto& constraint = info_.aConstraint[i];
+    if (constraint.iColumn != column || constraint.usable == 0) continue;
+    if (constraint.op == SQLITE_INDEX_CONSTRAINT_GLOB) Take(i, Comparison::kGlob, /*omit=*/false);
+    if (constraint.op != SQLITE_INDEX_CONSTRAINT_EQ || !IsBinary(i)) continue;
+    const bool whole_list = sqlite3_vtab_in(&info_, i, 1) != 0;
+    Take(i, whole_list ? Comparison::kInTexts : Comparison::kEqualText, /*omit=*/false);
   }
 }
 

@@ -18,8 +18,14 @@ enum class Comparison : char {
   kLessOrEqual = '{',
   kGreater = '>',
   kGreaterOrEqual = '}',
-  kIn = 'i'
+  kIn = 'i',
+  kEqualText = 't',
+  kGlob = 'g',
+  kInTexts = 'T'
 };
+inline bool IsOfTexts(Comparison comparison) {
+  return comparison == Comparison::kEqualText || comparison == Comparison::kGlob || comparison == Comparison::kInTexts;
+}
 
 // What xBestIndex chose, and what xFilter reads of it.
 struct PlannedValue {
@@ -42,8 +48,11 @@ class TablePlan {
   TablePlan(const TableSpecification& specification, sqlite3_index_info& info);
 
   // Takes comparisons of a numeric column with known values; SQLite checks them all the same. whole_lists: IN comes as
-  // one comparison, kIn, with all values of its list; otherwise as a call for each, with kEqual.
-  void TakeComparisons(int column, bool whole_lists = false);
+  // one comparison, kIn, with all values of its list; otherwise as a call for each, with kEqual. nullable: the column
+  // may be NULL, so that `IS` is left to SQLite.
+  void TakeComparisons(int column, bool whole_lists = false, bool nullable = false);
+  // The same of a column of texts, compared byte by byte: =, IN as a whole, and GLOB.
+  void TakeTexts(int column);
   // Whether the statement reads the column, be it in a condition or an order.
   bool Reads(int column) const { return (info_.colUsed >> column & 1) != 0; }
 

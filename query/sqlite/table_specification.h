@@ -13,8 +13,9 @@ enum class ArgumentType { kText, kInteger, kReal, kBlob, kAny, kPrompt };
 struct TableArgument {
   const char* name;
   ArgumentType type;
-  const char* example;            // a value as SQL writes it, for messages
-  bool null_has_no_rows = false;  // other NULLs are errors
+  const char* example;  // a value as SQL writes it, for messages
+  bool null_has_no_rows = false;
+  bool null_is_a_value = false;  // fixed, without a value; other NULLs are errors
 };
 
 // What a table-valued function looks like from SQL: its columns, then its arguments as hidden columns, in the order in

@@ -5,7 +5,15 @@
 namespace actkin {
 namespace {
 
+constexpr sqlite3_int64 kTypicalVocabulary = 64;
+
 enum Column { kRank, kToken, kTokenId, kProbability };
+
+bool ComeInOrder(const TablePlan& plan) {
+  if (plan.order_terms() == 0) return false;
+  if (plan.order_column(0) == kRank) return !plan.order_descending(0);
+  return plan.order_column(0) == kProbability && plan.order_descending(0) && plan.order_terms() == 1;
+}
 
 }  // namespace
 
@@ -29,10 +37,9 @@ void TokenRows::Column(sqlite3_context* context, int column) const {
   }
 }
 
-bool TokenRowsComeInOrder(const TablePlan& plan) {
-  if (plan.order_terms() == 0) return false;
-  if (plan.order_column(0) == kRank) return !plan.order_descending(0);
-  return plan.order_column(0) == kProbability && plan.order_descending(0) && plan.order_terms() == 1;
+void PlanTokenRows(TablePlan& plan, double cost) {
+  if (ComeInOrder(plan)) plan.ComesInOrder();
+  plan.Finish(cost, kTypicalVocabulary);
 }
 
 }  // namespace actkin

@@ -1,6 +1,7 @@
 #ifndef ACTKIN_QUERY_SQLITE_TOKEN_ROWS_H_
 #define ACTKIN_QUERY_SQLITE_TOKEN_ROWS_H_
 
+#include <array>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -24,8 +25,11 @@ class TokenRows : public TableRows {
   std::size_t end_ = 0;  // behind the row that is read
 };
 
-// True where ORDER BY asks for such rows as they come.
-bool TokenRowsComeInOrder(const TablePlan& plan);
+// Their columns in a table's specification.
+inline constexpr std::array kTokenRowColumns{"rank INTEGER", "token TEXT", "token_id INTEGER", "probability REAL"};
+
+// The plan of a table of such rows, for a call of this cost: they come in order where ORDER BY asks for them so.
+void PlanTokenRows(TablePlan& plan, double cost);
 
 }  // namespace actkin
 

@@ -1,6 +1,9 @@
 #include "schema/tokenizer/json_part.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
+#include <vector>
 
 #include "schema/text.h"
 
@@ -104,6 +107,25 @@ nlohmann::json ParseJson(std::string_view text, const std::string& where) {
   if (IsDeeperThan(text, kDeepest)) Fail("{}: nested deeper than {}: no tokenizer is", where, kDeepest);
   auto parsed = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (parsed.is_discarded()) Fail("{}: is not JSON", where);
+  return parsed;
+}
+
+nlohmann::json ParseJsonOfUniqueKeys(std::string_view text, const std::string& where) {
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  std::optional<std::string> twice;
+  const auto look = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
+    if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
+    if (event == nlohmann::json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      twice = parsed.get<std::string>();
+    }
+    return true;
+  };
+  // The parser takes a zero byte for the end.
+  const bool is_text = text.find('\0') == std::string_view::npos && !IsDeeperThan(text, kDeepest);
+  auto parsed = is_text ? nlohmann::json::parse(text, look, /*allow_exceptions=*/false) : nlohmann::json();
+  if (!is_text || parsed.is_discarded()) Fail("{}: is not JSON", where);
+  if (twice) Fail("{}: the key {} stands there twice", where, Quote(twice->substr(0, 100)));
   return parsed;
 }
 

@@ -57,6 +57,8 @@ class JsonPart {
 
 // Parses a document whose values are nested at most 64 deep. Throws Error naming `where`.
 nlohmann::json ParseJson(std::string_view text, const std::string& where);
+// The same of a document that people write: no key of an object may stand twice in it.
+nlohmann::json ParseJsonOfUniqueKeys(std::string_view text, const std::string& where);
 
 // Calls `visit` with `part`, or, where its type is Sequence, with each of the parts below `key`, in order, however
 // deep. At most 64 in all.

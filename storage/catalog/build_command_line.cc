@@ -54,11 +54,13 @@ std::string BuildCommandLine(Catalog& catalog, std::span<const Site> sites) {
   std::set<Stream> streams;
   std::set<int> blocks;
   std::set<int> t_is;
+  bool positions = false;
   for (const Site& site : sites) {
     streams.insert(site.stream);
+    positions = positions || site.over_positions();
     if (site.stream == Stream::kEmbedding) continue;
     blocks.insert(site.block);
-    t_is.insert(site.t_i);
+    if (!site.over_positions()) t_is.insert(site.t_i);
   }
   const std::filesystem::path directory = DirectoryOf(catalog);
   std::string line =
@@ -67,10 +69,9 @@ std::string BuildCommandLine(Catalog& catalog, std::span<const Site> sites) {
   std::string names;
   for (const Stream stream : streams) names += fmt::format("{}{}", names.empty() ? "" : ",", Name(stream));
   line += " --streams " + names;
-  if (!blocks.empty()) {
-    line += fmt::format(" --blocks {} --t-i {}", FormatNumberList({blocks.begin(), blocks.end()}),
-                        FormatNumberList({t_is.begin(), t_is.end()}));
-  }
+  if (!blocks.empty()) line += " --blocks " + FormatNumberList({blocks.begin(), blocks.end()});
+  if (!t_is.empty()) line += " --t-i " + FormatNumberList({t_is.begin(), t_is.end()});
+  if (positions) line += " --positions";
   std::vector<SiteRow> built = catalog.Sites();
   std::erase_if(built, [](const SiteRow& row) { return row.site.stream == Stream::kEmbedding; });
   const bool halves = std::ranges::all_of(built, [](const SiteRow& row) { return row.element == Element::kFloat16; });

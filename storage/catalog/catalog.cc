@@ -11,30 +11,10 @@
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "schema/token_ids.h"
+#include "storage/catalog/catalog_columns.h"
 
 namespace actkin {
 namespace {
-
-// Columns of `statement` from `column` on: file, bytes, checksum.
-FileRow ReadFileRow(const SqliteStatement& statement, int column) {
-  return {statement.Text(column), static_cast<std::uint64_t>(statement.Integer(column + 1)),
-          statement.Text(column + 2)};
-}
-
-std::uint64_t Count(const SqliteStatement& statement, int column) {
-  const std::int64_t value = statement.Integer(column);
-  if (value < 0) FailDamaged("the catalog is damaged: a count is {}", value);
-  return static_cast<std::uint64_t>(value);
-}
-
-int SmallNumber(const SqliteStatement& statement, int column) {
-  const std::int64_t value = statement.Integer(column);
-  if (value < 0 || value > std::numeric_limits<int>::max()) {
-    FailDamaged("the catalog is damaged: a number is {}", value);
-  }
-  return static_cast<int>(value);
-}
 
 // What parses a word of the catalog knows those that this program writes.
 template <typename Parser>
@@ -54,15 +34,16 @@ SiteRow ReadSiteRow(const SqliteStatement& statement) {
     Fail(ErrorCode::kUnsupported, "the catalog was written by a newer actkin, or is damaged: a site has rows of {}",
          Quote(statement.TextView(8)));
   }
-  row.site = {ReadWord(over_positions ? StreamNamed : ParseStream, statement.Text(1)), SmallNumber(statement, 2),
-              over_positions ? kOverPositions : SmallNumber(statement, 3)};
-  row.dimension = Count(statement, 4);
-  row.row_count = Count(statement, 5);
-  if (!over_positions) row.first_string_id = Count(statement, 6);
+  row.site = {ReadWord(over_positions ? StreamNamed : ParseStream, statement.Text(1)), ReadSmallNumber(statement, 2),
+              over_positions ? kOverPositions : ReadSmallNumber(statement, 3)};
+  row.dimension = ReadCount(statement, 4);
+  row.row_count = ReadCount(statement, 5);
+  if (!over_positions) row.first_string_id = ReadCount(statement, 6);
   row.element = ReadWord(ParseElement, statement.Text(7));
-  if (!statement.IsNull(9)) row.window = Count(statement, 9);
-  if (!statement.IsNull(10)) row.stride = Count(statement, 10);
+  if (!statement.IsNull(9)) row.window = ReadCount(statement, 9);
+  if (!statement.IsNull(10)) row.stride = ReadCount(statement, 10);
   if (!statement.IsNull(11)) row.position_set_id = statement.Integer(11);
+  if (!statement.IsNull(12)) row.capture_id = statement.Integer(12);
   if (over_positions != row.position_set_id.has_value()) {
     FailDamaged("the catalog is damaged: {} {}", Describe(row.site),
                 over_positions ? "has no position set" : "has a position set");
@@ -80,8 +61,7 @@ bool Exists(const std::filesystem::path& path) {
 
 constexpr char kSiteColumns[] =
     "SELECT site_id, stream, block, t_i, dimension, row_count, first_string_id, element, rows, window, stride, "
-    "position_set_id FROM ";
-constexpr char kStringColumns[] = "SELECT string_id, length, text, occurrences, tokens FROM ";
+    "position_set_id, capture_id FROM ";
 
 // What can be told, of a catalog of an earlier format, about how it was built. Its tables corpus and model had these
 // columns in every version.
@@ -168,7 +148,8 @@ CorpusRow Catalog::Corpus() {
       connection_,
       fmt::format("SELECT name, sha256, characters, string_length, token_count FROM \"{}\".corpus", schema_));
   if (!statement.Step()) FailDamaged("the catalog is damaged: its table corpus is empty");
-  return {statement.Text(0), statement.Text(1), Count(statement, 2), SmallNumber(statement, 3), Count(statement, 4)};
+  return {statement.Text(0), statement.Text(1), ReadCount(statement, 2), ReadSmallNumber(statement, 3),
+          ReadCount(statement, 4)};
 }
 
 std::vector<DocumentRow> Catalog::Documents() {
@@ -178,9 +159,17 @@ std::vector<DocumentRow> Catalog::Documents() {
                                         schema_));
   std::vector<DocumentRow> rows;
   while (statement.Step()) {
-    rows.push_back({statement.Integer(0), statement.Text(1), Count(statement, 2), Count(statement, 3)});
+    rows.push_back({statement.Integer(0), statement.Text(1), ReadCount(statement, 2), ReadCount(statement, 3)});
   }
   return rows;
+}
+
+std::string Catalog::DocumentName(std::int64_t document_id) {
+  SqliteStatement statement(connection_,
+                            fmt::format("SELECT name FROM \"{}\".document WHERE document_id = ?1", schema_));
+  statement.Bind(document_id);
+  if (!statement.Step()) FailDamaged("the catalog is damaged: it has no document {}", document_id);
+  return statement.Text(0);
 }
 
 CorpusFilesRow Catalog::CorpusFiles() {
@@ -196,17 +185,33 @@ CorpusFilesRow Catalog::CorpusFiles() {
   return {read(kTokensKind), read(kSuffixesKind)};
 }
 
+const char* TokenizerRow::kind() const {
+  if (!file) return kCharactersKind;
+  return texts_alone ? kTextsKind : kBpeKind;
+}
+
 TokenizerRow Catalog::Tokenizer() {
   SqliteStatement statement(connection_,
                             fmt::format("SELECT kind, file, bytes, checksum FROM \"{}\".tokenizer", schema_));
   if (!statement.Step()) FailDamaged("the catalog is damaged: its table tokenizer is empty");
   const std::string kind = statement.Text(0);
   if (kind == kCharactersKind) return {};
+  if (kind == kTextsKind) return {ReadFileRow(statement, 1), true};
   if (kind != kBpeKind) {
     Fail(ErrorCode::kUnsupported, "the catalog was written by a newer actkin, or is damaged: its tokenizer is {}",
          Quote(kind));
   }
   return {ReadFileRow(statement, 1)};
+}
+
+std::optional<RecordedSiteRow> Catalog::RecordedSite(std::int64_t site_id) {
+  SqliteStatement statement(
+      connection_, fmt::format("SELECT source, bos_token_id FROM \"{}\".recorded_site WHERE site_id = ?1", schema_));
+  statement.Bind(site_id);
+  if (!statement.Step()) return std::nullopt;
+  RecordedSiteRow row{statement.Text(0), std::nullopt};
+  if (!statement.IsNull(1)) row.bos_token_id = static_cast<TokenId>(ReadCount(statement, 1));
+  return row;
 }
 
 std::optional<ModelRow> Catalog::Model() {
@@ -239,50 +244,6 @@ std::optional<ModelRow> Catalog::Model() {
   return row;
 }
 
-std::size_t Catalog::TokenCount() {
-  if (!token_count_) {
-    // Ids are 0, 1, 2, ...: counting them all would read the whole table.
-    SqliteStatement statement(connection_, fmt::format("SELECT max(token_id) FROM \"{}\".token", schema_));
-    if (!statement.Step() || statement.IsNull(0)) FailDamaged("the catalog is damaged: its table token is empty");
-    const std::int64_t last = statement.Integer(0);
-    if (last < 0 || last >= std::numeric_limits<std::int32_t>::max()) {
-      FailDamaged("the catalog is damaged: its last token is {}", last);
-    }
-    token_count_ = static_cast<std::size_t>(last) + 1;
-  }
-  return *token_count_;
-}
-
-int Catalog::TokenIdWidth() { return actkin::TokenIdWidth(TokenCount()); }
-
-TokenRow Catalog::Token(TokenId token) {
-  SqliteStatement& statement = Prepare(token_, "SELECT text, bytes FROM \"{schema}\".token WHERE token_id = ?1");
-  statement.Bind(token);
-  if (!statement.Step()) FailDamaged("the catalog is damaged: it has no token {}", token);
-  TokenRow row{statement.Text(0), std::string(statement.Blob(1))};
-  statement.Reset();
-  return row;
-}
-
-std::vector<TokenRow> Catalog::Tokens() {
-  SqliteStatement statement(connection_,
-                            fmt::format("SELECT token_id, text, bytes FROM \"{}\".token ORDER BY token_id", schema_));
-  std::vector<TokenRow> rows;
-  while (statement.Step()) {
-    if (statement.Integer(0) != static_cast<std::int64_t>(rows.size())) {
-      FailDamaged("the catalog is damaged: it has no token {}", rows.size());
-    }
-    rows.push_back({statement.Text(1), std::string(statement.Blob(2))});
-  }
-  return rows;
-}
-
-std::vector<std::string> Catalog::TokenTexts() {
-  std::vector<std::string> texts;
-  for (TokenRow& row : Tokens()) texts.push_back(std::move(row.text));
-  return texts;
-}
-
 std::vector<LengthRow> Catalog::Lengths() {
   SqliteStatement statement(
       connection_,
@@ -290,7 +251,8 @@ std::vector<LengthRow> Catalog::Lengths() {
                   schema_));
   std::vector<LengthRow> rows;
   while (statement.Step()) {
-    rows.push_back({SmallNumber(statement, 0), Count(statement, 1), Count(statement, 2), Count(statement, 3)});
+    rows.push_back(
+        {ReadSmallNumber(statement, 0), ReadCount(statement, 1), ReadCount(statement, 2), ReadCount(statement, 3)});
   }
   if (rows.empty()) FailDamaged("the catalog is damaged: its table string_length is empty");
   return rows;
@@ -326,8 +288,8 @@ std::vector<VectorFileRow> Catalog::VectorFiles(std::int64_t site_id) {
   statement.Bind(site_id);
   std::vector<VectorFileRow> rows;
   while (statement.Step()) {
-    const std::uint64_t first = Count(statement, 0);
-    rows.push_back({{first, first + Count(statement, 1)}, ReadFileRow(statement, 2)});
+    const std::uint64_t first = ReadCount(statement, 0);
+    rows.push_back({{first, first + ReadCount(statement, 1)}, ReadFileRow(statement, 2)});
   }
   return rows;
 }
@@ -366,8 +328,8 @@ std::vector<PositionSetRow> Catalog::PositionSets() {
                   schema_));
   std::vector<PositionSetRow> rows;
   while (statement.Step()) {
-    PositionSetRow& row =
-        rows.emplace_back(PositionSetRow{statement.Integer(0), statement.Text(1), Count(statement, 2), std::nullopt});
+    PositionSetRow& row = rows.emplace_back(
+        PositionSetRow{statement.Integer(0), statement.Text(1), ReadCount(statement, 2), std::nullopt});
     if (!statement.IsNull(3)) row.file = ReadFileRow(statement, 3);
   }
   return rows;
@@ -378,97 +340,6 @@ PositionSetRow Catalog::PositionSet(std::int64_t position_set_id) {
   const auto found = std::ranges::find(rows, position_set_id, &PositionSetRow::position_set_id);
   if (found == rows.end()) FailDamaged("the catalog is damaged: there is no position set {}", position_set_id);
   return std::move(*found);
-}
-
-StringRow Catalog::ReadString(const SqliteStatement& statement) {
-  StringRow row{Count(statement, 0), SmallNumber(statement, 1), statement.Text(2), Count(statement, 3), {}};
-  const std::string_view bytes = statement.Blob(4);
-  const auto width = static_cast<std::size_t>(TokenIdWidth());
-  if (row.length < 1 || bytes.size() != static_cast<std::size_t>(row.length) * width) {
-    FailDamaged("the catalog is damaged: string {} of {} tokens has {} bytes of them", row.string_id, row.length,
-                bytes.size());
-  }
-  row.tokens = DecodeTokenIds(bytes, static_cast<int>(width));
-  for (const TokenId token : row.tokens) {
-    if (token >= TokenCount()) {
-      FailDamaged("the catalog is damaged: token {} is in string {}, there are {} tokens", token, row.string_id,
-                  TokenCount());
-    }
-  }
-  return row;
-}
-
-std::optional<StringRow> Catalog::FindString(std::span<const TokenId> tokens) {
-  if (!find_string_) {
-    find_string_.emplace(connection_, fmt::format("{}\"{}\".string WHERE tokens = ?1", kStringColumns, schema_));
-  }
-  const std::string bytes = EncodeTokenIds(tokens, TokenIdWidth());
-  find_string_->Bind(SqliteBlob{bytes});
-  if (!find_string_->Step()) return std::nullopt;
-  StringRow row = ReadString(*find_string_);
-  find_string_->Reset();
-  return row;
-}
-
-std::vector<StringRow> Catalog::StringsOfText(std::string_view text, int length) {
-  SqliteStatement statement(
-      connection_,
-      fmt::format("{}\"{}\".string WHERE text = ?1 AND length = ?2 ORDER BY string_id", kStringColumns, schema_));
-  statement.Bind(text, length);
-  std::vector<StringRow> rows;
-  while (statement.Step()) rows.push_back(ReadString(statement));
-  return rows;
-}
-
-StringRow Catalog::String(StringId string_id) {
-  if (!string_) {
-    string_.emplace(connection_, fmt::format("{}\"{}\".string WHERE string_id = ?1", kStringColumns, schema_));
-  }
-  string_->Bind(string_id);
-  if (!string_->Step()) FailDamaged("the catalog is damaged: it has no string {}", string_id);
-  StringRow row = ReadString(*string_);
-  string_->Reset();
-  return row;
-}
-
-void Catalog::ForEachString(StringId first, StringId end, const std::function<void(const StringRow&)>& report) {
-  SqliteStatement statement(connection_,
-                            fmt::format("{}\"{}\".string WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id",
-                                        kStringColumns, schema_));
-  statement.Bind(first, end);
-  while (statement.Step()) report(ReadString(statement));
-}
-
-std::vector<NextTokenCount> Catalog::NextTokens(StringId string_id) {
-  SqliteStatement& statement = Prepare(
-      next_tokens_, "SELECT token_id, count FROM \"{schema}\".next_token WHERE string_id = ?1 ORDER BY token_id");
-  statement.Bind(string_id);
-  std::vector<NextTokenCount> tokens;
-  while (statement.Step()) tokens.push_back(ReadNextToken(statement, 0, string_id));
-  statement.Reset();
-  return tokens;
-}
-
-void Catalog::ForEachNextToken(StringId first, StringId end,
-                               const std::function<void(StringId, const NextTokenCount&)>& report) {
-  SqliteStatement statement(connection_,
-                            fmt::format("SELECT string_id, token_id, count FROM \"{}\".next_token "
-                                        "WHERE string_id >= ?1 AND string_id < ?2 ORDER BY string_id, token_id",
-                                        schema_));
-  statement.Bind(first, end);
-  while (statement.Step()) {
-    const StringId string_id = Count(statement, 0);
-    report(string_id, ReadNextToken(statement, 1, string_id));
-  }
-}
-
-NextTokenCount Catalog::ReadNextToken(const SqliteStatement& statement, int column, StringId string_id) {
-  const std::int64_t token = statement.Integer(column);
-  if (token < 0 || token >= static_cast<std::int64_t>(TokenCount())) {
-    FailDamaged("the catalog is damaged: token {} follows string {}, there are {} tokens", token, string_id,
-                TokenCount());
-  }
-  return {static_cast<TokenId>(token), Count(statement, column + 1)};
 }
 
 }  // namespace actkin

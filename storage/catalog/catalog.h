@@ -69,6 +69,10 @@ struct CorpusFilesRow {
 // How texts are cut into tokens.
 struct TokenizerRow {
   std::optional<FileRow> file;  // tokenizer.json; none: the tokens are characters. The checksum is of the whole file
+  bool texts_alone = false;     // the file is tokens.json, a list of texts: how one is cut into tokens is not known
+
+  // The column `kind`.
+  const char* kind() const;
 };
 
 struct VectorFileRow {
@@ -87,6 +91,13 @@ struct SiteRow {
   std::optional<std::uint64_t> window = {};
   std::optional<std::uint64_t> stride = {};
   std::optional<std::int64_t> position_set_id = {};  // over positions; else none
+  std::optional<std::int64_t> capture_id = {};       // sites with the same were computed in one pass
+};
+
+// What is known of a site whose rows were recorded elsewhere.
+struct RecordedSiteRow {
+  std::string source;                        // the folder's name, for people
+  std::optional<TokenId> bos_token_id = {};  // of the token that stood before every window
 };
 
 // Which positions of the corpus have rows.
@@ -140,6 +151,7 @@ inline constexpr char kExactIndexName[] = "exact";
 // Words of the columns tokenizer.kind, corpus_file.kind and site.rows.
 inline constexpr char kCharactersKind[] = "characters";
 inline constexpr char kBpeKind[] = "bpe";
+inline constexpr char kTextsKind[] = "texts";
 inline constexpr char kTokensKind[] = "tokens";
 inline constexpr char kSuffixesKind[] = "suffixes";
 inline constexpr char kRowsOfStrings[] = "strings";
@@ -157,6 +169,8 @@ class Catalog {
 
   CorpusRow Corpus();
   std::vector<DocumentRow> Documents();  // by id
+  // Throws Error where there is none.
+  std::string DocumentName(std::int64_t document_id);
   CorpusFilesRow CorpusFiles();
   TokenizerRow Tokenizer();
   std::optional<ModelRow> Model();
@@ -172,6 +186,8 @@ class Catalog {
   std::vector<VectorFileRow> VectorFiles(std::int64_t site_id);  // by first row
   std::vector<SiteIndexRow> SiteIndices(std::int64_t site_id);
   std::optional<FileRow> RowOrder(int t_i);
+  // None where this directory's model made its rows.
+  std::optional<RecordedSiteRow> RecordedSite(std::int64_t site_id);
   std::vector<PositionSetRow> PositionSets();  // by id
   // Throws Error where there is none.
   PositionSetRow PositionSet(std::int64_t position_set_id);
@@ -180,6 +196,8 @@ class Catalog {
   std::optional<StringRow> FindString(std::span<const TokenId> tokens);
   // The strings of a text and of so many tokens, in order of their ids.
   std::vector<StringRow> StringsOfText(std::string_view text, int length);
+  // Ids of the strings of so many tokens whose text begins so, in any order. REQUIRES: prefix is not empty.
+  std::vector<std::int64_t> StringsOfPrefix(std::string_view prefix, int length);
   // Throws Error when there is no such string.
   StringRow String(StringId string_id);
   // The strings [first, end), in order of their ids.

@@ -128,8 +128,8 @@ void NewCatalog::AddCorpusFiles(const CorpusFilesRow& files) {
 void NewCatalog::AddTokenizer(const TokenizerRow& tokenizer) {
   SqliteStatement add(connection_->handle(), InsertSql("tokenizer", "?1, ?2, ?3, ?4"));
   if (tokenizer.file) {
-    add.Bind(kBpeKind, tokenizer.file->file, tokenizer.file->bytes, tokenizer.file->checksum).Run();
-    checksums_["tokenizer"] += row_.Add(std::string_view(kBpeKind))
+    add.Bind(tokenizer.kind(), tokenizer.file->file, tokenizer.file->bytes, tokenizer.file->checksum).Run();
+    checksums_["tokenizer"] += row_.Add(std::string_view(tokenizer.kind()))
                                    .Add(tokenizer.file->file)
                                    .Add(static_cast<std::int64_t>(tokenizer.file->bytes))
                                    .Add(tokenizer.file->checksum)
@@ -252,14 +252,20 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
     add_order.Bind(length.length - 1, length.row_count, file.file, file.bytes, file.checksum).Run();
   }
   SqliteStatement add_site(
-      handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11") + " RETURNING site_id");
+      handle, InsertSql("site", "NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12") + " RETURNING site_id");
+  SqliteStatement last_capture(handle, "SELECT ifnull(max(capture_id), 0) FROM site");
+  last_capture.Step();
+  const std::int64_t first_capture_id = last_capture.Integer(0) + 1;
+  last_capture.Reset();
   SqliteStatement add_file(handle, InsertSql("vector_file", "?1, ?2, ?3, ?4, ?5, ?6"));
   SqliteStatement add_index(handle, AddIndexSql());
+  SqliteStatement add_recorded(handle, InsertSql("recorded_site", "?1, ?2, ?3"));
   for (const NewSite& added : sites) {
     const SiteRow& row = added.site;
     const bool over_positions = row.site.over_positions();
     add_site.Bind(Name(row.site.stream), row.site.block, nullptr, row.dimension, row.row_count, nullptr,
-                  Name(row.element), over_positions ? kRowsOfPositions : kRowsOfStrings, nullptr, nullptr, nullptr);
+                  Name(row.element), over_positions ? kRowsOfPositions : kRowsOfStrings, nullptr, nullptr, nullptr,
+                  nullptr);
     if (over_positions) {
       if (row.window) add_site.BindAt(9, *row.window);
       if (row.stride) add_site.BindAt(10, *row.stride);
@@ -268,6 +274,7 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
       add_site.BindAt(3, row.site.t_i);
       add_site.BindAt(6, row.first_string_id);
     }
+    if (added.pass) add_site.BindAt(12, first_capture_id + *added.pass);
     const std::int64_t site_id = add_site.RunForId();
     for (const VectorFileRow& vectors : added.vector_files) {
       add_file
@@ -276,6 +283,11 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
           .Run();
     }
     for (const SiteIndexRow& index : added.indices) RunAddIndex(add_index, site_id, index);
+    if (added.recorded) {
+      add_recorded.Bind(site_id, added.recorded->source, nullptr);
+      if (added.recorded->bos_token_id) add_recorded.BindAt(3, *added.recorded->bos_token_id);
+      add_recorded.Run();
+    }
   }
   transaction.Commit();
 }

@@ -52,11 +52,14 @@ class NewCatalog {
 
 // What one site adds to the catalog.
 struct NewSite {
-  SiteRow site;                             // site_id and position_set_id are given by the catalog
+  SiteRow site;                             // site_id, position_set_id and capture_id are given by the catalog
   std::vector<VectorFileRow> vector_files;  // none for embedding sites over strings
   std::vector<SiteIndexRow> indices;
   // Over positions; sites whose sets have the same name, rows and file share one.
   std::optional<PositionSetRow> positions = {};
+  // Of what is added together, the pass in which its rows were computed, from 0; none: they are codes, or imported.
+  std::optional<int> pass = {};
+  std::optional<RecordedSiteRow> recorded = {};  // elsewhere, and imported
 };
 
 // A transaction that leaves the catalog's own checksums right. Throws Error, and changes nothing, where they are not

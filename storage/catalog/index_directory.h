@@ -16,6 +16,7 @@ namespace actkin {
 //   catalog.db               the only authority: a file that no row of it names does not exist for a reader
 //   model.safetensors        a copy of the checkpoint
 //   tokenizer.json           the tokenizer, as it was given; none where tokens are characters
+//   tokens.json              instead: the tokens' texts, as they were given, where no more is known of them
 //   corpus.tokens            all token ids of the corpus
 //   corpus.suffixes          the order of its suffixes
 //   sites/proj-b0-t9.vectors rows of a proj, ffwd or residual site
@@ -45,6 +46,7 @@ class IndexDirectory {
   static std::string CorpusTokens() { return "corpus.tokens"; }
   static std::string CorpusSuffixes() { return "corpus.suffixes"; }
   static std::string Tokenizer() { return "tokenizer.json"; }
+  static std::string TokenTexts() { return "tokens.json"; }
   static std::string Vectors(const Site& site);
   static std::string Sketches(const Site& site);
   static std::string Codes(int t_i);

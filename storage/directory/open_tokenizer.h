@@ -13,13 +13,14 @@
 
 namespace actkin {
 
-// The tokenizer of an index directory: of the characters in its catalog, or of its tokenizer.json, every byte of which
-// is checked against the catalog. That takes long for a large vocabulary: tokens can be read without it
+// The tokenizer of an index directory: of the characters in its catalog, or of its tokenizer.json or tokens.json, every
+// byte of which is checked against the catalog. That takes long for a large vocabulary: tokens can be read without it
 // (Catalog::Token). Throws Error naming the file.
 std::unique_ptr<const Tokenizer> OpenTokenizer(const IndexDirectory& directory, Catalog& catalog);
 
 // What the catalog says of such a file.
 FileRow TokenizerFileRow(std::string_view json);
+FileRow TokenTextsFileRow(std::string_view json);
 
 // Throws Error naming `path` where the file has another size than the catalog says or, with every_byte, another
 // checksum.

@@ -23,6 +23,9 @@ struct Finding {
   std::string line;  // why, in one line; empty when sound
 };
 
+// check(what, action) runs an action that throws Error when `what`, a file or a part of the catalog, is damaged.
+using CheckPart = std::function<void(const std::string& what, const std::function<void()>& action)>;
+
 enum class VerifyDepth {
   kHeaders,    // what opening a file checks: it is there, of its size, with its header
   kEveryByte,  // every checksum and every invariant
@@ -33,10 +36,6 @@ enum class VerifyDepth {
 // version that this program knows.
 void Verify(const IndexDirectory& directory, VerifyDepth depth, const std::function<void(const Finding&)>& report,
             ProgressListener& progress);
-
-// Throws Error when the file of an approximate index is not as written, or was built over other rows than the site has.
-void VerifyApproximateIndex(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site,
-                            const SiteIndexRow& index, VerifyDepth depth);
 
 }  // namespace actkin
 

@@ -1,12 +1,9 @@
 #ifndef ACTKIN_STORAGE_FAISS_FAISS_ERROR_H_
 #define ACTKIN_STORAGE_FAISS_FAISS_ERROR_H_
 
-#include <faiss/impl/FaissException.h>
-
-#include <new>
 #include <string>
 
-#include "schema/error.h"
+#include "schema/one_error_type.h"
 
 namespace actkin {
 
@@ -17,17 +14,11 @@ std::string FaissMessage(const std::string& message);
 // Error that begins with `where`.
 template <typename Action>
 auto WithOneLineErrors(const std::string& where, Error::Kind kind, const Action& action) {
-  try {
-    return action();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const faiss::FaissException& error) {
-    throw Error(fmt::format("{}: {}", where, FaissMessage(error.msg)), kind);
-  } catch (const std::exception& error) {
-    throw Error(fmt::format("{}: {}", where, FaissMessage(error.what())), kind);
-  }
+  return WithOneErrorType(
+      [&](const std::exception& error) {
+        return Error(fmt::format("{}: {}", where, FaissMessage(error.what())), kind);
+      },
+      action);
 }
 
 }  // namespace actkin

@@ -52,6 +52,11 @@ std::vector<CorpusSuffixes::NextToken> CorpusSuffixes::NextTokens(RowRange place
   return tokens;
 }
 
+std::uint64_t CorpusSuffixes::Position(std::uint64_t place) const {
+  CountStep();
+  return tokens_->PositionOf(order_.Begin(place));
+}
+
 int CorpusSuffixes::Compare(std::uint64_t place, std::string_view prefix) const {
   CountStep();
   const auto suffix = tokens_->entries().subspan(order_.Begin(place) * static_cast<std::uint64_t>(tokens_->width()));

@@ -37,6 +37,9 @@ class CorpusSuffixes {
   // each token a search among as many suffixes as it has places.
   std::vector<NextToken> NextTokens(RowRange places, std::uint64_t length) const;
 
+  // Where in the corpus the suffix at a place begins. REQUIRES: it begins with a token.
+  std::uint64_t Position(std::uint64_t place) const;
+
   // Suffixes looked at so far.
   std::uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
 

@@ -59,6 +59,20 @@ TokenId CorpusTokensFile::Token(std::uint64_t position) const {
   return *token;
 }
 
+std::uint64_t CorpusTokensFile::PositionOf(std::uint64_t entry) const {
+  // A document's tokens stand behind as many separators as there are documents before it.
+  std::uint64_t document = 0;
+  for (std::uint64_t after = document_count(); document + 1 < after;) {
+    const std::uint64_t middle = document + (after - document) / 2;
+    (begins_[middle] + middle <= entry ? document : after) = middle;
+  }
+  const std::uint64_t position = entry - document;
+  if (entry < document || position < begins_[document] || position >= begins_[document + 1]) {
+    FailDamaged("{}: damaged: no token at entry {}", path().string(), entry);
+  }
+  return position;
+}
+
 std::uint64_t CorpusTokensFile::DocumentOf(std::uint64_t position) const {
   // The first that begins after it, of which there is one: the end of all.
   const auto after = std::ranges::upper_bound(begins_.begin() + 1, begins_.end() - 1, position);

@@ -42,6 +42,9 @@ class CorpusTokensFile {
   // REQUIRES: position < token_count().
   TokenId Token(std::uint64_t position) const;
 
+  // The position of the token at an entry. REQUIRES: it is no separator.
+  std::uint64_t PositionOf(std::uint64_t entry) const;
+
   // The number of a position's document, from 0. REQUIRES: position < token_count().
   std::uint64_t DocumentOf(std::uint64_t position) const;
   // Its positions. REQUIRES: document < document_count().

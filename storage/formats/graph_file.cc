@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "schema/error.h"
+#include "storage/formats/vector_file.h"
 
 namespace actkin {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 enum Number { kMetric, kDimension, kRowCount, kBaseLinks, kUpperLinks, kEntryPoint, kTopLevel, kRowsChecksum };
 enum SectionIndex { kBase, kUpperRows, kUpper, kInverseNorms };
 
-constexpr std::uint64_t kMaximumDimension = 1U << 20;
 constexpr std::uint64_t kMaximumLinks = 1U << 16;
 constexpr std::uint64_t kMaximumLevel = 256;
 

@@ -49,6 +49,9 @@ class SafetensorsFile {
     std::span<const std::byte> bytes;
   };
   Bytes Raw(const std::string& name) const;
+  // All of the file.
+  const MappedFile& file() const { return file_; }
+  const std::filesystem::path& path() const { return path_; }
 
   // All tensors as float32 (from F64, F32, F16 or BF16).
   StateDict Read() const;

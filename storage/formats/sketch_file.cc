@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "schema/error.h"
+#include "storage/formats/vector_file.h"
 
 namespace actkin {
 namespace {
@@ -16,7 +17,6 @@ namespace {
 enum Number { kDimension, kRows, kLevels };
 enum SectionNumber { kHead, kOrder, kBlocks, kCodes };
 
-constexpr std::uint64_t kMaximumDimension = 1U << 20;
 static_assert(std::is_trivially_copyable_v<SketchScales> && sizeof(SketchScales) % sizeof(double) == 0);
 
 std::uint64_t PaddedRows(std::uint64_t row_count) { return SketchBlocks(row_count) * kBlockRows; }

@@ -16,8 +16,6 @@ namespace {
 enum Number { kElement, kDimension, kFirstRow, kEndRow };
 enum SectionIndex { kRows = 1 };
 
-constexpr std::uint64_t kMaximumDimension = 1U << 20;
-
 std::uint64_t RowChecksum(const std::byte* row, std::size_t bytes, RowNumber number) {
   return XXH3_64bits_withSeed(row, bytes, number);
 }
@@ -53,6 +51,8 @@ VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind
                 dimension_, Name(element_));
   }
 }
+
+std::uint64_t VectorFile::rows_offset() const { return file_.header().sections[kRows].offset; }
 
 std::span<const float> VectorFile::Float32() const { return file_.Numbers<float>(kRows, rows_.size() * dimension_); }
 

@@ -12,6 +12,8 @@
 
 namespace actkin {
 
+inline constexpr std::uint64_t kMaximumDimension = 1U << 20;
+
 // A range of a site's rows on disk: a section file of kind kVectors. Numbers: element, dimension, first row, one past
 // the last row. Section 1: the rows (rows x dimension, row-major). The rows' checksum is the sum, modulo 2^64, of every
 // row's xxh3 seeded with its row number: it does not depend on the order in which threads write, and a resumed build
@@ -27,6 +29,8 @@ class VectorFile {
   std::uint64_t file_bytes() const { return file_.header().file_bytes; }
   std::uint64_t header_checksum() const { return file_.header_checksum(); }
   const std::filesystem::path& path() const { return file_.path(); }
+  // Where in the file the rows begin, in bytes.
+  std::uint64_t rows_offset() const;
   // All stored numbers from rows().begin on: rows().size() x dimension().
   // REQUIRES: element() is the one named.
   std::span<const float> Float32() const;

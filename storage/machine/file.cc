@@ -117,6 +117,15 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::Advise(std::uint64_t offset, std::uint64_t count, Use use) const {
+  if (count == 0) return;
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t begin = offset / page * page;
+  // Advice: where the system takes none, all is as it was.
+  ::madvise(const_cast<std::byte*>(data_) + begin, offset + count - begin,
+            use == Use::kSoon ? MADV_WILLNEED : MADV_DONTNEED);
+}
+
 void FlushDirectory(const std::filesystem::path& directory) {
   const Descriptor descriptor(directory, O_RDONLY | O_DIRECTORY, "open");
   if (::fsync(descriptor.get()) != 0) FailErrno("flush", directory);

@@ -55,6 +55,11 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   std::uint64_t size() const { return size_; }
 
+  // Tells the system when bytes will be used, so that it reads them ahead, or drops its pages of them from this
+  // process's memory (they are read again where they are used after all). REQUIRES: they lie in the file.
+  enum class Use { kSoon, kNotSoon };
+  void Advise(std::uint64_t offset, std::uint64_t count, Use use) const;
+
  private:
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <system_error>
 
+#include "schema/error.h"
+#include "storage/machine/stop_scope.h"
+
 namespace actkin {
 
 int UsefulThreads(RowRange rows, std::uint64_t piece, int threads) {
@@ -40,6 +43,7 @@ void WorkTeam::TakePieces(int worker) {
     while (true) {
       const std::uint64_t begin = next_.fetch_add(piece_);
       if (begin >= rows_.end) return;
+      if (stop_ != nullptr && *stop_) Fail(ErrorCode::kInterrupted, "interrupted");
       (*work_)(worker, {begin, std::min(begin + piece_, rows_.end)});
     }
   } catch (...) {
@@ -53,6 +57,7 @@ void WorkTeam::ForEachPiece(RowRange rows, std::uint64_t piece, const std::funct
   rows_ = rows;
   piece_ = piece;
   work_ = &work;
+  stop_ = StopScope::Current();
   next_ = rows.begin;
   failure_ = nullptr;
   // A step with one piece wakes nobody.

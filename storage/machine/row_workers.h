@@ -31,7 +31,7 @@ class WorkTeam {
 
   // Calls work(worker, rows) for pieces that together are `rows`; a worker (0..size()-1) gets its pieces one after the
   // other, in ascending order. Returns when all are done; an exception of the work is thrown here, after the other
-  // workers have stopped. REQUIRES: piece > 0.
+  // workers have stopped, and Error kInterrupted where the caller's StopScope says so. REQUIRES: piece > 0.
   void ForEachPiece(RowRange rows, std::uint64_t piece, const std::function<void(int, RowRange)>& work);
 
  private:
@@ -43,6 +43,7 @@ class WorkTeam {
   RowRange rows_;
   std::uint64_t piece_ = 1;
   const std::function<void(int, RowRange)>* work_ = nullptr;
+  const std::atomic<bool>* stop_ = nullptr;
   std::atomic<std::uint64_t> next_ = 0;
   std::mutex failure_mutex_;
   std::exception_ptr failure_;

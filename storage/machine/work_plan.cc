@@ -72,6 +72,8 @@ class Batches {
       Guard([this] { Report(); });
       lock.lock();
     }
+    lock.unlock();
+    Guard([this] { Report(); });  // they may have been quicker than that
   }
 
   void Work(const std::function<BatchMaker()>& new_maker) {
@@ -163,8 +165,13 @@ std::filesystem::path WorkFolder::MapPath() const { return folder_ / "progress.j
 std::string WorkFolder::Encoded() const {
   std::string done;
   for (const bool batch : done_) done += batch ? '1' : '0';
-  const json map = {{"fingerprint", plan_.fingerprint}, {"items", plan_.items}, {"batch_items", plan_.batch_items},
-                    {"first_batch", batches_.begin},    {"done", done},         {"sums", sums_}};
+  const json map = {{"fingerprint", plan_.fingerprint},
+                    {"items", plan_.items},
+                    {"batch_items", plan_.batch_items},
+                    {"first_batch", batches_.begin},
+                    {"done", done},
+                    {"sums", sums_},
+                    {"sizes", Sizes()}};
   return json{{"map", map}, {"checksum", ChecksumOf(map)}}.dump();
 }
 

@@ -12,6 +12,7 @@
 #include "storage/formats/vector_file.h"
 #include "storage/machine/file.h"
 #include "tests/error_matchers.h"
+#include "tests/silent_progress.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {
@@ -64,20 +65,13 @@ class FunctionModel : public Transformer {
   std::unique_ptr<PrefixForward> NewPrefixForward() const override {
     return std::make_unique<FunctionForward>(fails_at_);
   }
+  std::unique_ptr<WindowForward> NewWindowForward() const override { return nullptr; }
 
  private:
   ModelDescription description_{
       .shape = {.vocabulary_size = 5, .context = 8, .embed = 4, .blocks = 2, .heads = 1, .head_size = 4, .hidden = 4},
       .key_value_heads = 1};
   int fails_at_;
-};
-
-class Silent : public ProgressListener {
- public:
-  void Begin(const std::string&, std::uint64_t, const std::string&) override {}
-  void Advance(std::uint64_t, std::uint64_t) override {}
-  void End() override {}
-  void Note(const std::string&) override {}
 };
 
 class CaptureTest : public testing::Test {
@@ -99,7 +93,7 @@ class CaptureTest : public testing::Test {
   std::vector<CapturedFile> Run(const std::string& name, int threads = 1, int fails_at = -1) {
     const IndexDirectory directory(folder_ / name);
     directory.Create();
-    Silent silent;
+    SilentProgress silent;
     return Capture(plan_, *tree_, FunctionModel(fails_at), directory, {threads, 0, 16}, silent);
   }
 

@@ -9,18 +9,11 @@
 #include "storage/catalog/index_directory.h"
 #include "storage/machine/sha256.h"
 #include "tests/shared_data.h"
+#include "tests/silent_progress.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {
 namespace {
-
-class Silent : public ProgressListener {
- public:
-  void Begin(const std::string&, std::uint64_t, const std::string&) override {}
-  void Advance(std::uint64_t, std::uint64_t) override {}
-  void End() override {}
-  void Note(const std::string&) override {}
-};
 
 class TinyshakespeareTest : public testing::Test {
  protected:
@@ -34,7 +27,7 @@ class TinyshakespeareTest : public testing::Test {
     folder_ = std::make_unique<TemporaryFolder>();
     directory_ = std::make_unique<IndexDirectory>(*folder_ / "x.actkin");
     directory_->Create();
-    Silent silent;
+    SilentProgress silent;
     WriteCatalog(directory_->Catalog(), corpus_, tokens_, {}, tokenizer, {}, *strings_, silent);
     connection_ = OpenCatalog(*directory_);
     catalog_ = std::make_unique<Catalog>(connection_->handle());

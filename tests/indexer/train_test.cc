@@ -235,11 +235,11 @@ TEST_F(TrainTest, AnUnfinishedTrainingOfOtherFlagsIsNamed) {
   TrainOptions other = options_;
   other.plan.batch = 4;
   EXPECT_THAT(ErrorOf([&] { Run(other); }),
-              OneLineWith("model.safetensors.training", "with --batch 3, here it is --batch 4"));
+              OneLineWith("model.safetensors.training", "with `batch` 3, here it is `batch` 4"));
   other = options_;
   other.plan.steps.reset();
   other.plan.minutes = 1;
-  EXPECT_THAT(ErrorOf([&] { Run(other); }), OneLineWith("with no --minutes, here it is --minutes 1"));
+  EXPECT_THAT(ErrorOf([&] { Run(other); }), OneLineWith("with no `minutes`, here it is `minutes` 1"));
   other = options_;
   other.corpus = folder_.Write("other.txt", ReadFile(options_.corpus) + "a");
   EXPECT_THAT(ErrorOf([&] { Run(other); }), OneLineWith("with another text"));
@@ -273,30 +273,30 @@ TEST_F(TrainTest, ADamagedTrainingFileIsOneLine) {
 
 TEST_F(TrainTest, ALossThatIsNoNumberEndsItAndKeepsTheCheckpoint) {
   MadeTrainer::loss_is_nan_from = 4;
-  EXPECT_THAT(RunError(), OneLineWith("step 4", "smaller --lr", "remove", "model.safetensors.training"));
+  EXPECT_THAT(RunError(), OneLineWith("step 4", "smaller `lr`", "remove", "model.safetensors.training"));
   EXPECT_TRUE(std::filesystem::exists(TrainingPath()));
 }
 
 TEST_F(TrainTest, WhatMakesNoSenseIsOneLine) {
   const TrainOptions good = options_;
   options_.plan.heads = 3;
-  EXPECT_THAT(RunError(), OneLineWith("--embed 4", "--heads 3"));
+  EXPECT_THAT(RunError(), OneLineWith("`embed` 4", "`heads` 3"));
   options_ = good;
   options_.plan.steps = 0;
-  EXPECT_THAT(RunError(), OneLineWith("--steps 0"));
+  EXPECT_THAT(RunError(), OneLineWith("`steps` 0"));
   options_ = good;
   options_.plan.steps.reset();
   options_.plan.minutes = -1;
-  EXPECT_THAT(RunError(), OneLineWith("--minutes -1"));
+  EXPECT_THAT(RunError(), OneLineWith("`minutes` -1"));
   options_ = good;
   options_.plan.learning_rate = 0;
-  EXPECT_THAT(RunError(), OneLineWith("--lr 0"));
+  EXPECT_THAT(RunError(), OneLineWith("`lr` 0"));
   options_ = good;
   options_.plan.dropout = 1;
-  EXPECT_THAT(RunError(), OneLineWith("--dropout 1"));
+  EXPECT_THAT(RunError(), OneLineWith("`dropout` 1"));
   options_ = good;
   options_.plan.context = 20;
-  EXPECT_THAT(RunError(), OneLineWith("corpus.txt", "200 characters", "--context 20", "210"));
+  EXPECT_THAT(RunError(), OneLineWith("corpus.txt", "200 characters", "`context` 20", "210"));
   options_ = good;
   options_.out = folder_ / "model.pt";
   EXPECT_THAT(RunError(), OneLineWith("model.pt", ".safetensors"));

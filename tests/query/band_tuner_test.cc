@@ -22,12 +22,38 @@ std::size_t CountsAt(std::size_t source, std::size_t prompt, std::size_t thresho
   return ((prompt * kSources + source) * kThresholds + threshold) * kVocabulary;
 }
 
+// Prompt after prompt, sources x thresholds x its tokens: counts of all rows let in.
+struct MadeCounts {
+  std::vector<std::size_t> begins = {0};
+  std::vector<float> counts;
+  std::vector<float> targets;
+
+  // What each threshold adds.
+  TuningData Data() const {
+    TuningData data;
+    data.prompts = kPrompts;
+    data.sources = kSources;
+    data.thresholds = kThresholds;
+    data.begins = begins;
+    data.targets = targets;
+    const float* row = counts.data();
+    for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
+      const std::size_t tokens = data.TokenCount(prompt);
+      for (std::size_t i = 0; i < kSources * kThresholds; ++i, row += tokens) {
+        for (std::uint32_t place = 0; place < tokens; ++place) {
+          const float count = row[place] - (i % kThresholds == 0 ? 0 : (row - tokens)[place]);
+          if (count != 0) data.counts.push_back({place, count});
+        }
+        data.ends.push_back(data.counts.size());
+      }
+    }
+    return data;
+  }
+};
+
 // Counts that grow from threshold to threshold, at random; the targets are what these sources make of them.
-TuningData MadeData(const std::vector<TunedSource>& truth) {
-  TuningData data;
-  data.prompts = kPrompts;
-  data.sources = kSources;
-  data.thresholds = kThresholds;
+MadeCounts Made(const std::vector<TunedSource>& truth) {
+  MadeCounts data;
   data.counts.resize(kSources * kPrompts * kThresholds * kVocabulary);
   std::uint64_t number = 0;
   for (std::size_t row = 0; row < kSources * kPrompts; ++row) {
@@ -58,11 +84,8 @@ TuningData MadeData(const std::vector<TunedSource>& truth) {
 }
 
 // The same without the tokens that nothing follows a prompt by at any threshold.
-TuningData Compact(const TuningData& data) {
-  TuningData compact;
-  compact.prompts = data.prompts;
-  compact.sources = data.sources;
-  compact.thresholds = data.thresholds;
+MadeCounts Compact(const MadeCounts& data) {
+  MadeCounts compact;
   for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
     std::vector<std::size_t> tokens;
     for (std::size_t token = 0; token < kVocabulary; ++token) {
@@ -87,7 +110,7 @@ TuningData Compact(const TuningData& data) {
 
 TEST(BandTunerTest, FindsTheThresholdsAndWeightsThatMadeTheTargets) {
   const std::vector<TunedSource> truth{{1, 1.0}, {4, 0.25}, {2, 0.5}};
-  const TuningData data = MadeData(truth);
+  const TuningData data = Made(truth).Data();
   BandTuner tuner(data, 2);
   EXPECT_NEAR(tuner.HellingerMean(truth), 0, 1e-3);
   std::vector<double> heard;
@@ -104,8 +127,9 @@ TEST(BandTunerTest, FindsTheThresholdsAndWeightsThatMadeTheTargets) {
 }
 
 TEST(BandTunerTest, TheMeanIsThatOfTheHellingerDistances) {
-  const TuningData data = MadeData({{1, 1.0}, {4, 0.25}, {2, 0.5}});
+  const MadeCounts data = Made({{1, 1.0}, {4, 0.25}, {2, 0.5}});
   const std::vector<TunedSource> sources{{5, 0.1}, {0, 3}, {3, 0}};
+  const TuningData tuning = data.Data();
   double sum = 0;
   for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
     std::vector<TokenValue> totals;
@@ -117,20 +141,21 @@ TEST(BandTunerTest, TheMeanIsThatOfTheHellingerDistances) {
     const ComparedDistribution target(std::span(data.targets).subspan(prompt * kVocabulary, kVocabulary));
     sum += target.HellingerDistance(totals);
   }
-  EXPECT_NEAR(BandTuner(data, 1).HellingerMean(sources), sum / kPrompts, 1e-5);
+  EXPECT_NEAR(BandTuner(tuning, 1).HellingerMean(sources), sum / kPrompts, 1e-5);
 }
 
 TEST(BandTunerTest, TokensThatNothingFollowsByMakeNoDifference) {
-  TuningData data = MadeData({{1, 1.0}, {4, 0.25}, {2, 0.5}});
+  MadeCounts made = Made({{1, 1.0}, {4, 0.25}, {2, 0.5}});
   // Tokens that stand in the targets alone, and a prompt that nothing is let in for.
   for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
     for (std::size_t row = 0; row < kSources * kThresholds; ++row) {
-      float* counts = data.counts.data() + CountsAt(0, prompt, 0) + row * kVocabulary;
+      float* counts = made.counts.data() + CountsAt(0, prompt, 0) + row * kVocabulary;
       counts[prompt % kVocabulary] = counts[(prompt * 5 + 1) % kVocabulary] = 0;
       if (prompt == 3) std::fill_n(counts, kVocabulary, 0.0F);
     }
   }
-  const TuningData compact = Compact(data);
+  const TuningData data = made.Data();
+  const TuningData compact = Compact(made).Data();
   EXPECT_LT(compact.targets.size(), data.targets.size());
   EXPECT_EQ(compact.TokenCount(3), 0U);
   for (const std::vector<TunedSource>& sources :
@@ -144,18 +169,19 @@ TEST(BandTunerTest, TokensThatNothingFollowsByMakeNoDifference) {
 }
 
 TEST(BandTunerTest, DependsOnTheThreadsInNothing) {
-  const TuningData data = MadeData({{1, 1.0}, {4, 0.25}, {2, 0.5}});
+  const TuningData data = Made({{1, 1.0}, {4, 0.25}, {2, 0.5}}).Data();
   const auto report = [](std::uint64_t, std::uint64_t, double) {};
   EXPECT_EQ(BandTuner(data, 1).Search({}, report), BandTuner(data, 3).Search({}, report));
 }
 
 TEST(BandTunerTest, ASourceThatSaysNothingGetsNoWeight) {
-  TuningData data = MadeData({{1, 1.0}, {4, 0.25}, {2, 0.0}});
+  MadeCounts made = Made({{1, 1.0}, {4, 0.25}, {2, 0.0}});
   // Nothing is within any threshold of the last source.
   for (std::size_t prompt = 0; prompt < kPrompts; ++prompt) {
-    std::fill_n(data.counts.begin() + static_cast<std::ptrdiff_t>(CountsAt(kSources - 1, prompt, 0)),
+    std::fill_n(made.counts.begin() + static_cast<std::ptrdiff_t>(CountsAt(kSources - 1, prompt, 0)),
                 kThresholds * kVocabulary, 0.0F);
   }
+  const TuningData data = made.Data();
   BandTuner tuner(data, 1);
   const std::vector<TunedSource> found = tuner.Search({}, [](std::uint64_t, std::uint64_t, double) {});
   EXPECT_EQ(found[2].weight, 0);
@@ -163,8 +189,9 @@ TEST(BandTunerTest, ASourceThatSaysNothingGetsNoWeight) {
 }
 
 TEST(BandTunerTest, PromptsWithoutAnythingAreAtDistanceOne) {
-  TuningData data = MadeData({{1, 1.0}, {4, 0.25}, {2, 0.5}});
-  std::fill(data.counts.begin(), data.counts.end(), 0.0F);
+  MadeCounts made = Made({{1, 1.0}, {4, 0.25}, {2, 0.5}});
+  std::fill(made.counts.begin(), made.counts.end(), 0.0F);
+  const TuningData data = made.Data();
   BandTuner tuner(data, 1);
   EXPECT_EQ(tuner.HellingerMean(tuner.Search({}, [](std::uint64_t, std::uint64_t, double) {})), 1);
 }

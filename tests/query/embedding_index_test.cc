@@ -161,6 +161,7 @@ TEST(EmbeddingIndexTest, FourByteCodesGetTheBruteForceAnswer) {
 TEST(EmbeddingIndexTest, WholeNumbersGetExactlyTheBruteForceAnswer) {
   CompareWithBruteForce(Make(11, 2, 6, 20000, true), true);
   CompareWithBruteForce(Make(3, 1, 1, 3000, true), true);
+  CompareWithBruteForce(Make(20'000, 2, 3, 9000, true), true);
 }
 
 // The same neighbors as a scan of the rows in float32.

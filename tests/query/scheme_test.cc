@@ -36,12 +36,12 @@ TEST(SchemeTest, BuiltInSchemesWeighAsTheStudyDoes) {
 }
 
 TEST(SchemeTest, TermsAreTheEmbeddingThenProjThenFfwd) {
-  EXPECT_EQ(TermCount(3), 7U);
-  for (std::size_t number = 0; number < TermCount(3); ++number) EXPECT_EQ(TermNumber(TermAt(number, 3), 3), number);
-  EXPECT_EQ(TermAt(0, 3), (Term{Stream::kEmbedding, 0}));
-  EXPECT_EQ(TermAt(3, 3), (Term{Stream::kProj, 2}));
-  EXPECT_EQ(TermAt(4, 3), (Term{Stream::kFfwd, 0}));
-  EXPECT_EQ(Describe(TermAt(6, 3)), "ffwd block 2");
+  EXPECT_EQ(Terms(3).size(), 7U);
+  for (std::size_t number = 0; number < Terms(3).size(); ++number) EXPECT_EQ(Terms(3).Number(Terms(3)[number]), number);
+  EXPECT_EQ(Terms(3)[0], (Term{Stream::kEmbedding, 0}));
+  EXPECT_EQ(Terms(3)[3], (Term{Stream::kProj, 2}));
+  EXPECT_EQ(Terms(3)[4], (Term{Stream::kFfwd, 0}));
+  EXPECT_EQ(Describe(Terms(3)[6]), "ffwd block 2");
 }
 
 TEST(SchemeTest, ASimilarityOfMinusOneHasAFiniteKernel) {

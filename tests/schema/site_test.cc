@@ -38,8 +38,16 @@ TEST(SiteTest, ANameMayHaveItsBlock) {
 }
 
 TEST(SiteTest, EmbeddingHasNoBlockInWords) {
-  EXPECT_EQ(Describe({Stream::kFfwd, 5, 9}), "ffwd block 5 t_i 9");
-  EXPECT_EQ(Describe({Stream::kEmbedding, 0, 9}), "embedding t_i 9");
+  EXPECT_EQ(Describe({Stream::kFfwd, 5, 9}), "ffwd block 5 t_i 9 (mlp_out)");
+  EXPECT_EQ(Describe({Stream::kEmbedding, 0, 9}), "embedding t_i 9 (embed)");
+}
+
+TEST(SiteTest, PeopleAreToldBothNamesWhereThereAreTwo) {
+  EXPECT_EQ(BothNames(Stream::kResidual), "residual (resid_post)");
+  EXPECT_EQ(Describe({Stream::kProj, 2, kOverPositions}), "proj block 2 over positions (attn_out)");
+  const Stream other = StreamNamed("mamba_state");
+  EXPECT_EQ(BothNames(other), "mamba_state");
+  EXPECT_EQ(Describe({other, 2, kOverPositions}), "mamba_state block 2 over positions");
 }
 
 }  // namespace

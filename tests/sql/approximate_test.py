@@ -53,7 +53,7 @@ class ApproximateTest(IndexTest):
     def test_what_is_there_is_said(self):
         connection = self.open(self.index)
         query = self.QUERY + " WHERE index_name = 'HNSW8'"
-        self.assertIn('no index "HNSW8" of ffwd block 1 t_i 5: it has exact', self.error_of(connection, query))
+        self.assertIn('no index "HNSW8" of ffwd block 1 t_i 5 (mlp_out): it has exact', self.error_of(connection, query))
         self.add("HNSW8")
         # The connection that was open sees it now.
         self.assertEqual(len(connection.execute(query).fetchall()), 10)

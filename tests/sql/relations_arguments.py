@@ -28,7 +28,7 @@ class Source:
 
 
 KINDS = {"rank": "rank", "string_id": "string_id", "text": "text", "distance": "distance", "similarity": "similarity",
-         "token": "token", "token_id": "int", "probability": "probability", "prompt_number": "int"}
+         "position": "position", "document_id": "int", "token": "token", "token_id": "int", "probability": "probability", "prompt_number": "int"}
 
 
 class Arguments:
@@ -78,7 +78,8 @@ class Arguments:
         """`column = value`, in one of the ways that must be seen."""
         written = self.v(value)
         if value is NULL:
-            return f"{column} = {written}"
+            # t_i NULL means over positions, where `=` would hold of nothing.
+            return f"{column} {'IS' if argument == 't_i' else '='} {written}"
         if isinstance(value, int) and argument != "k" and self.chance(0.05):
             self.kinds.add("another type")
             written = self.pick((2, self.v(str(value))), (1, self.v(float(value))))
@@ -89,6 +90,9 @@ class Arguments:
                          (2, f"{column} IN ({written})"), (1, f"({column}) = ({written})"))
 
     def one_of(self, column, argument, values):
+        if any(value is NULL for value in values):
+            self.kinds.add("OR")
+            return f"({' OR '.join(self.equal(column, argument, value) for value in values)})"
         listed = ", ".join(self.v(value) for value in values)
         rows = ", ".join(f"({self.v(value)})" for value in values)
         selects = " UNION ALL ".join(f"SELECT {self.v(value)}" for value in values)
@@ -113,12 +117,20 @@ class Arguments:
                              (0.15, tables.UNKNOWN), (0.3, NULL))
         if argument == "vector":
             return self.vector(reference)
+        if argument == "t_i" and reference.table.name in ("neighbors", "neighbors_of") and self.chance(0.2):
+            self.kinds.add("over positions")
+            return NULL
         return self.usual(self.values_of(reference, argument))
 
     def vector(self, reference):
         """The stored vector of a prompt at the reference's site: REQUIRES its stream, block and t_i fixed."""
-        given = {name: reference.values[name][0] for name in ("stream", "block", "t_i") if name in reference.values}
+        given = {name: reference.values[name][0] for name in ("stream", "block", "t_i", "rows") if name in reference.values}
         filled = dict(zip(reference.table.names, reference.table.complete(given | {"vector": b""})[0]))
+        if filled["t_i"] is NULL:
+            at = self.random.randrange(len(self.oracle.tokens))
+            row = self.oracle.connection.execute("SELECT actkin_vector_at(?, ?, ?)",
+                                                 [at, filled["stream"], filled["block"]]).fetchone()
+            return row[0]
         length = {-1: 4, -3: 2}.get(filled["t_i"], filled["t_i"] + 1) if filled["stream"] == "embedding" else 4
         if length < 2:
             length = 4
@@ -156,6 +168,13 @@ class Arguments:
             maybe("among", 0.1)
             if name == "neighbors":
                 maybe("exclude_self", 0.1)
+            else:
+                maybe("exclude_position", 0.1)
+            if "t_i" not in chosen:
+                maybe("rows", 0.15, many)
+            maybe("distinct", 0.08)
+            positions = chosen.get("t_i") == [NULL] or chosen.get("rows") == ["positions"]
+            maybe("exclude_window", 0.1 if positions and name == "neighbors" else 0.005)
             if self.chance(0.12):
                 self.band(chosen)
             if self.chance(0.03) and "embedding" not in chosen.get("stream", []):
@@ -331,6 +350,9 @@ class Arguments:
     def string_id(self):
         return self.random.randint(8, 38) if self.chance(0.25) else self.random.randint(102, 195)
 
+    def position(self):
+        return self.random.randrange(len(self.oracle.tokens) + 3)
+
     def filter(self, column, others=()):
         """A condition on a column; others: columns of other tables that it may be compared with."""
         c, kind = column.text, column.kind
@@ -374,10 +396,19 @@ class Arguments:
                 (2, f"{c} IN (SELECT string_id FROM string WHERE occurrences > {self.v(1)})"),
                 (2, f"{c} BETWEEN {self.v(s)} AND {self.v(s + 25)}"), (1, f"{c} = {self.v(str(s))}"),
                 (1, f"{c} = {self.v(float(s))}"), (0.5, f"{c} > {self.v(s + 0.5)}"), (1, f"{c} <> {self.v(s)}"))
+        if kind == "position":
+            s = self.position()
+            return self.pick(
+                (4, f"{c} {comparison} {self.v(s)}"), (3, f"{c} = {self.v(s)}"), (1, f"{c} IS {self.v(s)}"),
+                (3, f"{c} IN ({self.v(s)}, {self.v(self.position())}, {self.v(self.position())})"),
+                (2, f"{c} IN (SELECT position FROM actkin_tokens WHERE text = {self.v('a')})"),
+                (3, f"{c} BETWEEN {self.v(s)} AND {self.v(s + 40)}"), (1, f"{c} = {self.v(str(s))}"),
+                (1, f"{c} IS NULL"), (1, f"{c} IS NOT NULL"), (0.5, f"{c} > {self.v(s + 0.5)}"),
+                (1, f"{c} <> {self.v(s)}"))
         if kind == "token":
             return self.pick((3, f"{c} = {self.v(self.random.choice('abc '))}"), (1, f"{c} <> {self.v('b')}"),
                              (1, f"{c} IN ({self.v('a')}, {self.v('b')})"), (1, f"{c} LIKE {self.v('A')}"))
-        s = self.random.choice(tables.LONG + ["ba c", "c\u00e4ab", "ab"])
+        s = self.random.choice(tables.LONG + ["ba c", "c\u00e4ab", "ab", "a", "b", " ", "\u00e4"])
         return self.pick(
             (4, f"{c} = {self.v(s)}"), (3, f"{c} LIKE {self.v(s[0] + '%')}"), (1, f"{c} LIKE {self.v('%' + s[1:].upper())}"),
             (3, f"{c} GLOB {self.v(s[0] + '*')}"), (1, f"{c} GLOB {self.v('*' + s[-2:])}"), (1, f"{c} IS {self.v(s)}"),
@@ -417,7 +448,7 @@ class Arguments:
         """On an argument that is fixed already."""
         self.kinds.add("an argument twice")
         if column.reference is not None:
-            column.reference.add(column.text.split(".")[1], column.values)
+            column.reference.add(column.text.split(".")[1].strip('"'), column.values)
         return self.filter(column)
 
     def unfixed(self, source):

@@ -16,6 +16,8 @@ SET = "sample-12-seed-1337"
 SMALL_SET = "sample-5-seed-1337"
 SAVED_KS = (3, 5)
 VOCABULARY = "\n abcd\u00e4"
+# Of the sites over positions.
+WINDOW, STRIDE = 6, 3
 EMBED, HEADS, HEAD_SIZE, HIDDEN, CONTEXT = 12, 2, 6, 20, 8
 
 
@@ -71,6 +73,8 @@ def make(folder):
             file.write(model(seed))
         run("build", "corpus.txt", "--model", f"{name}.safetensors", "--out", f"{name}.actkin",
             "--length", str(LENGTH), "--t-i", t_is)
+        run("build", "corpus.txt", "--out", f"{name}.actkin", "--positions", "--window", str(WINDOW), "--stride",
+            str(STRIDE), "--streams", "embedding,proj,ffwd")
     for metric in ("l2", "cosine"):
         run("index", "main.actkin", "--add", APPROXIMATE, "--metric", metric)
     run("evaluate", "main.actkin", "--sample", "12", "-k", ",".join(map(str, SAVED_KS)), "--metric", "l2,cosine",

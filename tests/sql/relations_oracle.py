@@ -31,7 +31,8 @@ LAST_BLOCK, LAST_T_I = max(index.BLOCKS), max(index.T_IS)
 
 
 class Table:
-    """arguments: {name: (type, default)}, in the function's order; a default may be a function of the other arguments."""
+    """arguments: {name: (type, default)}, in the function's order; a default may be a function of the arguments before it
+    and of those that are given."""
 
     def __init__(self, name, arguments, order, required):
         self.name, self.arguments, self.order, self.required = name, arguments, order, required
@@ -42,7 +43,7 @@ class Table:
         """The arguments of a call as a tuple, defaults filled in, and the mask of those that have their default."""
         filled, mask = {}, 0
         for place, (name, (_, default)) in enumerate(self.arguments.items()):
-            standard = default(filled) if callable(default) else default
+            standard = default(filled, given) if callable(default) else default
             filled[name] = given.get(name, standard)
             if type(filled[name]) is type(standard) and filled[name] == standard:
                 mask |= 1 << place
@@ -56,29 +57,43 @@ def embedding(arguments):
     return arguments["stream"] == "embedding"
 
 
-def default_block(arguments):
-    return 0 if embedding(arguments) else LAST_BLOCK
+def default_block(filled, given):
+    return 0 if embedding(filled) else LAST_BLOCK
 
 
-def default_t_i(arguments):
-    if not embedding(arguments):
+# Of t_i NULL and rows 'positions' one says the other: it has its default where it is not given.
+def default_t_i(filled, given):
+    if "t_i" not in given and given.get("rows") == "positions":
+        return NULL
+    if not embedding(filled):
         return LAST_T_I
-    if "vector" in arguments:
-        return len(arguments["vector"]) // (4 * index.EMBED) - 1
-    return len(arguments["prompt"]) - 1 if isinstance(arguments["prompt"], str) else LAST_T_I
+    if "vector" in filled:
+        return len(filled["vector"]) // (4 * index.EMBED) - 1
+    return len(filled["prompt"]) - 1 if isinstance(filled["prompt"], str) else LAST_T_I
+
+
+def default_rows(filled, given):
+    return "positions" if given.get("t_i") is NULL else "strings"
+
+
+def default_predict_t_i(filled, given):
+    return NULL if given.get("rows") == "positions" and "t_i" not in given else str(LAST_T_I)
 
 
 SITE = {"stream": ("TEXT", "ffwd"), "block": ("INTEGER", default_block), "t_i": ("INTEGER", default_t_i)}
 SEARCH = SITE | {"k": ("INTEGER", None), "metric": ("TEXT", "l2"), "sort_order": ("TEXT", "nearest"),
                  "index_name": ("TEXT", "exact"), "params": ("TEXT", ""), "low": ("REAL", None),
-                 "high": ("REAL", None), "catalog": ("TEXT", "main"), "among": ("TEXT", None)}
+                 "high": ("REAL", None), "catalog": ("TEXT", "main"), "among": ("TEXT", None), "center": ("INTEGER", 0),
+                 "rows": ("TEXT", default_rows), "distinct": ("TEXT", None), "exclude_window": ("INTEGER", 0)}
 TABLES = {table.name: table for table in (
     Table("neighbors", {"prompt": ("TEXT", None)} | SEARCH | {"exclude_self": ("INTEGER", 0)}, "rank", ("prompt",)),
-    Table("neighbors_of", {"vector": ("BLOB", None)} | SEARCH, "rank", ("vector",)),
+    Table("neighbors_of", {"vector": ("BLOB", None)} | SEARCH | {"exclude_position": ("INTEGER", None)}, "rank",
+          ("vector",)),
     Table("model", {"prompt": ("TEXT", None), "catalog": ("TEXT", "main")}, "rank", ("prompt",)),
     Table("predict", {"prompt": ("TEXT", None), "scheme": ("TEXT", "progressive_ffwd_weight"),
                       "t_i": ("TEXT", str(LAST_T_I)), "k": ("INTEGER", 10), "metric": ("TEXT", "l2"),
-                      "merge": ("TEXT", "nearest"), "catalog": ("TEXT", "main")}, "rank", ("prompt",)),
+                      "merge": ("TEXT", "nearest"), "catalog": ("TEXT", "main"), "rows": ("TEXT", default_rows),
+                      "exclude_self": ("INTEGER", 0)}, "rank", ("prompt",)),
     Table("saved_neighbors", {"prompt_set": ("TEXT", None), "stream": ("TEXT", None), "block": ("INTEGER", None),
                               "t_i": ("INTEGER", None), "metric": ("TEXT", "l2"), "k": ("INTEGER", None),
                               "low": ("REAL", None), "high": ("REAL", None), "prompt": ("TEXT", None),
@@ -100,13 +115,15 @@ class Oracle:
         self.vectors = {}
         self.held = {}
         self.texts = dict(connection.execute("SELECT string_id, text FROM string"))
+        tokens = connection.execute("SELECT text FROM actkin_tokens ORDER BY position")
+        self.tokens = [text for text, in tokens]  # one document
         for table in TABLES.values():
             columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)",
                                          [f"actkin_{table.name}"]).fetchall()
             table.visible = [name for name, _, hidden in columns if not hidden]
             table.hidden = [name for name, _, hidden in columns if hidden]
             declared = [f"{name} {kind}" for name, kind, hidden in columns if not hidden]
-            declared += [f"{name} {kind}" for name, (kind, _) in table.arguments.items()]
+            declared += [f'"{name}" {kind}' for name, (kind, _) in table.arguments.items()]
             connection.execute(f"CREATE TEMP TABLE rel_{table.name}({', '.join(declared)}, defaults INTEGER)")
             self.held[table.name] = None
 
@@ -129,8 +146,9 @@ class Oracle:
             for arguments, mask in completed.items():
                 answer = self.call(table, arguments)
                 if not isinstance(answer, str):
+                    asked = [None if value is NULL else value for value in arguments]
                     self.connection.executemany(f"INSERT INTO rel_{name} VALUES ({marks})",
-                                                ((*row, *arguments, mask) for row in answer))
+                                                ((*row, *asked, mask) for row in answer))
             self.held[name] = key
         return errors
 
@@ -149,7 +167,8 @@ class Oracle:
                                       if name in table.required or name == "stream"})
         given = {name: value for name, value, default in zip(table.names, arguments, standard)
                  if name in table.required or name == "stream" or value != default}
-        conditions = " AND ".join(f"{name} = :{name}" for name in given)
+        conditions = " AND ".join(f"\"{name}\" {'IS' if value is NULL and name == 't_i' else '='} :{name}"
+                                  for name, value in given.items())
         values = {name: None if value is NULL else value for name, value in given.items()}
         try:
             return self.connection.execute(
@@ -165,7 +184,8 @@ class Oracle:
             raise Wrong(f"actkin_{table.name}{named}: a NULL prompt has no rows, but: {answer}")
         if isinstance(answer, str):
             return answer
-        if any(value is NULL for name, value in named.items() if name not in ("prompt", "vector")):
+        if any(value is NULL for name, value in named.items()
+               if name not in ("prompt", "vector", "t_i")):
             raise Wrong(f"actkin_{table.name}{named}: NULL is no argument, but {len(answer)} rows and no error")
         if table.name in ("neighbors", "neighbors_of"):
             self.check_neighbors(table, named, answer)
@@ -185,27 +205,45 @@ class Oracle:
             self.vectors[key] = {id: struct.unpack(f"<{len(blob) // 4}f", blob) for id, blob in rows}
         return self.vectors[key]
 
+    def vectors_at(self, catalog, stream, block):
+        """{position: vector} of all positions."""
+        key = (catalog, stream, block)
+        if key not in self.vectors:
+            rows = self.connection.execute(
+                "SELECT position, actkin_vector_at(position, ?, ?, ?) FROM actkin_tokens WHERE catalog = ?",
+                [stream, block, catalog, catalog])
+            self.vectors[key] = {at: struct.unpack(f"<{len(blob) // 4}f", blob) for at, blob in rows}
+        return self.vectors[key]
+
     def brute_force(self, named):
-        """[(string_id, distance, similarity)] of all rows, unordered."""
+        """[(string_id or position, distance, similarity)] of all rows, unordered."""
+        positions = named["t_i"] is NULL
         block = 0 if named["stream"] == "embedding" else named["block"]
-        length = named["t_i"] + 1 if named["t_i"] >= 0 else named["t_i"] + index.LENGTH + 1
         if "vector" in named:
             asked = struct.unpack(f"<{len(named['vector']) // 4}f", named["vector"])
         else:
             own = self.vectors_of(named["catalog"], named["stream"], block, len(named["prompt"]))
             asked = next(vector for id, vector in own.items() if self.texts[id] == named["prompt"])
+            if positions:
+                asked = asked[-index.EMBED:]
+        if positions:
+            rows = self.vectors_at(named["catalog"], named["stream"], block)
+        else:
+            length = named["t_i"] + 1 if named["t_i"] >= 0 else named["t_i"] + index.LENGTH + 1
+            rows = self.vectors_of(named["catalog"], named["stream"], block, length)
         found = []
-        for string_id, row in self.vectors_of(named["catalog"], named["stream"], block, length).items():
+        for row_id, row in rows.items():
             if named["metric"] == "l2":
-                found.append((string_id, math.dist(asked, row), None))
+                found.append((row_id, math.dist(asked, row), None))
             else:
                 similarity = dot(asked, row) / math.sqrt(dot(asked, asked) * dot(row, row))
-                found.append((string_id, 1 - similarity, similarity))
+                found.append((row_id, 1 - similarity, similarity))
         return found
 
     def ranking(self, table, named):
-        """The whole site, ordered as asked: [(string_id, distance, similarity)] by brute force, equals by string_id."""
-        kept = ("prompt", "vector", "stream", "block", "t_i", "metric", "sort_order", "catalog")
+        """The whole site, ordered as asked: [(string_id or position, distance, similarity)] by brute force, equals by
+        that."""
+        kept = ("prompt", "vector", "stream", "block", "t_i", "metric", "sort_order", "catalog", "rows")
         plain = {name: value for name, value in named.items() if name in kept}
         key = (table.name, tuple(plain.values()))
         if key not in self.rankings:
@@ -216,7 +254,8 @@ class Oracle:
             context = f"actkin_{table.name}{plain}"
             if isinstance(answer, str):
                 raise Wrong(f"{context}: {answer}")
-            columns = [table.visible.index(name) for name in ("rank", "string_id", "text", "distance")]
+            texts = dict(enumerate(self.tokens)) if plain["t_i"] is NULL else self.texts
+            columns = [table.visible.index(name) for name in ("rank", self.id_of(plain), "text", "distance")]
             similarity_at = table.visible.index("similarity") if "similarity" in table.visible else None
             if sorted(row[columns[1]] for row in answer) != sorted(found):
                 raise Wrong(f"{context}: {len(answer)} rows; the site has {len(found)}")
@@ -226,8 +265,8 @@ class Oracle:
             for place, row in enumerate(answer):
                 rank, string_id, text, distance = (row[column] for column in columns)
                 _, true_distance, true_similarity = found[string_id]
-                if rank != place + 1 or text != self.texts[string_id]:
-                    raise Wrong(f"{context}: row {row} at place {place + 1}, string {self.texts[string_id]!r}")
+                if rank != place + 1 or text != texts[string_id]:
+                    raise Wrong(f"{context}: row {row} at place {place + 1}, text {texts[string_id]!r}")
                 if abs(distance - true_distance) > tolerance * max(1, true_distance):
                     raise Wrong(f"{context}: string {string_id} has distance {true_distance}, not {distance}")
                 if similarity_at is not None:
@@ -242,6 +281,30 @@ class Oracle:
             self.rankings[key] = [(row[columns[1]], row[columns[3]],
                                    None if similarity_at is None else row[similarity_at]) for row in answer]
         return self.rankings[key]
+
+    @staticmethod
+    def id_of(named):
+        return "position" if named["t_i"] is NULL else "string_id"
+
+    def own_rows(self, named):
+        """The ids of the rows that are left out."""
+        if named["t_i"] is not NULL:
+            # The prompts of other texts' lengths have no row at the site.
+            return {row for row, text in self.texts.items() if named.get("exclude_self") and text == named["prompt"]}
+        window = named["exclude_window"]
+        own = []
+        if named.get("exclude_position") is not None:
+            own = [named["exclude_position"]]
+        elif "prompt" in named and (named["exclude_self"] or window):
+            tokens, prompt = self.tokens, list(named["prompt"])
+            own = [at for at in range(len(tokens)) if tokens[max(0, at + 1 - len(prompt)):at + 1] == prompt]
+        return {near for at in own for near in range(at - window, at + window + 1)}
+
+    def group(self, named, row_id):
+        """What a row is told apart by."""
+        if named["t_i"] is NULL:
+            return {"text": self.tokens[row_id], "token": self.tokens[row_id], "document": 0}[named["distinct"]]
+        return {"text": self.texts[row_id], "token": self.texts[row_id][-1]}[named["distinct"]]
 
     def among(self, catalog, text):
         """The string_ids that an argument `among` yields, by the same text in this connection's words."""
@@ -259,15 +322,19 @@ class Oracle:
         if named["among"] is not None:
             chosen = self.among(named["catalog"], named["among"])
             full = [row for row in full if row[0] in chosen]
-        if named.get("exclude_self"):
-            # The prompts of other texts' lengths have no row at the site.
-            full = [row for row in full if self.texts[row[0]] != named["prompt"]]
+        own = self.own_rows(named)
+        full = [row for row in full if row[0] not in own]
         low = -math.inf if named["low"] is None else named["low"]
         high = math.inf if named["high"] is None else named["high"]
         measured = [row for row in full
                     if low <= (row[1] if named["metric"] == "l2" else row[2] or 1 - row[1]) <= high]
+        if named["distinct"] is not None:
+            best = {}
+            for row in measured:
+                best.setdefault(self.group(named, row[0]), row)
+            measured = list(best.values())
         wanted = measured if named["k"] is None else measured[:named["k"]]
-        columns = [table.visible.index(name) for name in ("rank", "string_id", "distance")]
+        columns = [table.visible.index(name) for name in ("rank", self.id_of(named), "distance")]
         got = [tuple(row[column] for column in columns) for row in answer]
         if named["index_name"] == "exact":
             if got != [(place + 1, row[0], row[1]) for place, row in enumerate(wanted)]:

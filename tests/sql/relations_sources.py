@@ -169,13 +169,16 @@ class Sources(Arguments):
             other = f"site AS {alias}"
             columns = [Column(f"{alias}.{name}", kind, None, tables.ASKED.get(name)) for name, kind in
                        (("stream", "text"), ("block", "int"), ("t_i", "int"), ("row_count", "int"))]
-            given = {"stream": ["proj", "ffwd"], "block": [0, 1], "t_i": [1, 3]}
+            given = {"stream": ["proj", "ffwd"], "block": [0, 1], "t_i": [1, 3, NULL]}
             where.append(f"{alias}.stream <> 'embedding'")
             key = [f"{alias}.stream", f"{alias}.block", f"{alias}.t_i"]
             if self.chance(0.5):
                 where.append(f"{alias}.t_i = 3")
+                given["t_i"] = [1, 3]
                 if self.chance(0.5):
                     del given["t_i"]
+            elif self.chance(0.5):
+                where.append(f"{alias}.t_i IS NOT NULL")
             if self.chance(0.3):
                 where.append(f"{alias}.block = {self.v(1)}")
         for argument, values in given.items():
@@ -184,7 +187,8 @@ class Sources(Arguments):
         if set(given) == {"stream", "block"} and self.chance(0.2):
             on.append(f"({reference.column('stream')}, {reference.column('block')}) = ({alias}.stream, {alias}.block)")
         else:
-            on += [f"{reference.column(argument)} = {alias}.{argument}" for argument in given]
+            on += [f"{reference.column(argument)} {'IS' if argument == 't_i' else '='} {alias}.{argument}"
+                   for argument in given]
         self.ask(reference, on)
         text = self.join(other, mine, on, where) if self.chance(0.7) else self.join(mine, other, on, where)
         if "CROSS JOIN" in text and text.index(reference.source) < text.index(other):
@@ -208,7 +212,7 @@ class Sources(Arguments):
         other = f"{name} AS {alias}"
         parts = [mine, other] if self.chance(0.6) else [other, mine]
         form = self.pick((5, "USING"), (2, "NATURAL"), (6, "ON"), (2, "LEFT"))
-        visible = [column for column in self.readable(reference) if column.text.split(".")[1] not in ("string_id", "text")]
+        visible = [column for column in self.readable(reference) if column.text.split(".")[1].strip('"') not in ("string_id", "text")]
         joined = [Column("string_id", "string_id")]
         self.kinds.add(form)
         if form == "USING":
@@ -351,7 +355,7 @@ class Sources(Arguments):
         for outside, column in zip(columns, chosen):
             # On an argument that the inner statement fixes, from outside.
             if column.kind == "argument" and column.reference is not None and self.chance(0.4):
-                argument = column.text.split(".")[1]
+                argument = column.text.split(".")[1].strip('"')
                 values = [value for value in column.reference.values[argument] if value is not NULL]
                 if values:
                     where.append(self.one_of(outside.text, argument, self.some(values, 1, 2)))
@@ -372,7 +376,7 @@ class Sources(Arguments):
         prompts = tables.column("t", "p") if joined else self.random.sample(tables.LONG, 2)
         reference.fix("prompt", prompts)
         visible = self.visible(reference)
-        names = ["prompt", *(column.text.split(".")[1] for column in visible)]
+        names = ["prompt", *(column.text.split(".")[1].strip('"') for column in visible)]
         items = ", ".join(f"{reference.column(name)} AS {name}" for name in names)
         source = f"{reference.source} AS {reference.alias}"
         if joined:
@@ -388,6 +392,6 @@ class Sources(Arguments):
                 self.views.append((name, text))
             else:
                 self.ctes.append(f"{name} AS {'' if form == 'CTE' else form + ' '}({text})")
-        columns = [Column(f"{alias}.{column.text.split('.')[1]}", column.kind) for column in visible]
+        columns = [Column(f"{alias}.{column.text.split('.')[1].strip(chr(34))}", column.kind) for column in visible]
         asked = self.one_of(f"{alias}.prompt", "prompt", self.some(prompts, 1, 2))
         return Source(made, columns + [Column(f"{alias}.prompt", "argument")], [asked])

@@ -31,6 +31,8 @@ VALUES = {
     "sort_order": ["farthest", "nearest"], "catalog": ["main", "other"], "prompt_set": [SET, SMALL_SET],
     "scheme": ["inverse_distance", "last_ffwd_only", "prompt_only", "progressive_ffwd_weight"],
     "merge": ["farthest", "nearest"], "index_name": [APPROXIMATE], "exclude_self": [1, 0],
+    "rows": ["positions", "strings"], "distinct": ["text", "token", "document"], "exclude_window": [2, 9, 0],
+    "exclude_position": [40, 5],
     "among": ["SELECT string_id FROM string WHERE occurrences > 1", "[102, 110, 111, 120, 131, 150, 171, 8, 9, 12, 900]",
               "SELECT string_id FROM string WHERE string_id % 3 = 0", "[]", "SELECT 103 UNION ALL SELECT -7"],
 }

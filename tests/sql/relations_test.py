@@ -39,7 +39,7 @@ class RelationsTest(unittest.TestCase):
             counts.add(outcome)
         self.assertLessEqual(counts.error_share(), MOST_ERRORS, counts)
         for kind in ("OR", "IN", "row", "rows", "open branches", "LEFT JOIN", "USING", "MATERIALIZED",
-                     "NOT MATERIALIZED", "view", "EXISTS or IN", "window", "GROUP BY", "FILTER", "EXCEPT", "INTERSECT"):
+                     "NOT MATERIALIZED", "view", "over positions", "EXISTS or IN", "window", "GROUP BY", "FILTER", "EXCEPT", "INTERSECT"):
             self.assertIn(kind, counts.kinds)
 
     def test_a_row_that_is_missing_or_another_is_a_difference(self):

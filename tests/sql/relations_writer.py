@@ -68,7 +68,8 @@ class Reference:
         return f"actkin_{self.table.name}" + (f"({arguments})" if self.positional else "")
 
     def column(self, name):
-        return f"{self.alias}.{name}"
+        # A word of SQL's stands in quotes.
+        return f'{self.alias}."{name}"' if name == "distinct" else f"{self.alias}.{name}"
 
     def add(self, argument, values):
         known = self.values.setdefault(argument, [])
@@ -86,7 +87,8 @@ class Reference:
         return [(self.writer.either("", self.asked_of_the_oracle),)]
 
     def asked_of_the_oracle(self):
-        asked = [f"{self.alias}.{argument} = {text}" for argument, text in self.positional]
+        # NULL is a value of t_i, and rows of a NULL prompt there are none.
+        asked = [f"{self.column(argument)} IS {text}" for argument, text in self.positional]
         return " AND ".join([*asked, self.defaults(set(self.table.names) - self.fixed - set(self.values))])
 
     def defaults(self, names):

@@ -62,7 +62,7 @@ TEST_F(ApproximateCommandTest, AnIndexIsAddedAskedAndDropped) {
   const std::size_t files = CountFiles();
   const CommandResult added = Index({"--add", "HNSW8"});
   EXPECT_EQ(added.status, 0) << added.err;
-  EXPECT_THAT(added.out, HasSubstr("added HNSW8 (l2): ffwd block 1 t_i 5, "));
+  EXPECT_THAT(added.out, HasSubstr("added HNSW8 (l2): ffwd block 1 t_i 5 (mlp_out), "));
   EXPECT_EQ(CountIndices(), "8");
   EXPECT_EQ(CountFiles(), files + 8);
   EXPECT_EQ(
@@ -99,7 +99,7 @@ TEST_F(ApproximateCommandTest, AnIndexIsAddedAskedAndDropped) {
   EXPECT_EQ(Value("PRAGMA journal_mode"), "delete");
   const CommandResult refused = Query({"--index", "HNSW8"});
   EXPECT_EQ(refused.status, 2);
-  EXPECT_THAT(refused.err, HasSubstr("no index \"HNSW8\" of ffwd block 1 t_i 5: it has exact\n"));
+  EXPECT_THAT(refused.err, HasSubstr("no index \"HNSW8\" of ffwd block 1 t_i 5 (mlp_out): it has exact\n"));
 }
 
 TEST_F(ApproximateCommandTest, WhatAnIndexDoesNotFindIsFilledUp) {
@@ -275,9 +275,10 @@ TEST_F(ApproximateCommandTest, RecallForPeople) {
   const CommandResult result =
       RunCommand({"recall", index_, "--index", "HNSW8", "--param", "efSearch=32", "--sample", "20", "-k", "3"});
   EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(result.out, AllOf(HasSubstr("ffwd block 1 t_i 5  HNSW8 (l2)"), HasSubstr("20 prompts (seed 1337)"),
-                                HasSubstr("recall@1  recall@3  recall@10  recall@100"), HasSubstr("median ms, k 3"),
-                                HasSubstr("efSearch=32"), HasSubstr("built in 0:0")));
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("ffwd block 1 t_i 5 (mlp_out)  HNSW8 (l2)"), HasSubstr("20 prompts (seed 1337)"),
+                    HasSubstr("recall@1  recall@3  recall@10  recall@100"), HasSubstr("median ms, k 3"),
+                    HasSubstr("efSearch=32"), HasSubstr("built in 0:0")));
   EXPECT_THAT(result.err, HasSubstr("8 rows saved in the catalog's table recall"));
   EXPECT_EQ(Value("SELECT count(*) FROM recall"), "8");
   // Who may not write measures all the same.

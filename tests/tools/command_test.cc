@@ -225,7 +225,7 @@ TEST_F(CommandTest, PeopleReadAnAlignedTable) {
   const CommandResult result = RunCommand({"query", index_, "bad\nca", "--stream", "proj", "--block", "0", "-k", "3"});
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.err, "");
-  EXPECT_THAT(result.out, HasSubstr("\"bad\\nca\"  proj block 0 t_i 5  l2\n"));
+  EXPECT_THAT(result.out, HasSubstr("\"bad\\nca\"  proj block 0 t_i 5 (attn_out)  l2\n"));
   EXPECT_THAT(result.out, HasSubstr("rank  distance  string     next tokens\n"));
   EXPECT_THAT(result.out, HasSubstr("   1     0.000  \"bad\\nca\"  \"b\""));
 }

@@ -10,8 +10,10 @@
 #include "schema/error.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/content_checksum.h"
+#include "storage/directory/directory_files.h"
 #include "storage/directory/verify.h"
 #include "storage/machine/file.h"
+#include "tests/silent_progress.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/made_model.h"
 #include "tests/tools/run_command.h"
@@ -21,14 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-class Silent : public ProgressListener {
- public:
-  void Begin(const std::string&, std::uint64_t, const std::string&) override {}
-  void Advance(std::uint64_t, std::uint64_t) override {}
-  void End() override {}
-  void Note(const std::string&) override {}
-};
 
 // An index with every kind of file: large enough for sketches, with a graph, an index that FAISS wrote, and
 // experiments.
@@ -45,14 +39,17 @@ class DamageTest : public testing::Test {
     made_ = *folder_ / "made.actkin";
     index_ = made_;
     Succeed(Build({"--model", model_}));
+    // 4680 of 5200 positions.
+    Succeed(Build({"--positions", "--window", "8", "--stride", "3", "--sample", "0.9", "--seed", "4"}));
     Succeed(AddIndices({"HNSW8", "l2"}));
     Succeed(AddIndices({"IVF2,Flat", "cosine"}));
     Evaluate();
     undamaged_ = Contents();
     std::set<std::string> kinds;
     for (const auto& [name, bytes] : undamaged_) kinds.insert(fs::path(name).extension());
-    ASSERT_EQ(kinds, (std::set<std::string>{".codes", ".faiss", ".graph", ".sketches", ".neighbors", ".predictions",
-                                            ".rows", ".safetensors", ".suffixes", ".tokens", ".totals", ".vectors"}));
+    ASSERT_EQ(kinds, (std::set<std::string>{".codes", ".faiss", ".graph", ".sketches", ".neighbors", ".positions",
+                                            ".predictions", ".rows", ".safetensors", ".suffixes", ".tokens", ".totals",
+                                            ".vectors"}));
     ASSERT_THAT(Damaged(), testing::IsEmpty());
   }
   static void TearDownTestSuite() { folder_.reset(); }
@@ -97,7 +94,7 @@ class DamageTest : public testing::Test {
   // What verify finds to be damaged, by name, with its line.
   static std::map<std::string, std::string> Damaged(VerifyDepth depth = VerifyDepth::kEveryByte) {
     std::map<std::string, std::string> damaged;
-    Silent silent;
+    SilentProgress silent;
     try {
       Verify(
           IndexDirectory(index_), depth,
@@ -204,6 +201,11 @@ TEST_F(DamageTest, ARowOfTheCatalogThatContradictsAFileIsFound) {
       {"site", "dimension = 13 WHERE stream = 'ffwd' AND block = 1"},
       {"site", "element = 'float16' WHERE stream = 'ffwd' AND block = 1"},
       {"site", "stream = 'feed' WHERE stream = 'ffwd' AND block = 1"},
+      {"site", "row_count = row_count - 1 WHERE rows = 'positions' AND block = 1"},
+      {"site", "position_set_id = 7 WHERE rows = 'positions' AND block = 1"},
+      {"position_set", "row_count = row_count - 1"},
+      {"position_set", "checksum = 'none'"},
+      {"position_set", "file = NULL"},
       {"vector_file", "bytes = bytes - 1 WHERE site_id = (SELECT min(site_id) FROM vector_file)"},
       {"vector_file", "first_row = 1 WHERE site_id = (SELECT min(site_id) FROM vector_file)"},
       {"vector_file", "file = 'sites/nothing' WHERE site_id = (SELECT min(site_id) FROM vector_file)"},
@@ -336,6 +338,47 @@ TEST_F(DamageTest, BuildMakesJustTheDamagedFileAgain) {
     }
   }
   EXPECT_TRUE(Contents() == undamaged_);
+}
+
+TEST_F(DamageTest, TheListingHasEveryFileOnceWithItsBytes) {
+  const auto connection = OpenCatalog(IndexDirectory(index_));
+  Catalog catalog(connection->handle());
+  std::set<std::string> listed;
+  for (const DirectoryFile& file : ListFiles(catalog)) {
+    EXPECT_TRUE(listed.insert(file.file.file).second) << file.file.file;
+    EXPECT_FALSE(file.Owner().empty());
+    ASSERT_TRUE(undamaged_.contains(file.file.file)) << file.file.file;
+    if (file.kind == DirectoryFile::Kind::kModel) continue;
+    EXPECT_EQ(undamaged_.at(file.file.file).size(), file.file.bytes) << file.file.file;
+  }
+  EXPECT_EQ(listed.size(), undamaged_.size());
+}
+
+// Which sites were computed together is in the catalog: rows of each capture come out as they were.
+TEST_F(DamageTest, RowsAreComputedBesideThoseOfTheirCapture) {
+  const auto add = [](const std::string& t_is, const std::string& block) {
+    Succeed(RunCommand({"build", corpus_, "--out", index_, "--length", "8", "--t-i", t_is, "--streams", "proj,ffwd",
+                        "--blocks", block}));
+  };
+  add("5", "0");
+  add("5,6", "1");
+  const auto whole = Contents();
+  std::set<std::int64_t> captures;
+  {
+    const auto connection = OpenCatalog(IndexDirectory(index_));
+    for (const SiteRow& site : Catalog(connection->handle()).Sites()) {
+      if (site.capture_id) captures.insert(*site.capture_id);
+      EXPECT_EQ(site.capture_id.has_value(), !site.site.of_codes());
+    }
+  }
+  EXPECT_EQ(captures.size(), 4);
+  for (const auto& [name, bytes] : whole) {
+    if (name.ends_with(".vectors")) Write(name, bytes.substr(0, bytes.size() - 9));
+  }
+  const CommandResult built = Build({});
+  EXPECT_EQ(built.status, 0) << built.err;
+  EXPECT_THAT(built.err, testing::Not(HasSubstr("last digits")));
+  EXPECT_TRUE(Contents() == whole);
 }
 
 TEST_F(DamageTest, ADamagedFileIsRefusedByNameAndTheRestAnswers) {

@@ -88,7 +88,7 @@ TEST_F(FlagsTest, AMissingSiteIsNamedWithTheCommandThatBuildsIt) {
 
   // All that a command needs at once.
   const CommandResult many = RunCommand({"predict", index, "abba ", "--t-i", "1,3"});
-  EXPECT_THAT(many.err, HasSubstr("no site proj block 0 t_i 1, nor 7 more"));
+  EXPECT_THAT(many.err, HasSubstr("no site proj block 0 t_i 1 (attn_out), nor 7 more"));
   run_what_it_says(many);
   EXPECT_EQ(RunCommand({"predict", index, "abba ", "--t-i", "1,3"}).status, 0);
   const CommandResult filtered = RunCommand({"index", index, "--add", "HNSW4", "--t-i", "0"});

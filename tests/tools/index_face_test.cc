@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <set>
 #include <thread>
 
 #include "actkin/index.h"
@@ -132,7 +133,7 @@ TEST_F(IndexFaceTest, DotAndCenteredCosineAreThoseOfTheRows) {
     std::iota(string_ids.begin(), string_ids.end(), site->first_string_id);
     const std::size_t dimension = site->dimension;
     std::vector<float> rows(string_ids.size() * dimension);
-    index.Rows(stream, site->block, 4, string_ids, rows);
+    index.Rows({stream, site->block, 4}, string_ids, rows);
     std::vector<double> mean(dimension);
     for (std::size_t i = 0; i < rows.size(); ++i) mean[i % dimension] += rows[i];
     for (double& number : mean) number /= static_cast<double>(string_ids.size());
@@ -200,7 +201,7 @@ TEST_F(IndexFaceTest, AStringAndItsRowHaveTheNeighborsOfThePrompt) {
     EXPECT_EQ(of_prompt.rows[0].string_id, string_id);
     EXPECT_EQ(Json(index.NeighborsOfString(string_id, {.stream = stream, .k = 4})), Json(of_prompt));
     std::vector<float> row(stream == "embedding" ? 60 : 12);
-    index.Rows(stream, -1, -1, std::vector<std::uint64_t>{string_id}, row);
+    index.Rows({stream, -1, -1}, std::vector<std::uint64_t>{string_id}, row);
     EXPECT_EQ(Json(index.NeighborsOfVector(row, {.stream = stream, .k = 4})), Json(of_prompt));
   }
   // Compared with shorter strings, by its output at its last token.
@@ -218,7 +219,7 @@ TEST_F(IndexFaceTest, RowsAreThoseThatAreExported) {
   std::vector<std::uint64_t> string_ids;
   for (std::uint64_t i = 0; i < site->rows; ++i) string_ids.push_back(site->first_string_id + i);
   std::vector<float> rows(site->rows * site->dimension);
-  index.Rows("proj", 1, 3, string_ids, rows);
+  index.Rows({"proj", 1, 3}, string_ids, rows);
   const std::string folder = *folder_ / "npy";
   Run("export", Index(), {"--layout", "npy", folder, "--stream", "proj", "--block", "1", "--t-i", "3"});
   std::string bytes;
@@ -231,8 +232,126 @@ TEST_F(IndexFaceTest, RowsAreThoseThatAreExported) {
   std::ranges::reverse(string_ids);
   string_ids.resize(2);
   std::vector<float> last_two(2 * site->dimension);
-  index.Rows("proj", 1, 3, string_ids, last_two);
+  index.Rows({"proj", 1, 3}, string_ids, last_two);
   EXPECT_TRUE(std::equal(last_two.begin(), last_two.begin() + 12, rows.end() - 12));
+}
+
+TEST_F(IndexFaceTest, RowsAreReachedByNumberAndInTheirFiles) {
+  actkin::Index index = Open();
+  for (const std::string stream : {"embedding", "proj", "ffwd"}) {
+    const SiteInfo site = index.FindSite({.stream = stream});
+    EXPECT_EQ(site.t_i, 4);
+    std::vector<std::uint64_t> numbers(site.rows);
+    for (std::uint64_t row = 0; row < site.rows; ++row) numbers[row] = site.rows - 1 - row;
+    std::vector<float> rows(site.rows * site.dimension);
+    index.RowsByNumber({.stream = stream}, numbers, rows);
+    const std::vector<std::uint64_t> string_ids = index.IdsOfRows({.stream = stream}, numbers);
+    std::vector<float> by_string(rows.size());
+    index.Rows({.stream = stream}, string_ids, by_string);
+    EXPECT_EQ(rows, by_string);
+    EXPECT_EQ(std::set(string_ids.begin(), string_ids.end()).size(), site.rows);
+
+    std::string mapped;
+    for (const RowFile& file : index.RowFiles({.stream = stream})) {
+      EXPECT_EQ(file.first_row * site.dimension * sizeof(float), mapped.size());
+      mapped += ReadFile(file.path).substr(file.offset, file.rows * site.dimension * sizeof(float));
+    }
+    if (stream == "embedding") {
+      EXPECT_EQ(mapped, "");
+      continue;
+    }
+    index.RowsByNumber({.stream = stream}, std::vector<std::uint64_t>{0}, std::span(rows).first(site.dimension));
+    EXPECT_EQ(mapped.substr(0, site.dimension * sizeof(float)),
+              std::string(reinterpret_cast<const char*>(rows.data()), site.dimension * sizeof(float)));
+    EXPECT_EQ(mapped.size(), site.rows * site.dimension * sizeof(float));
+    const std::vector<std::uint64_t> beyond{site.rows};
+    EXPECT_EQ(CodeOf([&] { index.IdsOfRows({.stream = stream}, beyond); }), ErrorCode::kNotFound);
+    EXPECT_EQ(CodeOf([&] { index.RowsByNumber({.stream = stream}, beyond, std::span(rows).first(site.dimension)); }),
+              ErrorCode::kNotFound);
+    EXPECT_EQ(CodeOf([&] { index.RowsByNumber({.stream = stream}, numbers, std::span(rows).first(3)); }),
+              ErrorCode::kInvalidArgument);
+  }
+  EXPECT_EQ(CodeOf([&] { index.FindSite({.block = 7}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { index.FindSite({.t_i = 0}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { index.FindSite({.stream = "attention"}); }), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(IndexFaceTest, ManyVectorsAreSearchedAtOnce) {
+  actkin::Index index = Open();
+  for (const actkin::Query& query :
+       {actkin::Query{.k = 7, .threads = 2}, actkin::Query{.stream = "embedding", .t_i = 4},
+        actkin::Query{.stream = "proj", .metric = "cosine", .order = "farthest", .k = 3},
+        actkin::Query{.k = 2, .where = "occurrences > 1"}}) {
+    const SiteInfo site = index.FindSite({query.stream, query.block, query.t_i});
+    const std::vector<std::uint64_t> numbers{5, 0, 9, 5};
+    std::vector<float> vectors(numbers.size() * site.dimension);
+    index.RowsByNumber({site.stream, site.block, site.t_i}, numbers, vectors);
+    const RowMatches found = index.Search(vectors, numbers.size(), query);
+    EXPECT_EQ(found.stream, site.stream);
+    EXPECT_EQ(found.block, site.block);
+    EXPECT_EQ(found.t_i, site.t_i);
+    EXPECT_EQ(found.k, query.k.value_or(10));
+    ASSERT_EQ(found.rows.size(), numbers.size() * found.k);
+    const std::vector<std::uint64_t> string_ids = index.IdsOfRows({site.stream, site.block, site.t_i}, found.rows);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const auto vector = std::span(vectors).subspan(i * site.dimension, site.dimension);
+      const std::vector<Neighbor> rows = index.NeighborsOfVector(vector, query).rows;
+      ASSERT_EQ(rows.size(), found.k);
+      for (std::size_t rank = 0; rank < rows.size(); ++rank) {
+        EXPECT_EQ(found.distances[i * found.k + rank], rows[rank].distance);
+        EXPECT_EQ(string_ids[i * found.k + rank], rows[rank].string_id);
+      }
+    }
+  }
+  EXPECT_THAT(index.Search({}, 0, {.k = 3}).rows, testing::IsEmpty());
+  // 12 vectors of 13 numbers are as many numbers as 13 of 12.
+  EXPECT_EQ(CodeOf([&] { index.Search(std::vector<float>(156, 1), 12); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf([&] { index.Search(std::vector<float>(12, 1), 1, {.low = 0}); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf([&] { index.Search(std::vector<float>(12, 1), 1, {.exclude_self = true}); }),
+            ErrorCode::kInvalidArgument);
+}
+
+TEST_F(IndexFaceTest, ASearchEndsWhereItIsToldTo) {
+  actkin::Index index = Open();
+  std::atomic<bool> stop = true;
+  EXPECT_EQ(CodeOf([&] { index.Neighbors("abba ", {.stop = &stop}); }), ErrorCode::kInterrupted);
+  EXPECT_EQ(CodeOf([&] { index.Search(std::vector<float>(12, 1), 1, {.threads = 2, .stop = &stop}); }),
+            ErrorCode::kInterrupted);
+  EXPECT_EQ(CodeOf([&] { index.Predict("abba ", {.stop = &stop}); }), ErrorCode::kInterrupted);
+  stop = false;
+  EXPECT_EQ(index.Neighbors("abba ", {.k = 3, .stop = &stop}).rows.size(), 3U);
+  EXPECT_EQ(index.Neighbors("abba ", {.k = 3}).rows.size(), 3U);
+}
+
+TEST_F(IndexFaceTest, DocumentsAndContextsAreTheCorpus) {
+  actkin::Index index = Open();
+  const std::vector<DocumentInfo> documents = index.Documents();
+  ASSERT_EQ(documents.size(), 1U);
+  EXPECT_EQ(documents[0].document_id, 0U);
+  EXPECT_EQ(documents[0].name, "corpus.txt");
+  EXPECT_EQ(documents[0].tokens, index.Info().tokens);
+  const std::u32string corpus = CodePoints(ReadFile(Corpus()), "corpus");
+  for (const std::uint64_t position : {std::uint64_t{0}, std::uint64_t{3}, std::uint64_t{corpus.size() - 1}}) {
+    const TokenContext context = index.Context(position, 5, 4);
+    const std::uint64_t begin = position < 5 ? 0 : position - 5;
+    EXPECT_EQ(context.before, Utf8(corpus.substr(begin, position - begin)));
+    EXPECT_EQ(context.token, Utf8(corpus.substr(position, 1)));
+    EXPECT_EQ(context.after, Utf8(corpus.substr(position + 1, 4)));
+    EXPECT_EQ(context.position, position);
+    EXPECT_EQ(context.document_id, 0U);
+  }
+  EXPECT_EQ(CodeOf([&] { index.Context(corpus.size(), 1, 1); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { index.Context(~std::uint64_t{0}, 1, 1); }), ErrorCode::kNotFound);
+}
+
+TEST_F(IndexFaceTest, TextsAreCutAndPutTogether) {
+  actkin::Index index = Open();
+  EXPECT_THAT(index.Encode("abba "), ElementsAre(2, 3, 3, 2, 1));
+  EXPECT_THAT(index.Encode(""), testing::IsEmpty());
+  EXPECT_EQ(index.Decode(index.Encode("ab\u00e4 \n")), "ab\u00e4 \n");
+  EXPECT_EQ(index.Decode({}), "");
+  EXPECT_EQ(CodeOf([&] { index.Encode("x"); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf([&] { index.Decode(std::vector<std::uint32_t>{7}); }), ErrorCode::kInvalidArgument);
 }
 
 TEST_F(IndexFaceTest, NextTokensAreTheCatalogs) {
@@ -394,7 +513,7 @@ TEST_F(IndexFaceTest, WrongInputsAreInvalidArguments) {
   }
   std::vector<float> room(13);
   const std::vector<std::uint64_t> one{StringId("abba")};
-  EXPECT_EQ(CodeOf([&] { index.Rows("ffwd", 0, 3, one, room); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf([&] { index.Rows({"ffwd", 0, 3}, one, room); }), ErrorCode::kInvalidArgument);
 
   EXPECT_EQ(CodeOf([&] { index.Predict("abba ", {.k = 0}); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf([&] { index.Predict("abba ", {.metric = "l3"}); }), ErrorCode::kInvalidArgument);
@@ -420,7 +539,7 @@ TEST_F(IndexFaceTest, WhatIsNotThereIsNotFound) {
   // A string of another length.
   std::vector<float> room(12);
   const std::vector<std::uint64_t> one{StringId("abb")};
-  EXPECT_EQ(CodeOf([&] { index.Rows("ffwd", 0, 3, one, room); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { index.Rows({"ffwd", 0, 3}, one, room); }), ErrorCode::kNotFound);
 }
 
 TEST_F(IndexFaceTest, DamageIsSaidByCodeAndFoundByVerify) {

@@ -92,6 +92,38 @@ TEST_F(ResumeTest, KilledAtEveryPublishStepAndContinuedItEndsTheSame) {
   EXPECT_GT(kills, 20);
 }
 
+// Sites over strings and over positions, of which some have rows, are registered together.
+TEST_F(ResumeTest, KilledWhileItBuildsOverPositionsItEndsTheSame) {
+  const auto build = [&](const std::string& name, const std::vector<std::string>& environment = {}) {
+    return RunCommand({"build", corpus_, "--model", model_, "--out", folder_ / name, "--length", "4", "--t-i", "3",
+                       "--positions", "--window", "8", "--stride", "3", "--every", "2"},
+                      environment);
+  };
+  ASSERT_EQ(build("undisturbed").status, 0);
+  const std::map<std::string, std::string> expected = Contents("undisturbed");
+  ASSERT_TRUE(expected.contains("sites/embedding-b0-positions.vectors"));
+  int kills = 0;
+  for (const auto& [kind, step] :
+       std::map<std::string, int>{{"write", 9}, {"flush", 5}, {"rename", 2}, {"commit", 1}}) {
+    for (int number = 1;; number += step) {
+      const std::string name = fmt::format("{}-{}", kind, number);
+      const CommandResult stopped = build(name, {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, number)});
+      if (stopped.status == 0) break;
+      ASSERT_EQ(stopped.status, 128 + 9) << name << ": " << stopped.err;
+      ++kills;
+      if (std::filesystem::exists((folder_ / name) / "catalog.db")) {
+        const CommandResult verified = RunCommand({"verify", folder_ / name});
+        EXPECT_EQ(verified.status, 0) << name << ": " << verified.out;
+      }
+      const CommandResult continued = build(name);
+      EXPECT_EQ(continued.status, 0) << name << ": " << continued.err;
+      EXPECT_EQ(Contents(name), expected) << "killed before " << kind << " " << number;
+      std::filesystem::remove_all(folder_ / name);
+    }
+  }
+  EXPECT_GT(kills, 20);
+}
+
 // A site large enough for sketches gets them after its rows are registered: until then it answers without.
 TEST_F(ResumeTest, KilledWhileItMakesSketchesItEndsTheSame) {
   // The characters that the model knows, without the repetition that makes strings few.

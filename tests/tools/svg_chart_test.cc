@@ -6,6 +6,8 @@
 #include <limits>
 #include <map>
 
+#include "tools/output/visible_text.h"
+
 namespace actkin {
 namespace {
 
@@ -124,7 +126,7 @@ TEST(BarChartTest, EveryCategoryHasABarOfEverySeries) {
   BarChart chart;
   chart.title = "after <\"a & b\">";
   chart.category_title = "token";
-  chart.categories = {VisibleToken("\n"), VisibleToken(" "), "\"", "<", "&", "é", "\xFF", "\x01"};
+  chart.categories = {VisibleText("\n"), VisibleText(" "), "\"", "<", "&", "é", "\xFF", "\x01"};
   chart.value.title = "probability";
   chart.series = {{"neighbors", {.3, .2, .1, .1, .1, .1, .05, .05}}, {"model", {.1, .2, .3, .1, -.1, .1, .05, .05}}};
   const std::string svg = BarChartSvg(chart);

@@ -18,6 +18,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 // Ids of the made tokenizer: the byte E4, and the four characters `\xe4`. Both have the text `\xe4`.
 constexpr TokenId kByte = 0xE4;
@@ -114,6 +115,17 @@ TEST_F(TokenizerCommandTest, TwoStringsMayHaveOneText) {
       RunForJson({"query", index_, "--ids", std::to_string(kCharacters), "--stream", "embedding", "-k", "1", "--json"});
   same.erase("ids");
   EXPECT_EQ(same, characters);
+}
+
+// Half a character, and the four characters that stand for it elsewhere.
+TEST_F(TokenizerCommandTest, TablesTellTokensApart) {
+  const auto table = [](const std::string& ids) {
+    return RunCommand({"query", index_, "--ids", ids, "--stream", "embedding", "-k", "1"}).out;
+  };
+  EXPECT_THAT(table(std::to_string(kByte)), StartsWith("\"\\xe4\"  embedding"));
+  EXPECT_THAT(table(std::to_string(kByte)), HasSubstr("0.000  \"\\xe4\""));
+  EXPECT_THAT(table(std::to_string(kCharacters)), StartsWith("\"\\\\xe4\"  embedding"));
+  EXPECT_THAT(table(std::to_string(kCharacters)), HasSubstr("0.000  \"\\\\xe4\""));
 }
 
 // A text, its ids, and both in a file: one answer each, the same.

@@ -19,11 +19,26 @@ TEST(VisibleTextTest, EverythingCanBeSeen) {
   EXPECT_EQ(VisibleText("\U000e0001"), "\\U000e0001");
 }
 
+TEST(QuotedTextTest, SpacesStayAndEverythingElseCanBeSeen) {
+  EXPECT_EQ(QuotedText(" a b "), "\" a b \"");
+  EXPECT_EQ(QuotedText("say \"so\"\n\\n"), "\"say \\\"so\\\"\\n\\\\n\"");
+  EXPECT_EQ(QuotedText("\xe4\xb8"), "\"\\xe4\\xb8\"");
+  EXPECT_EQ(QuotedText("\u0301\u00a0"), "\"\u25cc\u0301\\u00a0\"");
+}
+
 TEST(DisplayWidthTest, WideCharactersAreTwoCellsAndMarksNone) {
   EXPECT_EQ(DisplayWidth("abc"), 3);
   EXPECT_EQ(DisplayWidth("\u4e2d\u6587"), 4);
   EXPECT_EQ(DisplayWidth("e\u0301"), 1);
   EXPECT_EQ(DisplayWidth("\U0001f600"), 2);
+}
+
+TEST(DisplayWidthTest, TextIsCutBetweenCharacters) {
+  EXPECT_EQ(FirstCells("abc", 2), "ab");
+  EXPECT_EQ(FirstCells("abc", 5), "abc");
+  EXPECT_EQ(FirstCells("abc", -1), "");
+  EXPECT_EQ(FirstCells("\u4e2d\u6587", 3), "\u4e2d");
+  EXPECT_EQ(FirstCells("e\u0301a", 1), "e\u0301");
 }
 
 TEST(DisplayWidthTest, ColumnsOfATableAreAligned) {

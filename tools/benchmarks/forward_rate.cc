@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -51,6 +52,50 @@ Speed ProductSpeed(int threads, int rows, int outputs, int inputs, double second
                  ProcessorSeconds() - processor_begin, threads);
 }
 
+// What one piece of work came to.
+struct Done {
+  std::uint64_t prefixes = 0;
+  std::uint64_t strings = 0;
+  float seen = 0;  // a number that depends on all that was put out
+};
+
+// new_runner() makes what a thread calls with the numbers of its pieces.
+template <typename NewRunner>
+ForwardRate MeasureRate(const Transformer& model, int threads, double seconds, const NewRunner& new_runner) {
+  const double product_seconds = std::min(3.0, seconds);
+  ForwardRate rate;
+  rate.peak = MatrixProductSpeed(model.description(), threads, product_seconds);
+  std::atomic<std::uint64_t> next = 0;
+  std::atomic<std::uint64_t> prefixes = 0;
+  std::atomic<std::uint64_t> strings = 0;
+  std::atomic<bool> finite = true;
+  const Clock::time_point begin = Clock::now();
+  const double processor_begin = ProcessorSeconds();
+  {
+    std::vector<std::jthread> workers;
+    for (int t = 0; t < threads; ++t) {
+      workers.emplace_back([&] {
+        const auto run = new_runner();
+        while (SecondsSince(begin) < seconds) {
+          const Done done = run(next++);
+          prefixes += done.prefixes;
+          strings += done.strings;
+          if (!std::isfinite(done.seen)) finite = false;
+        }
+      });
+    }
+  }
+  rate.seconds = SecondsSince(begin);
+  const double processor_seconds = ProcessorSeconds() - processor_begin;
+  if (!finite) Fail("the model puts out numbers that are not finite");
+  rate.peak = rate.peak.Max(MatrixProductSpeed(model.description(), threads, product_seconds));
+  rate.prefixes = prefixes;
+  rate.strings = strings;
+  rate.forward = SpeedOf(static_cast<double>(rate.prefixes) * FlopsOfPrefix(model.description()) * 1e-9, rate.seconds,
+                         processor_seconds, threads);
+  return rate;
+}
+
 }  // namespace
 
 Speed Speed::Max(const Speed& other) const {
@@ -76,40 +121,26 @@ Speed MatrixProductSpeed(const ModelDescription& model, int threads, double seco
 ForwardRate MeasureForwardRate(const Transformer& model, std::span<const Site> sites,
                                const std::function<PrefixForest(std::uint64_t)>& forest_of, int threads,
                                double seconds) {
-  const double product_seconds = std::min(3.0, seconds);
-  ForwardRate rate;
-  rate.peak = MatrixProductSpeed(model.description(), threads, product_seconds);
-  std::atomic<std::uint64_t> next = 0;
-  std::atomic<std::uint64_t> prefixes = 0;
-  std::atomic<std::uint64_t> strings = 0;
-  std::atomic<bool> finite = true;
-  const Clock::time_point begin = Clock::now();
-  const double processor_begin = ProcessorSeconds();
-  {
-    std::vector<std::jthread> workers;
-    for (int t = 0; t < threads; ++t) {
-      workers.emplace_back([&] {
-        const std::unique_ptr<PrefixForward> forward = model.NewPrefixForward();
-        float seen = 0;
-        while (SecondsSince(begin) < seconds) {
-          const PrefixForest forest = forest_of(next++);
-          forward->Run(forest, sites, [&](const Site&, std::span<const float> values) { seen += values.back(); });
-          prefixes += forest.node_count();
-          strings += forest.levels.back().tokens.size();
-        }
-        if (!std::isfinite(seen)) finite = false;
-      });
-    }
-  }
-  rate.seconds = SecondsSince(begin);
-  const double processor_seconds = ProcessorSeconds() - processor_begin;
-  if (!finite) Fail("the model puts out numbers that are not finite");
-  rate.peak = rate.peak.Max(MatrixProductSpeed(model.description(), threads, product_seconds));
-  rate.prefixes = prefixes;
-  rate.strings = strings;
-  rate.forward = SpeedOf(static_cast<double>(rate.prefixes) * FlopsOfPrefix(model.description()) * 1e-9, rate.seconds,
-                         processor_seconds, threads);
-  return rate;
+  return MeasureRate(model, threads, seconds, [&] {
+    return [&, forward = std::shared_ptr(model.NewPrefixForward())](std::uint64_t number) {
+      const PrefixForest forest = forest_of(number);
+      Done done{forest.node_count(), forest.levels.back().tokens.size()};
+      forward->Run(forest, sites, [&](const Site&, std::span<const float> values) { done.seen += values.back(); });
+      return done;
+    };
+  });
+}
+
+ForwardRate MeasureWindowRate(const Transformer& model, std::span<const Site> sites,
+                              const std::function<WindowBatch(std::uint64_t)>& batch_of, int threads, double seconds) {
+  return MeasureRate(model, threads, seconds, [&] {
+    return [&, forward = std::shared_ptr(model.NewWindowForward())](std::uint64_t number) {
+      const WindowBatch batch = batch_of(number);
+      Done done{batch.tokens.size(), batch.lengths.size()};
+      forward->Run(batch, sites, [&](const Site&, std::span<const float> values) { done.seen += values.back(); });
+      return done;
+    };
+  });
 }
 
 }  // namespace actkin

@@ -33,8 +33,8 @@ Speed MatrixProductSpeed(const ModelDescription& model, int threads, double seco
 
 struct ForwardRate {
   double seconds = 0;
-  std::uint64_t prefixes = 0;
-  std::uint64_t strings = 0;
+  std::uint64_t prefixes = 0;  // of windows: tokens
+  std::uint64_t strings = 0;   // of windows: windows
   Speed forward;
   Speed peak;  // the best of before and after
 };
@@ -44,6 +44,10 @@ struct ForwardRate {
 ForwardRate MeasureForwardRate(const Transformer& model, std::span<const Site> sites,
                                const std::function<PrefixForest(std::uint64_t)>& forest_of, int threads,
                                double seconds);
+
+// The same of batches of windows.
+ForwardRate MeasureWindowRate(const Transformer& model, std::span<const Site> sites,
+                              const std::function<WindowBatch(std::uint64_t)>& batch_of, int threads, double seconds);
 
 }  // namespace actkin
 

@@ -28,6 +28,12 @@ struct Flags {
   std::string bos_token;
   int length = kDefaultStringLength;
   std::string t_i = "-1";
+  bool positions = false;
+  std::optional<std::int64_t> window;
+  std::optional<std::int64_t> stride;
+  std::optional<std::int64_t> every;
+  std::optional<double> sample;
+  std::optional<std::uint64_t> seed;
   std::string blocks;
   std::string streams = "embedding,proj,ffwd";
   std::string rows = "float32";
@@ -45,11 +51,36 @@ std::set<Stream> ParseStreams(const std::string& text) {
   return streams;
 }
 
+std::optional<PositionOptions> PositionsOf(const Flags& flags) {
+  if (!flags.positions) {
+    const std::pair<const char*, bool> given[] = {{"--window", flags.window.has_value()},
+                                                  {"--stride", flags.stride.has_value()},
+                                                  {"--every", flags.every.has_value()},
+                                                  {"--sample", flags.sample.has_value()},
+                                                  {"--seed", flags.seed.has_value()}};
+    for (const auto& [name, is_given] : given) {
+      if (is_given) FailUsage("{}: goes with --positions", name);
+    }
+    return std::nullopt;
+  }
+  if (flags.seed && !flags.sample) FailUsage("--seed: goes with --sample");
+  PositionOptions options{flags.window, flags.stride, {}};
+  if (flags.every) {
+    if (*flags.every < 1) FailUsage("--every {}: expected a number from 1", *flags.every);
+    options.choice.every = static_cast<std::uint64_t>(*flags.every);
+  }
+  options.choice.sample = flags.sample;
+  options.choice.seed = flags.seed.value_or(options.choice.seed);
+  return options;
+}
+
 nlohmann::ordered_json PlanJson(const BuildForecast& forecast) {
   nlohmann::ordered_json sites = nlohmann::ordered_json::array();
   for (const SiteForecast& site : forecast.sites) {
+    const bool over_positions = site.t_i == kOverPositions;
     sites.push_back({{"stream", Name(site.stream)},
-                     {"t_i", site.t_i},
+                     {"over", over_positions ? "positions" : "strings"},
+                     {"t_i", over_positions ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(site.t_i)},
                      {"blocks", site.blocks},
                      {"rows", site.rows},
                      {"dimension", site.dimension},
@@ -57,10 +88,13 @@ nlohmann::ordered_json PlanJson(const BuildForecast& forecast) {
   }
   return {{"strings", forecast.strings},
           {"prefixes", forecast.prefixes},
+          {"positions", forecast.positions},
+          {"window_tokens", forecast.window_tokens},
           {"sites", sites},
           {"catalog_bytes", forecast.catalog_bytes},
           {"corpus_bytes", forecast.corpus_bytes},
           {"model_bytes", forecast.model_bytes},
+          {"position_bytes", forecast.position_bytes},
           {"bytes", forecast.bytes()},
           {"free_bytes", forecast.free_bytes},
           {"peak_memory", forecast.peak_memory},
@@ -75,9 +109,12 @@ void PrintPlan(const BuildForecast& forecast) {
   Table table(
       {{"stream"}, {"t_i", kRight}, {"blocks"}, {"rows each", kRight}, {"dimension", kRight}, {"bytes", kRight}});
   for (const SiteForecast& site : forecast.sites) {
-    table.Add({fmt::format("{} ({})", Name(site.stream), TransformerLensName(site.stream)), std::to_string(site.t_i),
+    table.Add({BothNames(site.stream), site.t_i == kOverPositions ? "positions" : std::to_string(site.t_i),
                site.stream == Stream::kEmbedding ? "" : FormatNumberList(site.blocks), Grouped(site.rows),
                std::to_string(site.dimension), HumanBytes(site.bytes)});
+  }
+  if (forecast.position_bytes > 0) {
+    table.Add({"which positions have rows", "", "", "", "", HumanBytes(forecast.position_bytes)});
   }
   if (forecast.model_bytes > 0) table.Add({"the model", "", "", "", "", HumanBytes(forecast.model_bytes)});
   if (forecast.corpus_bytes > 0) {
@@ -89,15 +126,21 @@ void PrintPlan(const BuildForecast& forecast) {
                     HumanBytes(forecast.free_bytes), HumanBytes(forecast.peak_memory)));
   Print(fmt::format("{} strings, {} distinct prefixes through the model\n", Grouped(forecast.strings),
                     Grouped(forecast.prefixes)));
+  if (forecast.positions > 0) {
+    Print(fmt::format("{} positions get rows, {} tokens in windows through the model\n", Grouped(forecast.positions),
+                      Grouped(forecast.window_tokens)));
+  }
   Print(fmt::format("about {} on this machine: catalog {}, forward pass {}, sketches {}\n",
                     HumanSeconds(forecast.seconds()), HumanSeconds(forecast.catalog_seconds),
                     HumanSeconds(forecast.capture_seconds), HumanSeconds(forecast.sketch_seconds)));
   if (forecast.bytes() > forecast.free_bytes) {
-    Print("It does not fit: name fewer --t-i, --blocks or --streams, or halve the rows with --rows float16\n");
+    Print(fmt::format(
+        "It does not fit: name fewer --t-i, --blocks or --streams, {}or halve the rows with --rows float16\n",
+        forecast.positions > 0 ? "keep fewer positions by --every or --sample, " : ""));
   }
 }
 
-void Run(const Flags& flags, bool length_given) {
+void Run(const Flags& flags, bool length_given, bool t_i_given) {
   BuildOptions options;
   options.corpus.inputs.assign(flags.corpus.begin(), flags.corpus.end());
   options.corpus.field = flags.field;
@@ -109,7 +152,8 @@ void Run(const Flags& flags, bool length_given) {
   if (!flags.bos.empty()) options.beginning = ParseBeginning(flags.bos);
   if (!flags.bos_token.empty()) options.bos_token = flags.bos_token;
   if (length_given) options.string_length = flags.length;
-  options.t_is = ParseNumberList(flags.t_i, "--t-i");
+  if (t_i_given) options.t_is = ParseNumberList(flags.t_i, "--t-i");
+  options.positions = PositionsOf(flags);
   if (!flags.blocks.empty()) options.blocks = ParseNumberList(flags.blocks, "--blocks");
   options.streams = ParseStreams(flags.streams);
   options.element = ParseElement(flags.rows);
@@ -157,8 +201,19 @@ void AddBuildCommand(CLI::App& app) {
   command->add_option("--out", flags->out, "The index directory, NAME.actkin")->required();
   CLI::Option* length =
       command->add_option("--length", flags->length, "Tokens of the longest strings (L)")->capture_default_str();
-  command->add_option("--t-i", flags->t_i, "Positions to index the other streams at: 9, 7,8,9 or 0-9; -1 is the last")
-      ->capture_default_str();
+  CLI::Option* t_i =
+      command
+          ->add_option("--t-i", flags->t_i, "Positions to index the other streams at: 9, 7,8,9 or 0-9; -1 is the last")
+          ->capture_default_str();
+  command->add_flag("--positions", flags->positions,
+                    "Index every position of CORPUS, seen with the tokens before it (beside strings only where --t-i "
+                    "is given)");
+  command->add_option("--window", flags->window,
+                      "Tokens that the model sees at once (default: 256, or what it takes where that is less)");
+  command->add_option("--stride", flags->stride, "How far windows advance (default: half of them)");
+  command->add_option("--every", flags->every, "Keep the rows of every N-th position only");
+  command->add_option("--sample", flags->sample, "Keep the rows of this share of the positions, such as 0.02");
+  command->add_option("--seed", flags->seed, "Which ones those are (default: 1)");
   command->add_option("--blocks", flags->blocks, "Blocks to index, such as 1,3 or 0-5; -1 is the last (default: all)");
   command
       ->add_option("--streams", flags->streams,
@@ -190,9 +245,10 @@ void AddBuildCommand(CLI::App& app) {
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin --plan\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --t-i 2,4,7-8   # adds positions\n"
+      "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --positions --every 5     # in its text\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out gpl.actkin --repair        # what 'actkin verify' found\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --out counts.actkin              # next-token counts only");
-  command->callback([flags, length] { Run(*flags, length->count() > 0); });
+  command->callback([flags, length, t_i] { Run(*flags, length->count() > 0, t_i->count() > 0); });
 }
 
 }  // namespace actkin

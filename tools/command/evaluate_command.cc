@@ -6,6 +6,7 @@
 
 #include "query/experiment/evaluation.h"
 #include "query/experiment/experiment.h"
+#include "query/experiment/position_evaluation.h"
 #include "query/predict/saved_schemes.h"
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
@@ -13,6 +14,7 @@
 #include "schema/text.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
+#include "tools/command/filter_flags.h"
 #include "tools/command/prompt_flags.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/stream_sites.h"
@@ -41,6 +43,9 @@ struct Flags {
   std::string stream_sites;
   double stream_disk = 0;
   std::string plot;
+  bool over_positions = false;
+  bool include_self = false;
+  std::int64_t exclude_window = 0;
   int threads = 1;
   bool json = false;
 };
@@ -66,10 +71,11 @@ RowRange ChooseHalf(const std::string& half, std::uint64_t prompts) {
 }
 
 // One cell of the grid that the flags span: everything but the schemes.
-std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flags, IndexReader& reader, int blocks) {
+std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flags, IndexReader& reader, int blocks,
+                                      bool over_positions) {
   std::vector<std::vector<int>> t_is;
   for (const std::string& list : flags.t_is) t_is.push_back(ResolveTIs(reader, ParseNumberList(list, "--t-i")));
-  if (t_is.empty()) t_is.push_back(DefaultTIs(reader));
+  if (t_is.empty()) t_is.push_back(over_positions ? std::vector<int>() : DefaultTIs(reader));
   std::vector<std::optional<std::uint64_t>> counts;
   for (const int k : ParseNumberList(flags.k, "-k")) counts.emplace_back(CheckCount(k));
   if (command.count("-k") == 0) counts = {std::nullopt};
@@ -82,6 +88,9 @@ std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flag
           request.metric = Centered(ParseMetric(metric), flags.center);
           request.metric_is_open = command.count("--metric") == 0 && !flags.center;
           request.t_is = positions;
+          request.over_positions = over_positions;
+          request.exclude_self = over_positions && !flags.include_self;
+          request.exclude_window = static_cast<std::uint64_t>(flags.exclude_window);
           request.merge = ParseMerge(merge);
           request.k = k;
           if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);
@@ -112,7 +121,9 @@ std::optional<std::uint64_t> CountShown(const PoolRequest& request) {
 std::vector<std::string> PartsOf(const EvaluationRun& run, const std::string& within) {
   const std::optional<std::uint64_t> k = CountShown(run.request);
   return {std::string(Name(run.request.metric)), fmt::format("k {}", k ? Grouped(*k) : "all"),
-          fmt::format("t_i {}", FormatNumberList(run.request.t_is)),
+          run.request.over_positions
+              ? "over positions" + DescribeFilter("", run.request.exclude_self, run.request.exclude_window)
+              : fmt::format("t_i {}", FormatNumberList(run.request.t_is)),
           run.request.t_is.size() > 1 ? fmt::format("{} merge", Name(run.request.merge)) : "",
           !within.empty()             ? "within " + within
           : run.request.bands.empty() ? ""
@@ -173,7 +184,7 @@ OrderedJson JsonRun(const Result& result, const std::string& within) {
   return {{"scheme", result.run.scheme.name},
           {"k", k ? OrderedJson(*k) : OrderedJson(nullptr)},
           {"metric", Name(request.metric)},
-          {"t_i", request.t_is},
+          {"t_i", request.over_positions ? OrderedJson(nullptr) : OrderedJson(request.t_is)},
           {"merge", Name(request.merge)},
           {"within", within.empty() ? OrderedJson(nullptr) : OrderedJson(within)},
           {"top_n", result.agreement.top_n},
@@ -302,11 +313,65 @@ std::vector<NeighborNeed> RequireNeeds(Experiment& experiment, std::span<const N
   return streamed;
 }
 
-void Run(const CLI::App& command, const Flags& flags) {
-  IndexReader reader(GivenDirectory(flags.directory));
+// What is asked over positions: of a sample of them, and nothing is saved.
+void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& reader) {
+  for (const char* flag : {"--t-i", "--prompts", "--prompt-set", "--stream-sites", "--half", "--merge"}) {
+    if (command.count(flag) > 0) FailUsage("{}: is not for rows over positions", flag);
+  }
+  if (flags.exclude_window < 0) FailUsage("--exclude-window {}: expected a number of tokens", flags.exclude_window);
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
-  const std::vector<PoolRequest> requests = ReadRequests(command, flags, reader, blocks);
+  ProgressBar progress;
+  std::vector<std::vector<EvaluationRun>> runs_of_requests;
+  std::vector<EvaluationRun> runs;
+  for (const PoolRequest& request : ReadRequests(command, flags, reader, blocks, /*over_positions=*/true)) {
+    runs_of_requests.push_back(RunsOf(SchemesFor(chosen, request, progress), request));
+    std::ranges::copy(runs_of_requests.back(), std::back_inserter(runs));
+  }
+  std::vector<Site> sites;
+  for (std::size_t term = 0; term < Terms(blocks).size(); ++term) {
+    const Term of = Terms(blocks)[term];
+    const bool used = std::ranges::any_of(runs, [&](const EvaluationRun& run) { return run.scheme.Uses(term); });
+    if (used) sites.push_back({of.stream, of.block, kOverPositions});
+  }
+  if (sites.empty()) FailUsage("over positions: none of the schemes has neighbors");
+  reader.RequireSites(sites);
+  constexpr std::uint64_t kSample = 1000;
+  const std::uint64_t rows = reader.OpenRowMap(sites.back())->row_count();
+  const std::uint64_t count = command.count("--sample") > 0 ? flags.prompts.sample : std::min(kSample, rows);
+  const std::vector<Prompt> prompts = SamplePositions(reader, sites.back(), count, flags.prompts.seed);
+  const bool model = reader.catalog().Model().has_value();
+  if (!model) progress.Note("no model: predictions are compared with what came next at the positions");
+  SaveFileSchemes(reader, chosen, progress);
+  if (!flags.json) Print(fmt::format("{} positions of the corpus, seed {}\n", Grouped(count), flags.prompts.seed));
+  const std::vector<Agreement> agreements = EvaluatePositions(reader, prompts, runs, flags.threads, progress);
+  std::vector<Result> results;
+  for (std::size_t i = 0; i < runs.size(); ++i) results.push_back({runs[i], agreements[i]});
+  if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(results, flags.within, prompts.size()));
+  if (!flags.json) return Print(HumanTables(results, flags.within));
+  OrderedJson json_runs = OrderedJson::array();
+  for (const Result& result : results) {
+    json_runs.push_back(JsonRun(result, flags.within));
+    json_runs.back()["rows"] = Name(RowKind::kPositions);
+    json_runs.back()["exclude_self"] = result.run.request.exclude_self;
+    if (flags.exclude_window > 0) json_runs.back()["exclude_window"] = flags.exclude_window;
+  }
+  PrintJson(OrderedJson{{"samples", prompts.size()},
+                        {"compared_with", Name(model ? Reference::kModel : Reference::kCorpus)},
+                        {"runs", std::move(json_runs)}});
+}
+
+void Run(const CLI::App& command, const Flags& flags) {
+  IndexReader reader(GivenDirectory(flags.directory));
+  if (flags.over_positions || (flags.t_is.empty() && OnlyPositionsAreBuilt(reader))) {
+    return RunOverPositions(command, flags, reader);
+  }
+  if (flags.include_self || flags.exclude_window != 0) {
+    FailUsage("--{}: goes with --positions", flags.include_self ? "include-self" : "exclude-window");
+  }
+  const int blocks = BlocksOf(reader);
+  const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
+  const std::vector<PoolRequest> requests = ReadRequests(command, flags, reader, blocks, /*over_positions=*/false);
   ProgressBar progress;
   Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
   const RowRange prompts = ChooseHalf(flags.half, experiment.set().prompts.size());
@@ -397,6 +462,12 @@ void AddEvaluateCommand(CLI::App& app) {
   command->add_option(
       "--stream-disk", flags->stream_disk,
       "GB that such sites may take at once (default: most of what is free); the fewer, the more passes");
+  command->add_flag("--positions", flags->over_positions,
+                    "Of a sample of positions of the corpus (default: 1,000), by neighbors among the positions, each "
+                    "without its own row; nothing is saved (default where only those are built)");
+  command->add_flag("--include-self", flags->include_self, "With --positions: let each position's own row count");
+  command->add_option("--exclude-window", flags->exclude_window,
+                      "With --positions: leave out so many tokens before and after each, too");
   command->add_option("--plot", flags->plot, "Draw the curves, as SVG");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);

@@ -1,8 +1,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "query/experiment/similar_strings_export.h"
 #include "query/predict/saved_schemes.h"
+#include "query/reader/activations_export.h"
 #include "query/reader/index_reader.h"
 #include "query/reader/npy_export.h"
 #include "schema/error.h"
@@ -43,7 +45,41 @@ std::string FileName(const Site& site) {
 std::vector<SiteRow> SitesToWrite(IndexReader& reader, const Flags& flags) {
   SiteFilter filter = ParseSiteFilter(flags.stream, flags.blocks, flags.t_is);
   if (filter.streams.empty() && !filter.blocks.empty()) filter.streams = {Stream::kProj, Stream::kFfwd};
-  return ChooseSites(reader.catalog(), filter);
+  std::vector<SiteRow> sites = ChooseSites(reader.catalog(), filter);
+  std::erase_if(sites, [](const SiteRow& row) { return row.site.over_positions(); });
+  if (sites.empty()) {
+    FailUsage(ErrorCode::kNotFound,
+              "no such site over strings is built: --layout activations writes those over positions");
+  }
+  return sites;
+}
+
+// The same of those over positions, whose streams may have any name.
+std::vector<SiteRow> PositionSitesToWrite(IndexReader& reader, const Flags& flags) {
+  std::vector<Stream> streams;
+  std::istringstream list(flags.stream);
+  for (std::string name; std::getline(list, name, ',');) streams.push_back(StreamNamed(name));
+  const std::vector<int> blocks = flags.blocks.empty() ? std::vector<int>{} : ParseNumberList(flags.blocks, "--block");
+  std::vector<SiteRow> all = reader.catalog().Sites();
+  std::erase_if(all, [](const SiteRow& row) { return !row.site.over_positions(); });
+  const auto has = [](const std::vector<SiteRow>& sites, const auto& is) { return std::ranges::any_of(sites, is); };
+  std::vector<SiteRow> chosen = all;
+  std::erase_if(chosen, [&](const SiteRow& row) {
+    return (!streams.empty() && std::ranges::find(streams, row.site.stream) == streams.end()) ||
+           (!blocks.empty() && std::ranges::find(blocks, row.site.block) == blocks.end());
+  });
+  std::string there;
+  for (const SiteRow& row : all) there += fmt::format("{}{}", there.empty() ? "" : ", ", Describe(row.site));
+  if (there.empty()) there = "no site over positions";
+  for (const Stream stream : streams) {
+    if (has(chosen, [&](const SiteRow& row) { return row.site.stream == stream; })) continue;
+    FailUsage(ErrorCode::kNotFound, "--stream {}: no such site over positions: there is {}", Name(stream), there);
+  }
+  for (const int block : blocks) {
+    if (has(chosen, [&](const SiteRow& row) { return row.site.block == block; })) continue;
+    FailUsage(ErrorCode::kNotFound, "--block {}: no such site over positions: there is {}", block, there);
+  }
+  return chosen;
 }
 
 constexpr char kStandardOutput[] = "-";
@@ -92,6 +128,25 @@ void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
   if (flags.json) PrintJson(std::move(written));
 }
 
+void RunActivations(const CLI::App& /*command*/, const Flags& flags) {
+  if (GoesToStandardOutput(flags)) FailUsage("-: activations are a folder of files: give its name");
+  IndexReader reader(GivenDirectory(flags.directory));
+  const std::vector<SiteRow> sites = PositionSitesToWrite(reader, flags);
+  if (sites.empty()) FailUsage(ErrorCode::kNotFound, "{}: no site over positions", Printable(flags.directory));
+  const ExportFolder folder(flags.out);
+  ActivationsExportSummary summary;
+  {
+    ProgressBar progress;
+    summary = ExportActivations(reader, sites, folder, progress);
+  }
+  if (flags.json) {
+    PrintJson({{"folder", flags.out}, {"sites", sites.size()}, {"files", summary.files}, {"bytes", summary.bytes}});
+    return;
+  }
+  Print(fmt::format("{}  {} sites over {} tokens, {} files, {}\n", Printable(flags.out), sites.size(),
+                    Grouped(reader.corpus().token_count), summary.files.size(), HumanBytes(summary.bytes)));
+}
+
 void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
   if (GoesToStandardOutput(flags)) FailUsage("-: similar-strings are a folder of files: give its name");
   IndexReader reader(GivenDirectory(flags.directory));
@@ -128,11 +183,12 @@ void Run(const CLI::App& command, const Flags& flags) {
   };
   const std::vector<Layout> layouts = {
       {"npy", {"--stream", "--block", "--t-i"}, RunNpy},
+      {"activations", {"--stream", "--block"}, RunActivations},
       {"similar-strings",
        {"--sample", "--seed", "--prompts", "--unknown", "--prompt-set", "-k", "--metric", "--t-i", "--batch"},
        RunSimilarStrings}};
   const auto layout = std::ranges::find(layouts, flags.layout, &Layout::name);
-  if (layout == layouts.end()) FailUsage("--layout {}: expected similar-strings or npy", flags.layout);
+  if (layout == layouts.end()) FailUsage("--layout {}: expected similar-strings, npy or activations", flags.layout);
   for (const Layout& other : layouts) {
     for (const char* option : other.options) {
       const bool own = std::ranges::find(layout->options, std::string_view(option)) != layout->options.end();
@@ -149,15 +205,17 @@ void AddExportCommand(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command
-      ->add_option(
-          "--layout", flags->layout,
-          "similar-strings: neighbors of prompts, as the study's JSON files; npy: the vectors of each site, unrotated, "
-          "as a NumPy array")
+      ->add_option("--layout", flags->layout,
+                   "similar-strings: neighbors of prompts, as the study's JSON files; npy: the vectors of each site "
+                   "over strings, "
+                   "unrotated, as a NumPy array; activations: sites over positions, as a folder that import reads")
       ->required();
   command->add_option("OUT", flags->out, "The folder to write to; npy of one site: - is standard output")->required();
   command->add_option("--stream", flags->stream,
-                      "npy: embedding, proj, ffwd or residual, or several separated by commas (default: all)");
-  command->add_option("--block", flags->blocks, "npy: blocks, such as 1,3 or 0-5; -1 is the last (default: all)");
+                      "npy: embedding, proj, ffwd or residual, or several separated by commas; activations: any names "
+                      "of streams (default: all)");
+  command->add_option("--block", flags->blocks,
+                      "npy, activations: blocks, such as 1,3 or 0-5; npy: -1 is the last (default: all)");
   command->add_option(
       "--t-i", flags->t_is,
       "npy, similar-strings: positions, such as 7,8,9; -1 is the last (default: all; the longest built)");
@@ -176,6 +234,7 @@ void AddExportCommand(CLI::App& app) {
       "Examples:\n"
       "  actkin export gpl.actkin --layout similar-strings similar/ --sample 200 -k 10\n"
       "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
+      "  actkin export gpl.actkin --layout activations recorded/\n"
       "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"");
   command->callback([command, flags] { Run(*command, *flags); });
 }

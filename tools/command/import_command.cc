@@ -1,11 +1,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "indexer/activations/import_activations.h"
 #include "query/experiment/similar_strings_import.h"
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
+#include "tools/command/stop_signals.h"
 #include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
@@ -19,12 +21,13 @@ struct Flags {
   std::string folder;
   std::string metric;
   std::string name;
+  int length = 0;
+  bool repair = false;
   bool json = false;
   int threads = 1;
 };
 
-void Run(const Flags& flags) {
-  if (flags.layout != "similar-strings") FailUsage("--layout {}: expected similar-strings", flags.layout);
+void RunSimilarStrings(const Flags& flags) {
   ImportRequest request{flags.folder, std::nullopt, flags.name};
   if (!flags.metric.empty()) request.metric = ParseL2OrCosine(flags.metric);
   IndexReader reader(GivenDirectory(flags.directory));
@@ -48,28 +51,100 @@ void Run(const Flags& flags) {
                     JoinNumbers(summary.t_is), Name(summary.metric)));
 }
 
+void RunActivations(const Flags& flags) {
+  ActivationsImport import{flags.folder, flags.directory, std::nullopt, flags.repair, flags.threads};
+  if (flags.length != 0) import.string_length = flags.length;
+  EndOnSignal();
+  ActivationsImportSummary summary;
+  {
+    ProgressBar progress;
+    summary = ImportActivations(import, progress);
+  }
+  if (flags.json) {
+    PrintJson({{"out", flags.directory},
+               {"tokens", summary.tokens},
+               {"documents", summary.documents},
+               {"sites_added", summary.sites_added},
+               {"sites_before", summary.sites_before},
+               {"files_repaired", summary.files_repaired},
+               {"bytes_added", summary.bytes_added},
+               {"seconds", summary.seconds}});
+    return;
+  }
+  std::string line =
+      fmt::format("{}: {} tokens in {} {}, {} sites added ({})", Printable(flags.directory), Grouped(summary.tokens),
+                  Grouped(summary.documents), summary.documents == 1 ? "document" : "documents", summary.sites_added,
+                  HumanBytes(summary.bytes_added));
+  if (summary.sites_before > 0) line += fmt::format(", {} were there", summary.sites_before);
+  if (summary.files_repaired > 0) line += fmt::format(", {} files were damaged", summary.files_repaired);
+  Print(line + fmt::format(", {}\n", HumanSeconds(summary.seconds)));
+}
+
+void Run(const CLI::App& command, const Flags& flags) {
+  const bool activations = flags.layout == "activations";
+  if (!activations && flags.layout != "similar-strings") {
+    FailUsage("--layout {}: expected activations or similar-strings", flags.layout);
+  }
+  for (const auto& [option, of_activations] :
+       {std::pair("--length", true), {"--repair", true}, {"--metric", false}, {"--name", false}}) {
+    if (command.count(option) > 0 && of_activations != activations) {
+      FailUsage("{}: has no meaning with --layout {}", option, flags.layout);
+    }
+  }
+  activations ? RunActivations(flags) : RunSimilarStrings(flags);
+}
+
 }  // namespace
 
 void AddImportCommand(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("import", "Reads neighbors from elsewhere, for predict and evaluate");
+  CLI::App* command =
+      app.add_subcommand("import", "Reads activations that were recorded elsewhere, or neighbors for evaluate");
   auto flags = std::make_shared<Flags>();
-  command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin; it need not have a model")
+  command
+      ->add_option("DIRECTORY", flags->directory,
+                   "The index directory, NAME.actkin; it need not have a model. activations: a new one, or one whose "
+                   "tokens are the same")
       ->required();
-  command->add_option("--layout", flags->layout, "similar-strings: the study's JSON files, as export writes them")
+  command
+      ->add_option("--layout", flags->layout,
+                   "activations: matrices with a row a token, which activations.json names; similar-strings: the "
+                   "study's JSON files, as export writes them")
       ->required();
   command->add_option("FOLDER", flags->folder, "The folder of the files")->required();
+  command
+      ->add_option("--length", flags->length,
+                   "activations: tokens of the longest strings (L) of a new directory (default: 10, or what the "
+                   "longest document has)")
+      ->check(CLI::Range(1, 1000));
   command->add_option("--metric", flags->metric,
-                      "l2 or cosine (default: as the distances are sorted, ascending or descending)");
+                      "similar-strings: l2 or cosine (default: as the distances are sorted, ascending or descending)");
   command->add_option("--name", flags->name,
-                      "Of the prompt set that they become (default: made from the folder's and the prompts)");
+                      "similar-strings: of the prompt set that they become (default: made from the folder's and the "
+                      "prompts)");
+  command->add_flag("--repair", flags->repair,
+                    "activations: check every byte of what is there, and make damaged files again (always: missing and "
+                    "cut ones)");
   command->add_flag("--json", flags->json, "Print what was read as JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(
-      "Every neighbor must be a string of the corpus; the prompts need not be.\n"
-      "Example, after the one of 'actkin export --help':\n"
+      "FOLDER/activations.json, files relative to it:\n"
+      "  {\"tokens\": \"ids.npy\", \"document_lengths\": [420, 14], \"tokenizer\": \"tokenizer.json\",\n"
+      "   \"sites\": [{\"stream\": \"resid_post\", \"block\": 5, \"files\": [\"a.npy\", \"b.npy\"], \"positions\": "
+      "\"p.npy\"}]}\n"
+      "  documents: d.npy, a number a token that never falls, instead of document_lengths; neither: one document.\n"
+      "  document_names: a list of texts. token_texts: a JSON list of texts by id, instead of a tokenizer.json.\n"
+      "  bos_token_id: of a token that stood before every window and is none of tokens.\n"
+      "  stream: any name; block: its number. files: .npy, or .safetensors with the \"tensor\" of that name; float32,\n"
+      "  float16 or bfloat16 (becomes float32), rows x dimension, parts follow each other. positions: .npy, of each "
+      "row,\n"
+      "  rising; without: a row a token.\n"
+      "What does not fit together is refused by file and number. Killed, an import goes on with the same command.\n"
+      "Neighbors: every neighbor must be a string of the corpus; the prompts need not be.\n"
+      "Examples, after those of 'actkin export --help':\n"
+      "  actkin import again.actkin --layout activations recorded/\n"
       "  actkin import gpl.actkin --layout similar-strings similar/ --name theirs\n"
       "  actkin evaluate gpl.actkin --prompt-set theirs --scheme all");
-  command->callback([flags] { Run(*flags); });
+  command->callback([command, flags] { Run(*command, *flags); });
 }
 
 }  // namespace actkin

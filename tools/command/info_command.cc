@@ -7,6 +7,7 @@
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "storage/catalog/catalog.h"
+#include "storage/directory/directory_files.h"
 #include "tools/command/commands.h"
 #include "tools/output/json_output.h"
 #include "tools/output/table.h"
@@ -20,7 +21,9 @@ using OrderedJson = nlohmann::ordered_json;
 struct SiteInfo {
   SiteRow row;
   std::vector<SiteIndexRow> indices;
+  std::optional<PositionSetRow> positions = {};
   std::uint64_t bytes = 0;  // of its vector files and indices, each file once
+  std::optional<RecordedSiteRow> recorded = {};
 };
 
 struct DirectoryInfo {
@@ -40,6 +43,21 @@ struct DirectoryInfo {
 bool HoldsRows(const SiteRow& site, const SiteIndexRow& index) {
   return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) &&
          index.file.bytes >= site.row_count * site.dimension * ElementBytes(site.element);
+}
+
+// A line for what was recorded elsewhere, by where it came from.
+std::string Recordings(const DirectoryInfo& info) {
+  std::map<std::pair<std::string, std::optional<TokenId>>, std::size_t> sites;
+  for (const SiteInfo& site : info.sites) {
+    if (site.recorded) ++sites[{site.recorded->source, site.recorded->bos_token_id}];
+  }
+  std::string text;
+  for (const auto& [recording, count] : sites) {
+    const auto& [source, beginning] = recording;
+    text += fmt::format("recorded {} {} from {}, {} before their windows\n", count, count == 1 ? "site" : "sites",
+                        Printable(source), beginning ? fmt::format("token {}", *beginning) : "no token");
+  }
+  return text;
 }
 
 // A line for each approximate index, over the sites that have it.
@@ -74,6 +92,13 @@ std::string ApproximateIndices(const DirectoryInfo& info) {
   return "\n" + table.Text(StdoutColor());
 }
 
+// Which positions have rows, and how they were seen: "all, 256 by 128".
+std::string Seen(const SiteInfo& site) {
+  std::string text = Printable(site.positions->name);
+  if (site.row.window && site.row.stride) text += fmt::format(", {} by {}", *site.row.window, *site.row.stride);
+  return text;
+}
+
 DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   const auto connection = OpenCatalog(directory);
   Catalog catalog(connection->handle());
@@ -85,11 +110,10 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   info.model = catalog.Model();
   info.lengths = catalog.Lengths();
   for (const SiteRow& row : catalog.Sites()) {
-    SiteInfo site{row, catalog.SiteIndices(row.site_id), 0};
-    std::map<std::string, std::uint64_t> files;
-    for (const VectorFileRow& file : catalog.VectorFiles(row.site_id)) files[file.file.file] = file.file.bytes;
-    for (const SiteIndexRow& index : site.indices) files[index.file.file] = index.file.bytes;
-    for (const auto& [name, bytes] : files) site.bytes += bytes;
+    SiteInfo site{row, catalog.SiteIndices(row.site_id)};
+    site.recorded = catalog.RecordedSite(row.site_id);
+    if (row.position_set_id) site.positions = catalog.PositionSet(*row.position_set_id);
+    for (const DirectoryFile& file : SiteFiles(catalog, row)) site.bytes += file.file.bytes;
     info.sites.push_back(std::move(site));
   }
   info.catalog_bytes = std::filesystem::file_size(directory.Catalog());
@@ -124,33 +148,34 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
         fmt::format("model    {} blocks, {} heads, {} dimensions, {} tokens, context {}, sha256 {}\n", shape.blocks,
                     shape.heads, shape.embed, shape.vocabulary_size, shape.context, info.model->sha256.substr(0, 12));
   } else {
-    text += "model    none: strings and next-token counts only\n";
+    text += info.sites.empty() ? "model    none: strings and next-token counts only\n" : "model    none\n";
   }
   if (info.model && info.model->bos_token_id) {
     text += fmt::format("begins   token {} stands before every string and prompt\n", *info.model->bos_token_id);
   }
+  text += Recordings(info);
   text += fmt::format("catalog  {}\n", HumanBytes(info.catalog_bytes));
 
   // A line for the sites that differ only in their block.
-  std::map<std::tuple<Stream, int, std::string>, std::vector<const SiteInfo*>> lines;
+  std::map<std::tuple<Stream, std::string, int, std::string>, std::vector<const SiteInfo*>> lines;
   for (const SiteInfo& site : info.sites) {
     std::string indices;
     for (const SiteIndexRow& index : site.indices) {
       indices += (indices.empty() ? "" : ", ") + Describe(index);
     }
-    lines[{site.row.site.stream, site.row.site.t_i, indices}].push_back(&site);
+    lines[{site.row.site.stream, site.positions ? Seen(site) : "", site.row.site.t_i, indices}].push_back(&site);
   }
   if (!lines.empty()) {
     Table table({{"stream"},
                  {"blocks"},
-                 {"t_i", Table::Align::kRight},
+                 {"t_i or positions", Table::Align::kRight},
                  {"rows", Table::Align::kRight},
                  {"dimension", Table::Align::kRight},
                  {"element"},
                  {"index"},
                  {"bytes", Table::Align::kRight}});
     for (const auto& [key, sites] : lines) {
-      const auto& [stream, t_i, indices] = key;
+      const auto& [stream, seen, t_i, indices] = key;
       std::vector<int> blocks;
       std::uint64_t bytes = 0;
       for (const SiteInfo* site : sites) {
@@ -158,9 +183,9 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
         bytes += site->bytes;
       }
       const SiteRow& row = sites.front()->row;
-      table.Add({std::string(Name(stream)), stream == Stream::kEmbedding ? "" : FormatNumberList(blocks),
-                 std::to_string(t_i), Grouped(row.row_count), Grouped(row.dimension), std::string(Name(row.element)),
-                 indices, HumanBytes(bytes)});
+      table.Add({BothNames(stream), stream == Stream::kEmbedding ? "" : FormatNumberList(blocks),
+                 t_i == kOverPositions ? seen : std::to_string(t_i), Grouped(row.row_count), Grouped(row.dimension),
+                 std::string(Name(row.element)), indices, HumanBytes(bytes)});
     }
     text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info);
   }
@@ -180,7 +205,7 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                      {"tokens", info.corpus.token_count},
                      {"documents", info.documents}}},
                    {"tokenizer",
-                    {{"kind", info.tokenizer.file ? kBpeKind : kCharactersKind},
+                    {{"kind", info.tokenizer.kind()},
                      {"file", info.tokenizer.file ? OrderedJson(info.tokenizer.file->file) : OrderedJson(nullptr)},
                      {"tokens", info.tokens}}},
                    {"model", nullptr}};
@@ -214,12 +239,21 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
     }
     json["sites"].push_back({{"stream", Name(site.row.site.stream)},
                              {"block", site.row.site.block},
-                             {"t_i", site.row.site.t_i},
+                             {"over", site.positions ? kRowsOfPositions : kRowsOfStrings},
+                             {"t_i", site.positions ? OrderedJson(nullptr) : OrderedJson(site.row.site.t_i)},
+                             {"positions", site.positions ? OrderedJson(site.positions->name) : OrderedJson(nullptr)},
+                             {"window", site.row.window ? OrderedJson(*site.row.window) : OrderedJson(nullptr)},
+                             {"stride", site.row.stride ? OrderedJson(*site.row.stride) : OrderedJson(nullptr)},
                              {"rows", site.row.row_count},
                              {"dimension", site.row.dimension},
                              {"element", Name(site.row.element)},
                              {"bytes", site.bytes},
                              {"indices", std::move(indices)}});
+    if (const std::optional<RecordedSiteRow>& recorded = site.recorded) {
+      const std::optional<TokenId>& beginning = recorded->bos_token_id;
+      json["sites"].back()["recorded"] = {{"source", recorded->source},
+                                          {"bos_token_id", beginning ? OrderedJson(*beginning) : OrderedJson(nullptr)}};
+    }
   }
   json["unfinished"] = info.unfinished;
   return json;

@@ -99,12 +99,12 @@ std::string HumanReport(const LearnReport& report) {
   return line + "\n";
 }
 
-std::string HumanWeights(const Scheme& scheme, int blocks) {
+std::string HumanWeights(const Scheme& scheme) {
   Table table({{"weight"}, {"proj", Table::Align::kRight}, {"ffwd", Table::Align::kRight}});
   const auto cell = [&](Stream stream, int block) {
-    return fmt::format("{:.4f}", scheme.weights[TermNumber({stream, block}, blocks)]);
+    return fmt::format("{:.4f}", scheme.weights[scheme.terms.Number({stream, block})]);
   };
-  for (int block = 0; block < blocks; ++block) {
+  for (int block = 0; block < scheme.terms.blocks(); ++block) {
     table.Add({fmt::format("block {}", block), cell(Stream::kProj, block), cell(Stream::kFfwd, block)});
   }
   return fmt::format("embedding  {:.4f}\n{}", scheme.weights[0], table.Text(StdoutColor()));
@@ -187,6 +187,7 @@ void Run(const CLI::App& command, Flags& flags) {
       progress);
   Scheme scheme;
   scheme.name = flags.scheme.name;
+  scheme.terms = Terms(blocks);
   scheme.weights.assign(summary.weights.begin(), summary.weights.end());
   scheme.metric = request.metric;
   scheme.bands = request.bands;
@@ -208,7 +209,7 @@ void Run(const CLI::App& command, Flags& flags) {
     PrintJson(JsonSummary(summary, scheme));
     return;
   }
-  Print("\n" + HumanWeights(scheme, blocks));
+  Print("\n" + HumanWeights(scheme));
   Print(fmt::format("saved as scheme {}\n", Quote(scheme.name)));
 }
 

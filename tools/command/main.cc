@@ -68,6 +68,28 @@ int Complain(const std::string& line, int status) {
   return status;
 }
 
+// A sentence of the library names what it was given as `t_i`: here that is the flag --t-i, where the command has it.
+std::string WithFlags(const std::string& line, const CLI::App& app) {
+  if (app.get_subcommands().empty()) return line;
+  const CLI::App& command = *app.get_subcommands().front();
+  std::string result;
+  std::size_t begin = 0;
+  for (;;) {
+    const std::size_t open = line.find('`', begin);
+    const std::size_t close = open == std::string::npos ? open : line.find('`', open + 1);
+    if (close == std::string::npos) return result + line.substr(begin);
+    std::string flag = "--" + line.substr(open + 1, close - open - 1);
+    std::ranges::replace(flag, '_', '-');
+    if (command.get_option_no_throw(flag) != nullptr) {
+      result += line.substr(begin, open - begin) + flag;
+      begin = close + 1;
+    } else {
+      result += line.substr(begin, open + 1 - begin);
+      begin = open + 1;
+    }
+  }
+}
+
 // The first argument that nothing takes: CLI11 names them all, the last first.
 std::string FirstUnexpected(const CLI::App& app, int argc, char** argv) {
   const std::vector<std::string> unexpected = app.remaining(/*recurse=*/true);
@@ -131,7 +153,7 @@ int Main(int argc, char** argv) {
   } catch (const ExitStatus& status) {
     return status.status();
   } catch (const Error& error) {
-    return Complain(error.what(), error.kind() == Error::Kind::kUsage ? 2 : 1);
+    return Complain(WithFlags(error.what(), app), error.kind() == Error::Kind::kUsage ? 2 : 1);
   } catch (const std::bad_alloc&) {
     return Complain("out of memory", 1);
   } catch (const std::filesystem::filesystem_error& error) {

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "query/experiment/evaluation.h"
 #include "query/predict/prediction.h"
@@ -12,13 +14,16 @@
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
 #include "tools/command/filter_flags.h"
+#include "tools/command/neighbor_report.h"
 #include "tools/command/prompt_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/svg_chart.h"
 #include "tools/output/table.h"
 #include "tools/output/terminal.h"
+#include "tools/output/visible_text.h"
 
 namespace actkin {
 namespace {
@@ -35,6 +40,10 @@ struct Flags {
   std::vector<std::string> schemes;
   PoolFlags pool;
   FilterFlags filter;
+  bool over_positions = false;
+  bool include_self = false;
+  std::optional<std::int64_t> position;
+  int at = -1;
   std::string plot;
   int threads = 1;
   bool json = false;
@@ -54,9 +63,9 @@ std::string DescribeRequest(const PoolRequest& request) {
     text += fmt::format("  k {}", Grouped(request.k.value_or(kDefaultPoolCount)));
   }
   if (!request.bands.empty()) text += "  within bands";
-  text += fmt::format("  t_i {}", JoinNumbers(request.t_is));
+  text += request.over_positions ? "  over positions" : fmt::format("  t_i {}", JoinNumbers(request.t_is));
   if (request.t_is.size() > 1) text += fmt::format("  {} merge", Name(request.merge));
-  return text + DescribeFilter(request.where, request.exclude_self);
+  return text + DescribeFilter(request.where, request.exclude_self, request.exclude_window);
 }
 
 // Of all schemes that have neighbors, where it is the same; else empty, as where none has any.
@@ -76,10 +85,10 @@ std::vector<TokenProbability> ListedTokens(IndexReader& reader, const Numbers& p
   return ByProbability(reader.vocabulary(), probabilities, kLongestTopList);
 }
 
-std::string Cell(const std::vector<TokenProbability>& tokens, std::size_t rank, bool bar) {
+std::string Cell(IndexReader& reader, const std::vector<TokenProbability>& tokens, std::size_t rank, bool bar) {
   if (rank >= tokens.size()) return "";
   const double probability = tokens[rank].probability;
-  std::string cell = fmt::format("{} {:.3f}", Quote(tokens[rank].token), probability + 0.0);
+  std::string cell = fmt::format("{} {:.3f}", ShownToken(reader, tokens[rank].token_id), probability + 0.0);
   if (bar) {
     const int width = static_cast<int>(std::clamp(probability, 0.0, 1.0) * kBarWidth + 0.5);
     cell += std::string(static_cast<std::size_t>(std::max(1, kBarAt - DisplayWidth(cell))), ' ');
@@ -89,8 +98,11 @@ std::string Cell(const std::vector<TokenProbability>& tokens, std::size_t rank, 
 }
 
 std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
-  std::string text = fmt::format("{}{}{}\n", Quote(answer.prompt.text), DescribeRequests(answer),
-                                 answer.prompt.string_id ? "" : "  (not in the corpus)");
+  const bool is_new = !answer.prompt.string_id && !answer.request.over_positions && !answer.prompt.position;
+  std::string text =
+      fmt::format("{}{}{}\n",
+                  answer.prompt.position ? NeighborReport(reader, {}).Heading(answer.prompt) : ShownPrompt(reader, answer.prompt),
+                  DescribeRequests(answer), is_new ? "  (not in the corpus)" : "");
   std::vector<Table::Column> columns{{"rank", Table::Align::kRight}};
   std::vector<std::vector<TokenProbability>> tokens;
   std::size_t rows = 0;
@@ -107,9 +119,9 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   for (std::size_t rank = 0; rank < rows; ++rank) {
     std::vector<std::string> line{Grouped(rank + 1)};
     for (std::size_t i = 0; i < answer.predictions.size(); ++i) {
-      line.push_back(Cell(tokens[i], rank, bars));
+      line.push_back(Cell(reader, tokens[i], rank, bars));
     }
-    if (!answer.model.empty()) line.push_back(Cell(model, rank, bars));
+    if (!answer.model.empty()) line.push_back(Cell(reader, model, rank, bars));
     table.Add(std::move(line));
   }
   if (!answer.model.empty()) {
@@ -150,16 +162,20 @@ OrderedJson JsonRequest(const Prediction& prediction) {
   const bool all = !request.k && !request.bands.empty();
   OrderedJson json{{"metric", Name(request.metric)},
                    {"k", all ? OrderedJson(nullptr) : OrderedJson(request.k.value_or(kDefaultPoolCount))},
-                   {"t_i", request.t_is},
+                   {"t_i", request.over_positions ? OrderedJson(nullptr) : OrderedJson(request.t_is)},
                    {"merge", Name(request.merge)}};
+  if (request.over_positions) json["rows"] = Name(RowKind::kPositions);
   AddFilter(request.where, request.exclude_self, json);
+  if (request.exclude_window > 0) json["exclude_window"] = request.exclude_window;
   return json;
 }
 
 OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
   OrderedJson all = OrderedJson::array();
   for (const Prediction& prediction : answer.predictions) {
-    OrderedJson json{{"prompt", answer.prompt.text}, {"scheme", prediction.scheme.name}};
+    OrderedJson json{{"prompt", answer.prompt.text}};
+    if (answer.prompt.position) json = {{"position", *answer.prompt.position}};
+    json["scheme"] = prediction.scheme.name;
     json.update(JsonRequest(prediction));
     json.update(
         {{"tokens", JsonTokens(reader, prediction.probabilities)}, {"model", JsonTokens(reader, answer.model)}});
@@ -169,6 +185,12 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
     all.push_back(std::move(json));
   }
   return all.size() == 1 ? all[0] : all;
+}
+
+// A token alone, on an axis.
+std::string VisibleToken(IndexReader& reader, TokenId token) {
+  const std::string bytes = reader.vocabulary().Bytes(std::span(&token, 1));
+  return bytes.empty() ? reader.vocabulary().Text(token) : VisibleText(bytes);
 }
 
 // The tokens that stand in anybody's list, in the order of the model's probabilities, else of the first scheme's.
@@ -188,13 +210,13 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
   std::ranges::stable_sort(tokens, std::ranges::greater(), probability);
 
   BarChart chart;
-  chart.title = fmt::format("What follows {}", Quote(answer.prompt.text));
+  chart.title = fmt::format("What follows {}", ShownPrompt(reader, answer.prompt));
   chart.subtitle = DescribeRequests(answer);
   chart.subtitle.erase(0, chart.subtitle.find_first_not_of(' '));
   chart.category_title = "next token";
   chart.value.title = "probability";
   chart.value.from_zero = true;
-  for (const TokenId token : tokens) chart.categories.push_back(VisibleToken(reader.vocabulary().Text(token)));
+  for (const TokenId token : tokens) chart.categories.push_back(VisibleToken(reader, token));
   if (!answer.model.empty()) {
     BarSeries& series = chart.series.emplace_back();
     series.name = "model";
@@ -215,19 +237,30 @@ void Run(const CLI::App& command, const Flags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
   ProgressBar progress;
   Answer answer;
-  answer.prompt = reader.Encode(ReadOnePrompt(command, flags.prompt));
+  if (flags.position) {
+    if (command.count("PROMPT") > 0 || command.count("--ids") > 0) FailUsage("--position and a prompt: give one of them");
+    answer.prompt = reader.PromptAt(*flags.position);
+  } else {
+    answer.prompt = reader.Encode(ReadOnePrompt(command, flags.prompt));
+  }
+  answer.prompt = reader.UpTo(std::move(answer.prompt), flags.at);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   // prompt_only alone needs neither a model nor a site.
   const bool neighbors =
       std::ranges::any_of(chosen.schemes, [](const Scheme& scheme) { return scheme.kind == Scheme::Kind::kNeighbors; });
-  if (neighbors) answer.request = ReadPoolRequest(command, flags.pool, reader, BlocksOf(reader));
+  const bool over_positions = flags.over_positions || (flags.pool.t_is.empty() && neighbors && OnlyPositionsAreBuilt(reader));
+  if (neighbors) answer.request = ReadPoolRequest(command, flags.pool, reader, BlocksOf(reader), over_positions);
   answer.request.where = flags.filter.where;
-  answer.request.exclude_self = flags.filter.exclude_self;
+  if (flags.include_self && (flags.filter.exclude_self || flags.filter.exclude_window > 0)) {
+    FailUsage("--include-self and --exclude-{}: give one of them", flags.filter.exclude_self ? "self" : "window");
+  }
+  answer.request.exclude_self = flags.filter.exclude_self || (over_positions && !flags.include_self);
+  answer.request.exclude_window = static_cast<std::uint64_t>(flags.filter.exclude_window);
   answer.predictions = Predict(reader, answer.prompt, SchemesFor(chosen, answer.request, progress), answer.request,
                                flags.pool.prompt_set, flags.threads);
   if (reader.catalog().Model()) answer.model = reader.Forward().NextTokenProbabilities(answer.prompt.tokens);
   SaveFileSchemes(reader, chosen, progress);
-  NoteLengths(std::span(&answer.prompt, 1), answer.request.t_is, progress);
+  if (!answer.prompt.position) NoteLengths(std::span(&answer.prompt, 1), answer.request.t_is, progress);
   if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(reader, answer));
   if (flags.json) {
     PrintJson(JsonAnswer(reader, answer));
@@ -246,7 +279,14 @@ void AddPredictCommand(CLI::App& app) {
   AddOnePromptOptions(*command, flags->prompt);
   AddSchemeOption(*command, flags->schemes);
   AddPoolOptions(*command, flags->pool);
+  command->add_flag("--positions", flags->over_positions,
+                    "By neighbors among positions of the corpus, each with what came next there, and without the "
+                    "prompt's own (default where --t-i is not given and only those are built)");
+  command->add_option("--position", flags->position, "A position of the corpus in the prompt's place");
+  command->add_option("--at", flags->at, "Which token of the prompt is asked, from 0, or negative from its end")
+      ->capture_default_str();
   AddFilterOptions(*command, flags->filter);
+  command->add_flag("--include-self", flags->include_self, "Over positions, let the prompt's own row count");
   command->add_option("--plot", flags->plot, "Draw the distributions side by side, as SVG");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);

@@ -1,6 +1,3 @@
-#include <unistd.h>
-
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -11,10 +8,12 @@
 #include "schema/text.h"
 #include "tools/command/commands.h"
 #include "tools/command/filter_flags.h"
+#include "tools/command/given_vectors.h"
+#include "tools/command/neighbor_report.h"
 #include "tools/command/prompt_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/command/site_flags.h"
 #include "tools/output/json_output.h"
-#include "tools/output/table.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {
@@ -35,80 +34,19 @@ struct Flags {
   std::string order = "nearest";
   std::string within;
   FilterFlags filter;
+  std::string distinct;
+  bool over_positions = false;
+  std::vector<std::int64_t> positions;
+  std::string vectors;
+  int at = -1;
+  std::string context = "12,4";
+  std::int64_t occurrences = 0;
   std::string index = kExactIndexName;
   std::string parameters;
   int threads = 1;
   bool escapes = false;
   bool json = false;
 };
-
-std::string NextTokenCell(const std::vector<NextToken>& tokens, int width) {
-  if (tokens.empty()) return "none (the corpus ends here)";
-  std::string cell;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const std::string next =
-        fmt::format("{}{} {}", i == 0 ? "" : ", ", Quote(tokens[i].token), Grouped(tokens[i].count));
-    const std::string more = fmt::format(", {} more", tokens.size() - i);
-    const bool last = i + 1 == tokens.size();
-    if (i > 0 && DisplayWidth(cell) + DisplayWidth(next) + (last ? 0 : static_cast<int>(more.size())) > width) {
-      return cell + more;
-    }
-    cell += next;
-  }
-  return cell;
-}
-
-std::string HumanAnswer(const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
-  std::string text =
-      fmt::format("{}  {}  {}{}{}{}\n", Quote(prompt.text), Describe(answer.site), Name(query.search.metric),
-                  query.search.order == Order::kFarthest ? ", farthest first" : "",
-                  DescribeFilter(query.where, query.exclude_self), prompt.string_id ? "" : "  (not in the corpus)");
-  if (answer.rows.empty()) {
-    const bool filtered = query.exclude_self || !query.where.empty();
-    return text + (query.search.within ? "no rows in this band\n"
-                   : filtered          ? "no rows pass the filter\n"
-                                       : "no rows\n");
-  }
-  int widest = 6;
-  for (const Neighbor& row : answer.rows) widest = std::max(widest, DisplayWidth(Quote(row.text)));
-  const int room = (StdoutIsTerminal() ? TerminalWidth(STDOUT_FILENO) : 120) - widest - 4 - 10 - 6;
-  Table table({{"rank", Table::Align::kRight},
-               {query.search.metric == Metric::kL2 ? "distance" : "similarity", Table::Align::kRight},
-               {"string"},
-               {"next tokens"}});
-  for (const Neighbor& row : answer.rows) {
-    table.Add({Grouped(row.rank), fmt::format("{:.3f}", row.similarity.value_or(row.distance) + 0.0), Quote(row.text),
-               NextTokenCell(row.next_tokens, std::max(room, 20))});
-  }
-  return text + table.Text(StdoutColor());
-}
-
-OrderedJson JsonAnswer(const Prompt& prompt, const Neighbors& answer, const NeighborQuery& query) {
-  OrderedJson rows = OrderedJson::array();
-  for (const Neighbor& row : answer.rows) {
-    OrderedJson next_tokens = OrderedJson::object();
-    for (const NextToken& next : row.next_tokens) {
-      // Two tokens may have the same text.
-      const bool taken = next_tokens.contains(next.token);
-      next_tokens[taken ? fmt::format("{} <{}>", next.token, next.token_id) : next.token] = next.count;
-    }
-    rows.push_back({{"rank", row.rank},
-                    {"string_id", row.string_id},
-                    {"text", row.text},
-                    {"distance", row.distance},
-                    {"similarity", row.similarity ? OrderedJson(*row.similarity) : OrderedJson(nullptr)},
-                    {"next_tokens", std::move(next_tokens)}});
-  }
-  OrderedJson json{{"prompt", prompt.text},  {"stream", Name(answer.site.stream)},  {"block", answer.site.block},
-                   {"t_i", answer.site.t_i}, {"metric", Name(query.search.metric)}, {"index", query.index_name}};
-  if (query.search.metric == Metric::kCenteredCosine) {
-    json["metric"] = Name(Metric::kCosine);
-    json["center"] = true;
-  }
-  AddFilter(query.where, query.exclude_self, json);
-  json["neighbors"] = std::move(rows);
-  return json;
-}
 
 // On stderr: an approximate index that finds few of the rows should be asked otherwise.
 void SayWhatWasFilledUp(const std::vector<Neighbors>& answers, const std::string& index) {
@@ -139,6 +77,9 @@ NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   }
   query.where = flags.filter.where;
   query.exclude_self = flags.filter.exclude_self;
+  query.exclude_window = static_cast<std::uint64_t>(flags.filter.exclude_window);
+  if (flags.over_positions) query.rows = RowKind::kPositions;
+  if (!flags.distinct.empty()) query.distinct = ParseDistinct(flags.distinct);
   query.search.parameters = flags.parameters;
   query.search.threads = flags.threads;
   query.next_tokens = true;
@@ -155,56 +96,124 @@ std::vector<PromptInput> ReadInputs(const Flags& flags) {
     for (PromptInput& input : inputs) input.text = Unescape(input.text);
   }
   for (const std::string& ids : flags.ids) inputs.emplace_back(ParseTokenIds(ids, "--ids"));
-  if (inputs.empty()) FailUsage("no prompt: give one, its token ids with --ids, or a file with --prompts");
   return inputs;
+}
+
+// What is asked, in the order of the answers: prompts, positions, vectors.
+struct Asked {
+  std::vector<BatchPrompt> prompts;  // positions among them
+  GivenVectors vectors;
+};
+
+Asked ReadAsked(const Flags& flags, const std::vector<PromptInput>& inputs, IndexReader& reader) {
+  Asked asked;
+  if (!flags.vectors.empty()) asked.vectors = ReadVectors(flags.vectors);
+  asked.prompts = EncodePrompts(reader, inputs, ParseUnknownPrompts(flags.unknown));
+  for (const std::int64_t position : flags.positions) {
+    asked.prompts.push_back({PromptInput(""), reader.PromptAt(position), ""});
+  }
+  for (BatchPrompt& one : asked.prompts) {
+    if (one.prompt) one.prompt = reader.UpTo(*std::move(one.prompt), flags.at);
+  }
+  return asked;
+}
+
+ReportOptions ReadReport(const Flags& flags) {
+  ReportOptions options;
+  ReadContext(flags.context, options);
+  if (flags.occurrences < 0) FailUsage("--occurrences {}: expected at least 0", flags.occurrences);
+  options.occurrences = static_cast<std::uint64_t>(flags.occurrences);
+  return options;
+}
+
+// Answers to all that is asked of one site.
+std::vector<Neighbors> Ask(const Asked& asked, const std::vector<Prompt>& prompts, const NeighborQuery& query,
+                           IndexReader& reader) {
+  std::vector<Neighbors> answers = reader.FindNeighbors(prompts, query);
+  for (std::uint64_t i = 0; i < asked.vectors.count; ++i) {
+    answers.push_back(reader.FindNeighborsOf(asked.vectors.Of(i), query));
+  }
+  return answers;
+}
+
+OrderedJson JsonHead(const BatchPrompt& one) {
+  if (!one.prompt->position) return {{"prompt", one.prompt->text}};
+  return {{"position", *one.prompt->position}};
+}
+
+std::string Heading(const BatchPrompt& one, IndexReader& reader, NeighborReport& report) {
+  if (one.prompt->position) return report.Heading(*one.prompt);
+  return ShownPrompt(reader, *one.prompt);
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
   CheckFilter(command, flags.filter);
   const std::vector<NeighborQuery> queries = ReadSites(flags.sites, ReadQuery(command, flags));
-  const UnknownPrompts unknown = ParseUnknownPrompts(flags.unknown);
+  ParseUnknownPrompts(flags.unknown);
+  const ReportOptions options = ReadReport(flags);
   const std::vector<PromptInput> inputs = ReadInputs(flags);
+  if (inputs.empty() && flags.positions.empty() && flags.vectors.empty()) {
+    FailUsage(
+        "no prompt: give one, its token ids with --ids, a file with --prompts, a place of the corpus with --position, "
+        "or "
+        "a vector with --vector");
+  }
   IndexReader reader(GivenDirectory(flags.directory));
-  const std::vector<BatchPrompt> batch = EncodePrompts(reader, inputs, unknown);
+  const Asked asked = ReadAsked(flags, inputs, reader);
   std::vector<Prompt> prompts;
-  for (const BatchPrompt& one : batch) {
+  for (const BatchPrompt& one : asked.prompts) {
     if (one.prompt) prompts.push_back(*one.prompt);
   }
   // What is not built is found before anything is searched.
   std::vector<Site> sites;
   for (const NeighborQuery& query : queries) {
-    if (query.stream != Stream::kEmbedding) sites.push_back(reader.ResolveSite(query, 0));
+    const Site site = reader.ResolveSite(query, 0);
+    if (!site.of_codes()) sites.push_back(site);
   }
   reader.RequireSites(sites);
   std::vector<std::vector<Neighbors>> answers;  // a query each
   for (const NeighborQuery& query : queries) {
-    answers.push_back(reader.FindNeighbors(prompts, query));
+    answers.push_back(Ask(asked, prompts, query, reader));
     SayWhatWasFilledUp(answers.back(), query.index_name);
   }
 
   std::vector<int> t_is;
-  for (const Site& site : sites) t_is.push_back(site.t_i);
+  for (const Site& site : sites) {
+    if (!site.over_positions()) t_is.push_back(site.t_i);
+  }
+  std::vector<Prompt> texts = prompts;
+  std::erase_if(texts, [](const Prompt& prompt) { return prompt.position.has_value(); });
   ProgressBar progress;
-  NoteLengths(prompts, t_is, progress);
+  NoteLengths(texts, t_is, progress);
+  NeighborReport report(reader, options);
   std::string text;
   OrderedJson json = OrderedJson::array();
-  std::size_t asked = 0;
-  for (const BatchPrompt& one : batch) {
+  const auto add = [&](std::size_t number, const std::string& heading, const OrderedJson& head,
+                       const std::optional<std::vector<TokenId>>& ids, bool is_new) {
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      const Neighbors& answer = answers[i][number];
+      if (flags.json) {
+        json.push_back(report.Json(head, answer, queries[i]));
+        if (ids) json.back()["ids"] = *ids;
+      } else {
+        const bool unknown = is_new && !answer.site.over_positions();
+        text += (text.empty() ? "" : "\n") + report.Human(heading, answer, queries[i], unknown);
+      }
+    }
+  };
+  std::size_t number = 0;
+  for (const BatchPrompt& one : asked.prompts) {
     if (!one.prompt) {
       json.push_back({{"prompt", JsonPrompt(one.input)}, {"error", one.error}});
       text += fmt::format("{}{}\n", text.empty() ? "" : "\n", one.error);
       continue;
     }
-    for (std::size_t i = 0; i < queries.size(); ++i) {
-      const Neighbors& answer = answers[i][asked];
-      if (flags.json) {
-        json.push_back(JsonAnswer(*one.prompt, answer, queries[i]));
-        if (one.input.ids) json.back()["ids"] = *one.input.ids;
-      } else {
-        text += (text.empty() ? "" : "\n") + HumanAnswer(*one.prompt, answer, queries[i]);
-      }
-    }
-    ++asked;
+    const bool is_new = !one.prompt->string_id && !one.prompt->position;
+    add(number++, Heading(one, reader, report), JsonHead(one), one.input.ids, is_new);
+  }
+  for (std::uint64_t i = 0; i < asked.vectors.count; ++i) {
+    const std::string name = asked.vectors.count == 1 ? flags.vectors : fmt::format("{} row {}", flags.vectors, i);
+    add(number++, "vector " + Printable(name), {{"vector", flags.vectors}, {"vector_row", i}}, std::nullopt, false);
   }
   if (flags.json) {
     PrintJson(json.size() == 1 ? std::move(json[0]) : std::move(json));
@@ -243,7 +252,25 @@ void AddQueryCommand(CLI::App& app) {
   command->add_option(
       "--within", flags->within,
       "LOW:HIGH, only rows at such a distance (l2) or of such a similarity (cosine, dot); without -k all of them");
+  command->add_flag("--positions", flags->over_positions,
+                    "Compare with positions of the corpus, seen with the tokens before them, not with strings (default "
+                    "where --t-i is not given and only those are built)");
+  command->add_option("--position", flags->positions, "A position of the corpus in a prompt's place")
+      ->allow_extra_args(false);
+  command->add_option("--vector", flags->vectors,
+                      "File of a vector, or of several, one a row, in a prompt's place: a NumPy array");
+  command
+      ->add_option("--at", flags->at,
+                   "Which token of a prompt is asked, from 0, or negative from its end; what a model puts out there "
+                   "depends on none that comes later")
+      ->capture_default_str();
   AddFilterOptions(*command, flags->filter);
+  command->add_option("--distinct", flags->distinct,
+                      "The best row alone of each text, token (of a string its last) or document (of positions)");
+  command->add_option("--context", flags->context, "How many tokens before and after are shown around a position")
+      ->capture_default_str();
+  command->add_option("--occurrences", flags->occurrences, "Of each string, show so many places of the corpus")
+      ->capture_default_str();
   command->add_option("--index", flags->index, "Which index to ask")->capture_default_str();
   command->add_option("--param", flags->parameters, "Search parameters of the index, such as efSearch=64");
   command->add_flag("--escapes", flags->escapes, "Read \\n, \\t, \\\" and \\\\ in prompts");

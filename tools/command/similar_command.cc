@@ -10,9 +10,9 @@
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
 #include "schema/number_list.h"
-#include "schema/text.h"
 #include "tools/command/commands.h"
 #include "tools/command/prompt_flags.h"
+#include "tools/command/shown_tokens.h"
 #include "tools/command/site_flags.h"
 #include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
@@ -111,7 +111,7 @@ std::vector<Contributor> Contributors(const Answer& answer) {
   for (int block = 0; block < answer.blocks; ++block) {
     for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
       const Term term{stream, block};
-      for (const Part& part : answer.parts) add(part.terms[TermNumber(term, answer.blocks)], term);
+      for (const Part& part : answer.parts) add(part.terms[Terms(answer.blocks).Number(term)], term);
     }
   }
   return contributors;
@@ -137,8 +137,7 @@ std::string SideBySide(IndexReader& reader, const std::vector<Column>& columns) 
     std::vector<std::string>& texts = cells.emplace_back();
     int width = DisplayWidth(column.title);
     for (const PooledNeighbor& neighbor : *column.neighbors) {
-      texts.push_back(
-          fmt::format("{} {:.3f}", Quote(reader.catalog().String(neighbor.string_id).text), neighbor.distance + 0.0));
+      texts.push_back(fmt::format("{} {:.3f}", ShownString(reader, neighbor.string_id), neighbor.distance + 0.0));
       width = std::max(width, DisplayWidth(texts.back()));
     }
     widths.push_back(width);
@@ -171,7 +170,7 @@ std::string NextTokenText(IndexReader& reader, StringId string_id) {
   if (tokens.empty()) return "none (the corpus ends here)";
   std::string text;
   for (const NextToken& token : tokens) {
-    text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", Quote(token.token),
+    text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", ShownToken(reader, token.token_id),
                         static_cast<double>(token.count) / Sum(tokens));
   }
   return text;
@@ -180,7 +179,7 @@ std::string NextTokenText(IndexReader& reader, StringId string_id) {
 std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   const PoolRequest& request = answer.request;
   std::string text =
-      fmt::format("{}  {}  k {}", Quote(answer.prompt.text),
+      fmt::format("{}  {}  k {}", ShownPrompt(reader, answer.prompt),
                   fmt::format("{} {}", Name(request.metric), request.metric == Metric::kL2 ? "distance" : "similarity"),
                   request.k               ? Grouped(*request.k)
                   : request.bands.empty() ? "10"
@@ -197,7 +196,7 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
       std::vector<Column> columns;
       for (int block = 0; block < answer.blocks; ++block) {
         columns.push_back({fmt::format("{} block {}", Name(stream), block),
-                           &answer.parts[0].terms[TermNumber({stream, block}, answer.blocks)]});
+                           &answer.parts[0].terms[Terms(answer.blocks).Number({stream, block})]});
       }
       text += "\n" + SideBySide(reader, columns);
     }
@@ -207,7 +206,7 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
         std::vector<Column> columns;
         for (const Part& part : answer.parts) {
           columns.push_back({fmt::format("{} block {} t_i {}", Name(stream), block, part.t_is[0]),
-                             &part.terms[TermNumber({stream, block}, answer.blocks)]});
+                             &part.terms[Terms(answer.blocks).Number({stream, block})]});
         }
         text += "\n" + SideBySide(reader, columns);
       }
@@ -215,7 +214,7 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   }
   Table table({{"contributor"}, {"first in"}, {"next tokens"}});
   for (const Contributor& contributor : Contributors(answer)) {
-    table.Add({Quote(reader.catalog().String(contributor.string_id).text), Describe(contributor.term),
+    table.Add({ShownString(reader, contributor.string_id), Describe(contributor.term),
                NextTokenText(reader, contributor.string_id)});
   }
   return text + "\n" + table.Text(StdoutColor());
@@ -241,7 +240,7 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
     OrderedJson blocks = OrderedJson::array();
     for (int block = 0; block < answer.blocks; ++block) {
       const auto neighbors = [&](Stream stream) {
-        return JsonNeighbors(reader, request.metric, part.terms[TermNumber({stream, block}, answer.blocks)]);
+        return JsonNeighbors(reader, request.metric, part.terms[Terms(answer.blocks).Number({stream, block})]);
       };
       blocks.push_back({{"block", block}, {"proj", neighbors(Stream::kProj)}, {"ffwd", neighbors(Stream::kFfwd)}});
     }

@@ -127,20 +127,26 @@ std::vector<std::optional<Band>> ParseBlockBands(const std::string& text, int bl
     FailUsage("--within {}: has {} bands, expected one, or one for each of the {} blocks", Quote(text), bands.size(),
               blocks);
   }
-  std::vector<std::optional<Band>> by_term(TermCount(blocks));
+  std::vector<std::optional<Band>> by_term(Terms(blocks).size());
   for (std::size_t term = 1; term < by_term.size(); ++term) {
-    by_term[term] = bands.size() == 1 ? bands[0] : bands[static_cast<std::size_t>(TermAt(term, blocks).block)];
+    by_term[term] = bands.size() == 1 ? bands[0] : bands[static_cast<std::size_t>(Terms(blocks)[term].block)];
   }
   return by_term;
 }
 
-PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks) {
+PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks,
+                            bool over_positions) {
   PoolRequest request;
   request.metric = Centered(ParseMetric(flags.metric), flags.center);
   request.metric_is_open = command.count("--metric") == 0 && !flags.center;
   request.merge = ParseMerge(flags.merge);
   if (command.count("-k") > 0) request.k = CheckCount(flags.k);
   if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);
+  request.over_positions = over_positions;
+  if (over_positions) {
+    if (!flags.t_is.empty()) FailUsage("--t-i {}: rows over positions have none", Printable(flags.t_is));
+    return request;
+  }
   request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
   return request;
 }

@@ -47,8 +47,10 @@ struct PoolFlags {
 };
 // Adds --metric, --center, -k, --t-i, --merge, --within and --prompt-set.
 void AddPoolOptions(CLI::App& command, PoolFlags& flags);
-// What --metric and -k do not say is left open. Throws Error (usage) naming the flag that makes no sense.
-PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks);
+// What --metric and -k do not say is left open. over_positions: there are no t_is. Throws Error (usage) naming the flag
+// that makes no sense.
+PoolRequest ReadPoolRequest(const CLI::App& command, const PoolFlags& flags, IndexReader& reader, int blocks,
+                            bool over_positions = false);
 
 // -k, at least 1.
 std::uint64_t CheckCount(std::int64_t k);

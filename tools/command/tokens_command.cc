@@ -88,7 +88,7 @@ std::string AllBytes(const Tokenizer& tokenizer, const std::vector<TokenId>& tok
 
 std::string HumanAnswer(const Tokenizer& tokenizer, const std::string& text, const std::vector<TokenId>& tokens) {
   std::string answer =
-      fmt::format("{}  {} of {} tokens\n", Quote(text), Grouped(tokens.size()), Grouped(tokenizer.size()));
+      fmt::format("{}  {} of {} tokens\n", QuotedText(text), Grouped(tokens.size()), Grouped(tokenizer.size()));
   if (AllBytes(tokenizer, tokens) != text) answer += "the tokenizer changes the text: its tokens stand for another\n";
   if (tokens.empty()) return answer;
   Table table({{"#", Table::Align::kRight}, {"id", Table::Align::kRight}, {"text"}, {"bytes"}});

@@ -42,11 +42,11 @@ std::set<Stream> ParseStreams(const std::string& text) {
   return streams;
 }
 
-std::string HumanScheme(const Scheme& scheme, int blocks) {
+std::string HumanScheme(const Scheme& scheme) {
   Table table({{"neighbors"}, {"cosine at least", Table::Align::kRight}, {"weight", Table::Align::kRight}});
-  for (std::size_t term = 0; term < scheme.weights.size(); ++term) {
+  for (std::size_t term = 0; term < scheme.terms.size(); ++term) {
     if (!scheme.Uses(term)) continue;
-    table.Add({Describe(TermAt(term, blocks)), fmt::format("{:.4f}", scheme.bands[term]->low),
+    table.Add({Describe(scheme.terms[term]), fmt::format("{:.4f}", scheme.bands[term]->low),
                fmt::format("{:.4g}", scheme.weights[term])});
   }
   return table.Text(StdoutColor());
@@ -115,7 +115,7 @@ void Run(const CLI::App& command, const Flags& flags) {
                {"held_out", JsonAgreement(result.held_out)}});
     return;
   }
-  Print(HumanScheme(result.scheme, blocks) +
+  Print(HumanScheme(result.scheme) +
         "\nmean Hellinger distance; top n: the first n tokens, as a set, are the model's\n" + HumanAgreement(result));
   Print(fmt::format("saved as scheme {}\n", Quote(result.scheme.name)));
 }

@@ -369,10 +369,4 @@ std::string BarChartSvg(const BarChart& chart) {
   return drawing.Finish();
 }
 
-std::string VisibleToken(std::string_view token) {
-  std::string visible;
-  for (const char c : token) visible += c == ' ' ? "\u2423" : std::string(1, c);
-  return visible;
-}
-
 }  // namespace actkin

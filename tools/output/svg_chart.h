@@ -2,7 +2,6 @@
 #define ACTKIN_TOOLS_OUTPUT_SVG_CHART_H_
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "tools/output/chart_axis.h"
@@ -53,10 +52,6 @@ struct BarChart {
 
 // A value that is not finite has no bar. REQUIRES: every series has as many values as there are categories.
 std::string BarChartSvg(const BarChart& chart);
-
-// A token as the name of a category or a label: a space as U+2423 (open box). What else cannot be seen is shown
-// by the charts themselves.
-std::string VisibleToken(std::string_view token);
 
 }  // namespace actkin
 

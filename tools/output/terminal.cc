@@ -2,6 +2,7 @@
 
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <utf8.h>
 #include <utf8proc.h>
 
 #include <algorithm>
@@ -40,6 +41,17 @@ int DisplayWidth(std::string_view text) {
   for (const char32_t point : CodePoints(text, "text"))
     width += utf8proc_charwidth(static_cast<utf8proc_int32_t>(point));
   return width;
+}
+
+std::string_view FirstCells(std::string_view text, int cells) {
+  const auto* end = text.begin();
+  while (end != text.end()) {
+    const auto* next = end;
+    cells -= utf8proc_charwidth(static_cast<utf8proc_int32_t>(utf8::next(next, text.end())));
+    if (cells < 0) break;
+    end = next;
+  }
+  return {text.begin(), end};
 }
 
 std::string Grouped(std::uint64_t number) {
@@ -118,16 +130,15 @@ void ProgressBar::Draw() {
   std::string line = step_;
   if (!detail_.empty()) line += "  " + detail_;
   // On a narrow terminal the percentage is what stays.
-  line.resize(std::min(line.size(), static_cast<std::size_t>(std::max(room - static_cast<int>(percent.size()), 0))));
-  const int bar = room - static_cast<int>(line.size() + tail.size()) - 4;
+  line = FirstCells(line, room - static_cast<int>(percent.size()));
+  const int bar = room - DisplayWidth(line) - static_cast<int>(tail.size()) - 4;
   if (bar >= 8) {
     const int width = std::min(bar, 40);
     const int filled = static_cast<int>(std::floor(fraction * width));
     line += fmt::format("  [{:=<{}}{:{}}]", "", filled, "", width - filled);
   }
   line += tail;
-  if (static_cast<int>(line.size()) > room) line.resize(static_cast<std::size_t>(std::max(room, 0)));
-  PrintError("\r\x1b[K" + line);
+  PrintError(fmt::format("\r\x1b[K{}", FirstCells(line, room)));
   drawn_ = true;
 }
 

@@ -23,6 +23,8 @@ void PrintError(std::string_view text);
 int TerminalWidth(int descriptor);
 // Cells that UTF-8 text takes on a terminal: two for a wide character, none for a mark that combines with another.
 int DisplayWidth(std::string_view text);
+// The longest beginning of UTF-8 text that takes no more than `cells`.
+std::string_view FirstCells(std::string_view text, int cells);
 
 // "1,115,394"
 std::string Grouped(std::uint64_t number);

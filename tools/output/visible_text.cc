@@ -42,9 +42,7 @@ std::string Escaped(char32_t point) {
   }
 }
 
-}  // namespace
-
-std::string VisibleText(std::string_view bytes) {
+std::string Visible(std::string_view bytes, bool quoted) {
   std::string text;
   bool has_base = false;  // for a mark to stand on
   for (const auto* next = bytes.begin(); next != bytes.end();) {
@@ -59,8 +57,11 @@ std::string VisibleText(std::string_view bytes) {
       continue;
     }
     if (point == U' ') {
-      text += "\u2423";
+      text += quoted ? " " : "\u2423";
       has_base = false;
+    } else if (point == U'"' && quoted) {
+      text += "\\\"";
+      has_base = true;
     } else if (point == U'\\') {
       text += "\\\\";
       has_base = true;
@@ -75,5 +76,11 @@ std::string VisibleText(std::string_view bytes) {
   }
   return text;
 }
+
+}  // namespace
+
+std::string VisibleText(std::string_view bytes) { return Visible(bytes, /*quoted=*/false); }
+
+std::string QuotedText(std::string_view bytes) { return '"' + Visible(bytes, /*quoted=*/true) + '"'; }
 
 }  // namespace actkin

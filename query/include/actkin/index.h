@@ -1,6 +1,7 @@
 #ifndef ACTKIN_INDEX_H_
 #define ACTKIN_INDEX_H_
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -50,21 +51,39 @@ struct Query {
   std::optional<int> block = {};  // from 0; -1 is the model's last. Without: the last that is built. Not for embedding
   std::optional<int> t_i = {};    // compare with strings of t_i + 1 tokens; -1 is the longest. Without: the longest
                                   // that is built of the block; for embedding the prompt's own length
-  std::string metric = "l2";      // or cosine, or dot (the inner product)
-  bool center = false;            // with cosine: of vectors less the mean of the site's rows
-  std::string order = "nearest";  // or farthest
+  std::string rows = {};      // strings, or positions: of the corpus, seen with the tokens before them. Empty: strings
+                              // where t_i is given, or any are built of the stream and block, else positions
+  int at = -1;                // which of the prompt's tokens is asked, from 0 or negative from its end
+  std::string metric = "l2";  // or cosine, or dot (the inner product)
+  bool center = false;        // with cosine: of vectors less the mean of the site's rows
+  std::string order = "nearest";        // or farthest
   std::optional<std::uint64_t> k = {};  // at least 1, at most as many rows as count. Without: 10, or all where there
                                         // are fewer; all rows between low and high where one of them is given
   std::optional<double> low = {};       // only rows at such a distance (l2) or of such a similarity (the others), both
   std::optional<double> high = {};      // ends included
-  // Only strings that a condition of SQL holds for, of the columns string_id, length, text, occurrences and
-  // last_token_id: "occurrences > 5 AND text GLOB 'my *'". Ranks, k and low to high are then those of these strings.
+  // Only rows that a condition of SQL holds for. Of strings, of the columns string_id, length, text, occurrences and
+  // last_token_id: "occurrences > 5 AND text GLOB 'my *'"; of positions, of those of actkin_tokens: position,
+  // document_id, token_id, text and next_token_id. Ranks, k and low to high are then those of these rows.
   std::string where = {};
-  bool exclude_self = false;    // whether the prompt's own string, where the corpus has it, is left out
+  // Whether the prompt's own row is left out: of strings its own, where the corpus has it; of positions its position,
+  // or every place of the corpus where its tokens stand.
+  bool exclude_self = false;
+  std::uint64_t exclude_window = 0;  // of positions: leaves those out, and so many tokens on either side of each
+  std::string distinct = {};    // text, token or document (of positions alone): the best row of each. Empty: all rows
   std::string index = "exact";  // or an approximate one by its name (SiteInfo), which needs k where low or high is
   std::string parameters = {};  // of an approximate index: "efSearch=64"
   int threads = 0;              // 1 to 1024; 0: as many as the processor has
   bool next_tokens = false;     // whether each neighbor gets its own
+  // Where it becomes true, whoever sets it, the call ends soon with Error kInterrupted. Outlives the call.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+// A site by its words, as Query has them; but that for embedding, too, t_i is the longest built where it is not given.
+struct SiteName {
+  std::string stream = "ffwd";
+  std::optional<int> block = {};
+  std::optional<int> t_i = {};
+  std::string rows = {};
 };
 
 // What followed a string somewhere in the corpus.
@@ -76,35 +95,80 @@ struct NextToken {
 
 // A row of a site, with its distance to what was asked.
 struct Neighbor {
-  std::uint64_t rank = 0;              // from 1; equal distances by string_id
-  std::uint64_t string_id = 0;         // from 1, as in SQL
-  std::string text;                    // for people; two strings may have the same
+  std::uint64_t rank = 0;              // from 1; equal distances by string_id or position
+  std::uint64_t string_id = 0;         // from 1, as in SQL; 0 over positions
+  std::string text;                    // for people, of the string or the token; two may have the same
   double distance = 0;                 // smaller where closer. l2: Euclidean, not squared; cosine: 1 - similarity;
                                        // dot: the inner product negated
   std::optional<double> similarity;    // larger where closer: cosine, -1 to 1, or the inner product. None for l2
-  std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them
+  std::vector<NextToken> next_tokens;  // where asked for: as NextTokens gives them; over positions what came next there
+  // Over positions; else none.
+  std::optional<std::uint64_t> position = {};     // in the corpus, from 0
+  std::optional<std::uint64_t> document_id = {};  // that it is in
+  std::string document = {};                      // its name
 };
 
 // The neighbors of one prompt by rank, and the site that was asked, every default filled in.
 struct NeighborList {
   std::string stream;
   int block = 0;  // 0 for embedding
-  int t_i = 0;
+  int t_i = 0;    // -1 over positions
   std::vector<Neighbor> rows;
   std::uint64_t filled_up = 0;  // of them: rows that an approximate index did not find, so that exact search did
+  bool over_positions = false;
+};
+
+// The best rows of many vectors, by their numbers.
+struct RowMatches {
+  std::string stream;
+  int block = 0;  // 0 for embedding
+  int t_i = 0;
+  std::uint64_t k = 0;              // rows a vector: as many as were asked for, or all that count
+  std::vector<double> distances;    // vectors x k, row-major: best first, as Neighbor::distance
+  std::vector<std::uint64_t> rows;  // the same shape: numbers of the site's rows, from 0
+};
+
+// Rows of a site that stand in a file one after the other, as numbers of SiteInfo::element, little-endian.
+struct RowFile {
+  std::filesystem::path path;
+  std::uint64_t offset = 0;     // of the first of them in the file, in bytes
+  std::uint64_t first_row = 0;  // its number
+  std::uint64_t rows = 0;
+};
+
+// A document of the corpus: the tokens at the positions first_position to first_position + tokens - 1.
+struct DocumentInfo {
+  std::uint64_t document_id = 0;
+  std::string name;
+  std::uint64_t first_position = 0;
+  std::uint64_t tokens = 0;
+};
+
+// A token of the corpus among those around it in its document. Texts are for people.
+struct TokenContext {
+  std::uint64_t position = 0;  // in the corpus, from 0
+  std::uint64_t document_id = 0;
+  std::string before;
+  std::string token;
+  std::string after;
 };
 
 // How the next token is predicted from a prompt's neighbors.
 struct PredictionQuery {
   std::string scheme = "progressive_ffwd_weight";  // built in, or saved in the directory
   std::vector<int> t_is = {};  // of proj and ffwd, merged; negative: from the longest. Empty: the longest built
-  std::optional<std::uint64_t> k = {};  // at each t_i, and of all merged. Without: the scheme's, else 10
-  std::string metric = {};              // l2, cosine or dot. Empty: the scheme's, else l2
-  bool center = false;                  // as in Query
-  std::string merge = "nearest";        // which of the merged ones are kept; or farthest
-  std::string where = {};               // as in Query
-  bool exclude_self = false;            // as in Query
-  int threads = 0;                      // as in Query
+  std::optional<std::uint64_t> k = {};      // at each t_i, and of all merged. Without: the scheme's, else 10
+  std::string metric = {};                  // l2, cosine or dot. Empty: the scheme's, else l2
+  bool center = false;                      // as in Query
+  std::string merge = "nearest";            // which of the merged ones are kept; or farthest
+  std::string where = {};                   // as in Query
+  // As in Query; without: over positions the prompt's own row is left out, over strings not.
+  std::optional<bool> exclude_self = {};
+  std::uint64_t exclude_window = 0;         // as in Query
+  std::string rows = {};                    // as in Query
+  int at = -1;                              // as in Query
+  int threads = 0;                          // as in Query
+  const std::atomic<bool>* stop = nullptr;  // as in Query
 };
 
 struct TokenProbability {
@@ -127,16 +191,21 @@ struct ModelInfo {
   std::uint64_t context = 0;  // tokens that a prompt may have
 };
 
-// A matrix of rows x dimension numbers. Its rows are of the strings first_string_id to first_string_id + rows - 1.
+// A matrix of rows x dimension numbers. Its rows are of the strings first_string_id to first_string_id + rows - 1, or
+// of positions.
 struct SiteInfo {
   std::string stream;
   int block = 0;  // 0 for embedding
-  int t_i = 0;
+  int t_i = 0;    // -1 over positions
   std::uint64_t rows = 0;
   std::uint64_t dimension = 0;
-  std::uint64_t first_string_id = 0;
-  std::string element;               // that numbers are stored as: float32 or float16
-  std::vector<std::string> indices;  // by name, each once: "exact", and approximate ones
+  std::uint64_t first_string_id = 0;  // 0 over positions
+  std::string element;                // that numbers are stored as: float32 or float16
+  std::vector<std::string> indices;   // by name, each once: "exact", and approximate ones
+  bool over_positions = false;
+  // Over positions: how many tokens the model saw at once, and by how many that advanced; none where it is not known.
+  std::optional<std::uint64_t> window = {};
+  std::optional<std::uint64_t> stride = {};
 };
 
 struct IndexInfo {
@@ -190,8 +259,14 @@ class Index {
   std::vector<NeighborList> NeighborsOfPrompts(std::span<const PromptInput> prompts, const Query& query = {});
   // Of a string of the corpus: as of the prompt that it is. Throws Error kNotFound where there is no such string.
   NeighborList NeighborsOfString(std::uint64_t string_id, const Query& query = {});
+  // Of a position of the corpus, as it is seen there: of its own row where there is one, else by the model. Throws
+  // Error kNotFound where there is no such position, or neither.
+  NeighborList NeighborsOfPosition(std::uint64_t position, const Query& query = {});
   // Of a vector of the site's dimension, finite numbers, as the model would put it out.
   NeighborList NeighborsOfVector(std::span<const float> vector, const Query& query = {});
+  // The best rows of many such vectors in one search. vectors: count x the site's dimension, row-major. low and high
+  // may not be given, next_tokens is not read.
+  RowMatches Search(std::span<const float> vectors, std::uint64_t count, const Query& query = {});
 
   // What follows a prefix of any length in the corpus, inside documents: by count, the largest first, equal ones by
   // token id. Empty where the corpus does not have it, or nothing but the end of documents follows. An empty prefix
@@ -203,17 +278,37 @@ class Index {
   // Throws Error kNotFound where there is no such string.
   std::vector<NextToken> NextTokensOfString(std::uint64_t string_id);
 
-  // By what follows the neighbors of a prompt. Throws Error kNotFound where there is no such scheme, or a site that it
-  // needs is not built.
+  // By what follows the neighbors of a prompt, over positions by what came next there. Throws Error kNotFound where there
+  // is no such scheme, or a site that it needs is not built.
   Distribution Predict(const PromptInput& prompt, const PredictionQuery& query = {});
+  // The same of a position of the corpus.
+  Distribution PredictAtPosition(std::uint64_t position, const PredictionQuery& query = {});
   // By the model itself. Throws Error kNotFound where the directory has no model.
   Distribution Model(const PromptInput& prompt);
 
-  // Copies rows of a site, unrotated and as float32: out gets string_ids.size() x SiteInfo::dimension numbers,
-  // row-major, in the order of string_ids, and must have exactly that size. block and t_i as in Query; block is not
-  // read for embedding. Throws Error kNotFound where the site is not built or has no row of a string.
-  void Rows(std::string_view stream, int block, int t_i, std::span<const std::uint64_t> string_ids,
-            std::span<float> out);
+  // Here and below: throws Error kNotFound where the site is not built.
+  SiteInfo FindSite(const SiteName& site);
+  // Copies rows of a site, unrotated and as float32: out gets ids.size() x SiteInfo::dimension numbers, row-major, in
+  // the order of ids, which are string_ids, or positions, and must have exactly that size. Throws Error kNotFound where
+  // the site has no row of one of them.
+  void Rows(const SiteName& site, std::span<const std::uint64_t> ids, std::span<float> out);
+  // The same by the rows' numbers, from 0.
+  void RowsByNumber(const SiteName& site, std::span<const std::uint64_t> rows, std::span<float> out);
+  // What the rows stand for: string_ids, or positions. Throws Error kNotFound where there is no such row.
+  std::vector<std::uint64_t> IdsOfRows(const SiteName& site, std::span<const std::uint64_t> rows);
+  // The files that hold the site's rows, by first row; empty where they are kept otherwise, as an embedding's are.
+  std::vector<RowFile> RowFiles(const SiteName& site);
+
+  // By document_id.
+  std::vector<DocumentInfo> Documents();
+  // The token at a position, so many tokens before it and so many after it, or as many as its document has. Throws
+  // Error kNotFound where there is no such position.
+  TokenContext Context(std::uint64_t position, std::uint64_t before, std::uint64_t after);
+
+  // The ids of a text's tokens, none of no text; and the text that ids stand for, for people. Throws Error
+  // kInvalidArgument for what is no token.
+  std::vector<std::uint32_t> Encode(std::string_view text);
+  std::string Decode(std::span<const std::uint32_t> token_ids);
 
   // Reads every byte of the directory and checks all checksums and invariants. `proceed` is told now and then how many
   // bytes have been read of how many; where it returns false, Error kInterrupted is thrown.

@@ -7,6 +7,7 @@
 #include "indexer/model/checkpoint.h"
 #include "indexer/model/torch_backend.h"
 #include "storage/machine/file.h"
+#include "tests/indexer/torch/loaded_floats.h"
 #include "tests/models/interpreters.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
@@ -16,7 +17,9 @@ namespace {
 
 bool IsMask(const std::string& name) { return name.ends_with(".tril"); }
 
-StateDict GoldenPt() { return LoadTorchBackend().ReadPt(SharedData("golden/small/model.pt"), IsMask).state; }
+StateDict GoldenPt() {
+  return LoadedFloats(LoadTorchBackend().ReadPt(SharedData("golden/small/model.pt"), IsMask).tensors);
+}
 StateDict GoldenSafetensors() { return SafetensorsFile(SharedData("golden/small/model.safetensors")).Read(); }
 
 // The ten most probable tokens of golden/small/model_top10.json. The corpus is ASCII: its distinct characters, sorted,

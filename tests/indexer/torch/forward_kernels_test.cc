@@ -1,5 +1,6 @@
 #include "indexer/torch/forward_kernels.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -159,6 +160,27 @@ TEST_P(ForwardKernelsTest, AttentionToFarApartScoresTakesTheLargest) {
   std::vector<float> out(shape.width());
   AttendPaths(qkv.data(), shape, path.data(), 3, 1, out.data());
   EXPECT_THAT(out, testing::ElementsAre(0, 0, 0, 5));
+}
+
+TEST_P(ForwardKernelsTest, CausalSoftmaxAgreesWithItsScalarTwin) {
+  for (const std::size_t columns : {1, 2, 5, 16, 17, 64, 130, 257}) {
+    const std::size_t stride = (columns + 15) / 16 * 16;
+    for (const std::size_t row_count : {std::size_t{1}, std::min<std::size_t>(columns, 7), columns}) {
+      for (const float scale : {0.1F, 30.0F}) {
+        std::vector<float> scores = Random(row_count * stride, scale);
+        std::vector<float> expected = scores;
+        CausalSoftmaxRows(scores.data(), row_count, stride, columns - row_count + 1, columns);
+        scalar::CausalSoftmaxRows(expected.data(), row_count, stride, columns - row_count + 1, columns);
+        for (std::size_t r = 0; r < row_count; ++r) {
+          const auto row = [&](const std::vector<float>& rows) {
+            return std::vector<float>(rows.begin() + static_cast<std::ptrdiff_t>(r * stride),
+                                      rows.begin() + static_cast<std::ptrdiff_t>(r * stride + columns));
+          };
+          ExpectNear(row(scores), row(expected), fmt::format("row {} of {} x {}", r, row_count, columns));
+        }
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, ForwardKernelsTest, testing::ValuesIn(ForwardKernelTargets()));

@@ -178,7 +178,7 @@ TEST_F(LearnTest, ADamagedCheckpointIsNamed) {
 
 TEST_F(LearnTest, ALossThatIsNoNumberIsSaid) {
   for (WeightLearningData::Count& count : data_.counts) count.count = 0;
-  EXPECT_THAT(ErrorOf([&] { Learn(); }), OneLineWith("step 1:", "--lr than 0.01"));
+  EXPECT_THAT(ErrorOf([&] { Learn(); }), OneLineWith("step 1:", "`lr` than 0.01"));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@ namespace actkin {
 namespace {
 
 using testing::ElementsAre;
-using Work = PrefixPlan::Work;
+using Work = BlockWork;
 
 constexpr Work kKeysOnly{};
 constexpr Work kPassing{.proj = true, .ffwd = true};

@@ -8,6 +8,7 @@
 #include "indexer/model/torch_backend.h"
 #include "storage/machine/file.h"
 #include "tests/error_matchers.h"
+#include "tests/indexer/torch/loaded_floats.h"
 #include "tests/indexer/torch/pickle_bytes.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
@@ -43,9 +44,10 @@ class PtReaderTest : public testing::Test {
     return path;
   }
 
-  static StateDict Read(const std::filesystem::path& path) {
-    return LoadTorchBackend().ReadPt(path, [](const std::string& name) { return name.ends_with(".tril"); }).state;
+  static std::map<std::string, LoadedTensor> Load(const std::filesystem::path& path) {
+    return LoadTorchBackend().ReadPt(path, [](const std::string& name) { return name.ends_with(".tril"); }).tensors;
   }
+  static StateDict Read(const std::filesystem::path& path) { return LoadedFloats(Load(path)); }
   static std::string ErrorOfRead(const std::filesystem::path& path) {
     return ErrorOf([&] { Read(path); });
   }
@@ -61,11 +63,17 @@ TEST_F(PtReaderTest, NumbersOfEveryFloatingPointTypeAreRead) {
   pickle.String("half").Tensor("HalfStorage", "2", 2, 0, {2}, {1});
   pickle.String("bfloat16").Tensor("BFloat16Storage", "3", 2, 0, {2}, {1});
   pickle.Raw("u").Metadata();
-  const StateDict state = Read(Archive({{"data.pkl", pickle.Stop()},
-                                        {"data/0", BytesOf<float>({1.5F, -2})},
-                                        {"data/1", BytesOf<double>({1.5, -2})},
-                                        {"data/2", BytesOf<std::uint16_t>({0x3e00, 0xc000})},
-                                        {"data/3", BytesOf<std::uint16_t>({0x3fc0, 0xc000})}}));
+  const std::filesystem::path path = Archive({{"data.pkl", pickle.Stop()},
+                                              {"data/0", BytesOf<float>({1.5F, -2})},
+                                              {"data/1", BytesOf<double>({1.5, -2})},
+                                              {"data/2", BytesOf<std::uint16_t>({0x3e00, 0xc000})},
+                                              {"data/3", BytesOf<std::uint16_t>({0x3fc0, 0xc000})}});
+  // Each in its own precision, double aside.
+  std::map<std::string, std::string> types;
+  for (const auto& [name, loaded] : Load(path)) types[name] = loaded.type;
+  EXPECT_EQ(types, (std::map<std::string, std::string>{
+                       {"float", "F32"}, {"double", "F32"}, {"half", "F16"}, {"bfloat16", "BF16"}}));
+  const StateDict state = Read(path);
   ASSERT_EQ(state.tensors.size(), 4);
   for (const auto& [name, tensor] : state.tensors) EXPECT_THAT(tensor.values, ElementsAre(1.5F, -2)) << name;
 }
@@ -84,6 +92,17 @@ TEST_F(PtReaderTest, TransposedSlicedAndTiedTensorsAreReadRowByRow) {
   EXPECT_THAT(state.tensors.at("transposed").shape, ElementsAre(4, 3));
   EXPECT_THAT(state.tensors.at("column").values, ElementsAre(2, 6, 10));
   EXPECT_THAT(state.tensors.at("cube").values, ElementsAre(1, 4, 7, 10));
+}
+
+TEST_F(PtReaderTest, TransposedTensorsKeepTheirPrecision) {
+  PickleBytes pickle(2);
+  pickle.OrderedDict().Raw("(").String("w").Tensor("HalfStorage", "0", 4, 0, {2, 2}, {1, 2}).Raw("u");
+  const std::map<std::string, LoadedTensor> loaded =
+      Load(Archive({{"data.pkl", pickle.Stop()}, {"data/0", BytesOf<std::uint16_t>({1, 2, 3, 4})}}));
+  const std::string expected = BytesOf<std::uint16_t>({1, 3, 2, 4});
+  const std::vector<std::byte>& bytes = loaded.at("w").bytes;
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), expected);
+  EXPECT_EQ(loaded.at("w").type, "F16");
 }
 
 TEST_F(PtReaderTest, NamesOfANestedStateDictComeAfterItsKeyAndIgnoredOnesAreNotRead) {

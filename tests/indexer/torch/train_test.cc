@@ -11,6 +11,7 @@
 #include "tests/error_matchers.h"
 #include "tests/indexer/torch/made_transformer.h"
 #include "tests/models/interpreters.h"
+#include "tests/silent_progress.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {
@@ -150,14 +151,6 @@ TEST(TrainerTest, ALossThatIsNotFiniteChangesNothing) {
 
 class TrainedModelTest : public testing::Test {
  protected:
-  class Silent : public ProgressListener {
-   public:
-    void Begin(const std::string&, std::uint64_t, const std::string&) override {}
-    void Advance(std::uint64_t, std::uint64_t) override {}
-    void End() override {}
-    void Note(const std::string&) override {}
-  };
-
   TrainedModelTest() {
     std::string text;
     while (text.size() < 2000) text += "round and round it goes; ";
@@ -175,7 +168,7 @@ class TrainedModelTest : public testing::Test {
 
   TemporaryFolder folder_;
   TrainOptions options_;
-  Silent progress_;
+  SilentProgress progress_;
 };
 
 TEST_F(TrainedModelTest, LearnsATextByHeart) {

@@ -1,0 +1,102 @@
+#ifndef ACTKIN_INDEXER_TORCH_BLOCK_PASS_H_
+#define ACTKIN_INDEXER_TORCH_BLOCK_PASS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "indexer/torch/block_work.h"
+#include "indexer/torch/canonical_weights.h"
+#include "indexer/torch/forward_kernels.h"
+#include "indexer/torch/row_buffer.h"
+#include "schema/site.h"
+
+namespace actkin {
+
+// Rows [begin, end) of a pass, which go through a whole block while they are in cache.
+struct Tile {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+
+  std::int64_t count() const { return end - begin; }
+};
+
+// How the rows of a pass hang together, which is all that differs from one pass to another.
+class RowLayout {
+ public:
+  virtual ~RowLayout() = default;
+
+  // Calls run(position, rows) with pieces that together are the tile: rows that stand at one position of the model's
+  // context.
+  virtual void ForPositions(const Tile& tile, const std::function<void(std::size_t, const Tile&)>& run) const = 0;
+  // Attention of the tile's queries. qkv: all rows, of which those that the tile attends to are made; out: tile.count()
+  // x attention.width().
+  virtual void Attend(const float* qkv, const AttentionShape& attention, const Tile& tile, float* out) = 0;
+};
+
+// The residual streams of some rows on their way through the blocks of a decoder. It knows blocks, not families: norms,
+// rotary positions, grouped heads, gates and parallel networks are what the description says. One thread; memory is
+// kept between batches. Errors of LibTorch are the caller's to catch.
+class BlockPass {
+ public:
+  explicit BlockPass(std::shared_ptr<const CanonicalWeights> weights);
+
+  // Rows of a tile: enough for the matrix product to run at its best.
+  static constexpr std::int64_t kTileRows = 512;
+
+  // Makes room for a batch of so many rows, at positions below `positions`, and forgets the last one.
+  void Reserve(std::int64_t rows, std::size_t positions, bool keeps_proj, bool keeps_ffwd);
+
+  // row `row` begins as the token's embedding, and the position's where there is a table of them.
+  // REQUIRES: the token is below the vocabulary size.
+  void Embed(std::int64_t row, TokenId token, std::size_t position);
+
+  // Takes rows through one block, in tiles of equal size. REQUIRES: all rows that these attend to were taken through it
+  // before, or stand before them here.
+  void RunRows(std::size_t block, const BlockWork& work, const Tile& rows, RowLayout& layout);
+
+  // What a stream has put out at the last block, from `row` on; the embedding before the first.
+  const float* Output(Stream stream, std::int64_t row) const;
+
+  const CanonicalWeights& weights() const { return *weights_; }
+
+ private:
+  void RunTile(const CanonicalWeights::Block& block, const BlockWork& work, const Tile& tile, RowLayout& layout);
+  void FinishQkv(const CanonicalWeights::Block& block, const Tile& tile, std::size_t first, const RowLayout& layout);
+  void Normalize(const CanonicalWeights::Layer& norm, const Tile& tile);
+  void AddToResidual(const at::Tensor& rows, const CanonicalWeights::Layer& layer, const RowBuffer* kept,
+                     const Tile& tile);
+  float Epsilon() const { return static_cast<float>(model_.norm_epsilon); }
+
+  // How far heads turn at each position: pairs numbers a position.
+  struct RotaryTable {
+    std::vector<double> frequencies;
+    std::vector<std::vector<float>> cosines;
+    std::vector<std::vector<float>> sines;
+
+    void Reserve(std::size_t positions);
+  };
+
+  const std::shared_ptr<const CanonicalWeights> weights_;
+  const ModelDescription& model_;
+  const ModelShape& shape_;
+  const AttentionShape attention_;
+  RotaryTable rotary_;
+
+  // By row of the batch.
+  RowBuffer residual_;
+  RowBuffer qkv_;
+  RowBuffer proj_;  // of the current block, where it is kept
+  RowBuffer ffwd_;
+  // By row of the current tile.
+  RowBuffer normed_;
+  RowBuffer attended_;
+  RowBuffer hidden_;
+  RowBuffer unasked_;  // what nobody asked for, on its way to the residual
+};
+
+}  // namespace actkin
+
+#endif  // ACTKIN_INDEXER_TORCH_BLOCK_PASS_H_
