@@ -259,12 +259,12 @@ class SketchSearch {
     const float limit = queries_[query].Limit(BandEnd());
     for (const auto& [key, block] : ChooseBlocks(query, PromisingBlocks())) {
       AddRows(worker, query, block, limit);
-      if (left.size() > 64 * enough) left.KeepBest(8 * enough);
+      if (left.size() > 64 * enough && next_level() > 0) left.KeepBest(8 * enough);
     }
-    left.KeepBest(8 * enough);
-    for (std::size_t level = 1; level < file_.level_count(); ++level) {
+    if (next_level() > 0) left.KeepBest(8 * enough);
+    for (std::size_t level = next_level(); level < file_.level_count(); ++level) {
       Refine(worker, query, level, limit);
-      left.KeepBest(4 * enough);
+      left.KeepBest(level == 0 ? 8 * enough : 4 * enough);
     }
     left.KeepBest(enough);
     double bound = BandEnd();
@@ -302,7 +302,7 @@ class SketchSearch {
     std::array<float, kBlockRows> bounds;
     std::array<float, kBlockRows> keys;
     const SketchQuery& asked = queries_[query];
-    if (RowsOf(block) == 0) return;
+    if (!passing_of_blocks_.empty()) return AddFewRows(worker, block);
     CoarseDistances(file_.CoarseCodes(block), asked.level(0), sums.data(), rests.data());
     BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
     asked.RowKeys(block * kBlockRows, bounds, keys.data());
@@ -317,6 +317,19 @@ class SketchSearch {
     }
     Count(0, kBlockRows);
   }
+
+  // All rows of a block that pass a filter which leaves few: their coarse codes are read alone, by Refine.
+  void AddFewRows(Worker& worker, std::uint64_t block) const {
+    RowsLeft& left = worker.left;
+    for (std::uint64_t rows = RowsOf(block); rows != 0; rows &= rows - 1) {
+      left.places.push_back(
+          static_cast<std::uint32_t>(block * kBlockRows + static_cast<std::uint64_t>(std::countr_zero(rows))));
+      left.along.push_back(0);
+      left.keys.push_back(0);
+    }
+  }
+  // The first level that is still to be looked at of the rows that AddRows left.
+  std::size_t next_level() const { return passing_of_blocks_.empty() ? 1 : 0; }
 
   // Leaves out rows by their codes at a level.
   void Refine(Worker& worker, std::size_t query, std::size_t level, float limit) const {
@@ -384,7 +397,9 @@ class SketchSearch {
   // Refines the rows left, and offers those that no level leaves out. Returns the limit that holds afterwards.
   float ReadRows(Worker& worker, std::size_t query, float limit) const {
     TopRows& found = worker.found[query];
-    for (std::size_t level = 1; level < file_.level_count(); ++level) Refine(worker, query, level, limit);
+    for (std::size_t level = next_level(); level < file_.level_count(); ++level) {
+      Refine(worker, query, level, limit);
+    }
     ForEachRow(worker.left, [&](RowNumber row) {
       const float raw = scan_.ScanRow(query, row);
       found.Offer(row, std::span(&raw, 1));

@@ -63,8 +63,8 @@ std::uint64_t HeadBytes(std::uint64_t dimension, std::size_t level_count) {
 
 // Where the codes of a level begin; of the number of levels: where all end.
 std::uint64_t CodesBegin(std::size_t level, std::uint64_t row_count) {
-  std::uint64_t bytes = level > 0 ? SketchBlocks(row_count) * kBlockBytes : 0;
-  for (std::size_t before = 1; before < level; ++before) bytes += row_count * kLevelCodes[before];
+  std::uint64_t bytes = SketchBlocks(row_count) * kBlockBytes;
+  for (std::size_t before = 0; before < level; ++before) bytes += row_count * kLevelCodes[before];
   return bytes;
 }
 
@@ -148,6 +148,7 @@ SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind
   for (std::size_t from = 0; from < 2; ++from) {
     lengths_[from] = {reinterpret_cast<const float*>(blocks + parts.lengths[from]), PaddedRows(row_count_)};
   }
+  coarse_ = reinterpret_cast<const std::int8_t*>(file_.section(kCodes).data());
   for (std::size_t level = 0; level < level_count_; ++level) {
     codes_[level] = reinterpret_cast<const std::int8_t*>(file_.section(kCodes).data() + CodesBegin(level, row_count_));
   }
@@ -240,6 +241,14 @@ std::vector<float> ExtremeOfEach(std::span<const float> numbers, bool largest) {
 
 void SketchFileWriter::WriteCoarse(std::span<const std::int8_t> coarse) {
   file_.WriteAt(header_.sections[kCodes].offset, coarse.data(), coarse.size());
+  std::vector<std::int8_t> by_place(row_count_ * kCoarseCodes);
+  for (std::uint64_t place = 0; place < row_count_; ++place) {
+    for (std::size_t code = 0; code < kCoarseCodes; ++code) {
+      by_place[place * kCoarseCodes + code] =
+          coarse[place / kBlockRows * kBlockBytes + CoarsePlace(place % kBlockRows, code)];
+    }
+  }
+  WriteCodes(0, 0, by_place);
   const BlockParts parts(row_count_);
   Corners below{{coarse.begin(), coarse.end()}, {coarse.begin(), coarse.end()}};
   std::uint64_t count = row_count_;

@@ -42,7 +42,7 @@ inline constexpr int kCodeLimit = 127;  // codes are -limit..limit
 inline constexpr std::uint32_t kMaximumExponent = 3;
 // Coarse codes, and the corners of boxes likewise, stand in blocks: pair after pair of codes, in each row after row
 // (box after box) the pair's two codes. The last block is filled up with copies of the last row, the last 64 boxes with
-// copies of the last box. The codes of the other levels stand row after row.
+// copies of the last box. The codes of all levels stand row after row, the coarse ones so once more.
 inline constexpr std::size_t kBlockRows = 64;
 inline constexpr std::size_t kBlockBytes = kBlockRows * kCoarseCodes;
 // Blocks that hold so many rows; groups that hold so many blocks.
@@ -119,8 +119,8 @@ class SketchFile {
   }
   // A number a place, rounded to float32; whole blocks.
   std::span<const float> Lengths(LengthFrom from) const { return lengths_[static_cast<std::size_t>(from)]; }
-  const std::int8_t* CoarseCodes(std::uint64_t block) const { return codes_[0] + block * kBlockBytes; }
-  // kLevelCodes[level] codes a place. REQUIRES: 0 < level < level_count().
+  const std::int8_t* CoarseCodes(std::uint64_t block) const { return coarse_ + block * kBlockBytes; }
+  // kLevelCodes[level] codes a place, the coarse ones once more. REQUIRES: level < level_count().
   const std::int8_t* Codes(std::size_t level) const { return codes_[level]; }
 
   // Reads every byte. Throws Error naming the file when one is not as written.
@@ -141,6 +141,7 @@ class SketchFile {
   std::array<const std::int8_t*, 2> boxes_{};
   std::array<std::array<std::array<std::span<const float>, 2>, 2>, 2> extents_;
   std::array<std::span<const float>, 2> lengths_;
+  const std::int8_t* coarse_ = nullptr;
   std::array<const std::int8_t*, kMostLevels> codes_{};
 };
 
@@ -160,7 +161,7 @@ class SketchFileWriter {
   void WriteCoarse(std::span<const std::int8_t> coarse);
   // By place.
   void WriteLengths(LengthFrom from, std::span<const float> lengths);
-  // Of one place. REQUIRES: 0 < level < level_count.
+  // Of consecutive places. REQUIRES: 0 < level < level_count.
   void WriteCodes(std::size_t level, std::uint64_t first_place, std::span<const std::int8_t> codes);
   // Writes the header and flushes. REQUIRES: everything else was written. Returns the header's checksum.
   std::uint64_t Finish();

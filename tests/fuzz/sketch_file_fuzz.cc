@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint64_t blocks = SketchBlocks(numbers[1]);
     const std::uint64_t groups = SketchBlocks(blocks);
     std::uint64_t codes = blocks * kBlockBytes;
-    for (std::size_t level = 1; level < levels; ++level) codes += numbers[1] * kLevelCodes[level];
+    for (std::size_t level = 0; level < levels; ++level) codes += numbers[1] * kLevelCodes[level];
     return {sizeof(SketchScales) + numbers[0] * sizeof(double) + (1 + FirstAxis(levels)) * numbers[0] * sizeof(float),
             2 * numbers[1] * sizeof(std::uint32_t),
             (groups + SketchBlocks(groups)) * kBlockRows * (2 * kCoarseCodes + 4 * sizeof(float)) +
@@ -52,7 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) Touch(file.Lengths(from));
     Touch(std::span(file.CoarseCodes(0), file.block_count() * kBlockBytes));
-    for (std::size_t level = 1; level < file.level_count(); ++level) {
+    for (std::size_t level = 0; level < file.level_count(); ++level) {
       Touch(std::span(file.Codes(level), file.row_count() * kLevelCodes[level]));
     }
     file.Verify();

@@ -158,7 +158,7 @@ TEST(SketchesTest, ASearchMayStopEarly) {
   for (const Metric metric : kMetrics) {
     const auto all = index->Search(queries, {.metric = metric, .k = 10});
     std::size_t found_before = 0;
-    for (const std::uint64_t rows : {64, 1000, 4000, 20'000}) {
+    for (const std::uint64_t rows : {64, 1000, 4000, 20'032}) {
       SearchCost cost;
       const auto some = index->Search(
           queries,
@@ -197,7 +197,7 @@ TEST_P(ClusteredRowsTest, EveryMetricGetsTheBruteForceAnswer) {
   };
   std::normal_distribution<float> normal;
   const auto dimension = pick(std::size_t{1}, std::size_t{2}, std::size_t{17}, std::size_t{70}, std::size_t{90});
-  const std::size_t count = 4096 + generator() % 1500;
+  const std::size_t count = 6000 + generator() % 1500;
   const auto clusters = pick(std::size_t{1}, std::size_t{7}, std::size_t{300});
   const auto offset = pick(0.0F, 3.0F, 100.0F);
   const auto outliers = pick(0, 1, 30, 900);
@@ -237,7 +237,7 @@ TEST_P(ClusteredRowsTest, EveryMetricGetsTheBruteForceAnswer) {
       if (part == 1) request.rows = RowRange{count / 3, count - 7};
       if (part == 2) {
         std::vector<RowNumber> rows;
-        const unsigned step = pick(2U, 30U);
+        const unsigned step = pick(2U, 18U);
         for (RowNumber row = 0; row < count; ++row) {
           if (generator() % step == 0) rows.push_back(row);
         }

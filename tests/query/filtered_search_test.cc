@@ -70,7 +70,7 @@ std::vector<std::pair<std::string, std::shared_ptr<const RowSet>>> Sets(std::uin
   }
   return {{"none", Shared(RowSet::OfRanges(rows, {}))},
           {"one", Shared(RowSet::OfRows(rows, std::vector<RowNumber>{4000}))},
-          {"some hundred", RandomRows(rows, 0.08)},
+          {"some hundred", RandomRows(rows, 0.055)},
           {"a few of each block", RandomRows(rows, 0.1)},
           {"half", RandomRows(rows, 0.5)},
           {"a range", Shared(RowSet::OfRanges(rows, {{1000, 2500}}))},
@@ -230,9 +230,10 @@ TEST(FilteredSearchTest, OnlySketchesAndRowsThatPassAreRead) {
   EXPECT_EQ(few.rows_read, 10U);
   EXPECT_EQ(few.boxes + few.coarse_bytes + few.finer_bytes, 0U);
 
-  // 1 %: the finer codes of no others, and not many more rows than without a filter.
+  // 1 %: the codes of no others, and not many more rows than without a filter.
   const auto percent = RandomRows(kRows, 0.01);
   const Counted sparse = Count(site, percent);
+  EXPECT_LE(sparse.coarse_bytes, 2 * percent->count() * kLevelCodes[0]);
   EXPECT_LE(sparse.finer_bytes, 2 * percent->count() * kLevelCodes[1]);
   EXPECT_LE(sparse.rows_read, percent->count());
   EXPECT_LE(sparse.rows_read, all.rows_read + 36);

@@ -90,6 +90,12 @@ TEST(SketchFileTest, ReadsWhatWasWritten) {
   }
   const std::vector<std::int8_t> coarse = Codes(2 * kBlockBytes, 1);
   EXPECT_TRUE(std::equal(coarse.begin(), coarse.end(), file.CoarseCodes(0)));
+  for (std::uint64_t place = 0; place < kRows; ++place) {
+    for (std::size_t code = 0; code < kCoarseCodes; ++code) {
+      EXPECT_EQ(file.Codes(0)[place * kCoarseCodes + code],
+                coarse[place / kBlockRows * kBlockBytes + CoarsePlace(place % kBlockRows, code)]);
+    }
+  }
   for (std::size_t level = 1; level < kLevels; ++level) {
     const std::vector<std::int8_t> codes = Codes(kRows * kLevelCodes[level], static_cast<unsigned>(level));
     EXPECT_TRUE(std::equal(codes.begin(), codes.end(), file.Codes(level)));
