@@ -92,4 +92,8 @@ def test_the_packages_extension_in_pythons_sqlite3(index):
     connection.load_extension(str(Path(actkin.__file__).parent / "actkin.so"))
     found = connection.execute("SELECT text FROM actkin_neighbors('abba c', 'ffwd', 1, 5) LIMIT 3").fetchall()
     assert [text for (text,) in found] == index.neighbors("abba c", k=3).column("text")
+    # Both have a copy of their own.
+    assert index.sql("SELECT text FROM actkin_neighbors('abba c', 'ffwd', 1, 5) LIMIT 3").column("text")[0] == "abba c"
+    assert connection.execute("SELECT count(*) FROM actkin_neighbors('cab', 'ffwd', 1, 5)").fetchone()[0] > 3
+    assert index.connect().execute("SELECT count(*) FROM actkin_neighbors('cab', 'ffwd', 1, 5)").fetchone()[0] > 3
     connection.close()

@@ -39,7 +39,6 @@ paramstyle = "qmark"
 
 Parameters = Union[Sequence[Any], Mapping[str, Any]]
 Row = tuple[Any, ...]
-_EXTENSION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "actkin.so")
 _MOST_AT_ONCE = 256  # rows that are read ahead of who fetches one by one
 
 
@@ -236,7 +235,7 @@ class Connection:
             raise DirectoryNotFoundError(f"{os.fsdecode(path)}: no such index directory")
         self.row_factory: Callable[[Cursor, Row], Any] | None = None
         self._process = os.getpid()
-        self._opened: _actkin.SqlConnection | None = _actkin.open_sql(catalog, os.fsencode(_EXTENSION), write)
+        self._opened: _actkin.SqlConnection | None = _actkin.open_sql(catalog, write)
 
     def _native(self) -> _actkin.SqlConnection:
         if self._opened is None:

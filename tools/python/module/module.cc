@@ -3,6 +3,7 @@
 
 // A file's name is all that this function and the module have in common.
 NB_MODULE(_actkin, module) {
+  nanobind::set_leak_warnings(false);  // what lives when the interpreter ends need not be told of
   module.attr("__version__") = ACTKIN_VERSION;
   actkin::BindErrors(module);
   actkin::PrepareOwnSqlite();

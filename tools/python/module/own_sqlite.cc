@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +17,9 @@
 #include <vector>
 
 #include "schema/error.h"
+
+// query/sqlite/extension.cc
+extern "C" int sqlite3_actkin_init(sqlite3* connection, char** error, const sqlite3_api_routines* api);
 
 namespace actkin {
 namespace {
@@ -211,7 +215,36 @@ int StatHandle(int handle, struct stat* status) {
   return failed;
 }
 
+// What SQLite hands extensions: its functions.
+const sqlite3_api_routines* own_functions = nullptr;
+
+int KeepFunctions(sqlite3* /*connection*/, char** /*error*/, const sqlite3_api_routines* api) {
+  own_functions = api;
+  return SQLITE_OK;
+}
+
+// The library's own calls of SQLite go by that table, too, as in the extension.
+void FindFunctions() {
+  const auto keep = reinterpret_cast<void (*)()>(KeepFunctions);
+  sqlite3_auto_extension(keep);
+  sqlite3* connection = nullptr;
+  sqlite3_open_v2(":memory:", &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  sqlite3_cancel_auto_extension(keep);
+  std::string line;
+  const bool added = own_functions != nullptr && AddActkinFunctions(connection, line);
+  sqlite3_close_v2(connection);
+  if (!added) Fail("SQLite {} takes no functions: {}", sqlite3_libversion(), line);
+}
+
 }  // namespace
+
+bool AddActkinFunctions(sqlite3* connection, std::string& line) {
+  char* error = nullptr;
+  const int status = sqlite3_actkin_init(connection, &error, own_functions);
+  const std::unique_ptr<char, void (*)(void*)> owned(error, sqlite3_free);
+  if (status != SQLITE_OK) line = error == nullptr ? sqlite3_errmsg(connection) : error;
+  return status == SQLITE_OK;
+}
 
 void PrepareOwnSqlite() {
   if (sqlite3_initialize() != SQLITE_OK) Fail("SQLite does not start");
@@ -226,6 +259,7 @@ void PrepareOwnSqlite() {
   replace("fcntl", reinterpret_cast<sqlite3_syscall_ptr>(ControlFile));
   replace("stat", reinterpret_cast<sqlite3_syscall_ptr>(StatFile));
   replace("fstat", reinterpret_cast<sqlite3_syscall_ptr>(StatHandle));
+  FindFunctions();
   ::pthread_atfork([] { Files().BeforeFork(); }, [] { Files().InParent(); }, [] { Files().InChild(); });
 }
 

@@ -1,6 +1,10 @@
 #ifndef ACTKIN_TOOLS_PYTHON_MODULE_OWN_SQLITE_H_
 #define ACTKIN_TOOLS_PYTHON_MODULE_OWN_SQLITE_H_
 
+#include <sqlite3.h>
+
+#include <string>
+
 namespace actkin {
 
 // The module has an SQLite of its own, and Python's sqlite3 another one. Their locks are POSIX locks, which belong to a
@@ -14,6 +18,11 @@ namespace actkin {
 //
 // To be called once, before any connection is opened. Thread-safe afterwards. Throws Error where SQLite refuses.
 void PrepareOwnSqlite();
+
+// Gives a connection actkin's functions and tables; false, and why, where SQLite refuses. The extension's units are
+// linked into the module: loaded from a file, they would be one with what Python's sqlite3 may load from it, and call
+// its SQLite. REQUIRES: PrepareOwnSqlite was called.
+bool AddActkinFunctions(sqlite3* connection, std::string& line);
 
 }  // namespace actkin
 

@@ -90,13 +90,12 @@ void BindSql(nb::module_& module) {
           nb::arg("most"));
   module.def(
       "open_sql",
-      [](const nb::bytes& catalog, const nb::bytes& extension, bool write) {
-        const std::string catalog_path = BytesOf(catalog);
-        const std::string extension_path = BytesOf(extension);
+      [](const nb::bytes& catalog, bool write) {
+        const std::string path = BytesOf(catalog);
         const nb::gil_scoped_release release;
-        return std::make_shared<SqlConnection>(catalog_path, extension_path, write);
+        return std::make_shared<SqlConnection>(path, write);
       },
-      nb::arg("catalog"), nb::arg("extension"), nb::arg("write"));
+      nb::arg("catalog"), nb::arg("write"));
 }
 
 }  // namespace actkin

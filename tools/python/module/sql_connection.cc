@@ -1,15 +1,14 @@
 #include "tools/python/module/sql_connection.h"
 
 #include <climits>
+#include <new>
+
+#include "tools/python/module/own_sqlite.h"
 
 namespace actkin {
 namespace {
 
 constexpr int kPatienceMs = 60'000;  // for writers
-
-struct FreeText {
-  void operator()(char* text) const { sqlite3_free(text); }
-};
 
 SqlValue ValueOf(sqlite3_stmt* statement, int column) {
   const auto size = [&] { return static_cast<std::size_t>(sqlite3_column_bytes(statement, column)); };
@@ -34,7 +33,7 @@ SqlValue ValueOf(sqlite3_stmt* statement, int column) {
 
 }  // namespace
 
-SqlConnection::SqlConnection(const std::string& catalog, const std::string& extension, bool write) {
+SqlConnection::SqlConnection(const std::string& catalog, bool write) {
   // A relative name that begins with "file:" would be taken for a URI.
   const std::string name = catalog.starts_with('/') ? catalog : "./" + catalog;
   // Who may not write rolls nothing back: a reader opens for writing too, and promises.
@@ -45,12 +44,8 @@ SqlConnection::SqlConnection(const std::string& catalog, const std::string& exte
     if (status != SQLITE_OK) FailNow(status);
     sqlite3_extended_result_codes(connection_, 1);
     sqlite3_busy_timeout(connection_, kPatienceMs);
-    sqlite3_db_config(connection_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, nullptr);
-    char* line = nullptr;
-    const int loaded = sqlite3_load_extension(connection_, extension.c_str(), "sqlite3_actkin_init", &line);
-    const std::unique_ptr<char, FreeText> owned(line);
-    if (loaded != SQLITE_OK) throw SqlError(loaded, line == nullptr ? extension : line);
-    sqlite3_db_config(connection_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
+    std::string line;
+    if (!AddActkinFunctions(connection_, line)) throw SqlError(SQLITE_ERROR, line);
     if (!write) {
       const int promised = sqlite3_exec(connection_, "PRAGMA query_only = 1", nullptr, nullptr, nullptr);
       if (promised != SQLITE_OK) FailNow(promised);

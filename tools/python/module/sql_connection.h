@@ -42,8 +42,8 @@ class SqlStatement;
 // with the same statement must not meet. A process that is forked has no use of its parent's.
 class SqlConnection {
  public:
-  // catalog: an existing database; extension: the path of actkin.so. Throws SqlError.
-  SqlConnection(const std::string& catalog, const std::string& extension, bool write);
+  // catalog: the path of an existing database. Throws SqlError.
+  SqlConnection(const std::string& catalog, bool write);
   ~SqlConnection();
   SqlConnection(const SqlConnection&) = delete;
   SqlConnection& operator=(const SqlConnection&) = delete;
