@@ -5,6 +5,8 @@
 #include <optional>
 #include <random>
 
+#include "schema/position_window.h"
+
 namespace actkin {
 namespace {
 
@@ -40,6 +42,8 @@ TEST(CorpusWindowsTest, EveryRowIsTakenFromTheWindowThatTheDefinitionNames) {
       std::optional<std::uint64_t> last;
       for (std::uint64_t position = document.begin; position < document.end; ++position) {
         const std::uint64_t begin = document.begin + WindowOf(position - document.begin, window, stride);
+        // As whoever asks knows it.
+        ASSERT_EQ(begin - document.begin, WindowBegin(position - document.begin, window, stride));
         if (last && *last != begin) ++number;
         last = begin;
         ASSERT_LT(number, windows.count());
