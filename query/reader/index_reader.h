@@ -162,6 +162,8 @@ class IndexReader {
   // The same for a vector: an embedding's has the positions of a prompt one after the other.
   Site ResolveSite(const NeighborQuery& query, std::span<const float> vector);
 
+  // Throws Error (usage) naming those that are known when it is none of the four that a model has, nor recorded here.
+  void RequireStream(Stream stream);
   // Throws Error (usage) naming what is there when it is not built.
   SiteRow RequireSite(const Site& site);
   // Throws Error (usage) when one of them is not built: what is there, and the command line that builds all of them, or

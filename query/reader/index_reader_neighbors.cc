@@ -87,6 +87,7 @@ std::vector<float> IndexReader::VectorAt(std::uint64_t position, const Site& sit
       return OpenIndex(over_positions)->Vector(*own);
     }
   }
+  RequireStream(site.stream);
   if (IsRecorded(site.stream) || (row && !row->window) || !catalog_->Model()) {
     FailUsage(ErrorCode::kNotFound, "position {}: {} has no row of it, and {}", position, Describe(over_positions),
               catalog_->Model() ? "it was recorded elsewhere: this directory's model does not give it"
@@ -105,6 +106,7 @@ std::vector<float> IndexReader::QueryVector(const Prompt& prompt, const Site& si
   }
   if (prompt.position && !site.of_codes()) return VectorAt(*prompt.position, site);
   if (IsRecorded(site.stream)) {
+    RequireStream(site.stream);
     FailUsage("{} was recorded elsewhere, and no model here gives it for a prompt: ask a position or a vector",
               Describe(site));
   }

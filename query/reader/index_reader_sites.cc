@@ -91,6 +91,13 @@ SiteRow IndexReader::RequireSite(const Site& site) {
   Fail(ErrorCode::kNotFound, "{}: {} was taken away meanwhile", directory_.path().string(), Describe(site));
 }
 
+void IndexReader::RequireStream(Stream stream) {
+  if (!IsRecorded(stream)) return;
+  const std::vector<SiteRow> sites = catalog_->Sites();
+  const auto is_of_it = [stream](const SiteRow& row) { return row.site.stream == stream; };
+  if (std::ranges::none_of(sites, is_of_it)) FailOnUnknownStream(sites, stream);
+}
+
 int IndexReader::ResolveBlock(int block) {
   if (block >= 0) return block;
   const int blocks = BlockCount(*catalog_);
@@ -141,9 +148,9 @@ Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tok
     site.t_i = *query.t_i < 0 ? string_length() + *query.t_i : *query.t_i;
     // Before the first position; not to be taken for a site over positions.
     if (site.t_i < 0) {
-      FailUsage(ErrorCode::kNotFound, "no site {}{} t_i {}: strings have {} tokens, so t_i goes from 0 to {}",
-                Name(site.stream), embedding ? "" : fmt::format(" block {}", site.block), site.t_i, string_length(),
-                string_length() - 1);
+      FailUsage(ErrorCode::kNotFound, "no site {}{} t_i {} ({}): strings have {} tokens, so t_i goes from 0 to {}",
+                Name(site.stream), embedding ? "" : fmt::format(" block {}", site.block), site.t_i,
+                TransformerLensName(site.stream), string_length(), string_length() - 1);
     }
   } else if (embedding) {
     site.t_i = prompt_tokens == 0 ? 0 : static_cast<int>(prompt_tokens) - 1;

@@ -46,7 +46,7 @@ class GoldenPositionsTest(unittest.TestCase):
                 [position, window][:2 - (window is None)]).fetchall()
             self.assertEqual(len(rows), 5)
             self.assertEqual(rows[0][0] == position, window is None)
-            self.assertTrue(all(abs(row[0] - position) > window for row in rows) or not window)
+            self.assertTrue(all(abs(row[0] - position) > (window or -1) for row in rows))
 
     @staticmethod
     def in_sql(connection, asked, stream, block):

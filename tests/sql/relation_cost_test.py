@@ -57,7 +57,9 @@ class RelationCostTest(IndexTest):
                                           f"WHERE {condition}").fetchone()[0]
             count, answer = self.rows_read("SELECT position, distance FROM actkin_neighbors('abba', 'ffwd', 1) "
                                            f"WHERE {condition} ORDER BY distance", positions)
-            self.assertEqual((count, len(answer)), (expected, expected), condition)
+            self.assertEqual(len(answer), expected, condition)
+            # What comes in more than one piece is read again.
+            self.assertLessEqual(count, expected if expected <= 64 else 2 * expected, condition)
 
     def test_counting_needs_no_search(self):
         self.assertEqual(self.rows_read(f"SELECT count(*) FROM {SITE}"), (0, [(ROWS,)]))

@@ -91,7 +91,9 @@ class Arguments:
 
     def one_of(self, column, argument, values):
         if any(value is NULL for value in values):
+            # Of `IS NULL` SQLite makes no IN, and may plan each branch by itself.
             self.kinds.add("OR")
+            self.risks.add("branches")
             return f"({' OR '.join(self.equal(column, argument, value) for value in values)})"
         listed = ", ".join(self.v(value) for value in values)
         rows = ", ".join(f"({self.v(value)})" for value in values)
@@ -172,8 +174,10 @@ class Arguments:
                 maybe("exclude_position", 0.1)
             if "t_i" not in chosen:
                 maybe("rows", 0.15, many)
-            maybe("distinct", 0.08)
             positions = chosen.get("t_i") == [NULL] or chosen.get("rows") == ["positions"]
+            maybe("distinct", 0.08)
+            if not positions and "document" in chosen.get("distinct", []) and self.chance(0.9):
+                chosen["distinct"] = ["token"]
             maybe("exclude_window", 0.1 if positions and name == "neighbors" else 0.005)
             if self.chance(0.12):
                 self.band(chosen)

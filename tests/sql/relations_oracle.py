@@ -167,6 +167,10 @@ class Oracle:
                                       if name in table.required or name == "stream"})
         given = {name: value for name, value, default in zip(table.names, arguments, standard)
                  if name in table.required or name == "stream" or value != default}
+        named = dict(zip(table.names, arguments))
+        if "rows" in named and (named["t_i"] is NULL or named["rows"] == "positions"):
+            # Each may be the other's default, or contradict it.
+            given |= {"t_i": named["t_i"], "rows": named["rows"]}
         conditions = " AND ".join(f"\"{name}\" {'IS' if value is NULL and name == 't_i' else '='} :{name}"
                                   for name, value in given.items())
         values = {name: None if value is NULL else value for name, value in given.items()}
