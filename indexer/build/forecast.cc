@@ -236,7 +236,8 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
     }
     std::uint64_t weights = 0;
     for (const auto& [name, type] : inputs.model().types()) weights += type.count() * sizeof(float);
-    memory += weights + (std::uint64_t{130} << 20) + capture_memory;
+    // The mapped checkpoint is in memory while weights are read from it.
+    memory += weights + (std::uint64_t{130} << 20) + std::max(capture_memory, inputs.model_bytes);
     std::uint64_t sites = 0;
     std::uint64_t rows = 0;
     for (const SiteForecast& site : forecast.sites) {

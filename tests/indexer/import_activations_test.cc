@@ -9,6 +9,7 @@
 #include "indexer/build/build.h"
 #include "storage/formats/safetensors.h"
 #include "tests/indexer/import_activations_fixture.h"
+#include "tests/schema/made_tokenizer.h"
 
 namespace actkin {
 namespace {
@@ -182,6 +183,40 @@ TEST_F(ImportActivationsTest, ListedTextsAreTokensThatNoTextIsCutInto) {
   options.corpus.inputs = {folder_.Write("text.txt", made_.text())};
   options.out = Index();
   EXPECT_THAT(ErrorOf([&] { Build(options, listener_); }), OneLineWith("made.actkin", "list of texts"));
+}
+
+// A tokenizer.json is kept, and decides what is a token; windows need not be cut as it cuts the whole.
+TEST_F(ImportActivationsTest, ATokenizerHasEveryId) {
+  nlohmann::json tokenizer = MadeTokenizerJson({{"model", {{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"c", 5}}}}}});
+  made_.description.erase("token_texts");
+  made_.description["tokenizer"] = "tokenizer.json";
+  made_.Write("tokenizer.json", tokenizer.dump());
+  made_.AddSite("x", 0, "x.npy", values_, kDimension);
+  std::vector<std::int64_t> ids(65, 0);
+  ids[1] = 1;  // "a", "b": as a whole it is "ab"
+  made_.WriteNumbers("ids.npy", ids);
+  Import();
+  ExpectSound(Index());
+  EXPECT_EQ(ReadFile(Index() / "tokenizer.json"), tokenizer.dump());
+  IndexReader reader{IndexDirectory(Index())};
+  EXPECT_EQ(reader.Encode("aab").tokens, (std::vector<TokenId>{0, 2}));
+  EXPECT_EQ(reader.Context(0, 0, 2), "aba");
+  const std::map<std::string, std::string> files = Export("made.actkin", "out");
+  EXPECT_EQ(files.at("tokenizer.json"), tokenizer.dump());
+  EXPECT_EQ(nlohmann::json::parse(files.at("activations.json"))["tokenizer"], "tokenizer.json");
+
+  for (const auto& [id, part] :
+       std::map<std::int64_t, std::string>{{4, "entry 7 is token 4, and tokenizer.json has no token of that id"},
+                                           {6, "entry 7 is token 6, and tokenizer.json has tokens 0 to 5"}}) {
+    ids[7] = id;
+    made_.WriteNumbers("ids.npy", ids);
+    EXPECT_THAT(ErrorOf([&] { Import("other.actkin"); }), OneLineWith("ids.npy", part));
+  }
+  // Of the same ids and texts, but another file.
+  ids[7] = 0;
+  made_.WriteNumbers("ids.npy", ids);
+  made_.Write("tokenizer.json", tokenizer.dump(1));
+  EXPECT_THAT(Refusal(), OneLineWith("made with another tokenizer.json"));
 }
 
 TEST_F(ImportActivationsTest, SitesAreAddedToADirectoryOfTheSameTokens) {

@@ -34,11 +34,12 @@ def test_neighbors_are_the_commands(index, over_positions, options, flags):
     answer = ask_command("query", over_positions, "abba c", "--positions", *flags)
     found = index.neighbors("abba c", rows="positions", **options)
     assert rows_of(found) == [
-        (row["rank"], row["position"], row["token"], row["distance"], row["document"]) for row in answer["neighbors"]
+        (row["rank"], row["position"], row["text"], row["distance"], row["document"]) for row in answer["neighbors"]
     ]
     for row, printed in zip(found, answer["neighbors"]):
         assert row.string_id is None and row.document_id == printed["document_id"]
         assert row.context.token == row.text and row.context.position == row.position
+        assert row.context.before == printed["context"]["before"] and row.context.after == printed["context"]["after"]
     assert found.t_i is None and len(found) > 0
 
 

@@ -23,7 +23,7 @@ def connection(index):
 
 def test_actkins_functions_are_there(index, connection):
     rows = connection.execute(QUERY, ["abba c", 5]).fetchall()
-    assert rows == [row[:4] for row in index.neighbors("abba c", k=5)]
+    assert rows == [(row.rank, row.string_id, row.text, row.distance) for row in index.neighbors("abba c", k=5)]
     assert connection.execute("SELECT actkin_version()").fetchone() == (actkin.__version__,)
     assert list(index.sql(QUERY, ["abba c", 5])) == rows
     assert index.sql(QUERY, ["abba c", 1]).columns == ["rank", "string_id", "text", "distance"]

@@ -214,5 +214,26 @@ TEST_F(ActivationsCommandTest, MemoryDoesNotGrowWithTheMatrix) {
   EXPECT_LT(MostMemory(), before + 100'000'000);
 }
 
+// Their axes would take memory by the square of the numbers in a row.
+TEST_F(ActivationsCommandTest, VeryWideRowsAreSearchedWithoutSketches) {
+  constexpr std::uint64_t kRows = 4096;
+  constexpr std::uint64_t kWide = 8193;
+  MadeActivations wide(folder_ / "wide", {kRows});
+  const std::string header = NpyHeader("<f2", std::array{kRows, kWide});
+  wide.Write("zeros.npy", header);
+  std::filesystem::resize_file(wide.folder() / "zeros.npy", header.size() + kRows * kWide * sizeof(std::uint16_t));
+  wide.description["sites"].push_back({{"stream", "features"}, {"files", {"zeros.npy"}}});
+  wide.WriteDescription();
+  const std::string index = folder_ / "wide.actkin";
+  const CommandResult imported =
+      RunCommand({"import", index, "--layout", "activations", wide.folder(), "--length", "2"});
+  EXPECT_EQ(imported.status, 0);
+  EXPECT_THAT(imported.err, HasSubstr("features block 0 over positions: 8193 dimensions"));
+  EXPECT_FALSE(std::filesystem::exists(index + "/sites/features-b0-positions.sketches"));
+  const auto answer = RunForJson({"query", index, "--position", "7", "--stream", "features", "--block", "0", "--json"});
+  EXPECT_EQ(answer["neighbors"][1]["position"], 1);
+  EXPECT_EQ(RunCommand({"verify", index}).status, 0);
+}
+
 }  // namespace
 }  // namespace actkin

@@ -47,7 +47,10 @@ def _column(name: str, kind: Any, values: list[Any]) -> Column:
         child = _column("item", typing.get_args(kind)[0], flat)
         return ("+L", name, count, nulls, [validity, _offsets(lists, True)], [child])
     hints = typing.get_type_hints(kind)
-    fields = [_column(field, hints[field], [value[at] for value in values]) for at, field in enumerate(kind._fields)]
+    fields = [
+        _column(field, hints[field], [None if value is None else value[at] for value in values])
+        for at, field in enumerate(kind._fields)
+    ]
     return ("+s", name, count, nulls, [validity], fields)
 
 

@@ -283,11 +283,11 @@ def record(
     if not whole:
         return None
     described = {"modules": dict(named), "bos_token_id": bos_token_id, "window": window}
-    with dbapi.connect(out, write=True) as connection:
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (key TEXT PRIMARY KEY, value TEXT)")
-        for key, value in described.items():
-            connection.execute(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", [key, json.dumps(value)])
-        connection.close()
+    connection = dbapi.connect(out, write=True)
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (key TEXT PRIMARY KEY, value TEXT)")
+    rows = [(key, json.dumps(value)) for key, value in described.items()]
+    connection.executemany(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", rows)
+    connection.close()
     return Index(out, model=model, tokenizer=tokenizer)
 
 
