@@ -114,15 +114,15 @@ class Verifier {
   }
 
   void CheckFile(const DirectoryFile& file) {
-    if (!named_.insert(file.file.file).second) return;
+    named_.insert(file.file.file);
     Check(file.file.file, [&] { files_->Verify(file); });
   }
 
   void CheckPositionSet(const PositionSetRow& row) {
     if (row.file) return;
-    Check("catalog.db: position_set", [&] {
+    Check("catalog.db: position set " + Quote(row.name), [&] {
       const std::uint64_t positions = catalog_->Corpus().token_count;
-      if (row.row_count != positions) Fail("{} has {} rows, expected {}", Quote(row.name), row.row_count, positions);
+      if (row.row_count != positions) Fail("it has {} rows, expected {}", row.row_count, positions);
     });
   }
 

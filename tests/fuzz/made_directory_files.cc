@@ -5,7 +5,7 @@
 #include <string>
 
 #include "storage/machine/file.h"
-#include "tests/tools/made_model.h"
+#include "tests/tools/command/made_model.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;

@@ -3,8 +3,8 @@
 #include <cstdio>
 
 #include "storage/machine/file.h"
-#include "tests/tools/made_model.h"
-#include "tests/tools/made_pieces.h"
+#include "tests/tools/command/made_model.h"
+#include "tests/tools/command/made_pieces.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;

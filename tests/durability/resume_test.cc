@@ -1,0 +1,189 @@
+// A build that is killed at any of its writes, flushes, renames and commits, and run again, ends as if nothing had
+// been.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <map>
+#include <random>
+
+#include "storage/catalog/catalog.h"
+#include "storage/catalog/sqlite.h"
+#include "storage/machine/file.h"
+#include "tests/error_matchers.h"
+#include "tests/temporary_folder.h"
+#include "tests/tools/command/made_model.h"
+#include "tests/tools/command/run_command.h"
+
+namespace actkin {
+namespace {
+
+class ResumeTest : public testing::Test {
+ protected:
+  ResumeTest() {
+    corpus_ = folder_.Write("corpus.txt", MadeCorpus(250));
+    model_ = folder_.Write("model.safetensors", SerializeSafetensors(MadeModel()));
+  }
+
+  CommandResult Build(const std::string& name, const std::vector<std::string>& environment = {}) {
+    return RunCommand({"build", corpus_, "--model", model_, "--out", folder_ / name, "--length", "4", "--t-i", "2,3"},
+                      environment);
+  }
+
+  // Every file but the catalog, by name; the catalog as sorted rows, without its timing column.
+  std::map<std::string, std::string> Contents(const std::string& name) {
+    const std::filesystem::path path = folder_ / name;
+    std::map<std::string, std::string> contents;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+      const std::string file = std::filesystem::relative(entry.path(), path);
+      if (entry.is_regular_file() && file != "catalog.db") contents[file] = ReadFile(entry.path());
+      if (entry.is_directory()) contents[file] = "folder";
+    }
+    SqliteConnection connection(path / "catalog.db", SqliteConnection::Mode::kRead);
+    SqliteStatement tables(connection.handle(),
+                           "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'content_checksum' "
+                           "ORDER BY name");  // which sums up timing columns too
+    while (tables.Step()) {
+      const std::string table = tables.Text(0);
+      SqliteStatement columns(connection.handle(),
+                              "SELECT group_concat('quote(' || quote(name) || ')', ',') FROM pragma_table_info(?1) "
+                              "WHERE name <> 'build_seconds'");
+      columns.Bind(table);
+      columns.Step();
+      std::string names = columns.Text(0);
+      std::ranges::replace(names, '\'', '"');
+      std::string& rows = contents["table " + table];
+      SqliteStatement select(connection.handle(),
+                             fmt::format("SELECT json_array({0}) FROM {1} ORDER BY 1", names, table));
+      while (select.Step()) rows += select.Text(0) + "\n";
+    }
+    EXPECT_EQ(connection.Value("PRAGMA journal_mode"), "delete");
+    return contents;
+  }
+
+  TemporaryFolder folder_;
+  std::string corpus_;
+  std::string model_;
+};
+
+TEST_F(ResumeTest, KilledAtEveryPublishStepAndContinuedItEndsTheSame) {
+  ASSERT_EQ(Build("undisturbed").status, 0);
+  const std::map<std::string, std::string> expected = Contents("undisturbed");
+  ASSERT_GT(expected.size(), 20U);
+  int kills = 0;
+  for (const auto& [kind, step] :
+       std::map<std::string, int>{{"write", 9}, {"flush", 5}, {"rename", 2}, {"commit", 1}}) {
+    for (int number = 1;; number += step) {
+      const std::string name = fmt::format("{}-{}", kind, number);
+      const CommandResult stopped = Build(name, {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, number)});
+      if (stopped.status == 0) break;
+      ASSERT_EQ(stopped.status, 128 + 9) << name << ": " << stopped.err;
+      ++kills;
+      // A reader sees nothing, or an index that is sound as far as it goes.
+      if (std::filesystem::exists((folder_ / name) / "catalog.db")) {
+        const CommandResult verified = RunCommand({"verify", folder_ / name});
+        EXPECT_EQ(verified.status, 0) << name << ": " << verified.out;
+      }
+      const CommandResult continued = Build(name);
+      EXPECT_EQ(continued.status, 0) << name << ": " << continued.err;
+      EXPECT_EQ(Contents(name), expected) << "killed before " << kind << " " << number;
+      std::filesystem::remove_all(folder_ / name);
+    }
+  }
+  EXPECT_GT(kills, 20);
+}
+
+// Sites over strings and over positions, of which some have rows, are registered together.
+TEST_F(ResumeTest, KilledWhileItBuildsOverPositionsItEndsTheSame) {
+  const auto build = [&](const std::string& name, const std::vector<std::string>& environment = {}) {
+    return RunCommand({"build", corpus_, "--model", model_, "--out", folder_ / name, "--length", "4", "--t-i", "3",
+                       "--positions", "--window", "8", "--stride", "3", "--every", "2"},
+                      environment);
+  };
+  ASSERT_EQ(build("undisturbed").status, 0);
+  const std::map<std::string, std::string> expected = Contents("undisturbed");
+  ASSERT_TRUE(expected.contains("sites/embedding-b0-positions.vectors"));
+  int kills = 0;
+  for (const auto& [kind, step] :
+       std::map<std::string, int>{{"write", 9}, {"flush", 5}, {"rename", 2}, {"commit", 1}}) {
+    for (int number = 1;; number += step) {
+      const std::string name = fmt::format("{}-{}", kind, number);
+      const CommandResult stopped = build(name, {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, number)});
+      if (stopped.status == 0) break;
+      ASSERT_EQ(stopped.status, 128 + 9) << name << ": " << stopped.err;
+      ++kills;
+      if (std::filesystem::exists((folder_ / name) / "catalog.db")) {
+        const CommandResult verified = RunCommand({"verify", folder_ / name});
+        EXPECT_EQ(verified.status, 0) << name << ": " << verified.out;
+      }
+      const CommandResult continued = build(name);
+      EXPECT_EQ(continued.status, 0) << name << ": " << continued.err;
+      EXPECT_EQ(Contents(name), expected) << "killed before " << kind << " " << number;
+      std::filesystem::remove_all(folder_ / name);
+    }
+  }
+  EXPECT_GT(kills, 20);
+}
+
+// A site large enough for sketches gets them after its rows are registered: until then it answers without.
+TEST_F(ResumeTest, KilledWhileItMakesSketchesItEndsTheSame) {
+  // The characters that the model knows, without the repetition that makes strings few.
+  std::mt19937 generator(6);
+  const std::vector<std::string> characters{"a", "b", "c", "d", " ", "\n", "\u00e4"};
+  std::string text;
+  for (int i = 0; i < 6000; ++i) text += characters[generator() % characters.size()];
+  const std::string corpus = folder_.Write("large.txt", text);
+  const auto build = [&](const std::string& name, const std::vector<std::string>& environment = {}) {
+    return RunCommand(
+        {"build", corpus, "--model", model_, "--out", folder_ / name, "--length", "8", "--streams", "ffwd"},
+        environment);
+  };
+  const auto query = [&](const std::string& name) {
+    return RunForJson({"query", folder_ / name, "abba cab", "--metric", "cosine", "-k", "50", "--json"});
+  };
+  ASSERT_EQ(build("undisturbed").status, 0);
+  const std::map<std::string, std::string> expected = Contents("undisturbed");
+  ASSERT_TRUE(expected.contains("sites/ffwd-b1-t7.sketches"));
+  const nlohmann::json answer = query("undisturbed");
+  int without_sketches = 0;
+  for (const auto& [kind, step] : std::map<std::string, int>{{"write", 7}, {"rename", 1}, {"commit", 1}}) {
+    for (int number = 1;; number += step) {
+      const std::string name = fmt::format("{}-{}", kind, number);
+      if (build(name, {fmt::format("ACTKIN_STOP_BEFORE={}:{}", kind, number)}).status == 0) break;
+      if (std::filesystem::exists((folder_ / name) / "sites/ffwd-b1-t7.vectors") &&
+          RunForJson({"info", folder_ / name, "--json"})["sites"].size() == 2) {
+        ++without_sketches;
+        EXPECT_EQ(query(name), answer) << name;
+      }
+      EXPECT_EQ(build(name).status, 0) << name;
+      EXPECT_EQ(Contents(name), expected) << "killed before " << kind << " " << number;
+      EXPECT_EQ(query(name), answer) << name;
+      std::filesystem::remove_all(folder_ / name);
+    }
+  }
+  EXPECT_GT(without_sketches, 3);
+}
+
+TEST_F(ResumeTest, WhatAReaderSeesChangesOnlyAtTheEnd) {
+  ASSERT_EQ(RunCommand({"build", corpus_, "--model", model_, "--out", folder_ / "x", "--length", "4"}).status, 0);
+  const auto sites = [&] { return RunForJson({"info", folder_ / "x", "--json"})["sites"]; };
+  const nlohmann::json before = sites();
+  EXPECT_EQ(Build("x", {"ACTKIN_STOP_BEFORE=commit:1"}).status, 137);
+  EXPECT_EQ(sites(), before);
+  EXPECT_THAT(RunCommand({"verify", folder_ / "x"}).status, 0);
+  EXPECT_EQ(Build("x").status, 0);
+  EXPECT_GT(sites().size(), before.size());
+}
+
+TEST_F(ResumeTest, UnfinishedWorkOfAnotherBuildIsNamedAndKept) {
+  EXPECT_EQ(Build("x", {"ACTKIN_STOP_BEFORE=commit:3"}).status, 137);
+  const CommandResult other =
+      RunCommand({"build", corpus_, "--model", model_, "--out", folder_ / "x", "--streams", "embedding"});
+  EXPECT_EQ(other.status, 0) << other.err;
+  EXPECT_THAT(other.err, testing::HasSubstr("partial/capture-"));
+  EXPECT_FALSE(RunForJson({"info", folder_ / "x", "--json"})["unfinished"].empty());
+  EXPECT_EQ(Build("x").status, 0);
+  EXPECT_TRUE(RunForJson({"info", folder_ / "x", "--json"})["unfinished"].empty());
+}
+
+}  // namespace
+}  // namespace actkin
