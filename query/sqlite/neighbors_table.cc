@@ -138,6 +138,10 @@ class NeighborsTable : public TableFunction {
     call.SetDefault(kRows, std::string(asked.site.over_positions() ? kRowsOfPositions : kRowsOfStrings));
     // What looks at some rows alone finds its k rows at once.
     const bool exact = query.index_name == kExactIndexName && query.search.parameters.empty();
+    if (!query.search.k && !query.search.parameters.empty() && query.index_name == kExactIndexName) {
+      FailUsage("params {}: of some rows alone the k best can be asked for: write k = 10",
+                Quote(query.search.parameters));
+    }
     if (!exact && !query.search.k) {
       FailUsage("index_name {}: an approximate index is asked for k rows: write k = 10", Quote(query.index_name));
     }

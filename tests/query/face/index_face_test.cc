@@ -166,7 +166,7 @@ TEST_F(IndexFaceTest, DotAndCenteredCosineAreThoseOfTheRows) {
     }
   }
   ExpectSame(index.Neighbors("abba ", {.metric = "dot", .order = "farthest", .low = -1e9, .next_tokens = true}),
-             Ask("query", {"abba ", "--metric", "dot", "--order", "farthest", "--within", "-1e9:"}));
+             Ask("query", {"abba ", "--metric", "dot", "--order", "farthest", "--within=-1e9:"}));
   const ordered_json centered = Ask("query", {"abba ", "--metric", "cosine", "--center"});
   ExpectSame(index.Neighbors("abba ", {.metric = "cosine", .center = true, .next_tokens = true}), centered);
   EXPECT_EQ(centered["metric"], "cosine");
