@@ -406,8 +406,10 @@ TEST_F(DamageTest, ADamagedFileIsRefusedByNameAndTheRestAnswers) {
     std::string damaged = bytes;
     damaged[damaged.size() / 2] ^= 1;
     Write(name, damaged);
-    const CommandResult refused =
-        RunCommand({"query", index_, "abba cab", "--block", "1", "--index", "IVF2,Flat", "--metric", "cosine"});
+    std::vector<std::string> by_faiss = second;
+    by_faiss.insert(by_faiss.end(), {"--index", "IVF2,Flat", "--metric", "cosine"});
+    if (name.find("positions") != std::string::npos) by_faiss.emplace_back("--positions");
+    const CommandResult refused = RunCommand(by_faiss);
     EXPECT_EQ(refused.status, 1);
     EXPECT_THAT(refused.err, HasSubstr(name));
     Write(name, bytes);
