@@ -26,8 +26,8 @@ struct PoolRequest {
   // How many at each t_i, and of their pool. Without: all rows of a term that has a band, kDefaultPoolCount of others.
   std::optional<std::uint64_t> k;
   std::vector<std::optional<Band>> bands;  // a term each (scheme.h), or empty
-  std::string where;          // only rows that this condition of SQL holds for (string_filter.h); empty: all
-  bool exclude_self = false;  // whether the prompt's own row does not count (IndexReader::OwnRows)
+  std::string where;                 // only rows that this condition of SQL holds for (string_filter.h); empty: all
+  bool exclude_self = false;         // whether the prompt's own row does not count (IndexReader::OwnRows)
   std::uint64_t exclude_window = 0;  // of positions: nor do so many before and after it
 
   const std::optional<Band>& BandOf(std::size_t term) const {
@@ -51,7 +51,7 @@ struct PoolRequest {
 // A neighbor among those of several t_is.
 struct PooledNeighbor {
   StringId string_id = 0;  // over positions the position
-  double distance = 0;  // the metric's value
+  double distance = 0;     // the metric's value
 
   friend bool operator==(const PooledNeighbor&, const PooledNeighbor&) = default;
 };

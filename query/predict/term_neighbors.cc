@@ -72,9 +72,8 @@ class SiteNeighbors {
     search.among = reader_.RowsWhere(site, request_.where);
     search.threads = threads_;
     const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
-    const std::vector<RowRange> own = without_self()
-                                          ? reader_.OwnRows(prompt_, site, request_.exclude_window)
-                                          : std::vector<RowRange>();
+    const std::vector<RowRange> own =
+        without_self() ? reader_.OwnRows(prompt_, site, request_.exclude_window) : std::vector<RowRange>();
     std::optional<RowNumber> left_out;
     if (own.size() == 1 && own.front().size() == 1) {
       left_out = static_cast<RowNumber>(own.front().begin);

@@ -126,7 +126,8 @@ int Filter(sqlite3_vtab_cursor* base, int, const char* taken, int count, sqlite3
     RowRange range{0, corpus.token_count()};
     for (int i = 0; i < count; ++i) {
       const std::string_view text(taken);
-      const int type = sqlite3_value_type(values[i]) == SQLITE_BLOB ? SQLITE_BLOB : sqlite3_value_numeric_type(values[i]);
+      const int type =
+          sqlite3_value_type(values[i]) == SQLITE_BLOB ? SQLITE_BLOB : sqlite3_value_numeric_type(values[i]);
       if (type == SQLITE_NULL) range = {0, 0};
       if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) continue;
       const double number = sqlite3_value_double(values[i]);

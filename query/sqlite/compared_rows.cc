@@ -47,7 +47,8 @@ std::optional<std::string> PrefixOf(const std::string& pattern) {
 std::vector<std::int64_t> WholeNumbers(const std::vector<double>& numbers) {
   std::vector<std::int64_t> whole;
   for (const double number : numbers) {
-    if (number == std::floor(number) && number >= 0 && number < kMost) whole.push_back(static_cast<std::int64_t>(number));
+    if (number == std::floor(number) && number >= 0 && number < kMost)
+      whole.push_back(static_cast<std::int64_t>(number));
   }
   return whole;
 }
@@ -60,8 +61,8 @@ RowSet RowsOfDocuments(IndexReader& reader, const Site& site, const PushedCompar
   const auto add = [&](RowRange documents) {
     documents.end = std::min(documents.end, corpus->document_count());
     if (documents.begin >= documents.end) return;
-    const RowSet rows = reader.RowsOfRange(site, corpus->Positions(documents.begin).begin,
-                                           corpus->Positions(documents.end - 1).end);
+    const RowSet rows =
+        reader.RowsOfRange(site, corpus->Positions(documents.begin).begin, corpus->Positions(documents.end - 1).end);
     rows.ForEachRun({0, rows.row_count()}, [&](RowRange run) { ranges.push_back(run); });
   };
   if (comparison.comparison == Comparison::kIn) {

@@ -70,8 +70,8 @@ class PredictTable : public TableFunction {
       exclude_self = value == 1;
     }
     const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    const Prediction prediction = PredictByScheme(reader, ReadPrompt(call, kPrompt, reader), scheme, request,
-                                                  threads, rows, exclude_self);
+    const Prediction prediction =
+        PredictByScheme(reader, ReadPrompt(call, kPrompt, reader), scheme, request, threads, rows, exclude_self);
     SetDefaults(prediction, call);
     const std::vector<TokenValue>& probabilities = prediction.probabilities;
     return std::make_unique<TokenRows>(ByProbability(reader.vocabulary(), probabilities, probabilities.size()));

@@ -15,9 +15,9 @@ namespace actkin {
 // other reader, who must wait for the writer. Each connection of such a process makes way by itself here: where a
 // writer wants the file, the next statement begins once it is through.
 //
-// A catalog that stayed in WAL mode would need none of this. But where its folder cannot be written (a read-only medium,
-// somebody else's directory) SQLite opens no database in WAL mode, unless who opens it says immutable=1, which the
-// sqlite3 shell and Python do not by themselves. So a directory is in DELETE mode whenever nobody writes, and each
+// A catalog that stayed in WAL mode would need none of this. But where its folder cannot be written (a read-only
+// medium, somebody else's directory) SQLite opens no database in WAL mode, unless who opens it says immutable=1, which
+// the sqlite3 shell and Python do not by themselves. So a directory is in DELETE mode whenever nobody writes, and each
 // writer has to enter WAL mode past those who read.
 //
 // For the thread that uses the connection.

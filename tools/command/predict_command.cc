@@ -99,10 +99,10 @@ std::string Cell(IndexReader& reader, const std::vector<TokenProbability>& token
 
 std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   const bool is_new = !answer.prompt.string_id && !answer.request.over_positions && !answer.prompt.position;
-  std::string text =
-      fmt::format("{}{}{}\n",
-                  answer.prompt.position ? NeighborReport(reader, {}).Heading(answer.prompt) : ShownPrompt(reader, answer.prompt),
-                  DescribeRequests(answer), is_new ? "  (not in the corpus)" : "");
+  std::string text = fmt::format(
+      "{}{}{}\n",
+      answer.prompt.position ? NeighborReport(reader, {}).Heading(answer.prompt) : ShownPrompt(reader, answer.prompt),
+      DescribeRequests(answer), is_new ? "  (not in the corpus)" : "");
   std::vector<Table::Column> columns{{"rank", Table::Align::kRight}};
   std::vector<std::vector<TokenProbability>> tokens;
   std::size_t rows = 0;
@@ -238,7 +238,8 @@ void Run(const CLI::App& command, const Flags& flags) {
   ProgressBar progress;
   Answer answer;
   if (flags.position) {
-    if (command.count("PROMPT") > 0 || command.count("--ids") > 0) FailUsage("--position and a prompt: give one of them");
+    if (command.count("PROMPT") > 0 || command.count("--ids") > 0)
+      FailUsage("--position and a prompt: give one of them");
     answer.prompt = reader.PromptAt(*flags.position);
   } else {
     answer.prompt = reader.Encode(ReadOnePrompt(command, flags.prompt));
@@ -248,7 +249,8 @@ void Run(const CLI::App& command, const Flags& flags) {
   // prompt_only alone needs neither a model nor a site.
   const bool neighbors =
       std::ranges::any_of(chosen.schemes, [](const Scheme& scheme) { return scheme.kind == Scheme::Kind::kNeighbors; });
-  const bool over_positions = flags.over_positions || (flags.pool.t_is.empty() && neighbors && OnlyPositionsAreBuilt(reader));
+  const bool over_positions =
+      flags.over_positions || (flags.pool.t_is.empty() && neighbors && OnlyPositionsAreBuilt(reader));
   if (neighbors) answer.request = ReadPoolRequest(command, flags.pool, reader, BlocksOf(reader), over_positions);
   answer.request.where = flags.filter.where;
   if (flags.include_self && (flags.filter.exclude_self || flags.filter.exclude_window > 0)) {

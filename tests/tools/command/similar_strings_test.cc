@@ -367,7 +367,8 @@ TEST_F(SimilarStringsImportTest, WhatContradictsTheIndexIsNamed) {
   EXPECT_EQ(refused.status, 1);
   EXPECT_THAT(refused.err, HasSubstr("t_i 4: the corpus's strings have 4 tokens"));
   ExpectRefused({"expected cosine, as asked for"}, {"--metric", "cosine"});
-  EXPECT_THAT(RunCommand({"import", target_, "--layout", "npy", similar_}).err, HasSubstr("expected activations or similar-strings"));
+  EXPECT_THAT(RunCommand({"import", target_, "--layout", "npy", similar_}).err,
+              HasSubstr("expected activations or similar-strings"));
   bad_ = *folder_ / "nowhere";
   ExpectRefused({"nowhere", "no such folder"});
 }
