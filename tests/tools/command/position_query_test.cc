@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <random>
 #include <set>
 
@@ -290,6 +292,49 @@ TEST_F(PositionQueryTest, RowsAreOfStringsUnlessOnlyPositionsAreBuilt) {
   EXPECT_TRUE(index.Neighbors("a", {.stream = "proj", .rows = "positions"}).over_positions);
   EXPECT_FALSE(index.Neighbors("a", {.stream = "proj", .t_i = -1}).over_positions);
   EXPECT_TRUE(index.Neighbors("a", {.stream = "embedding", .rows = "positions"}).over_positions);
+}
+
+TEST_F(PositionQueryTest, PredictionsAreOfWhatCameNext) {
+  actkin::Index index(Index());
+  for (const bool include : {false, true}) {
+    const auto predicted = [&](const NeighborList& found) {
+      std::map<std::uint32_t, double> counts;
+      double total = 0;
+      for (const Neighbor& row : found.rows) {
+        for (const NextToken& next : row.next_tokens) {
+          ++counts[next.token_id];
+          ++total;
+        }
+      }
+      for (auto& [token, count] : counts) count /= total;
+      return counts;
+    };
+    const actkin::Query neighbors{.k = 7, .exclude_self = !include, .next_tokens = true};
+    PredictionQuery query{.scheme = "last_ffwd_only", .k = 7};
+    if (include) query.exclude_self = false;
+    const auto as_map = [](const Distribution& distribution) {
+      std::map<std::uint32_t, double> values;
+      for (const TokenProbability& token : distribution.tokens) values[token.token_id] = token.probability;
+      return values;
+    };
+    EXPECT_EQ(as_map(index.Predict("abba", query)), predicted(index.Neighbors("abba", neighbors)));
+    EXPECT_EQ(as_map(index.PredictAtPosition(77, query)), predicted(index.NeighborsOfPosition(77, neighbors)));
+  }
+  const json answer = Run("predict", Index(), {"--position", "77", "--scheme", "last_ffwd_only"});
+  EXPECT_EQ(answer["position"], 77);
+  EXPECT_EQ(answer["rows"], "positions");
+  EXPECT_EQ(answer["exclude_self"], true);
+  const CommandResult shown = RunCommand({"predict", Index(), "abba", "--scheme", "last_ffwd_only"});
+  EXPECT_THAT(shown.out, HasSubstr("k 10  over positions, without itself\n"));
+  // Each position of a sample, without its own row; by all of it, the distance to the model's can only be another.
+  const json evaluated = Run("evaluate", Index(), {"--positions", "--sample", "40", "--scheme", "last_ffwd_only"});
+  EXPECT_EQ(evaluated["samples"], 40);
+  EXPECT_EQ(evaluated["runs"][0]["rows"], "positions");
+  const double distance = evaluated["runs"][0]["hellinger_mean"];
+  EXPECT_GT(distance, 0);
+  EXPECT_LE(distance, 1);
+  EXPECT_EQ(evaluated, Run("evaluate", Index(),
+                           {"--positions", "--sample", "40", "--scheme", "last_ffwd_only", "--threads", "1"}));
 }
 
 TEST_F(PositionQueryTest, SaysWhatIsMissing) {
