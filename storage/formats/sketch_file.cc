@@ -196,34 +196,34 @@ void SketchFileWriter::WriteOrder(std::span<const RowNumber> rows) {
 
 namespace {
 
-// The boxes of 64 consecutive boxes, or rows, each. low, high: blocks of corners; of rows both are the codes.
+// Of boxes, or of rows, whose low and high corners both are their codes; whole parts of 64.
 struct Corners {
   std::vector<std::int8_t> low;
   std::vector<std::int8_t> high;
-
-  // count: of the boxes below. Whole parts of 64.
-  Corners Above(std::uint64_t count) const {
-    const std::uint64_t boxes = SketchBlocks(count);
-    Corners above;
-    above.low.resize(SketchBlocks(boxes) * kBlockBytes);
-    above.high.resize(above.low.size());
-    for (std::uint64_t box = 0; box < SketchBlocks(boxes) * kBlockRows; ++box) {
-      const std::size_t from = std::min(box, boxes - 1) * kBlockBytes;
-      const std::size_t to = box / kBlockRows * kBlockBytes;
-      for (std::size_t code = 0; code < kCoarseCodes; ++code) {
-        std::int8_t least = kCodeLimit;
-        std::int8_t most = -kCodeLimit;
-        for (std::size_t row = 0; row < kBlockRows; ++row) {
-          least = std::min(least, low[from + CoarsePlace(row, code)]);
-          most = std::max(most, high[from + CoarsePlace(row, code)]);
-        }
-        above.low[to + CoarsePlace(box % kBlockRows, code)] = least;
-        above.high[to + CoarsePlace(box % kBlockRows, code)] = most;
-      }
-    }
-    return above;
-  }
 };
+
+// The boxes of 64 consecutive ones of these `count` each.
+Corners BoxesOf(std::span<const std::int8_t> low, std::span<const std::int8_t> high, std::uint64_t count) {
+  const std::uint64_t boxes = SketchBlocks(count);
+  Corners found;
+  found.low.resize(SketchBlocks(boxes) * kBlockBytes);
+  found.high.resize(found.low.size());
+  for (std::uint64_t box = 0; box < SketchBlocks(boxes) * kBlockRows; ++box) {
+    const std::size_t from = std::min(box, boxes - 1) * kBlockBytes;
+    const std::size_t to = box / kBlockRows * kBlockBytes;
+    for (std::size_t code = 0; code < kCoarseCodes; ++code) {
+      std::int8_t least = kCodeLimit;
+      std::int8_t most = -kCodeLimit;
+      for (std::size_t row = 0; row < kBlockRows; ++row) {
+        least = std::min(least, low[from + CoarsePlace(row, code)]);
+        most = std::max(most, high[from + CoarsePlace(row, code)]);
+      }
+      found.low[to + CoarsePlace(box % kBlockRows, code)] = least;
+      found.high[to + CoarsePlace(box % kBlockRows, code)] = most;
+    }
+  }
+  return found;
+}
 
 // The smallest and the largest of 64 consecutive numbers each; whole parts of 64, filled up with copies of the last.
 std::vector<float> ExtremeOfEach(std::span<const float> numbers, bool largest) {
@@ -241,27 +241,36 @@ std::vector<float> ExtremeOfEach(std::span<const float> numbers, bool largest) {
 
 void SketchFileWriter::WriteCoarse(std::span<const std::int8_t> coarse) {
   file_.WriteAt(header_.sections[kCodes].offset, coarse.data(), coarse.size());
-  std::vector<std::int8_t> by_place(row_count_ * kCoarseCodes);
-  for (std::uint64_t place = 0; place < row_count_; ++place) {
-    for (std::size_t code = 0; code < kCoarseCodes; ++code) {
-      by_place[place * kCoarseCodes + code] =
-          coarse[place / kBlockRows * kBlockBytes + CoarsePlace(place % kBlockRows, code)];
+  WriteCoarseByPlace(coarse);
+  const Corners of_blocks = BoxesOf(coarse, coarse, row_count_);
+  WriteCorners(0, of_blocks.low, of_blocks.high);
+  const Corners of_groups = BoxesOf(of_blocks.low, of_blocks.high, SketchBlocks(row_count_));
+  WriteCorners(1, of_groups.low, of_groups.high);
+}
+
+void SketchFileWriter::WriteCoarseByPlace(std::span<const std::int8_t> coarse) {
+  constexpr std::uint64_t kAtOnce = 1024;  // blocks
+  std::vector<std::int8_t> codes;
+  for (std::uint64_t first = 0; first < row_count_; first += kAtOnce * kBlockRows) {
+    const std::uint64_t end = std::min(first + kAtOnce * kBlockRows, row_count_);
+    codes.clear();
+    for (std::uint64_t place = first; place < end; ++place) {
+      const std::int8_t* block = coarse.data() + place / kBlockRows * kBlockBytes;
+      for (std::size_t code = 0; code < kCoarseCodes; ++code) {
+        codes.push_back(block[CoarsePlace(place % kBlockRows, code)]);
+      }
     }
+    WriteCodes(0, first, codes);
   }
-  WriteCodes(0, 0, by_place);
-  const BlockParts parts(row_count_);
-  Corners below{{coarse.begin(), coarse.end()}, {coarse.begin(), coarse.end()}};
-  std::uint64_t count = row_count_;
-  for (const BoxOf of : kBoxesOf) {
-    const Corners corners = below.Above(count);
-    std::uint64_t offset = header_.sections[kBlocks].offset + parts.corners[static_cast<std::size_t>(of)];
-    for (std::size_t part = 0; part < corners.low.size(); part += kBlockBytes) {
-      file_.WriteAt(offset, corners.low.data() + part, kBlockBytes);
-      file_.WriteAt(offset + kBlockBytes, corners.high.data() + part, kBlockBytes);
-      offset += 2 * kBlockBytes;
-    }
-    below = corners;
-    count = SketchBlocks(count);
+}
+
+void SketchFileWriter::WriteCorners(std::size_t of, std::span<const std::int8_t> low,
+                                    std::span<const std::int8_t> high) {
+  std::uint64_t offset = header_.sections[kBlocks].offset + BlockParts(row_count_).corners[of];
+  for (std::size_t part = 0; part < low.size(); part += kBlockBytes) {
+    file_.WriteAt(offset, low.data() + part, kBlockBytes);
+    file_.WriteAt(offset + kBlockBytes, high.data() + part, kBlockBytes);
+    offset += 2 * kBlockBytes;
   }
 }
 

@@ -169,6 +169,10 @@ class SketchFileWriter {
   static std::uint64_t FileBytes(std::uint64_t dimension, std::uint64_t row_count, std::size_t level_count);
 
  private:
+  void WriteCoarseByPlace(std::span<const std::int8_t> coarse);
+  // of: a BoxOf's number.
+  void WriteCorners(std::size_t of, std::span<const std::int8_t> low, std::span<const std::int8_t> high);
+
   std::filesystem::path path_;
   std::uint64_t row_count_;
   SectionFileHeader header_;
