@@ -216,7 +216,7 @@ class Importer {
     for (const Planned& site : planned) {
       const RecordedMatrix& matrix = *site.matrix;
       needed += VectorFileWriter::FileBytes(matrix.element(), matrix.dimension(), matrix.row_count());
-      if (matrix.row_count() >= kFewestRowsWithSketches) {
+      if (matrix.row_count() >= kFewestRowsWithSketches && matrix.dimension() <= kMostSketchedDimension) {
         needed += SketchFileWriter::FileBytes(matrix.dimension(), matrix.row_count(), kUsualLevels);
       }
       const std::filesystem::path folder = directory_.Capture(site.capture.work.fingerprint);
@@ -329,6 +329,11 @@ class Importer {
 
   // Where LibTorch is not installed the sites are there, and a search reads all of their rows.
   void MakeSketches() {
+    for (const auto& matrix : matrices_) {
+      if (matrix->row_count() < kFewestRowsWithSketches || matrix->dimension() <= kMostSketchedDimension) continue;
+      progress_.Note(fmt::format("{}: {} dimensions, of which there are no sketches: a search reads all rows",
+                                 Describe(matrix->site()), matrix->dimension()));
+    }
     if (!LacksSketches(directory_, damaged_)) return;
     try {
       LoadTorchBackend();

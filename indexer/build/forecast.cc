@@ -107,8 +107,12 @@ double CatalogRowSeconds(const BuildInputs& inputs) {
   std::mt19937 generator(1);
   const auto length = static_cast<std::size_t>(inputs.string_length);
   for (std::uint64_t i = 1; i <= kRows; ++i) {
-    std::string text(2 * length, 'a');
+    // Letters that no other row begins with, then any.
+    std::string text(std::max<std::size_t>(2 * length, 4), 'a');
     for (char& c : text) c = static_cast<char>('a' + generator() % 26);
+    for (std::uint64_t place = 0, rest = i; place < 4; ++place, rest /= 26) {
+      text[place] = static_cast<char>('a' + rest % 26);
+    }
     catalog.AddString(i, inputs.string_length, text, 1, text);
   }
   for (std::uint64_t i = 1; i <= kRows; ++i) catalog.AddNextToken(i, 0, 1);
@@ -232,7 +236,8 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
     }
     std::uint64_t weights = 0;
     for (const auto& [name, type] : inputs.model().types()) weights += type.count() * sizeof(float);
-    memory += weights + (std::uint64_t{130} << 20) + capture_memory;
+    // The mapped checkpoint is in memory while weights are read from it.
+    memory += weights + (std::uint64_t{130} << 20) + std::max(capture_memory, inputs.model_bytes);
     std::uint64_t sites = 0;
     std::uint64_t rows = 0;
     for (const SiteForecast& site : forecast.sites) {

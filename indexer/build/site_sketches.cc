@@ -31,6 +31,7 @@ std::vector<SiteWithoutSketches> SitesWithoutSketches(const IndexDirectory& dire
   std::vector<SiteWithoutSketches> sites;
   for (const SiteRow& row : catalog.Sites()) {
     if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches) continue;
+    if (row.dimension > kMostSketchedDimension) continue;
     SiteWithoutSketches site{row, {}};
     bool has_sketches = false;
     for (const DirectoryFile& file : SiteFiles(catalog, row)) {

@@ -10,10 +10,14 @@
 
 namespace actkin {
 
+// Rows of more numbers get no sketches: finding their axes takes memory by the square, and time by the cube. Wider ones
+// are not a model's own, but features or logits.
+inline constexpr std::uint64_t kMostSketchedDimension = 8192;
+
 // Gives every site its sketches that has none yet, whoever made its rows, or whose sketches are among `damaged` (names
-// of files, as the catalog has them); sites of few rows need none. Each site's are registered when they are whole.
-// Returns the bytes that were added. Needs LibTorch where there is something to do. Throws Error. REQUIRES: the build
-// lock is held.
+// of files, as the catalog has them); sites of few rows need none, and very wide ones get none. Each site's are
+// registered when they are whole. Returns the bytes that were added. Needs LibTorch where there is something to do.
+// Throws Error. REQUIRES: the build lock is held.
 std::uint64_t AddSketches(const IndexDirectory& directory, const std::set<std::string>& damaged, int threads,
                           ProgressListener& progress);
 

@@ -5,6 +5,7 @@
 #include "query/approximate/faiss_index.h"
 #include "query/approximate/graph_index.h"
 #include "schema/error.h"
+#include "storage/directory/directory_files.h"
 #include "storage/formats/faiss_file.h"
 #include "storage/formats/graph_file.h"
 
@@ -21,13 +22,11 @@ std::shared_ptr<const SiteIndex> OpenApproximateIndex(const IndexDirectory& dire
                                                       SiteRows rows, std::shared_ptr<const RowMap> order) {
   const std::filesystem::path path = directory.Resolve(row.file.file);
   if (IndexDirectory::IsGraph(row.file.file)) {
-    GraphFile file(path);
-    RequireAsCatalogued(file, row.file, path);
+    auto file = OpenListed<GraphFile>(directory, row.file);
     RequireMetric(file.graph().metric, row, path);
     return std::make_shared<GraphIndex>(row.name, std::move(file), std::move(rows), std::move(order));
   }
-  FaissFile file(path);
-  RequireAsCatalogued(file, row.file, path);
+  auto file = OpenListed<FaissFile>(directory, row.file);
   RequireMetric(file.source().metric, row, path);
   return std::make_shared<FaissIndex>(row.name, std::move(file), std::move(rows), std::move(order));
 }

@@ -74,7 +74,10 @@ SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
                 row.dimension,
                 row.first_string_id,
                 std::string(Name(row.element)),
-                {}};
+                {},
+                row.site.over_positions(),
+                row.window,
+                row.stride};
   for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
     if (site.indices.empty() || site.indices.back() != index.name) site.indices.push_back(index.name);
   }
@@ -82,20 +85,18 @@ SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
 }
 
 // A site without a prompt.
-Site NamedSite(IndexReader& reader, std::string_view stream, std::optional<int> block, std::optional<int> t_i) {
+Site NamedSite(IndexReader& reader, const SiteName& asked) {
   NeighborQuery query;
-  const StreamName name = ParseStreamName(stream);
+  const StreamName name = ParseStreamName(asked.stream);
   query.stream = name.stream;
-  query.block = BlockOf(name, block);
-  query.t_i = t_i;
-  std::size_t prompt_tokens = 0;
-  if (query.stream == Stream::kEmbedding && !t_i) {
-    for (const SiteRow& row : reader.catalog().Sites()) {
-      if (row.site.stream == query.stream) prompt_tokens = static_cast<std::size_t>(row.site.t_i) + 1;
-    }
-    if (prompt_tokens == 0) FailUsage(ErrorCode::kNotFound, "this index has no {} sites", Name(query.stream));
+  query.block = BlockOf(name, asked.block);
+  query.t_i = asked.t_i;
+  if (!asked.rows.empty()) query.rows = ParseRowKind(asked.rows);
+  std::size_t longest = 0;  // for embedding over strings, whose t_i is a prompt's
+  for (const SiteRow& row : reader.catalog().Sites()) {
+    if (row.site.of_codes()) longest = std::max(longest, static_cast<std::size_t>(row.site.t_i) + 1);
   }
-  return reader.ResolveSite(query, prompt_tokens);
+  return reader.ResolveSite(query, longest);
 }
 
 Distribution PredictFor(IndexReader& reader, Prompt prompt, const PredictionQuery& query) {
@@ -282,28 +283,25 @@ Distribution Index::Model(const PromptInput& prompt) {
   });
 }
 
-SiteInfo Index::FindSite(std::string_view stream, std::optional<int> block, std::optional<int> t_i) {
+SiteInfo Index::FindSite(const SiteName& site) {
   return OneErrorType(
-      [&] { return DescribeSite(reader().catalog(), reader().RequireSite(NamedSite(reader(), stream, block, t_i))); });
+      [&] { return DescribeSite(reader().catalog(), reader().RequireSite(NamedSite(reader(), site))); });
 }
 
-void Index::Rows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
-                 std::span<const std::uint64_t> string_ids, std::span<float> out) {
-  OneErrorType([&] { reader().CopyRows(NamedSite(reader(), stream, block, t_i), string_ids, out); });
+void Index::Rows(const SiteName& site, std::span<const std::uint64_t> ids, std::span<float> out) {
+  OneErrorType([&] { reader().CopyRows(NamedSite(reader(), site), ids, out); });
 }
 
-void Index::RowsByNumber(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
-                         std::span<const std::uint64_t> rows, std::span<float> out) {
-  OneErrorType([&] { reader().CopyNumberedRows(NamedSite(reader(), stream, block, t_i), rows, out); });
+void Index::RowsByNumber(const SiteName& site, std::span<const std::uint64_t> rows, std::span<float> out) {
+  OneErrorType([&] { reader().CopyNumberedRows(NamedSite(reader(), site), rows, out); });
 }
 
-std::vector<std::uint64_t> Index::IdsOfRows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
-                                            std::span<const std::uint64_t> rows) {
-  return OneErrorType([&] { return reader().IdsOfRows(NamedSite(reader(), stream, block, t_i), rows); });
+std::vector<std::uint64_t> Index::IdsOfRows(const SiteName& site, std::span<const std::uint64_t> rows) {
+  return OneErrorType([&] { return reader().IdsOfRows(NamedSite(reader(), site), rows); });
 }
 
-std::vector<RowFile> Index::RowFiles(std::string_view stream, std::optional<int> block, std::optional<int> t_i) {
-  return OneErrorType([&] { return reader().RowFiles(NamedSite(reader(), stream, block, t_i)); });
+std::vector<RowFile> Index::RowFiles(const SiteName& site) {
+  return OneErrorType([&] { return reader().RowFiles(NamedSite(reader(), site)); });
 }
 
 std::vector<DocumentInfo> Index::Documents() {

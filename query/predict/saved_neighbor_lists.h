@@ -9,6 +9,7 @@
 #include "query/reader/index_reader.h"
 #include "schema/band.h"
 #include "schema/site.h"
+#include "storage/directory/directory_files.h"
 #include "storage/formats/saved_neighbors_file.h"
 
 namespace actkin {
@@ -39,12 +40,10 @@ std::optional<SavedNeighborLists> FindSavedNeighbors(IndexReader& reader, std::i
 // Opens a file that the catalog names. Throws Error naming it when it is not what the catalog says.
 template <typename File>
 std::shared_ptr<const File> OpenCatalogued(const IndexDirectory& directory, const FileRow& row, std::uint64_t prompts) {
-  const std::filesystem::path path = directory.Resolve(row.file);
-  auto file = std::make_shared<const File>(path);
-  RequireAsCatalogued(*file, row, path);
+  auto file = std::make_shared<const File>(OpenListed<File>(directory, row));
   if (file->prompts() != prompts) {
-    FailDamaged("{}: has {} prompts, its set has {}: 'actkin verify' says more", path.string(), file->prompts(),
-                prompts);
+    FailDamaged("{}: has {} prompts, its set has {}: 'actkin verify' says more", directory.Resolve(row.file).string(),
+                file->prompts(), prompts);
   }
   return file;
 }

@@ -160,7 +160,9 @@ class Exporter {
   std::optional<std::string> WritePositions(const SiteRow& site) {
     const PositionSetRow set = catalog_.PositionSet(site.position_set_id.value());
     if (!set.file) return std::nullopt;
-    const auto [known, is_new] = positions_.try_emplace(set.position_set_id, Stem(set.file->file) + ".positions.npy");
+    const auto [known, is_new] = positions_.try_emplace(
+        set.position_set_id,
+        positions_.empty() ? "positions.npy" : fmt::format("positions-{}.npy", positions_.size() + 1));
     if (!is_new) return known->second;
     const std::shared_ptr<const RowMap> map = reader_.OpenRowMap(site.site);
     std::vector<std::int64_t> positions;

@@ -4,19 +4,12 @@
 #include <exception>
 #include <utility>
 
-#include "query/approximate/filled_up_index.h"
-#include "query/approximate/open_approximate_index.h"
-#include "query/exact/embedding_index.h"
-#include "query/exact/exact_index.h"
 #include "query/reader/prompt_input.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "schema/token_ids.h"
 #include "storage/directory/open_site_rows.h"
 #include "storage/directory/open_tokenizer.h"
-#include "storage/formats/code_file.h"
-#include "storage/formats/position_rows.h"
-#include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 
 namespace actkin {
@@ -143,137 +136,6 @@ Prompt IndexReader::UpTo(Prompt prompt, int at) {
   return PromptOfTokens(std::move(text), std::move(prompt.tokens));
 }
 
-const PromptForward& IndexReader::Forward() {
-  if (!forward_) {
-    const std::optional<ModelRow> model = catalog_->Model();
-    if (!model) {
-      FailUsage(ErrorCode::kNotFound, "{}: made without a model: add one with 'actkin build CORPUS --model M --out {}'",
-                directory_.path().string(), ShellQuote(directory_.path().string()));
-    }
-    auto forward = std::make_unique<PromptForward>(directory_.Resolve(model->file), model->bos_token_id);
-    const ModelShape& shape = forward->shape();
-    if (shape.vocabulary_size != model->shape.vocabulary_size ||
-        shape.vocabulary_size < static_cast<std::int64_t>(vocabulary_->tokenizer_size()) ||
-        shape.embed != model->shape.embed || shape.blocks != model->shape.blocks) {
-      FailDamaged("{}: not the model that the catalog knows", directory_.Resolve(model->file).string());
-    }
-    forward_ = std::move(forward);
-  }
-  return *forward_;
-}
-
-std::shared_ptr<const RowOrderFile> IndexReader::OpenRowOrder(int t_i) {
-  std::shared_ptr<const RowOrderFile>& order = row_orders_[t_i];
-  if (!order) {
-    const std::optional<FileRow> row = catalog_->RowOrder(t_i);
-    if (!row) FailDamaged("{}: damaged: no row order at t_i {}", directory_.Catalog().string(), t_i);
-    const std::filesystem::path path = directory_.Resolve(row->file);
-    auto file = std::make_shared<const RowOrderFile>(path);
-    RequireAsCatalogued(*file, *row, path);
-    if (file->row_count() != Length(t_i + 1).row_count) FailDamaged("{}: not the rows of t_i {}", path.string(), t_i);
-    order = std::move(file);
-  }
-  return order;
-}
-
-std::shared_ptr<const RowMap> IndexReader::OpenRowMap(const Site& site) {
-  if (!site.over_positions()) return OpenRowOrder(site.t_i);
-  const SiteRow row = RequireSite(site);
-  std::shared_ptr<const RowMap>& map = position_sets_[row.position_set_id.value()];
-  if (!map) {
-    const PositionSetRow set = catalog_->PositionSet(*row.position_set_id);
-    if (!set.file) {
-      map = std::make_shared<const AllPositions>(corpus_.token_count);
-    } else {
-      const std::filesystem::path path = directory_.Resolve(set.file->file);
-      auto file = std::make_shared<const PositionsFile>(path);
-      RequireAsCatalogued(*file, *set.file, path);
-      if (file->position_count() != corpus_.token_count) FailDamaged("{}: of another corpus", path.string());
-      map = std::move(file);
-    }
-  }
-  if (map->row_count() != row.row_count) {
-    FailDamaged("{}: damaged: {} has {} rows, its positions are {}", directory_.Catalog().string(), Describe(site),
-                row.row_count, map->row_count());
-  }
-  return map;
-}
-
-std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const std::string& name, Metric metric) {
-  const auto key = std::make_tuple(site, name, name == kExactIndexName ? Metric::kL2 : metric);
-  const auto found = indices_.find(key);
-  if (found != indices_.end()) return found->second;
-
-  const SiteRow row = RequireSite(site);
-  const std::vector<SiteIndexRow> built = catalog_->SiteIndices(row.site_id);
-  const auto index_row = std::ranges::find_if(built, [&](const SiteIndexRow& other) {
-    return other.name == name && (!other.metric || *other.metric == metric);
-  });
-  if (index_row == built.end()) {
-    if (name != kExactIndexName && metric != Metric::kL2 && metric != Metric::kCosine) {
-      FailUsage(ErrorCode::kUnsupported, "index {}: approximate indices answer l2 and cosine; ask the index {} for {}",
-                Quote(name), Quote(kExactIndexName), Name(metric));
-    }
-    std::string names;
-    for (const SiteIndexRow& other : built) names += (names.empty() ? "" : ", ") + Describe(other);
-    const bool other_metric = std::ranges::find(built, name, &SiteIndexRow::name) != built.end();
-    FailUsage(ErrorCode::kNotFound, "no index {} of {}{}: it has {}", Quote(name), Describe(site),
-              other_metric ? fmt::format(" for {}", Name(metric)) : "", names);
-  }
-  if (name != kExactIndexName) {
-    return indices_[key] =
-               FillUpByExact(site, OpenApproximateIndex(directory_, *index_row,
-                                                        OpenSiteRows(directory_, *catalog_, row), OpenRowMap(site)));
-  }
-
-  std::shared_ptr<const SiteIndex> index;
-  if (site.of_codes()) {
-    const std::filesystem::path path = directory_.Resolve(index_row->file.file);
-    CodeFile file(path);
-    RequireAsCatalogued(file, index_row->file, path);
-    index = std::make_shared<EmbeddingIndex>(std::move(file), OpenRowMap(site));
-  } else {
-    std::vector<VectorFile> files;
-    bool has_sketches = true;
-    for (const VectorFileRow& vectors : catalog_->VectorFiles(row.site_id)) {
-      const std::filesystem::path path = directory_.Resolve(vectors.file.file);
-      VectorFile& file = files.emplace_back(path);
-      RequireAsCatalogued(file, vectors.file, path);
-      if (file.rows() != vectors.rows) FailDamaged("{}: holds other rows than the catalog says", path.string());
-      // A small site has no sketches, nor has one whose build was stopped before it made them.
-      if (vectors.file.file == index_row->file.file) has_sketches = false;
-    }
-    std::optional<SketchFile> sketches;
-    if (has_sketches) {
-      const std::filesystem::path path = directory_.Resolve(index_row->file.file);
-      RequireAsCatalogued(sketches.emplace(path), index_row->file, path);
-    }
-    index = std::make_shared<ExactIndex>(std::move(files), std::move(sketches), OpenRowMap(site));
-  }
-  if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
-    FailDamaged("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),
-                Describe(site));
-  }
-  indices_[key] = index;
-  return index;
-}
-
-// An approximate index answers although 'exact' is damaged, as long as it finds enough.
-std::shared_ptr<const SiteIndex> IndexReader::FillUpByExact(const Site& site,
-                                                            std::shared_ptr<const SiteIndex> approximate) {
-  std::shared_ptr<const SiteIndex> exact;
-  std::exception_ptr damage;
-  try {
-    exact = OpenIndex(site);
-  } catch (const Error&) {
-    damage = std::current_exception();
-  }
-  return std::make_shared<FilledUpIndex>(std::move(approximate), [exact, damage]() -> const SiteIndex& {
-    if (damage) std::rethrow_exception(damage);
-    return *exact;
-  });
-}
-
 void IndexReader::CopyRows(const Site& site, std::span<const std::uint64_t> ids, std::span<float> out) {
   const std::shared_ptr<const SiteIndex> index = OpenIndex(site);
   const std::shared_ptr<const RowMap> map = OpenRowMap(site);
@@ -324,12 +186,8 @@ std::vector<std::uint64_t> IndexReader::IdsOfRows(const Site& site, std::span<co
 
 std::vector<RowFile> IndexReader::RowFiles(const Site& site) {
   std::vector<RowFile> files;
-  for (const VectorFileRow& row : catalog_->VectorFiles(RequireSite(site).site_id)) {
-    const std::filesystem::path path = directory_.Resolve(row.file.file);
-    const VectorFile file(path);
-    RequireAsCatalogued(file, row.file, path);
-    if (file.rows() != row.rows) FailDamaged("{}: holds other rows than the catalog says", path.string());
-    files.push_back({path, file.rows_offset(), row.rows.begin, row.rows.size()});
+  for (const VectorFile& file : OpenVectorFiles(directory_, *catalog_, RequireSite(site))) {
+    files.push_back({file.path(), file.rows_offset(), file.rows().begin, file.rows().size()});
   }
   return files;
 }
@@ -364,31 +222,6 @@ std::vector<std::uint64_t> IndexReader::PositionsOf(std::span<const TokenId> pre
   }
   std::ranges::sort(positions);
   return positions;
-}
-
-std::shared_ptr<const CorpusTokensFile> IndexReader::CorpusTokens() {
-  if (!corpus_tokens_) {
-    const FileRow row = catalog_->CorpusFiles().tokens;
-    const std::filesystem::path path = directory_.Resolve(row.file);
-    auto file = std::make_shared<const CorpusTokensFile>(path);
-    RequireAsCatalogued(*file, row, path);
-    if (file->token_count() != corpus_.token_count || file->vocabulary_size() != catalog_->TokenCount()) {
-      FailDamaged("{}: its tokens are not those in the catalog", path.string());
-    }
-    corpus_tokens_ = std::move(file);
-  }
-  return corpus_tokens_;
-}
-
-const CorpusSuffixes& IndexReader::Suffixes() {
-  if (!suffixes_) {
-    const FileRow row = catalog_->CorpusFiles().suffixes;
-    const std::filesystem::path path = directory_.Resolve(row.file);
-    SuffixOrderFile order(path);
-    RequireAsCatalogued(order, row, path);
-    suffixes_ = std::make_unique<const CorpusSuffixes>(CorpusTokens(), std::move(order));
-  }
-  return *suffixes_;
 }
 
 std::vector<NextToken> IndexReader::NextTokensAt(std::uint64_t position) {

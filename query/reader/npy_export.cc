@@ -25,7 +25,7 @@ std::string Header(std::uint64_t rows, std::uint64_t dimension) {
 void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(std::string_view)>& write,
                const std::function<void(std::uint64_t)>& report) {
   const auto index = reader.OpenIndex(site);
-  const auto order = reader.OpenRowOrder(site.t_i);
+  const auto map = reader.OpenRowMap(site);
   const std::uint64_t rows = index->row_count();
   const std::uint64_t dimension = index->dimension();
   write(Header(rows, dimension));
@@ -34,7 +34,9 @@ void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(s
   for (std::uint64_t first = 0; first < rows; first += batch) {
     buffer.clear();
     for (std::uint64_t ordinal = first; ordinal < std::min(first + batch, rows); ++ordinal) {
-      const std::vector<float> vector = index->Vector(order->RowOf(static_cast<StringOrdinal>(ordinal)));
+      // Over positions rows are in their order; every ordinal of strings has a row.
+      const RowNumber row = site.over_positions() ? static_cast<RowNumber>(ordinal) : map->Row(ordinal).value();
+      const std::vector<float> vector = index->Vector(row);
       buffer.insert(buffer.end(), vector.begin(), vector.end());
     }
     write({reinterpret_cast<const char*>(buffer.data()), buffer.size() * sizeof(float)});

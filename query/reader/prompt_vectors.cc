@@ -72,7 +72,8 @@ void PromptVectors::RunForward(const Site& wanted) {
   if (outputs_of_.contains(wanted)) return;
   std::map<Site, std::size_t> kept{{wanted, 0}};
   for (const SiteRow& row : reader_.catalog().Sites()) {
-    if (row.site.stream != Stream::kEmbedding) kept[{row.site.stream, row.site.block, 0}] = 0;
+    if (row.site.stream != Stream::kEmbedding && !IsRecorded(row.site.stream))
+      kept[{row.site.stream, row.site.block, 0}] = 0;
   }
   std::size_t next = 0;
   for (auto& [site, place] : kept) place = next++;

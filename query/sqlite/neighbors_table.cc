@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "query/exact/ranking.h"
 #include "query/sqlite/compared_rows.h"
 #include "query/sqlite/prompt_argument.h"
+#include "query/sqlite/ranked_rows.h"
 #include "query/sqlite/sql_value.h"
 #include "query/sqlite/table_function.h"
 #include "schema/error.h"
@@ -25,9 +24,6 @@ constexpr double kCost = 1e6;
 constexpr sqlite3_int64 kTypicalRows = 1000;
 constexpr sqlite3_int64 kTypicalRowsOfK = 10;
 
-enum Column { kRank, kStringId, kText, kDistance, kSimilarity, kPosition, kDocumentId };
-constexpr std::array kColumns{"rank INTEGER",    "string_id INTEGER", "text TEXT",          "distance REAL",
-                              "similarity REAL", "position INTEGER",  "document_id INTEGER"};
 constexpr RowColumns kRowColumns{kStringId, kPosition, kDocumentId, kText};
 
 enum Argument {
@@ -75,9 +71,9 @@ constexpr auto kPromptArguments =
     Arguments({"prompt", ArgumentType::kPrompt, "'my most gr'", true}, {"exclude_self", ArgumentType::kInteger, "1"});
 constexpr auto kVectorArguments =
     Arguments({"vector", ArgumentType::kBlob, "?", true}, {"exclude_position", ArgumentType::kInteger, "42"});
-constexpr TableSpecification kOfPrompt{"actkin_neighbors", kColumns, kPromptArguments, 1,
+constexpr TableSpecification kOfPrompt{"actkin_neighbors", kNeighborColumns, kPromptArguments, 1,
                                        "actkin_neighbors('a prompt', 'ffwd', 5, 9) with a prompt of yours"};
-constexpr TableSpecification kOfVector{"actkin_neighbors_of", kColumns, kVectorArguments, 1,
+constexpr TableSpecification kOfVector{"actkin_neighbors_of", kNeighborColumns, kVectorArguments, 1,
                                        "actkin_neighbors_of(vector, 'ffwd', 5, 9) with a BLOB of float32"};
 
 // Rows come by rank. That is by distance, equal distances by string_id or position: but for cosine distances are 1 -
@@ -104,176 +100,6 @@ bool RowsComeInOrder(const TablePlan& plan) {
   }
   return true;
 }
-
-// The distances that comparisons leave, by their end that rows come to last.
-Band BandOf(const TableCall& call, Metric metric, Order order) {
-  double end =
-      order == Order::kNearest ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
-  for (const PushedComparison& comparison : call.comparisons()) {
-    if (comparison.column != kDistance) continue;
-    const bool above =
-        comparison.comparison == Comparison::kGreater || comparison.comparison == Comparison::kGreaterOrEqual;
-    const bool below = comparison.comparison == Comparison::kLess || comparison.comparison == Comparison::kLessOrEqual;
-    if (order == Order::kNearest && !above) end = std::min(end, comparison.number);
-    if (order == Order::kFarthest && !below) end = std::max(end, comparison.number);
-  }
-  Band band;
-  if (metric == Metric::kL2) {
-    (order == Order::kNearest ? band.high : band.low) = end;
-  } else if (metric == Metric::kDot) {
-    (order == Order::kNearest ? band.low : band.high) = -end;
-  } else {
-    // distance is 1 - similarity rounded: at most half a unit in the last place of a number below 2.
-    const double slack = 0x1p-51 * (1 + std::abs(end));
-    if (order == Order::kNearest) {
-      band.low = 1 - end - slack;
-    } else {
-      band.high = 1 - end + slack;
-    }
-  }
-  return band;
-}
-
-class RankedRows : public TableRows {
- public:
-  RankedRows(AttachedCatalogs& catalogs, CatalogSnapshot snapshot, const TableCall& call, const SearchRequest& request,
-             const Site& site, std::shared_ptr<Ranking> ranking)
-      : catalogs_(catalogs),
-        snapshot_(std::move(snapshot)),
-        comparisons_(call.comparisons()),
-        metric_(request.metric),
-        order_(request.order),
-        over_positions_(site.over_positions()),
-        first_id_(snapshot_.reader().FirstId(site)),
-        ranking_(std::move(ranking)) {
-    for (const PushedComparison& comparison : comparisons_) {
-      if (comparison.column != kRank) continue;
-      const double number = comparison.number;
-      switch (comparison.comparison) {
-        case Comparison::kEqual:
-          SkipTo(number);
-          [[fallthrough]];
-        case Comparison::kLess:
-        case Comparison::kLessOrEqual:
-          expected_ = std::min(expected_ == 0 ? kMostExpected : expected_,
-                               static_cast<std::uint64_t>(std::clamp(number, 1.0, static_cast<double>(kMostExpected))));
-          break;
-        case Comparison::kGreater:
-        case Comparison::kGreaterOrEqual:
-          SkipTo(number);
-          break;
-        default:
-          break;
-      }
-    }
-  }
-
-  bool Next() override {
-    for (;; ++next_) {
-      const std::optional<std::uint64_t> rows = ranking_->row_count();
-      if (rows && next_ >= *rows) return false;
-      place_ = next_;
-      match_.reset();
-      text_.reset();
-      // Whether there is a row is known without a search, unless a band leaves rows out.
-      if (!rows && !Find()) return false;
-      const Verdict verdict = Judge();
-      if (verdict == Verdict::kNoMore) return false;
-      if (verdict == Verdict::kReturn) break;
-    }
-    ++next_;
-    return true;
-  }
-
-  void Column(sqlite3_context* context, int column) const override {
-    switch (column) {
-      case kRank:
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(place_ + 1));
-      case kStringId:
-        if (over_positions_) return sqlite3_result_null(context);
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(id()));
-      case kPosition:
-        if (!over_positions_) return sqlite3_result_null(context);
-        return sqlite3_result_int64(context, static_cast<sqlite3_int64>(id()));
-      case kDocumentId:
-        if (!over_positions_) return sqlite3_result_null(context);
-        return sqlite3_result_int64(context,
-                                    static_cast<sqlite3_int64>(snapshot_.reader().CorpusTokens()->DocumentOf(id())));
-      case kText:
-        if (!text_) text_ = FindText();
-        return ReturnText(context, *text_);
-      case kDistance:
-        return sqlite3_result_double(context, distance());
-      default:
-        if (const std::optional<double> similarity = SimilarityOf(metric_, match().distance)) {
-          return sqlite3_result_double(context, *similarity + 0.0);
-        }
-        return sqlite3_result_null(context);
-    }
-  }
-
-  std::uint64_t Identity() const override { return id(); }
-
- private:
-  enum class Verdict { kReturn, kSkip, kNoMore };
-  // So many rows are searched for at once where a comparison with rank asks for them.
-  static constexpr std::uint64_t kMostExpected = 4096;
-
-  void SkipTo(double rank) {
-    if (rank > 1 && rank < 0x1p53) next_ = std::max(next_, static_cast<std::uint64_t>(std::ceil(rank)) - 1);
-  }
-
-  bool Find() const {
-    if (!match_) match_ = ranking_->Find(place_, expected_, [this] { catalogs_.ThrowIfInterrupted(); });
-    return match_.has_value();
-  }
-  const Match& match() const {
-    if (!Find()) Fail("a ranking ended at row {}", place_);
-    return *match_;
-  }
-  double distance() const { return DistanceOf(metric_, match().distance) + 0.0; }
-  // A string_id, or a position.
-  std::uint64_t id() const { return first_id_ + match().number; }
-  std::string FindText() const {
-    IndexReader& reader = snapshot_.reader();
-    return over_positions_ ? reader.vocabulary().Text(reader.CorpusTokens()->Token(id()))
-                           : reader.catalog().String(id()).text;
-  }
-
-  // Rows come by rank, so a row beyond the upper end of a comparison is the last one.
-  Verdict Judge() const {
-    for (const PushedComparison& comparison : comparisons_) {
-      // Others have chosen the rows.
-      if (comparison.column != kRank && comparison.column != kDistance) continue;
-      const double value = comparison.column == kRank ? static_cast<double>(place_ + 1) : distance();
-      if (comparison.Holds(value)) continue;
-      const bool ascends = comparison.column == kRank || order_ == Order::kNearest;
-      const bool may_hold_later = ascends ? value <= comparison.number : value >= comparison.number;
-      const bool upper =
-          comparison.comparison == Comparison::kLess || comparison.comparison == Comparison::kLessOrEqual;
-      const bool lower =
-          comparison.comparison == Comparison::kGreater || comparison.comparison == Comparison::kGreaterOrEqual;
-      if (!may_hold_later || (ascends ? upper : lower)) return Verdict::kNoMore;
-      return Verdict::kSkip;
-    }
-    return Verdict::kReturn;
-  }
-
-  AttachedCatalogs& catalogs_;
-  CatalogSnapshot snapshot_;
-  std::span<const PushedComparison> comparisons_;  // the call's
-  Metric metric_;
-  Order order_;
-  bool over_positions_;
-  std::uint64_t first_id_;
-  std::shared_ptr<Ranking> ranking_;
-  std::uint64_t next_ = 0;      // place of the row that Next looks at
-  std::uint64_t expected_ = 0;  // rows that will probably be asked for; 0: not known
-  // The row.
-  std::uint64_t place_ = 0;
-  mutable std::optional<Match> match_;
-  mutable std::optional<std::string> text_;
-};
 
 class NoRows : public TableRows {
  public:

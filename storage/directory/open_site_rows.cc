@@ -1,20 +1,23 @@
 #include "storage/directory/open_site_rows.h"
 
 #include <utility>
-#include <vector>
 
 #include "schema/error.h"
 #include "storage/directory/directory_files.h"
 
 namespace actkin {
 
-SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
+std::vector<VectorFile> OpenVectorFiles(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
   std::vector<VectorFile> files;
   for (const VectorFileRow& row : catalog.VectorFiles(site.site_id)) {
     const VectorFile& file = files.emplace_back(OpenListed<VectorFile>(directory, row.file));
     if (file.rows() != row.rows) FailDamaged("{}: holds other rows than the catalog says", file.path().string());
   }
-  SiteRows rows(std::move(files));
+  return files;
+}
+
+SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
+  SiteRows rows(OpenVectorFiles(directory, catalog, site));
   if (rows.dimension() != site.dimension || rows.row_count() != site.row_count) {
     FailDamaged("{}: its rows are not those of {} in the catalog", directory.path().string(), Describe(site.site));
   }

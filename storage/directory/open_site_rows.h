@@ -1,11 +1,18 @@
 #ifndef ACTKIN_STORAGE_DIRECTORY_OPEN_SITE_ROWS_H_
 #define ACTKIN_STORAGE_DIRECTORY_OPEN_SITE_ROWS_H_
 
+#include <vector>
+
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
 #include "storage/formats/site_rows.h"
+#include "storage/formats/vector_file.h"
 
 namespace actkin {
+
+// The files of a site's rows, by first row, checking headers against the catalog; none for codes. Throws Error naming a
+// file.
+std::vector<VectorFile> OpenVectorFiles(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
 
 // Opens the rows of a site, checking headers against the catalog. Throws Error naming a file, and for an embedding
 // site.

@@ -161,7 +161,11 @@ std::string SerializeActivationsFile(const ActivationsFile& file) {
   if (file.tokenizer) root["tokenizer"] = *file.tokenizer;
   if (file.token_texts) root["token_texts"] = *file.token_texts;
   if (file.bos_token_id) root["bos_token_id"] = *file.bos_token_id;
-  root["sites"] = nlohmann::ordered_json::array();
+  // A key a line, and a site: people read it, however many documents there are.
+  std::string text = "{";
+  for (const auto& [key, value] : root.items()) text += json(key).dump() + ": " + value.dump() + ",\n ";
+  text += "\"sites\": [";
+  std::string_view between = "\n  ";
   for (const RecordedSite& site : file.sites) {
     nlohmann::ordered_json entry;
     entry["stream"] = Name(site.stream);
@@ -169,9 +173,11 @@ std::string SerializeActivationsFile(const ActivationsFile& file) {
     entry["files"] = site.files;
     if (site.tensor) entry["tensor"] = *site.tensor;
     if (site.positions) entry["positions"] = *site.positions;
-    root["sites"].push_back(std::move(entry));
+    text += between;
+    text += entry.dump();
+    between = ",\n  ";
   }
-  return root.dump(1) + "\n";
+  return text + "]}\n";
 }
 
 }  // namespace actkin

@@ -72,6 +72,8 @@ class Batches {
       Guard([this] { Report(); });
       lock.lock();
     }
+    lock.unlock();
+    Guard([this] { Report(); });  // they may have been quicker than that
   }
 
   void Work(const std::function<BatchMaker()>& new_maker) {

@@ -9,6 +9,7 @@
 #include "indexer/build/build.h"
 #include "storage/formats/safetensors.h"
 #include "tests/indexer/import_activations_fixture.h"
+#include "tests/schema/made_tokenizer.h"
 
 namespace actkin {
 namespace {
@@ -184,6 +185,40 @@ TEST_F(ImportActivationsTest, ListedTextsAreTokensThatNoTextIsCutInto) {
   EXPECT_THAT(ErrorOf([&] { Build(options, listener_); }), OneLineWith("made.actkin", "list of texts"));
 }
 
+// A tokenizer.json is kept, and decides what is a token; windows need not be cut as it cuts the whole.
+TEST_F(ImportActivationsTest, ATokenizerHasEveryId) {
+  nlohmann::json tokenizer = MadeTokenizerJson({{"model", {{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"c", 5}}}}}});
+  made_.description.erase("token_texts");
+  made_.description["tokenizer"] = "tokenizer.json";
+  made_.Write("tokenizer.json", tokenizer.dump());
+  made_.AddSite("x", 0, "x.npy", values_, kDimension);
+  std::vector<std::int64_t> ids(65, 0);
+  ids[1] = 1;  // "a", "b": as a whole it is "ab"
+  made_.WriteNumbers("ids.npy", ids);
+  Import();
+  ExpectSound(Index());
+  EXPECT_EQ(ReadFile(Index() / "tokenizer.json"), tokenizer.dump());
+  IndexReader reader{IndexDirectory(Index())};
+  EXPECT_EQ(reader.Encode("aab").tokens, (std::vector<TokenId>{0, 2}));
+  EXPECT_EQ(reader.Context(0, 0, 2), "aba");
+  const std::map<std::string, std::string> files = Export("made.actkin", "out");
+  EXPECT_EQ(files.at("tokenizer.json"), tokenizer.dump());
+  EXPECT_EQ(nlohmann::json::parse(files.at("activations.json"))["tokenizer"], "tokenizer.json");
+
+  for (const auto& [id, part] :
+       std::map<std::int64_t, std::string>{{4, "entry 7 is token 4, and tokenizer.json has no token of that id"},
+                                           {6, "entry 7 is token 6, and tokenizer.json has tokens 0 to 5"}}) {
+    ids[7] = id;
+    made_.WriteNumbers("ids.npy", ids);
+    EXPECT_THAT(ErrorOf([&] { Import("other.actkin"); }), OneLineWith("ids.npy", part));
+  }
+  // Of the same ids and texts, but another file.
+  ids[7] = 0;
+  made_.WriteNumbers("ids.npy", ids);
+  made_.Write("tokenizer.json", tokenizer.dump(1));
+  EXPECT_THAT(Refusal(), OneLineWith("made with another tokenizer.json"));
+}
+
 TEST_F(ImportActivationsTest, SitesAreAddedToADirectoryOfTheSameTokens) {
   made_.AddSite("x", 0, "x.npy", values_, kDimension);
   Import();
@@ -280,7 +315,7 @@ TEST_F(ImportActivationsTest, AnEndedImportGoesOn) {
   listener_.ends_at.reset();
   const std::vector<std::filesystem::path> kept(std::filesystem::directory_iterator(folder_ / "ended.actkin/partial"),
                                                 {});
-  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_FALSE(kept.empty());
   EXPECT_EQ(import("ended.actkin"), "no error");
   ExpectSound(folder_ / "ended.actkin");
   for (const auto& entry : std::filesystem::directory_iterator(folder_ / "whole.actkin/sites")) {
@@ -341,7 +376,8 @@ TEST_F(ImportActivationsTest, NeighborsAreThoseOfTheDefinition) {
     for (unsigned seed = 0; seed < 10; ++seed) {
       const std::vector<float> vector = MadeActivations::Random(1, kWide, 100 + seed);
       std::vector<std::uint64_t> found;
-      for (const Match& match : index->Search(vector, request).front()) found.push_back(match.number);
+      const std::vector<std::vector<Match>> answers = index->Search(vector, request);
+      for (const Match& match : answers.front()) found.push_back(match.number);
       EXPECT_EQ(found, NearestPositions(rows, positions, vector, 20)) << name;
     }
   }

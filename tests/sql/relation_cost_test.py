@@ -11,9 +11,9 @@ ROWS = 288
 
 
 class RelationCostTest(IndexTest):
-    def rows_read(self, query):
+    def rows_read(self, query, directory=MADE):
         """Rows whose numbers a statement's searches read, on a connection of its own, and its answer."""
-        connection = self.open(MADE)
+        connection = self.open(directory)
         answer = connection.execute(query).fetchall()
         (count,) = connection.execute("SELECT actkin_rows_read()").fetchone()
         connection.close()
@@ -46,6 +46,18 @@ class RelationCostTest(IndexTest):
             count, answer = self.rows_read(query)
             self.assertEqual(len(answer), 1)
             self.assertGreaterEqual(count, ROWS, query)
+
+    def test_of_positions_that_are_compared_no_others_are_read(self):
+        positions = os.path.join(FOLDER, "positions.actkin")
+        connection = self.open(positions)
+        for condition in ["position = 40", "position IN (40, 41, 900000, 'x')", "position BETWEEN 30 AND 40",
+                          "text = 'b'", "text IN ('b', 'c')", "text GLOB 'c*'", "document_id = 0 AND position < 9",
+                          "document_id > 0", "string_id = 7", "position > 20 AND text = 'a' AND position < 90"]:
+            expected = connection.execute("SELECT count(*) FROM (SELECT *, NULL AS string_id FROM actkin_tokens) "
+                                          f"WHERE {condition}").fetchone()[0]
+            count, answer = self.rows_read("SELECT position, distance FROM actkin_neighbors('abba', 'ffwd', 1) "
+                                           f"WHERE {condition} ORDER BY distance", positions)
+            self.assertEqual((count, len(answer)), (expected, expected), condition)
 
     def test_counting_needs_no_search(self):
         self.assertEqual(self.rows_read(f"SELECT count(*) FROM {SITE}"), (0, [(ROWS,)]))

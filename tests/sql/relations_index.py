@@ -38,9 +38,7 @@ def model(seed):
                 shapes[f"blocks.{block}.sa.heads.{head}.{which}.weight"] = [HEAD_SIZE, EMBED]
         for norm in ("ln1.weight", "ln1.bias", "ln2.weight", "ln2.bias"):
             shapes[f"blocks.{block}.{norm}"] = [EMBED]
-        shapes |= {f"blocks.{block}.sa.proj.weight": [# Of the sites over positions.
-WINDOW, STRIDE = 6, 3
-EMBED, HEADS * HEAD_SIZE],
+        shapes |= {f"blocks.{block}.sa.proj.weight": [EMBED, HEADS * HEAD_SIZE],
                    f"blocks.{block}.sa.proj.bias": [EMBED],
                    f"blocks.{block}.ffwd.net.0.weight": [HIDDEN, EMBED], f"blocks.{block}.ffwd.net.0.bias": [HIDDEN],
                    f"blocks.{block}.ffwd.net.2.weight": [EMBED, HIDDEN], f"blocks.{block}.ffwd.net.2.bias": [EMBED]}

@@ -40,7 +40,7 @@ TEST(ActivationsFileTest, EverythingThatMayBeSaid) {
 TEST(ActivationsFileTest, WrittenItReadsBack) {
   const std::string written = SerializeActivationsFile(ParseActivationsFile(kWhole, "activations.json"));
   EXPECT_EQ(SerializeActivationsFile(ParseActivationsFile(written, "written")), written);
-  EXPECT_THAT(written, testing::HasSubstr("\"stream\": \"residual\""));
+  EXPECT_THAT(written, testing::HasSubstr("\n  {\"stream\":\"residual\",\"block\":5,"));
 }
 
 std::string Refusal(const std::string& json) {

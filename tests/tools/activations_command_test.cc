@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
-#include <fstream>
+#include <cmath>
+#include <functional>
 #include <map>
+#include <span>
+#include <utility>
 
 #include "storage/formats/npy_file.h"
 #include "storage/machine/file.h"
@@ -77,6 +81,71 @@ TEST_F(ActivationsCommandTest, ImportsAndExports) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "one" / "residual-b1-positions.npy"));
 }
 
+// Positions of the nearest rows by the definition, among those that pass.
+std::vector<std::uint64_t> Nearest(std::span<const float> rows, std::span<const float> vector,
+                                   const std::string& metric, const std::function<bool(std::uint64_t)>& passes,
+                                   std::size_t k) {
+  const std::size_t width = vector.size();
+  std::vector<std::pair<double, std::uint64_t>> distances;
+  for (std::uint64_t position = 0; position < rows.size() / width; ++position) {
+    if (!passes(position)) continue;
+    double squared = 0;
+    double dot = 0;
+    double row_norm = 0;
+    double norm = 0;
+    for (std::size_t i = 0; i < width; ++i) {
+      const double a = rows[position * width + i];
+      const double b = vector[i];
+      squared += (a - b) * (a - b);
+      dot += a * b;
+      row_norm += a * a;
+      norm += b * b;
+    }
+    const double cosine = dot / std::sqrt(row_norm * norm);
+    distances.emplace_back(metric == "l2" ? squared : metric == "dot" ? -dot : 1 - cosine, position);
+  }
+  std::ranges::sort(distances);
+  distances.resize(std::min(k, distances.size()));
+  std::vector<std::uint64_t> nearest;
+  for (const auto& [distance, position] : distances) nearest.push_back(position);
+  return nearest;
+}
+
+TEST_F(ActivationsCommandTest, FilteredNeighborsAreThoseOfTheDefinition) {
+  ASSERT_EQ(Import("made.actkin").status, 0);
+  const std::vector<float> rows = MadeActivations::Random(500, kDimension, 1);
+  const std::vector<float> vectors = MadeActivations::Random(2, kDimension, 50);
+  made_.WriteMatrix("vectors.npy", vectors, kDimension);
+  const std::vector<TokenId>& tokens = made_.tokens();
+  const auto is_last = [](std::uint64_t position) { return position == 299 || position == 499; };
+  const std::vector<std::pair<std::string, std::function<bool(std::uint64_t)>>> filters{
+      {"1", [](std::uint64_t) { return true; }},
+      {"position BETWEEN 100 AND 140", [](std::uint64_t position) { return position >= 100 && position <= 140; }},
+      {"position % 7 = 3", [](std::uint64_t position) { return position % 7 == 3; }},
+      {"document_id = 1", [](std::uint64_t position) { return position >= 300; }},
+      {"token_id = 2 AND position > 50",
+       [&](std::uint64_t position) { return tokens[position] == 2 && position > 50; }},
+      {"text IN ('a', 'c')", [&](std::uint64_t position) { return tokens[position] == 0 || tokens[position] == 2; }},
+      {"next_token_id IS NULL", is_last},
+      {"next_token_id = 4", [&](std::uint64_t position) { return !is_last(position) && tokens[position + 1] == 4; }},
+      {"position = 499", [](std::uint64_t position) { return position == 499; }},
+  };
+  for (const auto& [condition, passes] : filters) {
+    for (const std::string metric : {"l2", "cosine", "dot"}) {
+      const auto answers =
+          RunForJson({"query", folder_ / "made.actkin", "--vector", made_.folder() / "vectors.npy", "--stream",
+                      "residual", "--block", "1", "--metric", metric, "--where", condition, "--json"});
+      ASSERT_EQ(answers.size(), 2U);
+      for (std::size_t query = 0; query < 2; ++query) {
+        std::vector<std::uint64_t> found;
+        for (const auto& neighbor : answers[query]["neighbors"]) found.push_back(neighbor["position"]);
+        const std::span<const float> vector = std::span(vectors).subspan(query * kDimension, kDimension);
+        EXPECT_EQ(found, Nearest(rows, vector, metric, passes, 10)) << condition << " " << metric;
+      }
+    }
+  }
+}
+
 TEST_F(ActivationsCommandTest, WhatMakesNoSenseIsRefused) {
   ASSERT_EQ(Import("made.actkin").status, 0);
   const std::string index = folder_ / "made.actkin";
@@ -103,7 +172,7 @@ TEST_F(ActivationsCommandTest, KilledAnywhereItGoesOn) {
   const std::map<std::string, std::string> expected = Files("whole.actkin");
   int kills = 0;
   for (const auto& [kind, step] :
-       std::map<std::string, int>{{"write", 5}, {"flush", 3}, {"rename", 1}, {"commit", 1}}) {
+       std::map<std::string, int>{{"write", 2}, {"flush", 1}, {"rename", 1}, {"commit", 1}}) {
     for (int number = 1;; number += step) {
       const std::string name = kind + std::to_string(number) + ".actkin";
       const CommandResult stopped = Import(name, {"ACTKIN_STOP_BEFORE=" + kind + ":" + std::to_string(number)});
@@ -143,6 +212,27 @@ TEST_F(ActivationsCommandTest, MemoryDoesNotGrowWithTheMatrix) {
   ASSERT_EQ(imported.status, 0) << imported.err;
   EXPECT_GT(std::filesystem::file_size(folder_ / "large.actkin/sites/large-b0-positions.vectors"), 400'000'000U);
   EXPECT_LT(MostMemory(), before + 100'000'000);
+}
+
+// Their axes would take memory by the square of the numbers in a row.
+TEST_F(ActivationsCommandTest, VeryWideRowsAreSearchedWithoutSketches) {
+  constexpr std::uint64_t kRows = 4096;
+  constexpr std::uint64_t kWide = 8193;
+  MadeActivations wide(folder_ / "wide", {kRows});
+  const std::string header = NpyHeader("<f2", std::array{kRows, kWide});
+  wide.Write("zeros.npy", header);
+  std::filesystem::resize_file(wide.folder() / "zeros.npy", header.size() + kRows * kWide * sizeof(std::uint16_t));
+  wide.description["sites"].push_back({{"stream", "features"}, {"files", {"zeros.npy"}}});
+  wide.WriteDescription();
+  const std::string index = folder_ / "wide.actkin";
+  const CommandResult imported =
+      RunCommand({"import", index, "--layout", "activations", wide.folder(), "--length", "2"});
+  EXPECT_EQ(imported.status, 0);
+  EXPECT_THAT(imported.err, HasSubstr("features block 0 over positions: 8193 dimensions"));
+  EXPECT_FALSE(std::filesystem::exists(index + "/sites/features-b0-positions.sketches"));
+  const auto answer = RunForJson({"query", index, "--position", "7", "--stream", "features", "--block", "0", "--json"});
+  EXPECT_EQ(answer["neighbors"][1]["position"], 1);
+  EXPECT_EQ(RunCommand({"verify", index}).status, 0);
 }
 
 }  // namespace

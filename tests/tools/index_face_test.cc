@@ -133,7 +133,7 @@ TEST_F(IndexFaceTest, DotAndCenteredCosineAreThoseOfTheRows) {
     std::iota(string_ids.begin(), string_ids.end(), site->first_string_id);
     const std::size_t dimension = site->dimension;
     std::vector<float> rows(string_ids.size() * dimension);
-    index.Rows(stream, site->block, 4, string_ids, rows);
+    index.Rows({stream, site->block, 4}, string_ids, rows);
     std::vector<double> mean(dimension);
     for (std::size_t i = 0; i < rows.size(); ++i) mean[i % dimension] += rows[i];
     for (double& number : mean) number /= static_cast<double>(string_ids.size());
@@ -201,7 +201,7 @@ TEST_F(IndexFaceTest, AStringAndItsRowHaveTheNeighborsOfThePrompt) {
     EXPECT_EQ(of_prompt.rows[0].string_id, string_id);
     EXPECT_EQ(Json(index.NeighborsOfString(string_id, {.stream = stream, .k = 4})), Json(of_prompt));
     std::vector<float> row(stream == "embedding" ? 60 : 12);
-    index.Rows(stream, -1, -1, std::vector<std::uint64_t>{string_id}, row);
+    index.Rows({stream, -1, -1}, std::vector<std::uint64_t>{string_id}, row);
     EXPECT_EQ(Json(index.NeighborsOfVector(row, {.stream = stream, .k = 4})), Json(of_prompt));
   }
   // Compared with shorter strings, by its output at its last token.
@@ -219,7 +219,7 @@ TEST_F(IndexFaceTest, RowsAreThoseThatAreExported) {
   std::vector<std::uint64_t> string_ids;
   for (std::uint64_t i = 0; i < site->rows; ++i) string_ids.push_back(site->first_string_id + i);
   std::vector<float> rows(site->rows * site->dimension);
-  index.Rows("proj", 1, 3, string_ids, rows);
+  index.Rows({"proj", 1, 3}, string_ids, rows);
   const std::string folder = *folder_ / "npy";
   Run("export", Index(), {"--layout", "npy", folder, "--stream", "proj", "--block", "1", "--t-i", "3"});
   std::string bytes;
@@ -232,27 +232,27 @@ TEST_F(IndexFaceTest, RowsAreThoseThatAreExported) {
   std::ranges::reverse(string_ids);
   string_ids.resize(2);
   std::vector<float> last_two(2 * site->dimension);
-  index.Rows("proj", 1, 3, string_ids, last_two);
+  index.Rows({"proj", 1, 3}, string_ids, last_two);
   EXPECT_TRUE(std::equal(last_two.begin(), last_two.begin() + 12, rows.end() - 12));
 }
 
 TEST_F(IndexFaceTest, RowsAreReachedByNumberAndInTheirFiles) {
   actkin::Index index = Open();
   for (const std::string stream : {"embedding", "proj", "ffwd"}) {
-    const SiteInfo site = index.FindSite(stream, {}, {});
+    const SiteInfo site = index.FindSite({.stream = stream});
     EXPECT_EQ(site.t_i, 4);
     std::vector<std::uint64_t> numbers(site.rows);
     for (std::uint64_t row = 0; row < site.rows; ++row) numbers[row] = site.rows - 1 - row;
     std::vector<float> rows(site.rows * site.dimension);
-    index.RowsByNumber(stream, {}, {}, numbers, rows);
-    const std::vector<std::uint64_t> string_ids = index.IdsOfRows(stream, {}, {}, numbers);
+    index.RowsByNumber({.stream = stream}, numbers, rows);
+    const std::vector<std::uint64_t> string_ids = index.IdsOfRows({.stream = stream}, numbers);
     std::vector<float> by_string(rows.size());
-    index.Rows(stream, {}, {}, string_ids, by_string);
+    index.Rows({.stream = stream}, string_ids, by_string);
     EXPECT_EQ(rows, by_string);
     EXPECT_EQ(std::set(string_ids.begin(), string_ids.end()).size(), site.rows);
 
     std::string mapped;
-    for (const RowFile& file : index.RowFiles(stream, {}, {})) {
+    for (const RowFile& file : index.RowFiles({.stream = stream})) {
       EXPECT_EQ(file.first_row * site.dimension * sizeof(float), mapped.size());
       mapped += ReadFile(file.path).substr(file.offset, file.rows * site.dimension * sizeof(float));
     }
@@ -260,20 +260,20 @@ TEST_F(IndexFaceTest, RowsAreReachedByNumberAndInTheirFiles) {
       EXPECT_EQ(mapped, "");
       continue;
     }
-    index.RowsByNumber(stream, {}, {}, std::vector<std::uint64_t>{0}, std::span(rows).first(site.dimension));
+    index.RowsByNumber({.stream = stream}, std::vector<std::uint64_t>{0}, std::span(rows).first(site.dimension));
     EXPECT_EQ(mapped.substr(0, site.dimension * sizeof(float)),
               std::string(reinterpret_cast<const char*>(rows.data()), site.dimension * sizeof(float)));
     EXPECT_EQ(mapped.size(), site.rows * site.dimension * sizeof(float));
     const std::vector<std::uint64_t> beyond{site.rows};
-    EXPECT_EQ(CodeOf([&] { index.IdsOfRows(stream, {}, {}, beyond); }), ErrorCode::kNotFound);
-    EXPECT_EQ(CodeOf([&] { index.RowsByNumber(stream, {}, {}, beyond, std::span(rows).first(site.dimension)); }),
+    EXPECT_EQ(CodeOf([&] { index.IdsOfRows({.stream = stream}, beyond); }), ErrorCode::kNotFound);
+    EXPECT_EQ(CodeOf([&] { index.RowsByNumber({.stream = stream}, beyond, std::span(rows).first(site.dimension)); }),
               ErrorCode::kNotFound);
-    EXPECT_EQ(CodeOf([&] { index.RowsByNumber(stream, {}, {}, numbers, std::span(rows).first(3)); }),
+    EXPECT_EQ(CodeOf([&] { index.RowsByNumber({.stream = stream}, numbers, std::span(rows).first(3)); }),
               ErrorCode::kInvalidArgument);
   }
-  EXPECT_EQ(CodeOf([&] { index.FindSite("ffwd", 7, {}); }), ErrorCode::kNotFound);
-  EXPECT_EQ(CodeOf([&] { index.FindSite("ffwd", {}, 0); }), ErrorCode::kNotFound);
-  EXPECT_EQ(CodeOf([&] { index.FindSite("attention", {}, {}); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf([&] { index.FindSite({.block = 7}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { index.FindSite({.t_i = 0}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { index.FindSite({.stream = "attention"}); }), ErrorCode::kInvalidArgument);
 }
 
 TEST_F(IndexFaceTest, ManyVectorsAreSearchedAtOnce) {
@@ -282,17 +282,17 @@ TEST_F(IndexFaceTest, ManyVectorsAreSearchedAtOnce) {
        {actkin::Query{.k = 7, .threads = 2}, actkin::Query{.stream = "embedding", .t_i = 4},
         actkin::Query{.stream = "proj", .metric = "cosine", .order = "farthest", .k = 3},
         actkin::Query{.k = 2, .where = "occurrences > 1"}}) {
-    const SiteInfo site = index.FindSite(query.stream, query.block, query.t_i);
+    const SiteInfo site = index.FindSite({query.stream, query.block, query.t_i});
     const std::vector<std::uint64_t> numbers{5, 0, 9, 5};
     std::vector<float> vectors(numbers.size() * site.dimension);
-    index.RowsByNumber(site.stream, site.block, site.t_i, numbers, vectors);
+    index.RowsByNumber({site.stream, site.block, site.t_i}, numbers, vectors);
     const RowMatches found = index.Search(vectors, numbers.size(), query);
     EXPECT_EQ(found.stream, site.stream);
     EXPECT_EQ(found.block, site.block);
     EXPECT_EQ(found.t_i, site.t_i);
     EXPECT_EQ(found.k, query.k.value_or(10));
     ASSERT_EQ(found.rows.size(), numbers.size() * found.k);
-    const std::vector<std::uint64_t> string_ids = index.IdsOfRows(site.stream, site.block, site.t_i, found.rows);
+    const std::vector<std::uint64_t> string_ids = index.IdsOfRows({site.stream, site.block, site.t_i}, found.rows);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const auto vector = std::span(vectors).subspan(i * site.dimension, site.dimension);
       const std::vector<Neighbor> rows = index.NeighborsOfVector(vector, query).rows;
@@ -513,7 +513,7 @@ TEST_F(IndexFaceTest, WrongInputsAreInvalidArguments) {
   }
   std::vector<float> room(13);
   const std::vector<std::uint64_t> one{StringId("abba")};
-  EXPECT_EQ(CodeOf([&] { index.Rows("ffwd", 0, 3, one, room); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf([&] { index.Rows({"ffwd", 0, 3}, one, room); }), ErrorCode::kInvalidArgument);
 
   EXPECT_EQ(CodeOf([&] { index.Predict("abba ", {.k = 0}); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf([&] { index.Predict("abba ", {.metric = "l3"}); }), ErrorCode::kInvalidArgument);
@@ -539,7 +539,7 @@ TEST_F(IndexFaceTest, WhatIsNotThereIsNotFound) {
   // A string of another length.
   std::vector<float> room(12);
   const std::vector<std::uint64_t> one{StringId("abb")};
-  EXPECT_EQ(CodeOf([&] { index.Rows("ffwd", 0, 3, one, room); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { index.Rows({"ffwd", 0, 3}, one, room); }), ErrorCode::kNotFound);
 }
 
 TEST_F(IndexFaceTest, DamageIsSaidByCodeAndFoundByVerify) {

@@ -302,7 +302,8 @@ TEST_F(PositionQueryTest, SaysWhatIsMissing) {
        [&] { index.Neighbors("a", {.stream = "proj", .distinct = "document"}); }},
       {"exclude_window 2: rows of strings have no tokens around them",
        [&] { index.Neighbors("a", {.stream = "proj", .exclude_window = 2}); }},
-      {"no site proj block 0 over positions: this index has proj at blocks 0-1 and t_i 3, and at blocks 1 over "
+      {"no site proj block 0 over positions (attn_out): this index has proj at blocks 0-1 and t_i 3, and at blocks 1 "
+       "over "
        "positions; this builds it: actkin build ",
        [&] { index.Neighbors("a", {.stream = "proj", .block = 0, .rows = "positions"}); }},
       {"--blocks 0 --positions", [&] { index.Neighbors("a", {.stream = "proj", .block = 0, .rows = "positions"}); }},
@@ -354,7 +355,7 @@ TEST_F(PositionQueryTest, TheCommandShowsAnswersInTheirText) {
                                           "--exclude-window", "2", "--distinct", "text"});
   EXPECT_EQ(shown.status, 0) << shown.err;
   EXPECT_THAT(shown.out,
-              HasSubstr("ffwd block 1 over positions  l2, without itself and 2 tokens around it, the best of "
+              HasSubstr("ffwd block 1 over positions (mlp_out)  l2, without itself and 2 tokens around it, the best of "
                         "each text\nrank"));
   EXPECT_THAT(shown.out, HasSubstr("position 5 ("));
   EXPECT_EQ(std::ranges::count(shown.out, '\n'), 6) << shown.out;

@@ -299,6 +299,10 @@ TEST_F(PositionsCommandTest, AForecastSaysWhatABuildTakes) {
   EXPECT_GT(forecast["capture_seconds"].get<double>(), 0);
   EXPECT_GT(forecast["window_tokens"], forecast["positions"]);
   EXPECT_EQ(RunForJson(plan)["sites"].size(), 0) << "all is there";
+  // Strings so short that few are distinct.
+  EXPECT_GT(RunForJson({"build", corpus_, "--model", model, "--out", folder_ / "y.actkin", "--length", "1",
+                        "--positions", "--plan", "--json"})["bytes"],
+            0);
 }
 
 TEST_F(PositionsCommandTest, WhatDoesNotFitIsOneLine) {

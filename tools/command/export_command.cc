@@ -234,6 +234,7 @@ void AddExportCommand(CLI::App& app) {
       "Examples:\n"
       "  actkin export gpl.actkin --layout similar-strings similar/ --sample 200 -k 10\n"
       "  actkin export gpl.actkin --layout npy vectors/ --stream ffwd --block 3 --t-i 9\n"
+      "  actkin export gpl.actkin --layout activations recorded/\n"
       "  python3 -c \"import numpy; print(numpy.load('vectors/ffwd-b3-t9.npy', mmap_mode='r').shape)\"");
   command->callback([command, flags] { Run(*command, *flags); });
 }

@@ -140,7 +140,8 @@ void AddImportCommand(CLI::App& app) {
       "  rising; without: a row a token.\n"
       "What does not fit together is refused by file and number. Killed, an import goes on with the same command.\n"
       "Neighbors: every neighbor must be a string of the corpus; the prompts need not be.\n"
-      "Example, after the one of 'actkin export --help':\n"
+      "Examples, after those of 'actkin export --help':\n"
+      "  actkin import again.actkin --layout activations recorded/\n"
       "  actkin import gpl.actkin --layout similar-strings similar/ --name theirs\n"
       "  actkin evaluate gpl.actkin --prompt-set theirs --scheme all");
   command->callback([command, flags] { Run(*command, *flags); });

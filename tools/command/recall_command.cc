@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "query/approximate/index_parameters.h"
+#include "query/experiment/position_evaluation.h"
 #include "query/reader/prompt_sample.h"
 #include "query/reader/recall.h"
 #include "schema/error.h"
@@ -90,8 +91,11 @@ std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const R
   std::vector<SiteRecall> measured;
   for (const SiteRow& site : sites) measured.push_back({site, FindIndex(reader, site, options), {}});
   const std::uint64_t strings = reader.catalog().Lengths().back().string_count;
-  const std::vector<Prompt> prompts = SamplePrompts(reader, std::min(flags.sample, strings), flags.seed);
   for (SiteRecall& one : measured) {
+    const std::vector<Prompt> prompts =
+        one.site.site.over_positions()
+            ? SamplePositions(reader, one.site.site, std::min(flags.sample, one.site.row_count), flags.seed)
+            : SamplePrompts(reader, std::min(flags.sample, strings), flags.seed);
     std::vector<float> queries;
     for (const Prompt& prompt : prompts) {
       const std::vector<float> vector = reader.QueryVector(prompt, one.site.site);

@@ -51,11 +51,11 @@ struct Query {
   std::optional<int> block = {};  // from 0; -1 is the model's last. Without: the last that is built. Not for embedding
   std::optional<int> t_i = {};    // compare with strings of t_i + 1 tokens; -1 is the longest. Without: the longest
                                   // that is built of the block; for embedding the prompt's own length
-  std::string rows = {};  // strings, or positions: of the corpus, seen with the tokens before them. Empty: strings
-                          // where t_i is given, or any are built of the stream and block, else positions
-  int at = -1;                          // which of the prompt's tokens is asked, from 0 or negative from its end
-  std::string metric = "l2";            // or cosine, or dot (the inner product)
-  bool center = false;                  // with cosine: of vectors less the mean of the site's rows
+  std::string rows = {};      // strings, or positions: of the corpus, seen with the tokens before them. Empty: strings
+                              // where t_i is given, or any are built of the stream and block, else positions
+  int at = -1;                // which of the prompt's tokens is asked, from 0 or negative from its end
+  std::string metric = "l2";  // or cosine, or dot (the inner product)
+  bool center = false;        // with cosine: of vectors less the mean of the site's rows
   std::string order = "nearest";        // or farthest
   std::optional<std::uint64_t> k = {};  // at least 1, at most as many rows as count. Without: 10, or all where there
                                         // are fewer; all rows between low and high where one of them is given
@@ -76,6 +76,14 @@ struct Query {
   bool next_tokens = false;     // whether each neighbor gets its own
   // Where it becomes true, whoever sets it, the call ends soon with Error kInterrupted. Outlives the call.
   const std::atomic<bool>* stop = nullptr;
+};
+
+// A site by its words, as Query has them; but that for embedding, too, t_i is the longest built where it is not given.
+struct SiteName {
+  std::string stream = "ffwd";
+  std::optional<int> block = {};
+  std::optional<int> t_i = {};
+  std::string rows = {};
 };
 
 // What followed a string somewhere in the corpus.
@@ -183,16 +191,21 @@ struct ModelInfo {
   std::uint64_t context = 0;  // tokens that a prompt may have
 };
 
-// A matrix of rows x dimension numbers. Its rows are of the strings first_string_id to first_string_id + rows - 1.
+// A matrix of rows x dimension numbers. Its rows are of the strings first_string_id to first_string_id + rows - 1, or
+// of positions.
 struct SiteInfo {
   std::string stream;
   int block = 0;  // 0 for embedding
-  int t_i = 0;
+  int t_i = 0;    // -1 over positions
   std::uint64_t rows = 0;
   std::uint64_t dimension = 0;
-  std::uint64_t first_string_id = 0;
-  std::string element;               // that numbers are stored as: float32 or float16
-  std::vector<std::string> indices;  // by name, each once: "exact", and approximate ones
+  std::uint64_t first_string_id = 0;  // 0 over positions
+  std::string element;                // that numbers are stored as: float32 or float16
+  std::vector<std::string> indices;   // by name, each once: "exact", and approximate ones
+  bool over_positions = false;
+  // Over positions: how many tokens the model saw at once, and by how many that advanced; none where it is not known.
+  std::optional<std::uint64_t> window = {};
+  std::optional<std::uint64_t> stride = {};
 };
 
 struct IndexInfo {
@@ -273,23 +286,18 @@ class Index {
   // By the model itself. Throws Error kNotFound where the directory has no model.
   Distribution Model(const PromptInput& prompt);
 
-  // Here and below: block and t_i as in Query, but that t_i is the longest built for embedding, too. Throws Error
-  // kNotFound where the site is not built.
-  SiteInfo FindSite(std::string_view stream, std::optional<int> block, std::optional<int> t_i);
-  // Copies rows of a site, unrotated and as float32: out gets string_ids.size() x SiteInfo::dimension numbers,
-  // row-major, in the order of string_ids, and must have exactly that size. Throws Error kNotFound where the site has
-  // no row of a string.
-  void Rows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
-            std::span<const std::uint64_t> string_ids, std::span<float> out);
-
+  // Here and below: throws Error kNotFound where the site is not built.
+  SiteInfo FindSite(const SiteName& site);
+  // Copies rows of a site, unrotated and as float32: out gets ids.size() x SiteInfo::dimension numbers, row-major, in
+  // the order of ids, which are string_ids, or positions, and must have exactly that size. Throws Error kNotFound where
+  // the site has no row of one of them.
+  void Rows(const SiteName& site, std::span<const std::uint64_t> ids, std::span<float> out);
   // The same by the rows' numbers, from 0.
-  void RowsByNumber(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
-                    std::span<const std::uint64_t> rows, std::span<float> out);
-  // What the rows stand for: string_ids, over positions these. Throws Error kNotFound where there is no such row.
-  std::vector<std::uint64_t> IdsOfRows(std::string_view stream, std::optional<int> block, std::optional<int> t_i,
-                                       std::span<const std::uint64_t> rows);
+  void RowsByNumber(const SiteName& site, std::span<const std::uint64_t> rows, std::span<float> out);
+  // What the rows stand for: string_ids, or positions. Throws Error kNotFound where there is no such row.
+  std::vector<std::uint64_t> IdsOfRows(const SiteName& site, std::span<const std::uint64_t> rows);
   // The files that hold the site's rows, by first row; empty where they are kept otherwise, as an embedding's are.
-  std::vector<RowFile> RowFiles(std::string_view stream, std::optional<int> block, std::optional<int> t_i);
+  std::vector<RowFile> RowFiles(const SiteName& site);
 
   // By document_id.
   std::vector<DocumentInfo> Documents();

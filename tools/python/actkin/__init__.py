@@ -21,7 +21,10 @@ from ._errors import (
     StoppedError,
     UnsupportedError,
 )
+from ._build import build
 from ._index import Index, SearchResult, open
+from ._record import record
+from ._recorder import Recorder
 from ._records import (
     Context,
     Document,
@@ -58,6 +61,7 @@ __all__ = [
     "NextToken",
     "NotFoundError",
     "OutOfSpaceError",
+    "Recorder",
     "Rows",
     "SearchResult",
     "Site",
@@ -66,6 +70,8 @@ __all__ = [
     "TokenProbability",
     "UnsupportedError",
     "__version__",
+    "build",
     "dbapi",
     "open",
+    "record",
 ]

@@ -101,7 +101,7 @@ def floats(value: Any, name: str, dimensions: int) -> npt.NDArray[np.float32]:
     """float32 in C order, of whatever strides and kind; copied where they must be."""
     torch = torch_of(value)
     if torch is not None:
-        if value.is_complex():
+        if value.is_complex() or value.dtype == torch.bool:
             raise TypeError(f"{name}: expected real numbers, not {value.dtype}")
         value = value.detach().to("cpu", torch.float32).numpy()
     array = np.asarray(value)
@@ -123,4 +123,4 @@ def row_numbers(value: Any, name: str) -> npt.NDArray[np.uint64]:
         raise TypeError(f"{name}: expected integers, not {array.dtype}")
     if array.dtype.kind == "i" and array.min() < 0:
         raise InvalidArgumentError(f"{name}: {array.min()} is no number of a row: they count from 0")
-    return np.ascontiguousarray(array, dtype=np.uint64)
+    return np.asarray(array, np.uint64, order="C")

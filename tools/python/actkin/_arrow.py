@@ -47,7 +47,10 @@ def _column(name: str, kind: Any, values: list[Any]) -> Column:
         child = _column("item", typing.get_args(kind)[0], flat)
         return ("+L", name, count, nulls, [validity, _offsets(lists, True)], [child])
     hints = typing.get_type_hints(kind)
-    fields = [_column(field, hints[field], [value[at] for value in values]) for at, field in enumerate(kind._fields)]
+    fields = [
+        _column(field, hints[field], [None if value is None else value[at] for value in values])
+        for at, field in enumerate(kind._fields)
+    ]
     return ("+s", name, count, nulls, [validity], fields)
 
 
@@ -59,7 +62,9 @@ def _kind_of(name: str, values: list[Any]) -> type | None:
         return float
     if len(kinds) > 1 or not kinds <= {int, float, str, bytes, bool}:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise InvalidArgumentError(f"column {name!r} holds {found}: Arrow wants one type a column; CAST it in the statement")
+        raise InvalidArgumentError(
+            f"column {name!r} holds {found}: Arrow wants one type a column; CAST it in the statement"
+        )
     return kinds.pop()
 
 

@@ -132,7 +132,15 @@ _BY_SQLITE: dict[int, type[DatabaseError]] = {
     21: ProgrammingError,
     25: ProgrammingError,
 }
-_CODES_BY_SQLITE = {5: "busy", 6: "busy", 9: "interrupted", 11: "damaged", 13: "out of space", 14: "not found", 26: "damaged"}
+_CODES_BY_SQLITE = {
+    5: "busy",
+    6: "busy",
+    9: "interrupted",
+    11: "damaged",
+    13: "out of space",
+    14: "not found",
+    26: "damaged",
+}
 
 
 def make_error(code: str, line: str) -> Error:

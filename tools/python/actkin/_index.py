@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,13 @@ from ._records import (
     Table,
     TokenProbability,
 )
-from ._rows import Rows, open_rows
+from ._rows import Rows, open_rows, site_name
+
+if TYPE_CHECKING:
+    from ._record import RecordedModel
 
 _MOST_THREADS = 1024
+_CONTEXT = (12, 4)  # tokens before a position, and after it
 
 
 class SearchResult(NamedTuple):
@@ -45,8 +49,9 @@ def _next_tokens(tokens: Sequence[tuple[str, int, int]]) -> list[NextToken]:
 
 
 def _site(fields: tuple[Any, ...]) -> Site:
-    stream, block, t_i, rows, dimension, first_string_id, element, indices = fields
-    return Site(stream, block, t_i, rows, dimension, element, indices, first_string_id)
+    stream, block, t_i, rows, dimension, _, element, indices, over_positions, window, stride = fields
+    over = "positions" if over_positions else "strings"
+    return Site(stream, block, None if over_positions else t_i, rows, dimension, element, indices, over, window, stride)
 
 
 class Index:
@@ -57,10 +62,18 @@ class Index:
     used in a child after fork(), which opens it anew. Ctrl-C ends what runs.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, model: Any = None, tokenizer: Any = None, modules: Mapping[str, str] | None = None
+    ) -> None:
+        self._opened: _actkin.Index | None = None
         self._path = os.path.abspath(_arguments.path_bytes(directory))
         self._process = os.getpid()
-        self._opened: _actkin.Index | None = self._open()
+        self._opened = self._open()
+        self._recorded: RecordedModel | None = None
+        if model is not None:
+            from ._record import RecordedModel
+
+            self._recorded = RecordedModel(self._path, model, tokenizer, modules)
 
     def _open(self) -> _actkin.Index:
         try:
@@ -99,11 +112,16 @@ class Index:
     def __enter__(self) -> Index:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self._path,))
+        recorded = self._recorded
+        if recorded is None:
+            return (type(self), (self._path,))
+        return (type(self), (self._path, recorded.model, recorded.tokenizer, recorded.modules))
 
     def __repr__(self) -> str:
         if self.closed:
@@ -131,26 +149,33 @@ class Index:
     # Neighbors.
 
     @overload
-    def neighbors(
+    def neighbors(  # type: ignore[overload-overlap]  # a str is a sequence of str, and one prompt
         self,
         prompt: Prompt | None = None,
         *,
         string_id: int | None = None,
+        position: int | None = None,
         vector: Any = None,
         stream: str = "ffwd",
         block: int | None = None,
         t_i: int | None = None,
+        rows: str = "",
+        at: int = -1,
         k: int | None = None,
         metric: str = "l2",
+        center: bool = False,
         order: str = "nearest",
         low: float | None = None,
         high: float | None = None,
         where: str = "",
         exclude_self: bool = False,
+        exclude_window: int = 0,
+        distinct: str = "",
         index: str = "exact",
         params: str = "",
         threads: int = 0,
         next_tokens: bool = True,
+        context: tuple[int, int] = _CONTEXT,
     ) -> Neighbors: ...
     @overload
     def neighbors(
@@ -160,48 +185,89 @@ class Index:
         stream: str = "ffwd",
         block: int | None = None,
         t_i: int | None = None,
+        rows: str = "",
+        at: int = -1,
         k: int | None = None,
         metric: str = "l2",
+        center: bool = False,
         order: str = "nearest",
         low: float | None = None,
         high: float | None = None,
         where: str = "",
         exclude_self: bool = False,
+        exclude_window: int = 0,
+        distinct: str = "",
         index: str = "exact",
         params: str = "",
         threads: int = 0,
         next_tokens: bool = True,
+        context: tuple[int, int] = _CONTEXT,
     ) -> list[Neighbors]: ...
     def neighbors(
         self,
         prompt: Any = None,
         *,
         string_id: int | None = None,
+        position: int | None = None,
         vector: Any = None,
         **options: Any,
     ) -> Neighbors | list[Neighbors]:
         """The rows whose activations are next to a prompt's, by rank, each with what came next in the corpus.
 
         prompt: a text, or the ids of its tokens; of several prompts each gets its answer. Instead of it, string_id (of a
-        string of the corpus) or vector (of the site's dimension). low, high: only distances between the two (of cosine:
-        similarities). where: a condition of SQL over string_id, length, text, occurrences and last_token_id.
-        exclude_self: without the prompt's own row.
+        string of the corpus), position (of the corpus) or vector (of the site's dimension). rows: strings or positions;
+        at: which of the prompt's tokens is asked. low, high: only distances between the two (of cosine and dot:
+        similarities). where: a condition of SQL over string_id, length, text, occurrences and last_token_id; over
+        positions over position, document_id, token_id, text and next_token_id. exclude_self: without the prompt's own
+        row; exclude_window: nor so many tokens around it. distinct: the best row of each text, token or document. context: how many
+        tokens before and after a position are shown.
         """
-        if sum(given is not None for given in (prompt, string_id, vector)) != 1:
-            raise InvalidArgumentError("give one of prompt, string_id and vector")
+        if sum(given is not None for given in (prompt, string_id, position, vector)) != 1:
+            raise InvalidArgumentError("give one of prompt, string_id, position and vector")
+        before, after = options.pop("context", _CONTEXT)
+        width = (
+            _arguments.integer(before, "context", 0, 2**31 - 1),
+            _arguments.integer(after, "context", 0, 2**31 - 1),
+        )
         query = self._query(options.pop("next_tokens", True), **options)
         if string_id is not None:
-            found = self._native().neighbors_of_string(_arguments.integer(string_id, "string_id", 0, 2**63 - 1), query)
+            found = self._native().neighbors_of_string(
+                _arguments.integer(string_id, "string_id", 0, 2**63 - 1), query, width
+            )
             return self._neighbors(found, f"string {string_id}", query.metric)
+        if position is not None:
+            found = self._native().neighbors_of_position(
+                _arguments.integer(position, "position", 0, 2**63 - 1), query, width
+            )
+            return self._neighbors(found, f"position {position}", query.metric)
         if vector is not None:
             numbers = _arguments.floats(vector, "vector", 1).reshape(1, -1)
-            return self._neighbors(self._native().neighbors_of_vector(numbers, query), "a vector", query.metric)
+            return self._neighbors(self._native().neighbors_of_vector(numbers, query, width), "a vector", query.metric)
+        if self._recorded is not None:
+            if _arguments.is_many(prompt):
+                return [self._ask_recorded(self._recorded, one, query, width) for one in prompt]
+            return self._ask_recorded(self._recorded, prompt, query, width)
         if _arguments.is_many(prompt):
             prompts = [_arguments.prompt(one) for one in prompt]
-            answers = self._native().neighbors(prompts, query)
+            answers = self._native().neighbors(prompts, query, width)
             return [self._neighbors(found, _asked(one), query.metric) for one, found in zip(prompts, answers)]
         one = _arguments.prompt(prompt)
-        return self._neighbors(self._native().neighbors([one], query)[0], _asked(one), query.metric)
+        return self._neighbors(self._native().neighbors([one], query, width)[0], _asked(one), query.metric)
+
+    def _ask_recorded(
+        self, recorded: RecordedModel, prompt: Any, query: _actkin.Query, width: tuple[int, int]
+    ) -> Neighbors:
+        """A prompt's neighbors by the torch model that the directory was recorded of."""
+        one = _arguments.prompt(prompt)
+        site = self._find_site(query.stream, query.block, None, "positions")
+        for place in recorded.places:
+            if place[1] == site.block and self._find_site(*place, None, "positions").stream == site.stream:
+                break
+        else:
+            raise NotFoundError(f"{site.stream} block {site.block}: no module of the model is known for it")
+        vector = _arguments.floats(recorded.vector(one, place, query.at), "vector", 1).reshape(1, -1)
+        query.stream, query.block, query.rows, query.at = site.stream, site.block, "positions", -1
+        return self._neighbors(self._native().neighbors_of_vector(vector, query, width), _asked(one), query.metric)
 
     @staticmethod
     def _query(
@@ -210,13 +276,18 @@ class Index:
         stream: str = "ffwd",
         block: int | None = None,
         t_i: int | None = None,
+        rows: str = "",
+        at: int = -1,
         k: int | None = None,
         metric: str = "l2",
+        center: bool = False,
         order: str = "nearest",
         low: float | None = None,
         high: float | None = None,
         where: str = "",
         exclude_self: bool = False,
+        exclude_window: int = 0,
+        distinct: str = "",
         index: str = "exact",
         params: str = "",
         threads: int = 0,
@@ -225,6 +296,9 @@ class Index:
         query.stream = _arguments.text(stream, "stream")
         query.block = _arguments.small(block, "block")
         query.t_i = _arguments.small(t_i, "t_i")
+        query.rows = _arguments.text(rows, "rows")
+        query.at = _arguments.integer(at, "at", -(2**31), 2**31 - 1)
+        query.center = bool(center)
         query.k = _arguments.count(k, "k")
         query.metric = _arguments.text(metric, "metric")
         query.order = _arguments.text(order, "order")
@@ -232,6 +306,8 @@ class Index:
         query.high = _arguments.number(high, "high")
         query.where = _arguments.text(where, "where")
         query.exclude_self = bool(exclude_self)
+        query.exclude_window = _arguments.integer(exclude_window, "exclude_window", 0, 2**63 - 1)
+        query.distinct = _arguments.text(distinct, "distinct")
         query.index = _arguments.text(index, "index")
         query.parameters = _arguments.text(params, "params")
         query.threads = _arguments.integer(threads, "threads", 0, _MOST_THREADS)
@@ -240,9 +316,42 @@ class Index:
 
     @staticmethod
     def _neighbors(found: tuple[Any, ...], asked: str, metric: str) -> Neighbors:
-        stream, block, t_i, rows, filled_up = found
-        records = [Neighbor(*row[:5], _next_tokens(row[5])) for row in rows]
-        return Neighbors(records, asked=asked, stream=stream, block=block, t_i=t_i, metric=metric, filled_up=filled_up)
+        stream, block, t_i, over_positions, rows, filled_up = found
+        records = [
+            Neighbor(
+                rank,
+                None if over_positions else string_id,
+                position,
+                document_id,
+                document if over_positions else None,
+                text,
+                Context(*context) if context else None,
+                distance,
+                similarity,
+                _next_tokens(next_tokens),
+            )
+            for (
+                rank,
+                string_id,
+                position,
+                document_id,
+                document,
+                text,
+                context,
+                distance,
+                similarity,
+                next_tokens,
+            ) in rows
+        ]
+        return Neighbors(
+            records,
+            asked=asked,
+            stream=stream,
+            block=block,
+            t_i=None if over_positions else t_i,
+            metric=metric,
+            filled_up=filled_up,
+        )
 
     def search(
         self,
@@ -251,8 +360,10 @@ class Index:
         stream: str = "ffwd",
         block: int | None = None,
         t_i: int | None = None,
+        rows: str = "",
         k: int | None = None,
         metric: str = "l2",
+        center: bool = False,
         order: str = "nearest",
         where: str = "",
         index: str = "exact",
@@ -262,45 +373,52 @@ class Index:
         """The best rows of each of n vectors, in one search on all cores: (distances, rows), both n x k.
 
         vectors: n x dimension, of NumPy, torch or nested lists. rows are numbers of the site's rows: `rows(...)[r]` are
-        their vectors, `ids(r, ...)` the strings that they are of.
+        their vectors, `ids(r, ...)` the string_ids or positions that they are of.
         """
         query = self._query(
             False,
             stream=stream,
             block=block,
             t_i=t_i,
+            rows=rows,
             k=k,
             metric=metric,
+            center=center,
             order=order,
             where=where,
             index=index,
             params=params,
             threads=threads,
         )
-        distances, rows = self._native().search(_arguments.floats(vectors, "vectors", 2), query)
+        distances, numbers = self._native().search(_arguments.floats(vectors, "vectors", 2), query)
         torch = _arguments.torch_of(vectors)
         if torch is None:
-            return SearchResult(distances, rows)
-        return SearchResult(torch.from_numpy(distances), torch.from_numpy(rows))
+            return SearchResult(distances, numbers)
+        return SearchResult(torch.from_numpy(distances), torch.from_numpy(numbers))
 
-    def _find_site(self, stream: str, block: int | None, t_i: int | None) -> Site:
-        return _site(
-            self._native().find_site(
-                _arguments.text(stream, "stream"), _arguments.small(block, "block"), _arguments.small(t_i, "t_i")
-            )
+    def _find_site(self, stream: str, block: int | None, t_i: int | None, rows: str) -> Site:
+        name = _actkin.SiteName(
+            _arguments.text(stream, "stream"),
+            _arguments.small(block, "block"),
+            _arguments.small(t_i, "t_i"),
+            _arguments.text(rows, "rows"),
         )
+        return _site(self._native().find_site(name))
 
-    def rows(self, stream: str = "ffwd", block: int | None = None, t_i: int | None = None) -> npt.NDArray[Any] | Rows:
+    def rows(
+        self, stream: str = "ffwd", block: int | None = None, t_i: int | None = None, *, rows: str = ""
+    ) -> npt.NDArray[Any] | Rows:
         """The stored rows of a site, rows x dimension, read-only: a memmap where they stand in one file, else what acts
-        as one."""
-        return open_rows(self._native, self._find_site(stream, block, t_i))
+        as one. rows: strings or positions."""
+        return open_rows(self._native, self._find_site(stream, block, t_i, rows))
 
-    def ids(self, rows: Any, stream: str = "ffwd", block: int | None = None, t_i: int | None = None) -> npt.NDArray[np.int64]:
-        """What rows stand for: the string_id of each, in the shape of `rows`."""
-        site = self._find_site(stream, block, t_i)
-        numbers = _arguments.row_numbers(rows, "rows")
-        found = self._native().ids_of_rows(site.stream, site.block, site.t_i, numbers.reshape(-1))
-        return found.reshape(numbers.shape)
+    def ids(
+        self, numbers: Any, stream: str = "ffwd", block: int | None = None, t_i: int | None = None, *, rows: str = ""
+    ) -> npt.NDArray[np.int64]:
+        """What rows stand for, by their numbers: the string_id of each, or its position, in the shape of `numbers`."""
+        site = self._find_site(stream, block, t_i, rows)
+        chosen = _arguments.row_numbers(numbers, "rows")
+        return self._native().ids_of_rows(site_name(site), chosen.reshape(-1)).reshape(chosen.shape)
 
     # What comes next.
 
@@ -320,43 +438,59 @@ class Index:
 
     def predict(
         self,
-        prompt: Prompt,
+        prompt: Prompt | None = None,
         scheme: str = "progressive_ffwd_weight",
         *,
+        position: int | None = None,
         t_i: int | Sequence[int] | None = None,
+        rows: str = "",
+        at: int = -1,
         k: int | None = None,
         metric: str = "",
+        center: bool = False,
         merge: str = "nearest",
         where: str = "",
-        exclude_self: bool = False,
+        exclude_self: bool | None = None,
+        exclude_window: int = 0,
         threads: int = 0,
     ) -> Table[TokenProbability]:
-        """The next token, by what followed a prompt's neighbors: the most probable first."""
+        """The next token, by what followed the neighbors of a prompt (or of a position): the most probable first."""
+        if (prompt is None) == (position is None):
+            raise InvalidArgumentError("give one of prompt and position")
         query = _actkin.PredictionQuery()
         query.scheme = _arguments.text(scheme, "scheme")
         t_is = [] if t_i is None else list(t_i) if isinstance(t_i, Sequence) else [t_i]
         query.t_is = [_arguments.integer(one, "t_i", -(2**31), 2**31 - 1) for one in t_is]
+        query.rows = _arguments.text(rows, "rows")
+        query.at = _arguments.integer(at, "at", -(2**31), 2**31 - 1)
         query.k = _arguments.count(k, "k")
         query.metric = _arguments.text(metric, "metric")
+        query.center = bool(center)
         query.merge = _arguments.text(merge, "merge")
         query.where = _arguments.text(where, "where")
-        query.exclude_self = bool(exclude_self)
+        query.exclude_self = None if exclude_self is None else bool(exclude_self)
+        query.exclude_window = _arguments.integer(exclude_window, "exclude_window", 0, 2**63 - 1)
         query.threads = _arguments.integer(threads, "threads", 0, _MOST_THREADS)
-        one = _arguments.prompt(prompt)
-        tokens, notes = self._native().predict(one, query)
-        return Table(
-            TokenProbability, [TokenProbability(*token) for token in tokens], title=f"{_asked(one)}  {scheme}", notes=notes
-        )
+        if position is not None:
+            place = _arguments.integer(position, "position", 0, 2**63 - 1)
+            asked, (tokens, notes) = f"position {place}", self._native().predict_at_position(place, query)
+        else:
+            one = _arguments.prompt(prompt)
+            asked, (tokens, notes) = _asked(one), self._native().predict(one, query)
+        records = [TokenProbability(*token) for token in tokens]
+        return Table(TokenProbability, records, title=f"{asked}  {scheme}", notes=notes)
 
     def model(self, prompt: Prompt) -> Table[TokenProbability]:
         """The next token, by the model itself: the most probable first."""
         one = _arguments.prompt(prompt)
         tokens, notes = self._native().model(one)
-        return Table(TokenProbability, [TokenProbability(*token) for token in tokens], title=f"{_asked(one)}  model", notes=notes)
+        return Table(
+            TokenProbability, [TokenProbability(*token) for token in tokens], title=f"{_asked(one)}  model", notes=notes
+        )
 
     # The corpus.
 
-    def context(self, position: int, before: int = 12, after: int = 4) -> Context:
+    def context(self, position: int, before: int = _CONTEXT[0], after: int = _CONTEXT[1]) -> Context:
         """The token at a position of the corpus, so many tokens before it and so many after it in its document."""
         return Context(
             *self._native().context(
@@ -403,6 +537,12 @@ def _asked(prompt: str | list[int]) -> str:
     return _show.quoted(prompt) if isinstance(prompt, str) else "tokens " + " ".join(map(str, prompt))
 
 
-def open(directory: Path) -> Index:
-    """Opens an index directory, NAME.actkin, which `actkin build` made."""
-    return Index(directory)
+def open(
+    directory: Path, *, model: Any = None, tokenizer: Any = None, modules: Mapping[str, str] | None = None
+) -> Index:
+    """Opens an index directory, NAME.actkin, which `actkin build` made, or actkin.record.
+
+    model: the torch model that it was recorded of: prompts are run through it, by the hooks that it was recorded with
+    (or by `modules`, as actkin.record has them), and cut by `tokenizer`.
+    """
+    return Index(directory, model, tokenizer, modules)

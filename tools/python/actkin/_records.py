@@ -20,16 +20,40 @@ class NextToken(NamedTuple):
 
     token: str  # for people: bytes that are not UTF-8 are \\xNN; two tokens may have the same text
     token_id: int
-    count: int
+    count: int  # type: ignore[assignment]  # tuple's own count() is not for these
     probability: float  # of all that followed
+
+
+class Context(NamedTuple):
+    """A token of the corpus among those around it in its document. Prints as the text, the token marked."""
+
+    position: int
+    document_id: int
+    before: str
+    token: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        return self.before + self.token + self.after
+
+    def __str__(self) -> str:
+        return f"{_show.visible(self.before)}\u27e8{_show.visible(self.token)}\u27e9{_show.visible(self.after)}"
+
+    def _repr_html_(self) -> str:
+        return _show.context_html(self.before, self.token, self.after)
 
 
 class Neighbor(NamedTuple):
     """A row of a site, with its distance to what was asked."""
 
     rank: int  # from 1
-    string_id: int
-    text: str
+    string_id: int | None  # None over positions
+    position: int | None  # in the corpus, from 0; None over strings, as the next two
+    document_id: int | None
+    document: str | None  # its name
+    text: str  # of the string, or of the token
+    context: Context | None  # of the position
     distance: float  # smaller where closer
     similarity: float | None  # larger where closer; none for l2
     next_tokens: list[NextToken]
@@ -48,12 +72,14 @@ class Site(NamedTuple):
 
     stream: str
     block: int
-    t_i: int
+    t_i: int | None  # None over positions
     rows: int
     dimension: int
     element: str
     indices: list[str]
-    first_string_id: int
+    over: str  # strings or positions
+    window: int | None  # over positions: how many tokens the model saw at once; None where that is not known
+    stride: int | None
 
 
 class Document(NamedTuple):
@@ -188,9 +214,18 @@ class Neighbors(Table[Neighbor]):
     """The neighbors of one prompt by rank, and the site that was asked."""
 
     def __init__(
-        self, rows: Sequence[Neighbor], *, asked: str, stream: str, block: int, t_i: int, metric: str, filled_up: int
+        self,
+        rows: Sequence[Neighbor],
+        *,
+        asked: str,
+        stream: str,
+        block: int,
+        t_i: int | None,
+        metric: str,
+        filled_up: int,
     ) -> None:
-        place = f"{stream} t_i {t_i}" if stream == "embedding" else f"{stream} block {block} t_i {t_i}"
+        place = stream if stream == "embedding" and t_i is not None else f"{stream} block {block}"
+        place += " over positions" if t_i is None else f" t_i {t_i}"
         notes = [f"{filled_up} of them were filled up by exact search"] if filled_up else []
         super().__init__(Neighbor, rows, title=f"{asked}  {place}  {metric}", notes=notes)
         self.asked = asked
@@ -212,23 +247,3 @@ class Findings(Table[Finding]):
     @property
     def damaged(self) -> list[Finding]:
         return [finding for finding in self if finding.state == "damaged"]
-
-
-class Context(NamedTuple):
-    """A token of the corpus among those around it in its document. Prints as the text, the token marked."""
-
-    position: int
-    document_id: int
-    before: str
-    token: str
-    after: str
-
-    @property
-    def text(self) -> str:
-        return self.before + self.token + self.after
-
-    def __str__(self) -> str:
-        return f"{_show.visible(self.before)}\u27e8{_show.visible(self.token)}\u27e9{_show.visible(self.after)}"
-
-    def _repr_html_(self) -> str:
-        return _show.context_html(self.before, self.token, self.after)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from . import _actkin
 from ._records import Site
 
-_DTYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+_DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 _CHUNK = 4096  # rows that are read at once
 
 
@@ -41,11 +41,11 @@ class Rows:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"<rows of {self._site.stream} block {self._site.block} t_i {self._site.t_i}: {self.shape[0]} x {self.shape[1]} {self.dtype}>"
+        return f"<rows of {self._site.stream} block {self._site.block}: {self.shape[0]} x {self.shape[1]} {self.dtype}>"
 
     def _read(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[Any]:
         site = self._site
-        flat = self._native().rows_by_number(site.stream, site.block, site.t_i, numbers.reshape(-1))
+        flat = self._native().rows_by_number(site_name(site), numbers.reshape(-1))
         return flat.astype(self.dtype, copy=False).reshape(*numbers.shape, self.shape[1])
 
     def _numbers(self, rows: Any) -> npt.NDArray[np.uint64]:
@@ -63,7 +63,9 @@ class Rows:
         signed = chosen.astype(np.int64)
         signed = np.where(signed < 0, signed + self.shape[0], signed)
         if signed.min() < 0 or signed.max() >= self.shape[0]:
-            raise IndexError(f"row {chosen.flat[0] if chosen.size == 1 else ''}: out of bounds, there are {self.shape[0]} rows")
+            raise IndexError(
+                f"row {chosen.flat[0] if chosen.size == 1 else ''}: out of bounds, there are {self.shape[0]} rows"
+            )
         return signed.astype(np.uint64)
 
     def __getitem__(self, at: Any) -> Any:
@@ -91,13 +93,15 @@ class Rows:
         return array if dtype is None else array.astype(dtype, copy=False)
 
 
+def site_name(site: Site) -> _actkin.SiteName:
+    return _actkin.SiteName(site.stream, site.block, site.t_i, site.over)
+
+
 def open_rows(native: Callable[[], _actkin.Index], site: Site) -> npt.NDArray[Any] | Rows:
     """A memmap where all rows stand in one file."""
     if site.element in _DTYPES:
-        files = native().row_files(site.stream, site.block, site.t_i)
+        files = native().row_files(site_name(site))
         if len(files) == 1 and files[0][3] == site.rows:
             path, offset, _, rows = files[0]
             return np.memmap(os.fsdecode(path), _DTYPES[site.element], "r", offset, (rows, site.dimension))
     return Rows(native, site)
-
-

@@ -52,7 +52,7 @@ def _cell(name: str, value: Any) -> str:
             more = f" +{len(value) - _MOST_TOKENS}" if len(value) > _MOST_TOKENS else ""
             return ", ".join(f"{quoted(one.token)} {one.count}" for one in value[:_MOST_TOKENS]) + more
         return ", ".join(_cell("", one) for one in value)
-    return _short(visible(str(value)))
+    return str(value) if name == "context" else _short(visible(str(value)))  # a context shows itself
 
 
 def _is_number(value: Any) -> bool:
@@ -70,7 +70,7 @@ def as_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str, n
     used = _used_columns(columns, shown)
     cells = [[_cell(columns[at], row[at]) for at in used] for row in shown]
     right = [all(_is_number(row[at]) or row[at] is None for row in shown) and bool(shown) for at in used]
-    names = [columns[at] for at in used]
+    names = [visible(columns[at]) for at in used]
     widths = [max([_width(name)] + [_width(row[i]) for row in cells]) for i, name in enumerate(names)]
 
     def line(parts: Sequence[str]) -> str:
@@ -90,8 +90,18 @@ def as_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str, n
 
 
 def _used_columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
-    """All but those of similarities and next tokens that nobody asked for."""
-    optional = ("similarity", "next_tokens")
+    """All but those that nobody asked for, or that rows of this kind do not have."""
+    optional = (
+        "similarity",
+        "next_tokens",
+        "string_id",
+        "position",
+        "document_id",
+        "document",
+        "context",
+        "window",
+        "stride",
+    )
     return [
         at
         for at, name in enumerate(columns)
@@ -111,12 +121,15 @@ def _bar(share: float, label: str) -> str:
 def _html_cell(name: str, value: Any) -> str:
     if name == "next_tokens" and isinstance(value, list):
         bars = [
-            _bar(one.probability, f"<code>{html.escape(quoted(one.token))}</code> {one.count}") for one in value[:_MOST_TOKENS]
+            _bar(one.probability, f"<code>{html.escape(quoted(one.token))}</code> {one.count}")
+            for one in value[:_MOST_TOKENS]
         ]
         more = f"+{len(value) - _MOST_TOKENS}" if len(value) > _MOST_TOKENS else ""
         return "".join(bars) + more
     if name == "probability" and isinstance(value, float):
         return _bar(value, html.escape(_cell(name, value)))
+    if name == "context" and value is not None:
+        return context_html(value.before, value.token, value.after)
     text = html.escape(_cell(name, value))
     return f"<code>{text}</code>" if name in ("text", "token") else text
 

@@ -25,7 +25,6 @@ namespace {
 
 using Vectors = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using RowNumbers = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using OptionalInt = std::optional<int>;
 
 // An Index that any number of threads may hold: they wait for each other.
 class SharedIndex {
@@ -76,13 +75,37 @@ nb::list ListOf(const std::vector<NextToken>& tokens) {
   return list;
 }
 
-nb::object TupleOf(const NeighborList& found) {
-  nb::list rows;
-  for (const Neighbor& row : found.rows) {
-    rows.append(
-        nb::make_tuple(row.rank, row.string_id, row.text, row.distance, row.similarity, ListOf(row.next_tokens)));
+nb::object TupleOf(const TokenContext& context) {
+  return nb::make_tuple(context.position, context.document_id, context.before, context.token, context.after);
+}
+
+// Neighbors, and over positions what stands around each.
+struct NeighborsInContext {
+  NeighborList list;
+  std::vector<TokenContext> contexts;
+};
+
+// How many tokens before a position and after it are shown.
+using ContextWidth = std::pair<std::uint64_t, std::uint64_t>;
+
+NeighborsInContext InContext(Index& index, NeighborList list, const ContextWidth& width) {
+  NeighborsInContext found{std::move(list), {}};
+  for (const Neighbor& row : found.list.rows) {
+    if (row.position) found.contexts.push_back(index.Context(*row.position, width.first, width.second));
   }
-  return nb::make_tuple(found.stream, found.block, found.t_i, rows, found.filled_up);
+  return found;
+}
+
+nb::object TupleOf(const NeighborsInContext& found) {
+  nb::list rows;
+  for (std::size_t i = 0; i < found.list.rows.size(); ++i) {
+    const Neighbor& row = found.list.rows[i];
+    const nb::object context = found.list.over_positions ? TupleOf(found.contexts[i]) : nb::none();
+    rows.append(nb::make_tuple(row.rank, row.string_id, row.position, row.document_id, row.document, row.text, context,
+                               row.distance, row.similarity, ListOf(row.next_tokens)));
+  }
+  return nb::make_tuple(found.list.stream, found.list.block, found.list.t_i, found.list.over_positions, rows,
+                        found.list.filled_up);
 }
 
 nb::object TupleOf(const Distribution& found) {
@@ -95,7 +118,7 @@ nb::object TupleOf(const Distribution& found) {
 
 nb::object TupleOf(const SiteInfo& site) {
   return nb::make_tuple(site.stream, site.block, site.t_i, site.rows, site.dimension, site.first_string_id,
-                        site.element, site.indices);
+                        site.element, site.indices, site.over_positions, site.window, site.stride);
 }
 
 // A text, or the ids of its tokens.
@@ -124,26 +147,40 @@ nb::object InfoOf(SharedIndex& self) {
   return nb::make_tuple(info.corpus, info.tokens, info.strings, info.string_length, info.vocabulary_size, model, sites);
 }
 
-nb::object NeighborsOf(SharedIndex& self, const nb::list& prompts, const Query& query) {
+nb::object NeighborsOf(SharedIndex& self, const nb::list& prompts, const Query& query, const ContextWidth& context) {
   std::vector<PromptInput> inputs;
   for (const nb::handle prompt : prompts) inputs.push_back(PromptOf(prompt));
   const auto found = self.AskInterruptibly([&](Index& index, const std::atomic<bool>& stop) {
-    return index.NeighborsOfPrompts(std::span<const PromptInput>(inputs), With(query, stop));
+    std::vector<NeighborsInContext> lists;
+    for (NeighborList& list : index.NeighborsOfPrompts(std::span<const PromptInput>(inputs), With(query, stop))) {
+      lists.push_back(InContext(index, std::move(list), context));
+    }
+    return lists;
   });
   nb::list lists;
-  for (const NeighborList& list : found) lists.append(TupleOf(list));
+  for (const NeighborsInContext& list : found) lists.append(TupleOf(list));
   return lists;
 }
 
-nb::object NeighborsOfString(SharedIndex& self, std::uint64_t string_id, const Query& query) {
+nb::object NeighborsOfString(SharedIndex& self, std::uint64_t string_id, const Query& query,
+                             const ContextWidth& context) {
   return TupleOf(self.AskInterruptibly([&](Index& index, const std::atomic<bool>& stop) {
-    return index.NeighborsOfString(string_id, With(query, stop));
+    return InContext(index, index.NeighborsOfString(string_id, With(query, stop)), context);
   }));
 }
 
-nb::object NeighborsOfVector(SharedIndex& self, const Vectors& vector, const Query& query) {
+nb::object NeighborsOfPosition(SharedIndex& self, std::uint64_t position, const Query& query,
+                               const ContextWidth& context) {
   return TupleOf(self.AskInterruptibly([&](Index& index, const std::atomic<bool>& stop) {
-    return index.NeighborsOfVector(std::span(vector.data(), vector.size()), With(query, stop));
+    return InContext(index, index.NeighborsOfPosition(position, With(query, stop)), context);
+  }));
+}
+
+nb::object NeighborsOfVector(SharedIndex& self, const Vectors& vector, const Query& query,
+                             const ContextWidth& context) {
+  return TupleOf(self.AskInterruptibly([&](Index& index, const std::atomic<bool>& stop) {
+    return InContext(index, index.NeighborsOfVector(std::span(vector.data(), vector.size()), With(query, stop)),
+                     context);
   }));
 }
 
@@ -157,32 +194,29 @@ nb::object Search(SharedIndex& self, const Vectors& vectors, const Query& query)
                         ArrayOf(std::vector<std::int64_t>(found.rows.begin(), found.rows.end()), {count, k}));
 }
 
-nb::object FindSite(SharedIndex& self, const std::string& stream, OptionalInt block, OptionalInt t_i) {
-  return TupleOf(self.Ask([&](Index& index) { return index.FindSite(stream, block, t_i); }));
+nb::object FindSite(SharedIndex& self, const SiteName& site) {
+  return TupleOf(self.Ask([&](Index& index) { return index.FindSite(site); }));
 }
 
-nb::object RowsByNumber(SharedIndex& self, const std::string& stream, OptionalInt block, OptionalInt t_i,
-                        const RowNumbers& rows) {
+nb::object RowsByNumber(SharedIndex& self, const SiteName& site, const RowNumbers& rows) {
   std::size_t dimension = 0;
   std::vector<float> numbers = self.Ask([&](Index& index) {
-    dimension = index.FindSite(stream, block, t_i).dimension;
+    dimension = index.FindSite(site).dimension;
     std::vector<float> room(rows.size() * dimension);
-    index.RowsByNumber(stream, block, t_i, SpanOf(rows), room);
+    index.RowsByNumber(site, SpanOf(rows), room);
     return room;
   });
   return ArrayOf(std::move(numbers), {rows.size(), dimension});
 }
 
-nb::object IdsOfRows(SharedIndex& self, const std::string& stream, OptionalInt block, OptionalInt t_i,
-                     const RowNumbers& rows) {
-  const std::vector<std::uint64_t> ids =
-      self.Ask([&](Index& index) { return index.IdsOfRows(stream, block, t_i, SpanOf(rows)); });
+nb::object IdsOfRows(SharedIndex& self, const SiteName& site, const RowNumbers& rows) {
+  const std::vector<std::uint64_t> ids = self.Ask([&](Index& index) { return index.IdsOfRows(site, SpanOf(rows)); });
   return ArrayOf(std::vector<std::int64_t>(ids.begin(), ids.end()), {ids.size()});
 }
 
-nb::object RowFiles(SharedIndex& self, const std::string& stream, OptionalInt block, OptionalInt t_i) {
+nb::object RowFiles(SharedIndex& self, const SiteName& site) {
   nb::list files;
-  for (const RowFile& file : self.Ask([&](Index& index) { return index.RowFiles(stream, block, t_i); })) {
+  for (const RowFile& file : self.Ask([&](Index& index) { return index.RowFiles(site); })) {
     const std::string path = file.path.string();
     files.append(nb::make_tuple(nb::bytes(path.data(), path.size()), file.offset, file.first_row, file.rows));
   }
@@ -212,6 +246,14 @@ nb::object Predict(SharedIndex& self, nb::handle prompt, const PredictionQuery& 
   }));
 }
 
+nb::object PredictAtPosition(SharedIndex& self, std::uint64_t position, const PredictionQuery& query) {
+  return TupleOf(self.AskInterruptibly([&](Index& index, const std::atomic<bool>& stop) {
+    PredictionQuery with = query;
+    with.stop = &stop;
+    return index.PredictAtPosition(position, with);
+  }));
+}
+
 nb::object Model(SharedIndex& self, nb::handle prompt) {
   const PromptInput input = PromptOf(prompt);
   return TupleOf(self.Ask([&](Index& index) { return index.Model(input); }));
@@ -225,9 +267,8 @@ nb::object Documents(SharedIndex& self) {
   return documents;
 }
 
-nb::object Context(SharedIndex& self, std::uint64_t position, std::uint64_t before, std::uint64_t after) {
-  const TokenContext context = self.Ask([&](Index& index) { return index.Context(position, before, after); });
-  return nb::make_tuple(context.position, context.document_id, context.before, context.token, context.after);
+nb::object ContextOf(SharedIndex& self, std::uint64_t position, std::uint64_t before, std::uint64_t after) {
+  return TupleOf(self.Ask([&](Index& index) { return index.Context(position, before, after); }));
 }
 
 std::vector<std::uint32_t> Encode(SharedIndex& self, const std::string& text) {
@@ -274,26 +315,43 @@ void BindIndex(nb::module_& module) {
       .def_rw("stream", &Query::stream)
       .def_rw("block", &Query::block, nb::arg().none())
       .def_rw("t_i", &Query::t_i, nb::arg().none())
+      .def_rw("rows", &Query::rows)
+      .def_rw("at", &Query::at)
       .def_rw("metric", &Query::metric)
+      .def_rw("center", &Query::center)
       .def_rw("order", &Query::order)
       .def_rw("k", &Query::k, nb::arg().none())
       .def_rw("low", &Query::low, nb::arg().none())
       .def_rw("high", &Query::high, nb::arg().none())
       .def_rw("where", &Query::where)
       .def_rw("exclude_self", &Query::exclude_self)
+      .def_rw("exclude_window", &Query::exclude_window)
+      .def_rw("distinct", &Query::distinct)
       .def_rw("index", &Query::index)
       .def_rw("parameters", &Query::parameters)
       .def_rw("threads", &Query::threads)
       .def_rw("next_tokens", &Query::next_tokens);
+  nb::class_<SiteName>(module, "SiteName")
+      .def(
+          "__init__",
+          [](SiteName* self, const std::string& stream, std::optional<int> block, std::optional<int> t_i,
+             const std::string& rows) {
+            new (self) SiteName{stream, block, t_i, rows};
+          },
+          nb::arg("stream"), nb::arg("block").none(), nb::arg("t_i").none(), nb::arg("rows"));
   nb::class_<PredictionQuery>(module, "PredictionQuery")
       .def(nb::init<>())
       .def_rw("scheme", &PredictionQuery::scheme)
       .def_rw("t_is", &PredictionQuery::t_is)
       .def_rw("k", &PredictionQuery::k, nb::arg().none())
       .def_rw("metric", &PredictionQuery::metric)
+      .def_rw("center", &PredictionQuery::center)
       .def_rw("merge", &PredictionQuery::merge)
       .def_rw("where", &PredictionQuery::where)
-      .def_rw("exclude_self", &PredictionQuery::exclude_self)
+      .def_rw("exclude_self", &PredictionQuery::exclude_self, nb::arg().none())
+      .def_rw("exclude_window", &PredictionQuery::exclude_window)
+      .def_rw("rows", &PredictionQuery::rows)
+      .def_rw("at", &PredictionQuery::at)
       .def_rw("threads", &PredictionQuery::threads);
   nb::class_<SharedIndex>(module, "Index")
       .def("__init__",
@@ -304,22 +362,23 @@ void BindIndex(nb::module_& module) {
            })
       .def("close", &SharedIndex::Close)
       .def("info", InfoOf)
-      .def("neighbors", NeighborsOf, nb::arg("prompts"), nb::arg("query"))
-      .def("neighbors_of_string", NeighborsOfString, nb::arg("string_id"), nb::arg("query"))
-      .def("neighbors_of_vector", NeighborsOfVector, nb::arg("vector"), nb::arg("query"))
+      .def("neighbors", NeighborsOf, nb::arg("prompts"), nb::arg("query"), nb::arg("context"))
+      .def("neighbors_of_string", NeighborsOfString, nb::arg("string_id"), nb::arg("query"), nb::arg("context"))
+      .def("neighbors_of_position", NeighborsOfPosition, nb::arg("position"), nb::arg("query"), nb::arg("context"))
+      .def("neighbors_of_vector", NeighborsOfVector, nb::arg("vector"), nb::arg("query"), nb::arg("context"))
       .def("search", Search, nb::arg("vectors"), nb::arg("query"))
-      .def("find_site", FindSite, nb::arg("stream"), nb::arg("block").none(), nb::arg("t_i").none())
-      .def("rows_by_number", RowsByNumber, nb::arg("stream"), nb::arg("block").none(), nb::arg("t_i").none(),
-           nb::arg("rows"))
-      .def("ids_of_rows", IdsOfRows, nb::arg("stream"), nb::arg("block").none(), nb::arg("t_i").none(), nb::arg("rows"))
-      .def("row_files", RowFiles, nb::arg("stream"), nb::arg("block").none(), nb::arg("t_i").none())
+      .def("find_site", FindSite, nb::arg("site"))
+      .def("rows_by_number", RowsByNumber, nb::arg("site"), nb::arg("rows"))
+      .def("ids_of_rows", IdsOfRows, nb::arg("site"), nb::arg("rows"))
+      .def("row_files", RowFiles, nb::arg("site"))
       .def("next_tokens", NextTokens, nb::arg("prefix"))
       .def("next_tokens_of_string", NextTokensOfString, nb::arg("string_id"))
       .def("occurrences", Occurrences, nb::arg("prefix"))
       .def("predict", Predict, nb::arg("prompt"), nb::arg("query"))
+      .def("predict_at_position", PredictAtPosition, nb::arg("position"), nb::arg("query"))
       .def("model", Model, nb::arg("prompt"))
       .def("documents", Documents)
-      .def("context", Context, nb::arg("position"), nb::arg("before"), nb::arg("after"))
+      .def("context", ContextOf, nb::arg("position"), nb::arg("before"), nb::arg("after"))
       .def("encode", Encode, nb::arg("text"))
       .def("decode", Decode, nb::arg("token_ids"))
       .def("verify", Verify);

@@ -1,4 +1,6 @@
-#include <string>
+#include <nanobind/stl/string_view.h>
+
+#include <cstring>
 #include <string_view>
 
 #include "actkin/error.h"
@@ -36,7 +38,10 @@ std::string_view Name(ErrorCode code) {
 template <typename Code>
 void Raise(const char* maker, Code code, const char* line) {
   try {
-    const nb::object error = nb::module_::import_("actkin._errors").attr(maker)(code, line);
+    // A name of a file may hold any byte.
+    const nb::object text =
+        nb::steal(PyUnicode_DecodeUTF8(line, static_cast<Py_ssize_t>(std::strlen(line)), "backslashreplace"));
+    const nb::object error = nb::module_::import_("actkin._errors").attr(maker)(code, text);
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   } catch (nb::python_error& failure) {
     failure.restore();
