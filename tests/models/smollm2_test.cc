@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "indexer/model/checkpoint.h"
+#include "query/reader/prompt_forward.h"
 #include "schema/tokenizer/tokenizer_json.h"
 #include "storage/machine/file.h"
 #include "tests/models/interpreters.h"
@@ -25,12 +26,10 @@ double Length(std::span<const float> numbers) {
   return std::sqrt(sum);
 }
 
-// The last token's numbers of one stream and block.
-void ExpectStream(const SequenceOutputs& found, const json& golden, std::size_t embed) {
-  const int block = golden["block"];
-  const std::string what = fmt::format("{} block {}", golden["stream"].get<std::string>(), block);
-  const std::vector<float>& rows = found.rows.at({ParseStream(golden["stream"].get<std::string>()), block});
-  const std::span last = std::span(rows).last(embed);
+// The last token's numbers of one stream and block. rows: positions x embed.
+void ExpectStream(std::span<const float> rows, const json& golden, std::size_t embed) {
+  const std::string what = fmt::format("{} block {}", golden["stream"].get<std::string>(), golden["block"].get<int>());
+  const std::span last = rows.last(embed);
   const double length = golden["length"];
   EXPECT_NEAR(Length(last), length, kRelative * length) << what;
   for (std::size_t i = 0; i < golden["first"].size(); ++i) {
@@ -46,6 +45,7 @@ TEST(SmolLm2Test, IdsStreamsAndTheMostProbableTokensAreThoseOfItsLibrary) {
   const auto embed = static_cast<std::size_t>(checkpoint.model->description().shape.embed);
   const TemporaryFolder kept;
   WriteModelFile(kept / "model.safetensors", *checkpoint.model);
+  const PromptForward forward(kept / "model.safetensors", std::nullopt);
   const auto tokenizer = ReadTokenizerJson(ReadFile(folder / "tokenizer.json"), "tokenizer.json");
   for (const json& golden : SharedJson("golden/smollm2.json")) {
     const std::string prompt = golden["prompt"];
@@ -53,17 +53,20 @@ TEST(SmolLm2Test, IdsStreamsAndTheMostProbableTokensAreThoseOfItsLibrary) {
     const std::vector<TokenId> ids = golden["ids"];
     EXPECT_EQ(tokenizer->Encode(prompt, "prompt"), ids);
     const SequenceOutputs batched = RunBatched(*checkpoint.model, ids);
-    const SequenceOutputs single = RunPrompt(kept / "model.safetensors", ids);
-    for (const json& stream : golden["last_token"]) {
-      ExpectStream(batched, stream, embed);
-      ExpectStream(single, stream, embed);
+    const PromptForward::Activations single = forward.Run(ids);
+    for (const json& of : golden["last_token"]) {
+      const Stream stream = ParseStream(of["stream"].get<std::string>());
+      const int block = of["block"];
+      ExpectStream(batched.rows.at({stream, block}), of, embed);
+      ExpectStream(single.Of(stream).at(static_cast<std::size_t>(block)), of, embed);
     }
+    const std::vector<float> probabilities = forward.NextTokenProbabilities(ids);
     for (const json& one : golden["top10"]) {
       const double expected = one[2];
-      EXPECT_NEAR(single.probabilities.at(one[0]), expected, kRelative * expected) << one[1];
+      EXPECT_NEAR(probabilities.at(one[0]), expected, kRelative * expected) << one[1];
     }
     const double least = golden["top10"].back()[2];
-    EXPECT_LE(std::ranges::count_if(single.probabilities, [&](float p) { return p > least * (1 + kRelative); }), 10);
+    EXPECT_LE(std::ranges::count_if(probabilities, [&](float p) { return p > least * (1 + kRelative); }), 10);
   }
 }
 
