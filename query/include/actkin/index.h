@@ -157,11 +157,11 @@ struct TokenContext {
 struct PredictionQuery {
   std::string scheme = "progressive_ffwd_weight";  // built in, or saved in the directory
   std::vector<int> t_is = {};  // of proj and ffwd, merged; negative: from the longest. Empty: the longest built
-  std::optional<std::uint64_t> k = {};      // at each t_i, and of all merged. Without: the scheme's, else 10
-  std::string metric = {};                  // l2, cosine or dot. Empty: the scheme's, else l2
-  bool center = false;                      // as in Query
-  std::string merge = "nearest";            // which of the merged ones are kept; or farthest
-  std::string where = {};                   // as in Query
+  std::optional<std::uint64_t> k = {};  // at each t_i, and of all merged. Without: the scheme's, else 10
+  std::string metric = {};              // l2, cosine or dot. Empty: the scheme's, else l2
+  bool center = false;                  // as in Query
+  std::string merge = "nearest";        // which of the merged ones are kept; or farthest
+  std::string where = {};               // as in Query
   // As in Query; without: over positions the prompt's own row is left out, over strings not.
   std::optional<bool> exclude_self = {};
   std::uint64_t exclude_window = 0;         // as in Query
@@ -278,8 +278,8 @@ class Index {
   // Throws Error kNotFound where there is no such string.
   std::vector<NextToken> NextTokensOfString(std::uint64_t string_id);
 
-  // By what follows the neighbors of a prompt, over positions by what came next there. Throws Error kNotFound where there
-  // is no such scheme, or a site that it needs is not built.
+  // By what follows the neighbors of a prompt, over positions by what came next there. Throws Error kNotFound where
+  // there is no such scheme, or a site that it needs is not built.
   Distribution Predict(const PromptInput& prompt, const PredictionQuery& query = {});
   // The same of a position of the corpus.
   Distribution PredictAtPosition(std::uint64_t position, const PredictionQuery& query = {});
