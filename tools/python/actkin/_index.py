@@ -214,13 +214,13 @@ class Index:
     ) -> Neighbors | list[Neighbors]:
         """The rows whose activations are next to a prompt's, by rank, each with what came next in the corpus.
 
-        prompt: a text, or the ids of its tokens; of several prompts each gets its answer. Instead of it, string_id (of a
-        string of the corpus), position (of the corpus) or vector (of the site's dimension). rows: strings or positions;
-        at: which of the prompt's tokens is asked. low, high: only distances between the two (of cosine and dot:
-        similarities). where: a condition of SQL over string_id, length, text, occurrences and last_token_id; over
+        prompt: a text, or the ids of its tokens; of several prompts each gets its answer. Instead of it, string_id (of
+        a string of the corpus), position (of the corpus) or vector (of the site's dimension). rows: strings or
+        positions; at: which of the prompt's tokens is asked. low, high: only distances between the two (of cosine and
+        dot: similarities). where: a condition of SQL over string_id, length, text, occurrences and last_token_id; over
         positions over position, document_id, token_id, text and next_token_id. exclude_self: without the prompt's own
-        row; exclude_window: nor so many tokens around it. distinct: the best row of each text, token or document. context: how many
-        tokens before and after a position are shown.
+        row; exclude_window: nor so many tokens around it. distinct: the best row of each text, token or document.
+        context: how many tokens before and after a position are shown.
         """
         if sum(given is not None for given in (prompt, string_id, position, vector)) != 1:
             raise InvalidArgumentError("give one of prompt, string_id, position and vector")

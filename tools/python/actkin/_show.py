@@ -1,4 +1,4 @@
-"""Tables as text and as HTML. Texts come from anybody's corpus: nothing of them reaches a terminal or a page as it is."""
+"""Tables as text and as HTML. Texts come from anybody's corpus: none reaches a terminal or a page as it is."""
 
 from __future__ import annotations
 
