@@ -32,7 +32,8 @@ TEST(SiteTest, ANameMayHaveItsBlock) {
   EXPECT_EQ(BlockOf({Stream::kProj, 5}, std::nullopt), 5);
   EXPECT_EQ(BlockOf({Stream::kProj, std::nullopt}, 3), 3);
   EXPECT_THAT(ErrorOf([] { BlockOf({Stream::kProj, 5}, 3); }), OneLineWith("block 3", "block 5"));
-  for (const char* wrong : {"blocks.", "blocks.x.hook_mlp_out", "blocks.5", "blocks.-1.proj", "blocks.5.hook_q"}) {
+  EXPECT_EQ(Name(ParseStreamName("blocks.5.hook_q").stream), "hook_q");
+  for (const char* wrong : {"blocks.", "blocks.x.hook_mlp_out", "blocks.5", "blocks.-1.proj"}) {
     EXPECT_THAT(ErrorOf([&] { ParseStreamName(wrong); }), OneLineWith("unknown")) << wrong;
   }
 }
