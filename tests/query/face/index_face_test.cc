@@ -273,7 +273,7 @@ TEST_F(IndexFaceTest, RowsAreReachedByNumberAndInTheirFiles) {
   }
   EXPECT_EQ(CodeOf([&] { index.FindSite({.block = 7}); }), ErrorCode::kNotFound);
   EXPECT_EQ(CodeOf([&] { index.FindSite({.t_i = 0}); }), ErrorCode::kNotFound);
-  EXPECT_EQ(CodeOf([&] { index.FindSite({.stream = "attention"}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { index.FindSite({.stream = "attention"}); }), ErrorCode::kInvalidArgument);
 }
 
 TEST_F(IndexFaceTest, ManyVectorsAreSearchedAtOnce) {
@@ -480,7 +480,7 @@ TEST_F(IndexFaceTest, WrongInputsAreInvalidArguments) {
   actkin::Index index = Open();
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   const auto neighbors = [&](const actkin::Query& query) { return CodeOf([&] { index.Neighbors("abba ", query); }); };
-  EXPECT_EQ(neighbors({.stream = ""}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(neighbors({.stream = "attention"}), ErrorCode::kInvalidArgument);
   EXPECT_EQ(neighbors({.metric = "euclid"}), ErrorCode::kInvalidArgument);
   EXPECT_EQ(neighbors({.order = "Nearest"}), ErrorCode::kInvalidArgument);
   EXPECT_EQ(neighbors({.k = 0}), ErrorCode::kInvalidArgument);
