@@ -311,6 +311,7 @@ TEST_F(PositionQueryTest, PredictionsAreOfWhatCameNext) {
     };
     const actkin::Query neighbors{.k = 7, .exclude_self = !include, .next_tokens = true};
     PredictionQuery query{.scheme = "last_ffwd_only", .k = 7};
+    query.rows = "positions";
     if (include) query.exclude_self = false;
     const auto as_map = [](const Distribution& distribution) {
       std::map<std::uint32_t, double> values;
@@ -320,11 +321,11 @@ TEST_F(PositionQueryTest, PredictionsAreOfWhatCameNext) {
     EXPECT_EQ(as_map(index.Predict("abba", query)), predicted(index.Neighbors("abba", neighbors)));
     EXPECT_EQ(as_map(index.PredictAtPosition(77, query)), predicted(index.NeighborsOfPosition(77, neighbors)));
   }
-  const json answer = Run("predict", Index(), {"--position", "77", "--scheme", "last_ffwd_only"});
+  const json answer = Run("predict", Index(), {"--position", "77", "--positions", "--scheme", "last_ffwd_only"});
   EXPECT_EQ(answer["position"], 77);
   EXPECT_EQ(answer["rows"], "positions");
   EXPECT_EQ(answer["exclude_self"], true);
-  const CommandResult shown = RunCommand({"predict", Index(), "abba", "--scheme", "last_ffwd_only"});
+  const CommandResult shown = RunCommand({"predict", Index(), "abba", "--positions", "--scheme", "last_ffwd_only"});
   EXPECT_THAT(shown.out, HasSubstr("k 10  over positions, without itself\n"));
   // Each position of a sample, without its own row; by all of it, the distance to the model's can only be another.
   const json evaluated = Run("evaluate", Index(), {"--positions", "--sample", "40", "--scheme", "last_ffwd_only"});
