@@ -126,6 +126,7 @@ def check_parts_and_kills(folder, whole):
     except Killed:
         pass
     assert not options["out"].exists()
+    assert model.training and not model.layers[0].mlp._forward_hooks
     again = actkin.record(model, TEXTS, documents, **options)
     handle.remove()
     np.testing.assert_array_equal(again.rows("ffwd", 1, rows="positions"), whole.rows("ffwd", 1, rows="positions"))
@@ -151,6 +152,30 @@ def check_a_kill_of_the_process(folder, whole):
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL, timeout=300)
     with actkin.open(out) as index:
         np.testing.assert_array_equal(index.rows("ffwd", 0, rows="positions"), whole.rows("ffwd", 0, rows="positions"))
+
+
+def check_parts_at_once(folder, whole):
+    """By processes that torchrun or Slurm starts together: one of them imports, whichever ends last."""
+    for name, variables in (
+        ("torchrun", ("RANK", "WORLD_SIZE")),
+        ("srun", ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")),
+        ("array", ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT")),
+    ):
+        out = folder / f"{name}.actkin"
+        environment = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE")}
+        children = []
+        for number in range(3):
+            numbered = dict(zip(variables, (str(number), "3")))
+            children.append(subprocess.Popen([sys.executable, __file__, "record", str(out), "auto"],
+                                             stderr=subprocess.PIPE, env={**environment, **numbered}))  # fmt: skip
+        for child in children:
+            _, said = child.communicate(timeout=300)
+            assert child.returncode == 0, said.decode()
+        assert not Path(f"{out}.recording").exists()
+        with actkin.open(out) as index:
+            assert index.verify().sound
+            for place in (("ffwd", 1), ("residual", 0)):
+                np.testing.assert_array_equal(index.rows(*place, rows="positions"), whole.rows(*place, rows="positions"))
 
 
 def check_recorder(folder):
@@ -182,12 +207,21 @@ def check_wrong_inputs(folder):
     out = folder / "wrong.actkin"
     recorder = actkin.Recorder(out, tokenizer=TEXTS, documents=[[0, 1, 2]])
     recorder.write("mine", 0, 0, torch.zeros(1, 4))
+    halves = actkin.Recorder(
+        folder / "halves.actkin", tokenizer=TEXTS, documents=[[0, 1, 2]], sites=[("mine", 0), ("mine", 1)]
+    )
     for wrong, error in (
         (lambda: recorder.write("mine", 0, 0, torch.zeros(1, 5)), actkin.InvalidArgumentError),
         (lambda: recorder.write("mine", 0, 0, torch.zeros(4)), actkin.InvalidArgumentError),
         (lambda: recorder.write("mine", 0, 2, torch.zeros(2, 4)), actkin.InvalidArgumentError),
         (lambda: recorder.write("mine", 0, -1, torch.zeros(1, 4)), actkin.InvalidArgumentError),
         (lambda: recorder.write("mine", 0, 0, torch.full((1, 4), float("nan"))), actkin.InvalidArgumentError),
+        (lambda: halves.write("mine", 0, 0, torch.full((1, 4), float("inf")).bfloat16()), actkin.InvalidArgumentError),
+        (lambda: halves.write("mine", 0, 0, torch.full((1, 4), float("nan")).half()), actkin.InvalidArgumentError),
+        (lambda: halves.write("other", 0, 0, torch.zeros(1, 4)), actkin.InvalidArgumentError),
+        (lambda: actkin.Recorder(out, tokenizer=TEXTS, documents=[[0]], shard="all"), actkin.InvalidArgumentError),
+        (lambda: actkin.Recorder("a\ud800", tokenizer=TEXTS, documents=[[0]]), actkin.InvalidArgumentError),
+        (lambda: actkin.Recorder(folder / "new.actkin", tokenizer=["\ud800"], documents=[[0]]), actkin.InvalidArgumentError),
         (lambda: recorder.write("mine", 0, 0, torch.zeros(1, 4, dtype=torch.int64)), TypeError),
         (lambda: actkin.Recorder(out, tokenizer=5, documents=[[0]]), TypeError),
         (lambda: actkin.Recorder(out, tokenizer=TEXTS, documents=[]), actkin.InvalidArgumentError),
@@ -212,19 +246,24 @@ def check_wrong_inputs(folder):
         raise AssertionError(f"no {error.__name__}")
     recorder.close()
     assert not out.exists()
+    # A site that is to be there, and was not written to.
+    halves.write("mine", 0, 0, torch.zeros(3, 4).half())
+    halves.close()
+    assert not halves.whole and not halves.imported
 
 
 def main():
     if sys.argv[1:2] == ["record"]:
         model = Model()
         options = {"modules": MODULES, "window": WINDOW, "stride": STRIDE, "batch_size": 1, "progress": False}
-        actkin.record(model, TEXTS, make_documents(), out=sys.argv[2], **options)
+        actkin.record(model, TEXTS, make_documents(), out=sys.argv[2], shard=(sys.argv[3:] or [None])[0], **options)
         return
     folder = Path(tempfile.mkdtemp(prefix="actkin-test-"))
     try:
         whole = check_record(folder)
         check_parts_and_kills(folder, whole)
         check_a_kill_of_the_process(folder, whole)
+        check_parts_at_once(folder, whole)
         check_recorder(folder)
         check_wrong_inputs(folder)
     finally:
