@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "storage/machine/file.h"
 #include "tests/temporary_folder.h"
 #include "tests/tools/command/made_model.h"
