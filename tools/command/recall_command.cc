@@ -13,7 +13,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
-#include "tools/command/site_flags.h"
+#include "tools/command/flags/site_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/svg_chart.h"
 #include "tools/output/table.h"
