@@ -89,7 +89,8 @@ def _part(flags: argparse.Namespace, imports: data.Imports, site: data.Dataset) 
 
 def add_graph(flags: argparse.Namespace, site: data.Dataset) -> None:
     """Our own HNSW, where the directory is the benchmark's."""
-    if "actkin-hnsw" not in names_of_peers(flags, site) or site.indices or flags.kept not in site.directory.parents:
+    asked = "actkin-hnsw" in names_of_peers(flags, site) and flags.kept in site.directory.parents
+    if not asked or "HNSW16" in site.indices:
         return
     place = ["--stream", site.stream, "--block", site.block]
     data.run(flags.command, "index", site.directory, "--add", "HNSW16", "--param", "efConstruction=200", *place)
