@@ -122,6 +122,8 @@ class SketchSearch {
     std::vector<std::int32_t> sums;
     std::vector<std::int32_t> rests;
     std::vector<float> bounds;
+    std::vector<RowNumber> rows;
+    std::vector<float> raw;
   };
 
   std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
@@ -269,9 +271,8 @@ class SketchSearch {
     left.KeepBest(enough);
     double bound = BandEnd();
     if (left.size() >= *request_.k) {
-      std::vector<float> raw;
-      ForEachRow(left, [&](RowNumber row) { raw.push_back(scan_.ScanRow(query, row)); });
-      bound = BoundOf(query, raw);
+      ScanLeft(worker, query);
+      bound = BoundOf(query, worker.raw);
     }
     left.clear();
     for (Worker& each : workers_) each.found[query].RequireAtLeastAsGoodAs(bound);
@@ -357,15 +358,12 @@ class SketchSearch {
     request_.cost->code_bytes_read[level].fetch_add(rows * kLevelCodes[level], std::memory_order_relaxed);
   }
 
-  // Calls action(row) for rows left, whose numbers have been asked for a little before.
-  template <typename Action>
-  void ForEachRow(const RowsLeft& left, const Action& action) const {
-    constexpr std::size_t kAhead = 3;
-    for (std::size_t i = 0; i < std::min(kAhead, left.size()); ++i) scan_.Prefetch(file_.RowAt(left.places[i]));
-    for (std::size_t i = 0; i < left.size(); ++i) {
-      if (i + kAhead < left.size()) scan_.Prefetch(file_.RowAt(left.places[i + kAhead]));
-      action(file_.RowAt(left.places[i]));
-    }
+  // Reads the numbers of the rows left: their raw values.
+  void ScanLeft(Worker& worker, std::size_t query) const {
+    worker.rows.clear();
+    for (const std::uint32_t place : worker.left.places) worker.rows.push_back(file_.RowAt(place));
+    worker.raw.resize(worker.rows.size());
+    scan_.ScanRows(query, worker.rows, worker.raw);
   }
 
   // Offers the rows of these groups that may be in the answer.
@@ -400,10 +398,9 @@ class SketchSearch {
     for (std::size_t level = next_level(); level < file_.level_count(); ++level) {
       Refine(worker, query, level, limit);
     }
-    ForEachRow(worker.left, [&](RowNumber row) {
-      const float raw = scan_.ScanRow(query, row);
-      found.Offer(row, std::span(&raw, 1));
-    });
+    ScanLeft(worker, query);
+    for (std::size_t i = 0; i < worker.rows.size(); ++i)
+      found.Offer(worker.rows[i], std::span(worker.raw).subspan(i, 1));
     std::size_t& offered = worker.offered[query];
     offered += worker.left.size();
     worker.left.clear();
