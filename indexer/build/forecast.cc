@@ -237,8 +237,8 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
     }
     std::uint64_t weights = 0;
     for (const auto& [name, type] : inputs.model().types()) weights += type.count() * sizeof(float);
-    // The mapped checkpoint is in memory while weights are read from it.
-    memory += weights + (std::uint64_t{130} << 20) + std::max(capture_memory, inputs.model_bytes);
+    constexpr std::uint64_t kLibTorch = std::uint64_t{130} << 20;
+    std::uint64_t sketch_memory = 0;
     std::uint64_t sites = 0;
     std::uint64_t rows = 0;
     for (const SiteForecast& site : forecast.sites) {
@@ -246,7 +246,11 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
       if (of_codes || site.rows < kFewestRowsWithSketches) continue;
       sites += site.blocks.size();
       rows += site.blocks.size() * site.rows;
+      sketch_memory = std::max(sketch_memory, SketchMemory(site.rows, site.dimension));
     }
+    // The mapped checkpoint is in memory while weights are read from it, and stays until sketches are made.
+    memory += kLibTorch +
+              std::max(weights + std::max(capture_memory, inputs.model_bytes), inputs.model_bytes + sketch_memory);
     if (sites > 0) {
       const SketchCost cost = MeasureSketches(embed, options);
       forecast.sketch_seconds = static_cast<double>(sites) * cost.fixed + static_cast<double>(rows) * cost.row;

@@ -277,6 +277,7 @@ SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double
   for (std::size_t i = 0; i < sampled.size(); ++i) {
     source.Read(sampled[i], std::span(sample).subspan(i * dimension, dimension));
   }
+  source.Forget(rows);
   DescribePairs(sample, dimension, mean, statistics);
 
   const std::size_t asked = std::min(kAsked, sampled.size());
@@ -293,6 +294,7 @@ SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double
       lengths[range.begin + row] = Length(std::span(numbers).subspan(row * dimension, dimension));
     }
     nearest[static_cast<std::size_t>(worker)].LookAt(range, numbers);
+    source.Forget(range);
     if (!done) return;
     const std::lock_guard lock(mutex);
     done(range.size());
@@ -314,6 +316,7 @@ SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double
     if (!distances.empty()) first.push_back(distances.front());
     if (distances.size() == kNearest) tenth.push_back(distances.back());
   }
+  source.Forget(rows);
   AddQuantiles(kNearestPairs, std::move(first), statistics);
   AddQuantiles(kTenthPairs, std::move(tenth), statistics);
   std::ranges::sort(statistics.distances, {},

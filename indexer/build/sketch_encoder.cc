@@ -5,6 +5,7 @@
 #include <cmath>
 #include <mutex>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "indexer/build/early_stops.h"
@@ -140,11 +141,14 @@ class SketchEncoder {
   std::vector<float> EveryRow(std::uint64_t step, std::vector<RowNumber>& numbers) const {
     std::vector<float> sample;
     std::vector<float> row;
+    std::uint64_t kept = 0;  // rows before it are forgotten; pages are brought in around those that are read
     for (std::uint64_t number = step / 2; number < row_count_; number += step) {
       ReadRows({number, number + 1}, row);
       sample.insert(sample.end(), row.begin(), row.end());
       numbers.push_back(static_cast<RowNumber>(number));
+      if (numbers.size() % kChunkRows == 0) source_.Forget({std::exchange(kept, number), number});
     }
+    source_.Forget({kept, row_count_});
     return sample;
   }
 
@@ -162,6 +166,7 @@ class SketchEncoder {
       std::vector<float> rows;
       ReadRows(range, rows);
       action(rows, range);
+      source_.Forget(range);
       const std::lock_guard lock(mutex);
       done_(range.size());
     });
@@ -294,6 +299,10 @@ class SketchEncoder {
 std::uint64_t WriteSketches(const std::filesystem::path& path, const RowSource& rows, const RowAlgebra& algebra,
                             int threads, const std::function<void(std::uint64_t)>& done) {
   return SketchEncoder(rows, algebra, threads, done).Write(path);
+}
+
+std::uint64_t SketchMemory(std::uint64_t rows, std::uint64_t dimension) {
+  return 5 * std::min(rows, kSampleRows) * dimension * sizeof(float) + 64 * rows;
 }
 
 }  // namespace actkin

@@ -18,6 +18,10 @@ namespace actkin {
 std::uint64_t WriteSketches(const std::filesystem::path& path, const RowSource& rows, const RowAlgebra& algebra,
                             int threads, const std::function<void(std::uint64_t rows)>& done);
 
+// Bytes that this takes at once, besides pages of files: by measurement, most of it five times the sample that levels
+// and steps are chosen by.
+std::uint64_t SketchMemory(std::uint64_t rows, std::uint64_t dimension);
+
 }  // namespace actkin
 
 #endif  // ACTKIN_INDEXER_BUILD_SKETCH_ENCODER_H_

@@ -47,6 +47,7 @@ RowMoments FindMoments(const RowSource& source, int threads, const std::function
   ForEachPiece(rows, kChunkRows, UsefulThreads(rows, kChunkRows, threads), [&](int, RowRange chunk) {
     const std::uint64_t number = chunk.begin / kChunkRows;
     const double square = AddUp(source, chunk, std::span(sums).subspan(number * dimension, dimension));
+    source.Forget(chunk);
     const std::lock_guard lock(mutex);
     largest = std::max(largest, square);
     if (done) done(chunk.size());

@@ -73,6 +73,14 @@ void RowSource::Read(std::span<const RowNumber> rows, std::span<float> out) cons
   for (std::size_t i = 0; i < rows.size(); ++i) Read(rows[i], out.subspan(i * dimension_, dimension_));
 }
 
+void RowSource::Forget(RowRange rows) const {
+  for (const Part& part : parts_) {
+    const RowRange common{std::max(rows.begin, part.rows.begin), std::min(rows.end, part.rows.end)};
+    if (common.begin >= common.end) continue;
+    ForgetMapped(part.stored + (common.begin - part.rows.begin) * row_bytes_, common.size() * row_bytes_);
+  }
+}
+
 const std::filesystem::path& RowSource::Path(RowNumber row) const {
   if (computed()) return name_;
   const auto after =

@@ -54,6 +54,9 @@ class RowSource {
   void Read(RowNumber row, std::span<float> out) const { Read(RowRange{row, std::uint64_t{row} + 1}, out); }
   void Read(RowRange rows, std::span<float> out) const;
   void Read(std::span<const RowNumber> rows, std::span<float> out) const;
+  // Says that these rows are not read again soon, so that a pass over all of a large site does not count as memory of
+  // the process. They can be read as ever.
+  void Forget(RowRange rows) const;
 
   // The path of the file that holds the row, for messages; of no rows at all that of a file that would.
   const std::filesystem::path& Path(RowNumber row) const;
