@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import MADE
 
 import actkin
+from conftest import MADE
 
 
 def test_kinds():
@@ -154,8 +154,6 @@ def test_a_newer_catalog(copy):
 
 
 def test_the_command_is_the_wheels():
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; from actkin._command import main; sys.argv = ['actkin', '--version']; main()"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    script = "import sys; from actkin._command import main; sys.argv = ['actkin', '--version']; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["actkin", actkin.__version__]

@@ -15,7 +15,6 @@ from ._hooks import HookedModel, Place, find_modules, known_modules
 from ._index import Index
 from ._recorded import ids_of
 from ._recorder import Recorder
-from ._shards import part_of
 
 
 class Window(NamedTuple):
@@ -93,12 +92,12 @@ def record(
 
         actkin.record(model, tok, texts, out="mine.actkin", modules={"ffwd": "model.layers.*.mlp"})
 
-    texts: a document each, or lists of token ids, or what a tokenizer of Hugging Face's answers: what its attention mask
-    leaves out is no token. modules: a pattern a stream, `*` where the block's number stands; without it those of known
-    architectures (proj, ffwd, residual). A module's output is a tensor of prompts x tokens x dimension, or a tuple that
-    begins with one. window, stride: as `actkin build --positions` has them. bos: whether a token stands before every
-    window: as the tokenizer has it (auto), always or never. shard: this process' part of the windows, (number, parts),
-    or "auto" by Slurm's or torchrun's environment; the part that ends last imports.
+    texts: a document each, or lists of token ids, or what a tokenizer of Hugging Face's answers: what its attention
+    mask leaves out is no token. modules: a pattern a stream, `*` where the block's number stands; without it those of
+    known architectures (proj, ffwd, residual). A module's output is a tensor of prompts x tokens x dimension, or a
+    tuple that begins with one. window, stride: as `actkin build --positions` has them. bos: whether a token stands
+    before every window: as the tokenizer has it (auto), always or never. shard: this process' part of the windows,
+    (number, parts), or "auto" by Slurm's or torchrun's environment; the part that ends last imports.
 
     Returns the index, or None where parts are missing.
     """
