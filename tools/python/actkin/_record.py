@@ -17,6 +17,9 @@ from ._recorded import ids_of
 from ._recorder import Recorder
 
 
+_WINDOW = 256
+
+
 class Window(NamedTuple):
     """A piece of a document that the model sees at once."""
 
@@ -68,6 +71,16 @@ def _documents_of(tokenizer: Any, texts: Any, bos_token_id: int | None) -> list[
     return documents
 
 
+def _default_window(model: Any, bos_token_id: int | None) -> int:
+    """As `build` has it: 256, or what the model takes where that is less."""
+    config = getattr(model, "config", None)
+    for name in ("max_position_embeddings", "n_positions", "n_ctx"):
+        most = getattr(config, name, None)
+        if isinstance(most, int) and most > 0:
+            return max(min(_WINDOW, most - (bos_token_id is not None)), 1)
+    return _WINDOW
+
+
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else list(value)
 
@@ -79,7 +92,7 @@ def record(
     *,
     out: _arguments.Path,
     modules: Mapping[str, str] | None = None,
-    window: int = 256,
+    window: int | None = None,
     stride: int | None = None,
     batch_size: int = 8,
     bos: str = "auto",
@@ -104,12 +117,13 @@ def record(
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, not {type(model).__name__}")
+    bos_token_id = _bos_of(tokenizer, bos)
+    window = _default_window(model, bos_token_id) if window is None else window
     window = _arguments.integer(window, "window", 1, 2**31 - 1)
     stride = max(window // 2, 1) if stride is None else _arguments.integer(stride, "stride", 1, window)
     batch_size = _arguments.integer(batch_size, "batch_size", 1, 2**31 - 1)
     named = dict(known_modules(model) if modules is None else modules)
     places = find_modules(model, named)
-    bos_token_id = _bos_of(tokenizer, bos)
     documents = _documents_of(tokenizer, texts, bos_token_id)
     recorder = Recorder(
         out,
