@@ -16,7 +16,6 @@ from ._index import Index
 from ._recorded import ids_of
 from ._recorder import Recorder
 
-
 _WINDOW = 256
 
 
