@@ -51,7 +51,15 @@ def ask(methods, rows, questions, k=5):
 
 def test_a_file_of_rows_is_measured_and_kept(tmp_path, rows):
     np.save(tmp_path / "made.npy", rows)
-    arguments = [tmp_path / "made.npy", "--peers", "pdx", "--json", tmp_path / "out.json", "--plot", tmp_path / "out.svg"]
+    arguments = [
+        tmp_path / "made.npy",
+        "--peers",
+        "pdx",
+        "--json",
+        tmp_path / "out.json",
+        "--plot",
+        tmp_path / "out.svg",
+    ]
     done = run_bench(tmp_path / "kept", *arguments)
     assert done.returncode == 0, done.stderr
     assert "pdx skipped at made: has no package on PyPI" in done.stderr

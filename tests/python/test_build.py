@@ -5,9 +5,9 @@ import signal
 import stat
 
 import pytest
-from conftest import BUILD, COMMAND, FOLDER, MADE
 
 import actkin
+from conftest import BUILD, COMMAND, FOLDER, MADE
 
 
 @pytest.fixture
@@ -23,7 +23,9 @@ def test_it_builds_what_the_command_builds(builder, tmp_path, capfd):
             assert index.sites == made.sites
             assert index.neighbors("abba c") == made.neighbors("abba c")
     assert capfd.readouterr().err  # its progress
-    with actkin.build([FOLDER / "corpus.txt"], model=model, out=out, length=6, t_i=range(2, 4), positions=False) as index:
+    with actkin.build(
+        [FOLDER / "corpus.txt"], model=model, out=out, length=6, t_i=range(2, 4), positions=False
+    ) as index:
         assert {site.t_i for site in index.sites if site.stream == "ffwd"} == {2, 3, 5}
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import run_command
 
 import actkin
+from conftest import run_command
 
 GOLDEN = Path(os.environ["ACTKIN_SHARED_DATA"]) / "golden"
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"golden data is absent: {GOLDEN} does not exist")
@@ -120,7 +120,9 @@ def check_family_prompt(index, prompt, t_i):
             assert near(row.distance, golden["distance"], 1e-4), (prompt["prompt"], place)
             if row.string_id == golden["string_id"]:  # else a tie
                 same += 1
-                assert sorted((one.token_id, one.count) for one in row.next_tokens) == sorted(map(tuple, golden["next"]))
+                assert sorted((one.token_id, one.count) for one in row.next_tokens) == sorted(
+                    map(tuple, golden["next"])
+                )
         assert len(found) == len(site["neighbors"]) and same >= len(found) - 2
 
 
@@ -197,4 +199,6 @@ def test_what_follows_prefixes(positions):
         assert index.occurrences(prefix["prefix_ids"]) == prefix["occurrences"]
         found = [(row.token_id, row.count) for row in index.next_tokens(prefix["prefix_ids"])]
         assert sorted(found) == sorted(map(tuple, prefix["next"]))
-        assert sum(row.probability for row in index.next_tokens(prefix["prefix_ids"])) == pytest.approx(1 if found else 0)
+        assert sum(row.probability for row in index.next_tokens(prefix["prefix_ids"])) == pytest.approx(
+            1 if found else 0
+        )

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import MADE, run_command
 
 import actkin
+from conftest import MADE, run_command
 
 
 @pytest.mark.parametrize("site", [("ffwd", 1, 5), ("proj", 0, 2), ("embedding", 0, 5)])
@@ -157,8 +157,9 @@ def test_what_is_no_vector(index, vectors, error):
 
 @pytest.mark.parametrize(
     "options",
-    [{"k": 0}, {"k": -3}, {"k": 10**6}, {"k": 2**70}, {"threads": -1}, {"threads": 10**6}, {"metric": "l3"}, {"order": "x"},
-     {"params": "efSearch=3"}, {"block": 2**40}, {"where": "nothing = 1"}, {"where": "1; DROP TABLE string"}],
+    [{"k": 0}, {"k": -3}, {"k": 10**6}, {"k": 2**70}, {"threads": -1}, {"threads": 10**6}, {"metric": "l3"},
+     {"order": "x"}, {"params": "efSearch=3"}, {"block": 2**40}, {"where": "nothing = 1"},
+     {"where": "1; DROP TABLE string"}],
 )  # fmt: skip
 def test_what_cannot_be_asked(index, options):
     with pytest.raises(actkin.InvalidArgumentError) as raised:

@@ -32,7 +32,12 @@ def environment(monkeypatch):
         ({"SLURM_ARRAY_TASK_ID": 3, "SLURM_ARRAY_TASK_COUNT": 4}, (3, 4)),
         ({"SLURM_ARRAY_TASK_ID": 5, "SLURM_ARRAY_TASK_COUNT": 4, "SLURM_ARRAY_TASK_MIN": 2}, (3, 4)),
         (
-            {"SLURM_ARRAY_TASK_ID": 8, "SLURM_ARRAY_TASK_COUNT": 4, "SLURM_ARRAY_TASK_MIN": 2, "SLURM_ARRAY_TASK_STEP": 3},
+            {
+                "SLURM_ARRAY_TASK_ID": 8,
+                "SLURM_ARRAY_TASK_COUNT": 4,
+                "SLURM_ARRAY_TASK_MIN": 2,
+                "SLURM_ARRAY_TASK_STEP": 3,
+            },
             (2, 4),
         ),
         ({"SLURM_PROCID": 1, "SLURM_STEP_NUM_TASKS": 2}, (1, 2)),

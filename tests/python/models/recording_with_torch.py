@@ -175,7 +175,9 @@ def check_parts_at_once(folder, whole):
         with actkin.open(out) as index:
             assert index.verify().sound
             for place in (("ffwd", 1), ("residual", 0)):
-                np.testing.assert_array_equal(index.rows(*place, rows="positions"), whole.rows(*place, rows="positions"))
+                np.testing.assert_array_equal(
+                    index.rows(*place, rows="positions"), whole.rows(*place, rows="positions")
+                )
 
 
 def check_recorder(folder):
@@ -221,7 +223,10 @@ def check_wrong_inputs(folder):
         (lambda: halves.write("other", 0, 0, torch.zeros(1, 4)), actkin.InvalidArgumentError),
         (lambda: actkin.Recorder(out, tokenizer=TEXTS, documents=[[0]], shard="all"), actkin.InvalidArgumentError),
         (lambda: actkin.Recorder("a\ud800", tokenizer=TEXTS, documents=[[0]]), actkin.InvalidArgumentError),
-        (lambda: actkin.Recorder(folder / "new.actkin", tokenizer=["\ud800"], documents=[[0]]), actkin.InvalidArgumentError),
+        (
+            lambda: actkin.Recorder(folder / "new.actkin", tokenizer=["\ud800"], documents=[[0]]),
+            actkin.InvalidArgumentError,
+        ),
         (lambda: recorder.write("mine", 0, 0, torch.zeros(1, 4, dtype=torch.int64)), TypeError),
         (lambda: actkin.Recorder(out, tokenizer=5, documents=[[0]]), TypeError),
         (lambda: actkin.Recorder(out, tokenizer=TEXTS, documents=[]), actkin.InvalidArgumentError),

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import run_command
-from made_models import CONTEXT, TEXTS, make_model, make_tokenizer, save
 
 import actkin
+from conftest import run_command
+from made_models import CONTEXT, TEXTS, make_model, make_tokenizer, save
 
 WINDOW, STRIDE = 24, 8
 STREAMS = ("proj", "ffwd", "residual")
@@ -206,5 +206,7 @@ def test_models_that_are_none(tmp_path):
         warnings.simplefilter("error")
         record(model, tokenizer, out)
     with pytest.raises(actkin.InvalidArgumentError, match="recorded"):
-        actkin.open(build(save(model, tokenizer, tmp_path / "m"), tmp_path / "b.actkin").path, model=model, tokenizer=tokenizer)
+        actkin.open(
+            build(save(model, tokenizer, tmp_path / "m"), tmp_path / "b.actkin").path, model=model, tokenizer=tokenizer
+        )
     assert CONTEXT > WINDOW

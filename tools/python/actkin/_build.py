@@ -76,9 +76,9 @@ def run(command: str, arguments: Sequence[str | bytes]) -> None:
 
 
 def build(corpus: _arguments.Path | Sequence[_arguments.Path], *, out: _arguments.Path, **options: Any) -> Index:
-    """Builds an index directory, or adds to it, as `actkin build CORPUS... --out OUT` does, and opens it. Killed and run
-    again, it continues. Without a model it counts what follows what; with one, it needs an installed actkin that has
-    LibTorch.
+    """Builds an index directory, or adds to it, as `actkin build CORPUS... --out OUT` does, and opens it. Killed and
+    run again, it continues. Without a model it counts what follows what; with one, it needs an installed actkin that
+    has LibTorch.
 
         actkin.build("corpus.txt", model="SmolLM2-135M/", out="smol.actkin", positions=True)
 

@@ -55,8 +55,8 @@ def known_modules(model: Any) -> dict[str, str]:
 
 
 def _without_head(model: Any, modules: Sequence[Any]) -> Any:
-    """Of a model of transformers' that has a head, what is below it, where no module above is asked: the head's numbers,
-    of each token as many as the vocabulary has, are not needed."""
+    """Of a model of transformers' that has a head, what is below it, where no module above is asked: the head's
+    numbers, of each token as many as the vocabulary has, are not needed."""
     prefix = getattr(model, "base_model_prefix", "")
     below = getattr(model, prefix, None) if isinstance(prefix, str) and prefix else None
     if below is None or not hasattr(below, "modules"):

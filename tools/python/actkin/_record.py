@@ -15,7 +15,8 @@ from ._hooks import HookedModel, Place, find_modules, known_modules
 from ._index import Index
 from ._recorded import ids_of
 from ._recorder import Recorder
-from ._shards import part_of
+
+_WINDOW = 256
 
 
 class Window(NamedTuple):
@@ -69,6 +70,16 @@ def _documents_of(tokenizer: Any, texts: Any, bos_token_id: int | None) -> list[
     return documents
 
 
+def _default_window(model: Any, bos_token_id: int | None) -> int:
+    """As `build` has it: 256, or what the model takes where that is less."""
+    config = getattr(model, "config", None)
+    for name in ("max_position_embeddings", "n_positions", "n_ctx"):
+        most = getattr(config, name, None)
+        if isinstance(most, int) and most > 0:
+            return max(min(_WINDOW, most - (bos_token_id is not None)), 1)
+    return _WINDOW
+
+
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else list(value)
 
@@ -80,7 +91,7 @@ def record(
     *,
     out: _arguments.Path,
     modules: Mapping[str, str] | None = None,
-    window: int = 256,
+    window: int | None = None,
     stride: int | None = None,
     batch_size: int = 8,
     bos: str = "auto",
@@ -93,24 +104,25 @@ def record(
 
         actkin.record(model, tok, texts, out="mine.actkin", modules={"ffwd": "model.layers.*.mlp"})
 
-    texts: a document each, or lists of token ids, or what a tokenizer of Hugging Face's answers: what its attention mask
-    leaves out is no token. modules: a pattern a stream, `*` where the block's number stands; without it those of known
-    architectures (proj, ffwd, residual). A module's output is a tensor of prompts x tokens x dimension, or a tuple that
-    begins with one. window, stride: as `actkin build --positions` has them. bos: whether a token stands before every
-    window: as the tokenizer has it (auto), always or never. shard: this process' part of the windows, (number, parts),
-    or "auto" by Slurm's or torchrun's environment; the part that ends last imports.
+    texts: a document each, or lists of token ids, or what a tokenizer of Hugging Face's answers: what its attention
+    mask leaves out is no token. modules: a pattern a stream, `*` where the block's number stands; without it those of
+    known architectures (proj, ffwd, residual). A module's output is a tensor of prompts x tokens x dimension, or a
+    tuple that begins with one. window, stride: as `actkin build --positions` has them. bos: whether a token stands
+    before every window: as the tokenizer has it (auto), always or never. shard: this process' part of the windows,
+    (number, parts), or "auto" by Slurm's or torchrun's environment; the part that ends last imports.
 
     Returns the index, or None where parts are missing.
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, not {type(model).__name__}")
+    bos_token_id = _bos_of(tokenizer, bos)
+    window = _default_window(model, bos_token_id) if window is None else window
     window = _arguments.integer(window, "window", 1, 2**31 - 1)
     stride = max(window // 2, 1) if stride is None else _arguments.integer(stride, "stride", 1, window)
     batch_size = _arguments.integer(batch_size, "batch_size", 1, 2**31 - 1)
     named = dict(known_modules(model) if modules is None else modules)
     places = find_modules(model, named)
-    bos_token_id = _bos_of(tokenizer, bos)
     documents = _documents_of(tokenizer, texts, bos_token_id)
     recorder = Recorder(
         out,

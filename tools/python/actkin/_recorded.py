@@ -62,7 +62,8 @@ class RecordedModel:
             modules = settings.get("modules")
         if modules is None:
             raise InvalidArgumentError(
-                f"{os.fsdecode(directory)}: does not say how it was recorded: name the modules, as actkin.record has them"
+                f"{os.fsdecode(directory)}: does not say how it was recorded: "
+                "name the modules, as actkin.record has them"
             )
         self.model = model
         self.tokenizer = tokenizer

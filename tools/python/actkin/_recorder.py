@@ -147,8 +147,8 @@ def _tokenizer_files(tokenizer: Any) -> tuple[str, str, bytes]:
         texts = [_arguments.text(text, "tokenizer") for text in tokenizer]
         return "token_texts", "texts.json", json.dumps(texts).encode()
     raise TypeError(
-        "tokenizer: expected a fast tokenizer of Hugging Face's, the path of a tokenizer.json, or a list of the tokens' "
-        f"texts, not {type(tokenizer).__name__}"
+        "tokenizer: expected a fast tokenizer of Hugging Face's, the path of a tokenizer.json, or a list of the "
+        f"tokens' texts, not {type(tokenizer).__name__}"
     )
 
 
@@ -163,11 +163,11 @@ class Recorder:
     a token that the model saw before every window, which has no row. Leaving the block, or close(), imports what is
     recorded once every row is written; until then, the same call after a kill continues, and `missing` says where.
 
-    sites: which streams and blocks are recorded; without it, those that are written to. shard: which part of the work is
-    this process', (number, parts), or "auto" by Slurm's or torchrun's environment; `part` says it. All parts write into
-    one folder, and the one that ends last imports. settings: how it is recorded, plain numbers and texts: a recording
-    that was begun with others is not continued, and one that was imported is not begun anew (`imported`). `modules`,
-    `bos_token_id` and `window` among them are what actkin.open(model=) asks the model by.
+    sites: which streams and blocks are recorded; without it, those that are written to. shard: which part of the work
+    is this process', (number, parts), or "auto" by Slurm's or torchrun's environment; `part` says it. All parts write
+    into one folder, and the one that ends last imports. settings: how it is recorded, plain numbers and texts: a
+    recording that was begun with others is not continued, and one that was imported is not begun anew (`imported`).
+    `modules`, `bos_token_id` and `window` among them are what actkin.open(model=) asks the model by.
     """
 
     def __init__(
@@ -292,7 +292,8 @@ class Recorder:
         numbers = _numbers(tensor, dtype, place)
         if first + len(numbers) > len(self.tokens):
             raise InvalidArgumentError(
-                f"{place}: rows of the positions {first} to {first + len(numbers) - 1}: the corpus has {len(self.tokens)}"
+                f"{place}: rows of the positions {first} to {first + len(numbers) - 1}: "
+                f"the corpus has {len(self.tokens)}"
             )
         if known and known.dimension != numbers.shape[1]:
             raise InvalidArgumentError(f"{place}: rows of {numbers.shape[1]} numbers, after rows of {known.dimension}")

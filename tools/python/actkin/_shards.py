@@ -8,8 +8,8 @@ from ._errors import InvalidArgumentError
 
 
 def part_of(shard: str | tuple[int, int] | None) -> tuple[int, int]:
-    """(number of this part, number of parts). "auto": the tasks of a Slurm array, times what torchrun or srun started in
-    each of them; without any of these it is one part."""
+    """(number of this part, number of parts). "auto": the tasks of a Slurm array, times what torchrun or srun started
+    in each of them; without any of these it is one part."""
     if shard is None:
         return 0, 1
     if shard == "auto":
