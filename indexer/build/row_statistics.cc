@@ -326,7 +326,7 @@ SiteStatisticsRow FindStatistics(std::span<const VectorFile> files, std::span<co
   AddQuantiles(kNearestPairs, std::move(first), statistics);
   AddQuantiles(kTenthPairs, std::move(tenth), statistics);
   std::ranges::sort(statistics.distances, {},
-                    [](const DistanceQuantile& found) { return std::pair(found.pairs, found.quantile); });
+                    [](const SiteDistanceRow& found) { return std::pair(found.pairs, found.quantile); });
   return statistics;
 }
 

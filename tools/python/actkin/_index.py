@@ -15,6 +15,7 @@ from ._arguments import Path, Prompt
 from ._errors import DirectoryNotFoundError, InvalidArgumentError, NotFoundError
 from ._records import (
     Context,
+    DistanceQuantile,
     Document,
     Finding,
     Findings,
@@ -49,9 +50,25 @@ def _next_tokens(tokens: Sequence[tuple[str, int, int]]) -> list[NextToken]:
 
 
 def _site(fields: tuple[Any, ...]) -> Site:
-    stream, block, t_i, rows, dimension, _, element, indices, over_positions, window, stride = fields
-    over = "positions" if over_positions else "strings"
-    return Site(stream, block, None if over_positions else t_i, rows, dimension, element, indices, over, window, stride)
+    stream, block, t_i, rows, dimension, _, element, indices, over_positions, window, stride = fields[:11]
+    statistics, sketch_levels, sketch_bytes = fields[11:]
+    *measured, distances = statistics or (*(None,) * 7, [])
+    return Site(
+        stream,
+        block,
+        None if over_positions else t_i,
+        rows,
+        dimension,
+        element,
+        indices,
+        "positions" if over_positions else "strings",
+        window,
+        stride,
+        *measured,
+        [DistanceQuantile(*one) for one in distances],
+        sketch_levels,
+        sketch_bytes,
+    )
 
 
 class Index:
@@ -170,6 +187,7 @@ class Index:
         where: str = "",
         exclude_self: bool = False,
         exclude_window: int = 0,
+        max_length: float | None = None,
         distinct: str = "",
         index: str = "exact",
         params: str = "",
@@ -196,6 +214,7 @@ class Index:
         where: str = "",
         exclude_self: bool = False,
         exclude_window: int = 0,
+        max_length: float | None = None,
         distinct: str = "",
         index: str = "exact",
         params: str = "",
@@ -219,7 +238,8 @@ class Index:
         positions; at: which of the prompt's tokens is asked. low, high: only distances between the two (of cosine and
         dot: similarities). where: a condition of SQL over string_id, length, text, occurrences and last_token_id; over
         positions over position, document_id, token_id, text and next_token_id. exclude_self: without the prompt's own
-        row; exclude_window: nor so many tokens around it. distinct: the best row of each text, token or document.
+        row; exclude_window: nor so many tokens around it. max_length: only rows at most so long. distinct: the
+        best row of each text, token or document.
         context: how many tokens before and after a position are shown.
         """
         if sum(given is not None for given in (prompt, string_id, position, vector)) != 1:
@@ -287,6 +307,7 @@ class Index:
         where: str = "",
         exclude_self: bool = False,
         exclude_window: int = 0,
+        max_length: float | None = None,
         distinct: str = "",
         index: str = "exact",
         params: str = "",
@@ -307,6 +328,7 @@ class Index:
         query.where = _arguments.text(where, "where")
         query.exclude_self = bool(exclude_self)
         query.exclude_window = _arguments.integer(exclude_window, "exclude_window", 0, 2**63 - 1)
+        query.max_length = _arguments.number(max_length, "max_length")
         query.distinct = _arguments.text(distinct, "distinct")
         query.index = _arguments.text(index, "index")
         query.parameters = _arguments.text(params, "params")
@@ -452,6 +474,7 @@ class Index:
         where: str = "",
         exclude_self: bool | None = None,
         exclude_window: int = 0,
+        max_length: float | None = None,
         threads: int = 0,
     ) -> Table[TokenProbability]:
         """The next token, by what followed the neighbors of a prompt (or of a position): the most probable first."""
@@ -470,6 +493,7 @@ class Index:
         query.where = _arguments.text(where, "where")
         query.exclude_self = None if exclude_self is None else bool(exclude_self)
         query.exclude_window = _arguments.integer(exclude_window, "exclude_window", 0, 2**63 - 1)
+        query.max_length = _arguments.number(max_length, "max_length")
         query.threads = _arguments.integer(threads, "threads", 0, _MOST_THREADS)
         if position is not None:
             place = _arguments.integer(position, "position", 0, 2**63 - 1)
