@@ -320,7 +320,7 @@ SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double
   AddQuantiles(kNearestPairs, std::move(first), statistics);
   AddQuantiles(kTenthPairs, std::move(tenth), statistics);
   std::ranges::sort(statistics.distances, {},
-                    [](const DistanceQuantile& found) { return std::pair(found.pairs, found.quantile); });
+                    [](const SiteDistanceRow& found) { return std::pair(found.pairs, found.quantile); });
   return statistics;
 }
 

@@ -5,6 +5,9 @@
 #include <utility>
 
 #include "query/exact/exact_search.h"
+#include "query/exact/place_counter.h"
+#include "query/exact/row_lengths.h"
+#include "query/exact/sketch_places.h"
 #include "query/exact/sketch_query.h"
 #include "query/exact/sketch_search.h"
 #include "query/exact/vector_scan.h"
@@ -94,6 +97,29 @@ void ExactIndex::FillUp(std::span<const float> queries, const SearchRequest& req
 
 std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {
   return std::make_unique<VectorScan>(source_, queries, metric, MomentsFor(metric, threads));
+}
+
+std::vector<std::uint64_t> ExactIndex::CountBefore(std::span<const float> query, std::span<const Match> matches,
+                                                   const SearchRequest& request) const {
+  SearchRequest all = request;
+  all.k.reset();
+  RequireOneQuery(query, dimension_);
+  const RowRange rows = CheckRequest(query, dimension_, row_count_, all);
+  if (matches.empty()) return {};
+  const VectorScan scan(files_, dimension_, query, request.metric, MomentsFor(request.metric, request.threads),
+                        request.cost);
+  // Of few rows the numbers are read sooner than the boxes of all.
+  const std::uint64_t looked_at = LookedAt(all, row_count_);
+  if (!sketches_ || looked_at <= std::max(kFewRows, row_count_ / kBlockRows) || !CanTell(query)) {
+    return CountByScan(scan, row_count_, matches, all, *order_);
+  }
+  return CountBySketches(*sketches_, scan, query, rows, matches, all, *order_);
+}
+
+RowSet ExactIndex::RowsUpTo(double length, int threads) const {
+  const auto exact = [this](RowNumber row) { return LengthOf(Vector(row)); };
+  return sketches_ ? actkin::RowsUpTo(*sketches_, length, threads, exact)
+                   : actkin::RowsUpTo(row_count_, length, threads, exact);
 }
 
 bool ExactIndex::CanTell(std::span<const float> queries) const {

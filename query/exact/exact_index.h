@@ -29,6 +29,9 @@ class ExactIndex : public SiteIndex {
   std::uint64_t dimension() const override { return source_.dimension(); }
   std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
   std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const override;
+  std::vector<std::uint64_t> CountBefore(std::span<const float> query, std::span<const Match> matches,
+                                         const SearchRequest& request) const override;
+  RowSet RowsUpTo(double length, int threads) const override;
   std::vector<float> Vector(RowNumber row) const override;
 
  private:

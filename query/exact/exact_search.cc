@@ -98,6 +98,15 @@ std::unique_ptr<RowScan> SiteIndex::NewScan(std::span<const float> /*queries*/, 
   FailUsage(ErrorCode::kUnsupported, "this index keeps no rows to pass over: ask the index 'exact'");
 }
 
+std::vector<std::uint64_t> SiteIndex::CountBefore(std::span<const float> /*query*/, std::span<const Match> /*matches*/,
+                                                  const SearchRequest& /*request*/) const {
+  FailUsage(ErrorCode::kUnsupported, "this index does not know all rows before another: ask the index 'exact'");
+}
+
+RowSet SiteIndex::RowsUpTo(double /*length*/, int /*threads*/) const {
+  FailUsage(ErrorCode::kUnsupported, "this index keeps no rows to measure: ask the index 'exact'");
+}
+
 RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, std::uint64_t row_count,
                       const SearchRequest& request) {
   if (EarlyStopOf(request) && !request.k) {

@@ -87,6 +87,18 @@ class SiteIndex {
   // index outlive it. Throws Error (usage) where this index keeps no rows.
   virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const;
 
+  // How many rows of those that `request` looks at, whatever its k, come before each of some matches: their places in
+  // the answer, from 0. No row is ranked for it: most are counted by their sketches, where there are any, and the
+  // others in one pass. query: one; matches: rows with their distances from it, as Search gives them, which the request
+  // need not look at itself. Throws Error (usage) as Search does, and where this index is not exact.
+  virtual std::vector<std::uint64_t> CountBefore(std::span<const float> query, std::span<const Match> matches,
+                                                 const SearchRequest& request) const;
+
+  // The rows that are at most so long, in double precision: the Euclidean length of the row itself, whatever metric it
+  // is for. Of a site with sketches these say it of all but those next to the limit; else all rows are read. Throws
+  // Error (usage) where the length is no number from 0 on, and where this index keeps no rows.
+  virtual RowSet RowsUpTo(double length, int threads) const;
+
   // The index whose rows Search answers with before exact search fills them up: what is to be measured of an
   // approximate index.
   virtual const SiteIndex& bare() const { return *this; }

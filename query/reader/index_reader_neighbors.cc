@@ -293,7 +293,7 @@ NeighborRows IndexReader::Search(const Site& site, std::span<const float> vector
     FailUsage("a vector of {} numbers: {} has rows of {}", vectors.size(), Describe(site), index->dimension());
   }
   SearchRequest search = query.search;
-  search.among = RowsWhere(site, query.where);
+  search.among = RowsThatPass(site, RowsWhere(site, query.where), query.max_length);
   NeighborRows found{site, {}, std::vector<std::uint64_t>(count)};
   if (!query.distinct && std::ranges::all_of(own_rows, IsOneRow)) {
     std::vector<std::optional<RowNumber>> left_out;

@@ -76,7 +76,7 @@ void StatisticsWriter::SetStatistics(std::span<const NewStatistics> rows) {
     if (statistics.cosine) add.BindAt(6, *statistics.cosine);
     if (statistics.centered_cosine) add.BindAt(7, *statistics.centered_cosine);
     add.Run();
-    for (const DistanceQuantile& quantile : statistics.distances) {
+    for (const SiteDistanceRow& quantile : statistics.distances) {
       add_distance.Bind(row.site_id, quantile.pairs, quantile.quantile, quantile.distance).Run();
     }
   }

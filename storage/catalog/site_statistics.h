@@ -17,12 +17,12 @@ inline constexpr char kRandomPairs[] = "random";
 inline constexpr char kNearestPairs[] = "nearest";
 inline constexpr char kTenthPairs[] = "tenth";
 
-struct DistanceQuantile {
+struct SiteDistanceRow {
   std::string pairs;
   double quantile = 0;  // 0..1
   double distance = 0;  // Euclidean
 
-  friend bool operator==(const DistanceQuantile&, const DistanceQuantile&) = default;
+  friend bool operator==(const SiteDistanceRow&, const SiteDistanceRow&) = default;
 };
 
 // What the rows of a site are like: the tables site_statistics and site_distance, which say what the numbers mean.
@@ -33,7 +33,7 @@ struct SiteStatisticsRow {
   double long_share = 0;  // 0..1: of the rows that are longer than kLongRow medians
   std::optional<double> cosine = {};
   std::optional<double> centered_cosine = {};
-  std::vector<DistanceQuantile> distances = {};  // by pairs, then quantile
+  std::vector<SiteDistanceRow> distances = {};  // by pairs, then quantile
 
   friend bool operator==(const SiteStatisticsRow&, const SiteStatisticsRow&) = default;
 };

@@ -46,6 +46,7 @@ struct Flags {
   bool over_positions = false;
   bool include_self = false;
   std::int64_t exclude_window = 0;
+  std::optional<double> max_length = {};
   int threads = 1;
   bool json = false;
 };
@@ -91,6 +92,7 @@ std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flag
           request.over_positions = over_positions;
           request.exclude_self = over_positions && !flags.include_self;
           request.exclude_window = static_cast<std::uint64_t>(flags.exclude_window);
+          request.max_length = flags.max_length;
           request.merge = ParseMerge(merge);
           request.k = k;
           if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);
@@ -122,7 +124,8 @@ std::vector<std::string> PartsOf(const EvaluationRun& run, const std::string& wi
   const std::optional<std::uint64_t> k = CountShown(run.request);
   return {std::string(Name(run.request.metric)), fmt::format("k {}", k ? Grouped(*k) : "all"),
           run.request.over_positions
-              ? "over positions" + DescribeFilter("", run.request.exclude_self, run.request.exclude_window)
+              ? "over positions" +
+                    DescribeFilter("", run.request.exclude_self, run.request.exclude_window, run.request.max_length)
               : fmt::format("t_i {}", FormatNumberList(run.request.t_is)),
           run.request.t_is.size() > 1 ? fmt::format("{} merge", Name(run.request.merge)) : "",
           !within.empty()             ? "within " + within
@@ -319,6 +322,9 @@ void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& 
     if (command.count(flag) > 0) FailUsage("{}: is not for rows over positions", flag);
   }
   if (flags.exclude_window < 0) FailUsage("--exclude-window {}: expected a number of tokens", flags.exclude_window);
+  if (flags.max_length && !(*flags.max_length >= 0)) {
+    FailUsage("--max-length {}: expected a length, at least 0", *flags.max_length);
+  }
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   ProgressBar progress;
@@ -355,6 +361,7 @@ void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& 
     json_runs.back()["rows"] = Name(RowKind::kPositions);
     json_runs.back()["exclude_self"] = result.run.request.exclude_self;
     if (flags.exclude_window > 0) json_runs.back()["exclude_window"] = flags.exclude_window;
+    if (flags.max_length) json_runs.back()["max_length"] = *flags.max_length;
   }
   PrintJson(OrderedJson{{"samples", prompts.size()},
                         {"compared_with", Name(model ? Reference::kModel : Reference::kCorpus)},
@@ -366,8 +373,10 @@ void Run(const CLI::App& command, const Flags& flags) {
   if (flags.over_positions || (flags.t_is.empty() && OnlyPositionsAreBuilt(reader))) {
     return RunOverPositions(command, flags, reader);
   }
-  if (flags.include_self || flags.exclude_window != 0) {
-    FailUsage("--{}: goes with --positions", flags.include_self ? "include-self" : "exclude-window");
+  if (flags.include_self || flags.exclude_window != 0 || flags.max_length) {
+    FailUsage("--{}: goes with --positions", flags.include_self          ? "include-self"
+                                             : flags.exclude_window != 0 ? "exclude-window"
+                                                                         : "max-length");
   }
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
@@ -468,6 +477,7 @@ void AddEvaluateCommand(CLI::App& app) {
   command->add_flag("--include-self", flags->include_self, "With --positions: let each position's own row count");
   command->add_option("--exclude-window", flags->exclude_window,
                       "With --positions: leave out so many tokens before and after each, too");
+  command->add_option("--max-length", flags->max_length, std::string("With --positions: ") + kMaxLengthHelp);
   command->add_option("--plot", flags->plot, "Draw the curves, as SVG");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);

@@ -78,6 +78,7 @@ NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   query.where = flags.filter.where;
   query.exclude_self = flags.filter.exclude_self;
   query.exclude_window = static_cast<std::uint64_t>(flags.filter.exclude_window);
+  query.max_length = flags.filter.max_length;
   if (flags.over_positions) query.rows = RowKind::kPositions;
   if (!flags.distinct.empty()) query.distinct = ParseDistinct(flags.distinct);
   query.search.parameters = flags.parameters;

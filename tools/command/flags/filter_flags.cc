@@ -16,38 +16,46 @@ void AddFilterOptions(CLI::App& command, FilterFlags& flags) {
       "where the corpus has the prompt");
   command.add_option("--exclude-window", flags.exclude_window,
                      "Of positions, leave out those, too, that are so many tokens before or after the prompt's own");
+  command.add_option("--max-length", flags.max_length, kMaxLengthHelp);
 }
 
 void CheckFilter(const CLI::App& command, const FilterFlags& flags) {
   if (flags.exclude_window < 0) {
     FailUsage("--exclude-window {}: expected a number of tokens, at least 0", flags.exclude_window);
   }
+  if (flags.max_length && !(*flags.max_length >= 0)) {
+    FailUsage("--max-length {}: expected a length, at least 0", *flags.max_length);
+  }
   if (command.count("--where") == 0 || flags.where.find_first_not_of(" \t\r\n") != std::string::npos) return;
   FailUsage("--where is empty: expected a condition of SQL, such as 'occurrences > 5'");
 }
 
-std::string DescribeFilter(const std::string& where, bool exclude_self, std::uint64_t exclude_window) {
+std::string DescribeFilter(const std::string& where, bool exclude_self, std::uint64_t exclude_window,
+                           std::optional<double> max_length) {
   std::string text;
   if (!where.empty()) text += fmt::format(", where {}", Printable(where));
+  if (max_length) text += fmt::format(", rows up to {} long", *max_length);
   if (exclude_window > 0) return text + fmt::format(", without itself and {} tokens around it", exclude_window);
   if (exclude_self) text += ", without itself";
   return text;
 }
 
 std::string DescribeFilter(const NeighborQuery& query) {
-  std::string text = DescribeFilter(query.where, query.exclude_self, query.exclude_window);
+  std::string text = DescribeFilter(query.where, query.exclude_self, query.exclude_window, query.max_length);
   if (query.distinct) text += fmt::format(", the best of each {}", Name(*query.distinct));
   return text;
 }
 
-void AddFilter(const std::string& where, bool exclude_self, nlohmann::ordered_json& json) {
+void AddFilter(const std::string& where, bool exclude_self, std::uint64_t exclude_window,
+               std::optional<double> max_length, nlohmann::ordered_json& json) {
   if (!where.empty()) json["where"] = where;
   if (exclude_self) json["exclude_self"] = true;
+  if (exclude_window > 0) json["exclude_window"] = exclude_window;
+  if (max_length) json["max_length"] = *max_length;
 }
 
 void AddFilter(const NeighborQuery& query, nlohmann::ordered_json& json) {
-  AddFilter(query.where, query.exclude_self, json);
-  if (query.exclude_window > 0) json["exclude_window"] = query.exclude_window;
+  AddFilter(query.where, query.exclude_self, query.exclude_window, query.max_length, json);
   if (query.distinct) json["distinct"] = Name(*query.distinct);
 }
 

@@ -27,6 +27,7 @@ from ._record import record
 from ._recorder import Recorder
 from ._records import (
     Context,
+    DistanceQuantile,
     Document,
     Finding,
     Findings,
@@ -47,6 +48,7 @@ __all__ = [
     "DamagedError",
     "DatabaseError",
     "DirectoryNotFoundError",
+    "DistanceQuantile",
     "Document",
     "Error",
     "FailedError",

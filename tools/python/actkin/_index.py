@@ -16,6 +16,7 @@ from ._errors import DirectoryNotFoundError, InvalidArgumentError, NotFoundError
 from ._options import CONTEXT, NEIGHBOR_OPTIONS, SEARCH_OPTIONS, fill, make_query, width_of
 from ._records import (
     Context,
+    DistanceQuantile,
     Document,
     Finding,
     Findings,
@@ -51,9 +52,25 @@ def _next_tokens(tokens: Sequence[tuple[str, int, int]]) -> list[NextToken]:
 
 
 def _site(fields: tuple[Any, ...]) -> Site:
-    stream, block, t_i, rows, dimension, _, element, indices, over_positions, window, stride = fields
-    over = "positions" if over_positions else "strings"
-    return Site(stream, block, None if over_positions else t_i, rows, dimension, element, indices, over, window, stride)
+    stream, block, t_i, rows, dimension, _, element, indices, over_positions, window, stride = fields[:11]
+    statistics, sketch_levels, sketch_bytes = fields[11:]
+    *measured, distances = statistics or (*(None,) * 7, [])
+    return Site(
+        stream,
+        block,
+        None if over_positions else t_i,
+        rows,
+        dimension,
+        element,
+        indices,
+        "positions" if over_positions else "strings",
+        window,
+        stride,
+        *measured,
+        [DistanceQuantile(*one) for one in distances],
+        sketch_levels,
+        sketch_bytes,
+    )
 
 
 class Index:
@@ -182,8 +199,8 @@ class Index:
         dot; center: without the rows' mean. order: nearest or farthest. low, high: only distances between the two (of
         cosine and dot: similarities). where: a condition of SQL over string_id, length, text, occurrences and
         last_token_id; over positions over position, document_id, token_id, text and next_token_id. exclude_self:
-        without the prompt's own row; exclude_window: nor so many tokens around it. distinct: the best row of each text,
-        token or document. index, params: an index that was added, and its parameters. threads: as many as there are
+        without the prompt's own row; exclude_window: nor so many tokens around it. max_length: only rows at most so long.
+        distinct: the best row of each text, token or document. index, params: an index that was added, and its parameters. threads: as many as there are
         cores. next_tokens: with what came next (yes). context: how many tokens before and after a position are shown,
         (12, 4).
         """
@@ -339,6 +356,7 @@ class Index:
         where: str = "",
         exclude_self: bool | None = None,
         exclude_window: int = 0,
+        max_length: float | None = None,
         threads: int = 0,
     ) -> Table[TokenProbability]:
         """The next token, by what followed the neighbors of a prompt (or of a position): the most probable first."""
@@ -352,7 +370,7 @@ class Index:
             query,
             {
                 "scheme": scheme, "rows": rows, "at": at, "k": k, "metric": metric, "center": center, "merge": merge,
-                "where": where, "exclude_window": exclude_window, "threads": threads,
+                "where": where, "exclude_window": exclude_window, "max_length": max_length, "threads": threads,
             },
         )  # fmt: skip
         if position is not None:

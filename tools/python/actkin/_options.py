@@ -23,6 +23,7 @@ class SearchOptions(TypedDict, total=False):
     center: bool  # whether the mean of the rows is taken off first
     order: str  # nearest; or farthest
     where: str  # a condition of SQL
+    max_length: float | None  # only rows at most so long
     index: str  # exact; or an index that was added
     params: str  # of that index, such as efSearch=200
     threads: int  # as many as the machine has
@@ -79,6 +80,7 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "high": _arguments.number,
     "exclude_self": _truth,
     "exclude_window": _size,
+    "max_length": _arguments.number,
     "distinct": _arguments.text,
     "next_tokens": _truth,
     "merge": _arguments.text,

@@ -51,6 +51,8 @@ def _cell(name: str, value: Any) -> str:
         if name == "next_tokens":
             more = f" +{len(value) - _MOST_TOKENS}" if len(value) > _MOST_TOKENS else ""
             return ", ".join(f"{quoted(one.token)} {one.count}" for one in value[:_MOST_TOKENS]) + more
+        if name == "distances":  # the medians
+            return ", ".join(f"{visible(one.pairs)} {one.distance:.3g}" for one in value if one.quantile == 0.5)
         return ", ".join(_cell("", one) for one in value)
     return str(value) if name == "context" else _short(visible(str(value)))  # a context shows itself
 
@@ -101,6 +103,15 @@ def _used_columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list
         "context",
         "window",
         "stride",
+        "mean_length",
+        "median_length",
+        "longest",
+        "long_share",
+        "cosine",
+        "centered_cosine",
+        "worth_centering",
+        "distances",
+        "sketch_levels",
     )
     return [
         at
