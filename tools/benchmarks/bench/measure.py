@@ -162,7 +162,7 @@ def ask_at_once(
         counts.append(int(min(len(questions), max(64, seconds / max(each, 1e-9)))))
     clock: list[list[float]] = [[] for _ in methods]
     processor: list[list[float]] = [[] for _ in methods]
-    for _ in range(3):
+    for _ in range(2):
         answers = []
         for number, method in enumerate(methods):
             begin, began = time.perf_counter(), time.process_time()
