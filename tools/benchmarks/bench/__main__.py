@@ -113,7 +113,7 @@ def measure_site(flags: argparse.Namespace, site: data.Dataset, say: measure.Cal
             say("many questions at once")
             many = rows[np.random.default_rng(4).choice(len(rows), BATCH, replace=len(rows) < BATCH)]
             at_once = [method for method in exact if method.batch]
-            records += measure.ask_at_once(site.name, at_once, rows, many, 10, flags.threads, 8)
+            records += measure.ask_at_once(site.name, at_once, rows, many, 10, flags.threads, 3)
         return {
             "site": site.name,
             "rows": len(rows),

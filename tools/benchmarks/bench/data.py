@@ -132,7 +132,7 @@ class Imports:
                 {
                     "tokens": "ids.npy",
                     "token_texts": "texts.json",
-                    "sites": [{"stream": "rows", "block": 0, "files": ["rows.npy"]}],
+                    "sites": [{"stream": "ffwd", "block": 0, "files": ["rows.npy"]}],
                 }
             )
         )

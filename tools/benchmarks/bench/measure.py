@@ -13,7 +13,7 @@ from bench.peers import Method
 
 ROUNDS = 10
 TURN = 10  # questions that a method is asked in one turn, after one that is not counted
-SLOW_TURN = 2  # of a method that takes longer than
+SLOW_TURN = 2  # all of them counted, of a method that takes longer than
 SLOW_MS = 20.0
 
 
@@ -88,21 +88,24 @@ def ask_by_turns(
     clock: list[list[float]] = [[] for _ in methods]
     processor: list[list[float]] = [[] for _ in methods]
     answers: list[dict[int, np.ndarray]] = [{} for _ in methods]
+    slow = [False] * len(methods)
     for turn in range(rounds):
         progress(f"{asked} k {k}: turn {turn + 1} of {rounds}")
         for number, method in enumerate(methods):
-            slow = bool(clock[number]) and np.median(processor[number]) > SLOW_MS
-            size = SLOW_TURN if slow else TURN
-            for i in range(-1, size):
+            i = -1
+            while i < (SLOW_TURN if slow[number] else TURN):
                 question = (turn * TURN + i) % len(questions)
                 one = questions[question : question + 1]
                 begin, began = time.perf_counter(), time.process_time()
                 found = method.ask(one, k, 1)
                 spent, worked = time.perf_counter() - begin, time.process_time() - began
-                if i >= 0:
+                slow[number] = 1000 * worked > SLOW_MS
+                if i >= 0 or slow[number]:
+                    i = max(i, 0)
                     clock[number].append(1000 * spent)
                     processor[number].append(1000 * worked)
                     answers[number][question] = found[0]
+                i += 1
     truth = Truth(rows, questions, k)
     exact_distances = _meet(truth, methods, answers)
     records = []
@@ -159,7 +162,7 @@ def ask_at_once(
         counts.append(int(min(len(questions), max(64, seconds / max(each, 1e-9)))))
     clock: list[list[float]] = [[] for _ in methods]
     processor: list[list[float]] = [[] for _ in methods]
-    for _ in range(3):
+    for _ in range(2):
         answers = []
         for number, method in enumerate(methods):
             begin, began = time.perf_counter(), time.process_time()

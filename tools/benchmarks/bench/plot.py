@@ -97,11 +97,11 @@ def _panel(title: str, rows: list[Row], axes: _Axes) -> str:
 
 
 def plot(records: list[Row], heading: str) -> str:
-    """Of k 10: a panel a site and kind of question."""
+    """recall@10: a panel a site and kind of question."""
     rows = [row for row in records if row["k"] == 10 and row["asked"] in ("in", "outside") and not row["error"]]
     panels: dict[str, list[Row]] = {}
     for row in rows:
-        words = "rows" if row["asked"] == "in" else "others"
+        words = "in the corpus" if row["asked"] == "in" else "outside"
         panels.setdefault(f"{row['site']}, {words}", []).append(row)
     columns = max(1, min(COLUMNS, len(panels)))
     width = WIDTH * columns
@@ -113,9 +113,11 @@ def plot(records: list[Row], heading: str) -> str:
         f'<text x="10" y="16" font-size="12">{escape(heading)}</text>',
     ]
     x, y = 10.0, 34.0
-    names = sorted(_series(rows), key=lambda name: (name[0] != "actkin", name[0], not name[2]))
-    for name in names:
-        text = f"{name[0]} {'PCA, Panorama' if 'Panorama' in name[1] else name[1]}"
+    texts = {
+        f"{name[0]} {'PCA, Panorama' if 'Panorama' in name[1] else name[1]}": name
+        for name in sorted(_series(rows), key=lambda name: (name[0] != "actkin", name[0], not name[2]))
+    }
+    for text, name in texts.items():
         if x + 22 + 6.2 * len(text) > width:
             x, y = 10.0, y + 16
         parts.append(_mark(name, x + 6, y - 4))
