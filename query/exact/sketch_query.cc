@@ -45,6 +45,11 @@ namespace {
 // also leaves room for the rounding of what follows. In a box the best key is at one end of the range of m: b - m^2
 // falls with m; (b - Q) / m - m falls, or is concave where b < Q. The worst, for the far side, is at the smallest m, or
 // where its slope is zero, at -2 sqrt(Q - b).
+//
+// Rows that are computed anew are within `tolerance` times their length of those that the sketches were made of. So a
+// point within the ball is at most tolerance (|c| + reach) away, and one beyond it, drawn in, no farther, for it comes
+// nearer as it is drawn in: e is larger by that, and 1 % for the squares of `tolerance`. A length is off by that share
+// of itself, a square by twice that, the quotient that a cosine's key is by once that again.
 constexpr double kSlack = 1e-9;
 constexpr float kUp = 1 + 0x1p-18F;
 constexpr float kDown = 1 - 0x1p-18F;
@@ -88,8 +93,15 @@ bool SketchQuery::CanTell(const SketchFile& file, std::span<const float> query) 
   return file.scales().reach > 0 && file.scales().longest <= kLargestReach && square <= kLargestReach * kLargestReach;
 }
 
-SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query)
-    : file_(file), metric_(metric), side_(side), lengths_(LengthsFor(file, metric)) {
+SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query,
+                         double tolerance)
+    : file_(file),
+      metric_(metric),
+      side_(side),
+      up_(static_cast<float>(kUp * (1 + 2.02 * tolerance))),
+      down_(static_cast<float>(kDown * (1 - 2.02 * tolerance))),
+      key_slack_(static_cast<float>(1.02 * tolerance)),
+      lengths_(LengthsFor(file, metric)) {
   const std::size_t dimension = query.size();
   const SketchScales& scales = file.scales();
   std::vector<double> rest(query.begin(), query.end());
@@ -119,7 +131,8 @@ SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::
     for (std::size_t i = 0; i < dimension; ++i) rest[i] -= along[axis] * direction[i];
   }
   // What the axes leave is computed to within the axes' own defect, as it is for the rows.
-  const double slack = (kSlack + 2 * scales.axis_defect) * length;
+  const std::vector<double> center(file.center().begin(), file.center().end());
+  const double slack = (kSlack + 2 * scales.axis_defect) * length + 1.01 * tolerance * (Norm(center) + scales.reach);
   double square = SquaredNorm(rest);
   for (std::size_t level = file.level_count(); level-- > 0;) {
     const auto of_level = std::span(along).subspan(FirstAxis(level), LevelAxes(level));
@@ -190,13 +203,13 @@ void SketchQuery::Keys(const Place& place, std::span<const float> bounds, float*
       case Metric::kDot:
         for (std::size_t i = 0; i < bounds.size(); ++i) {
           const float length = lengths_[place(i)];
-          keys[i] = bounds[i] - length * length * kUp;
+          keys[i] = bounds[i] - length * length * up_;
         }
         return;
       default:
         for (std::size_t i = 0; i < bounds.size(); ++i) {
           const float length = lengths_[place(i)];
-          keys[i] = (bounds[i] - (length * length + squared_norm_) * kUp) / std::max(length, kShortest);
+          keys[i] = NearCosine(bounds[i], length);
         }
         return;
     }
@@ -205,8 +218,11 @@ void SketchQuery::Keys(const Place& place, std::span<const float> bounds, float*
     float key = bounds[i];
     if (metric_ != Metric::kL2) {
       const float length = lengths_[place(i)];
-      key -= (length * length + (metric_ == Metric::kDot ? 0 : squared_norm_)) * kDown;
-      if (metric_ != Metric::kDot) key /= std::max(length, kShortest);
+      key -= (length * length + (metric_ == Metric::kDot ? 0 : squared_norm_)) * down_;
+      if (metric_ != Metric::kDot) {
+        key /= std::max(length, kShortest);
+        key *= key > 0 ? 1 + key_slack_ : 1 - key_slack_;
+      }
     }
     keys[i] = from_mean_[place(i)] > reach_ ? -kInfinity : -key;
   }
@@ -231,13 +247,9 @@ void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> 
   if (side_ == Side::kNear) {
     for (std::size_t i = 0; i < bounds.size(); ++i) {
       if (metric_ == Metric::kDot) {
-        keys[i] = bounds[i] - longest[i] * longest[i] * kUp;
+        keys[i] = bounds[i] - longest[i] * longest[i] * up_;
       } else {
-        const float at_shortest =
-            (bounds[i] - (shortest[i] * shortest[i] + squared_norm_) * kUp) / std::max(shortest[i], kShortest);
-        const float at_longest =
-            (bounds[i] - (longest[i] * longest[i] + squared_norm_) * kUp) / std::max(longest[i], kShortest);
-        keys[i] = std::min(at_shortest, at_longest);
+        keys[i] = std::min(NearCosine(bounds[i], shortest[i]), NearCosine(bounds[i], longest[i]));
       }
     }
     return;
@@ -246,7 +258,7 @@ void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> 
   for (std::size_t i = 0; i < bounds.size(); ++i) {
     float key = bounds[i];
     if (metric_ == Metric::kDot) {
-      key -= shortest[i] * shortest[i] * kDown;
+      key -= shortest[i] * shortest[i] * down_;
     } else if (metric_ != Metric::kL2) {
       key = FarCosineOfBox(bounds[i], shortest[i]);
     }
@@ -254,10 +266,15 @@ void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> 
   }
 }
 
+float SketchQuery::NearCosine(float bound, float length) const {
+  const float key = (bound - (length * length + squared_norm_) * up_) / std::max(length, kShortest);
+  return key * (key > 0 ? 1 - key_slack_ : 1 + key_slack_);
+}
+
 float SketchQuery::FarCosineOfBox(float bound, float shortest) const {
-  const float beyond = bound - squared_norm_ * kDown;
-  if (beyond < 0) return -2 * std::sqrt(-beyond) * kDown;
-  return beyond / std::max(shortest, kShortest) * kUp - shortest * kDown;
+  const float beyond = bound - squared_norm_ * down_;
+  if (beyond < 0) return -2 * std::sqrt(-beyond) * down_;
+  return beyond / std::max(shortest, kShortest) * up_ - shortest * down_;
 }
 
 }  // namespace actkin

@@ -20,8 +20,9 @@ class SketchQuery {
   // Whether sketches can tell anything of such rows and such a query: float32 has room for their squares.
   static bool CanTell(const SketchFile& file, std::span<const float> query);
 
-  // query: dimension finite numbers. REQUIRES: CanTell(file, query). The file outlives this object.
-  SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query);
+  // query: dimension finite numbers. tolerance: rows are not those that the sketches were made of, but differ from them
+  // by at most that share of their lengths; below 2^-8. REQUIRES: CanTell(file, query). The file outlives this object.
+  SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query, double tolerance = 0);
 
   const LevelQuery& level(std::size_t number) const { return levels_[number]; }
   const LevelTerms& terms(std::size_t number) const { return terms_[number]; }
@@ -39,11 +40,17 @@ class SketchQuery {
   void Encode(std::span<const double> along, std::size_t level, double rest, double slack);
   template <typename Place>
   void Keys(const Place& place, std::span<const float> bounds, float* keys) const;
+  float NearCosine(float bound, float length) const;
   float FarCosineOfBox(float bound, float shortest) const;
 
   const SketchFile& file_;
   const Metric metric_;
   const Side side_;
+  // What a square is more, or less, at most.
+  const float up_;
+  const float down_;
+  // What a cosine's key is less by, at most, of itself.
+  const float key_slack_;
   // The query's, from where the metric measures lengths.
   double norm_ = 0;
   float squared_norm_ = 0;
