@@ -172,6 +172,30 @@ CREATE TABLE IF NOT EXISTS site_index(
 );
 CREATE UNIQUE INDEX IF NOT EXISTS site_index_name ON site_index(site_id, name, ifnull(metric, ''));
 
+-- What the rows of a site are like. Lengths are Euclidean, of all rows; long_share: how many, 0..1, are longer than ten
+-- times the median. cosine: the mean over all pairs of a sample of rows, a row of zeros having 0 with any other;
+-- centered_cosine: the same of the rows less the mean of all rows of the site. NULL where there is one row.
+CREATE TABLE IF NOT EXISTS site_statistics(
+  site_id         INTEGER PRIMARY KEY REFERENCES site,
+  mean_length     REAL NOT NULL,
+  median_length   REAL NOT NULL,
+  longest         REAL NOT NULL,
+  long_share      REAL NOT NULL,
+  cosine          REAL,
+  centered_cosine REAL
+);
+
+-- Quantiles (0..1) of the Euclidean distances between rows of a site. pairs: 'random', of random pairs of a sample;
+-- 'nearest' and 'tenth', from each row of a small sample to its nearest and its tenth nearest other row, of all rows;
+-- these are not there of embeddings.
+CREATE TABLE IF NOT EXISTS site_distance(
+  site_id  INTEGER NOT NULL REFERENCES site,
+  pairs    TEXT    NOT NULL,
+  quantile REAL    NOT NULL,
+  distance REAL    NOT NULL,
+  PRIMARY KEY (site_id, pairs, quantile)
+) WITHOUT ROWID;
+
 -- What 'actkin recall' measured: of the k nearest that 'exact' finds, how many an approximate index found, 0..1, when
 -- asked for k; ties at the k-th distance count as found. Times are of single queries.
 CREATE TABLE IF NOT EXISTS recall(

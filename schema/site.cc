@@ -117,6 +117,10 @@ Stream ParseStream(std::string_view text) {
   for (const auto& [stream, name] : kTransformerLensNames) {
     if (name == bare) return stream;
   }
+  if (text.starts_with("blocks.")) {
+    FailUsage("stream {} names a block: give the stream alone here, such as attn_out, and its block by `blocks`",
+              Quote(text));
+  }
   return Parse(kStreams, "stream", text);
 }
 

@@ -15,6 +15,7 @@
 #include "indexer/build/repair.h"
 #include "indexer/build/site_files.h"
 #include "indexer/build/site_sketches.h"
+#include "indexer/build/site_statistics.h"
 #include "indexer/model/checkpoint.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -74,6 +75,7 @@ class Builder {
     if (existing.corpus) RepairDamage();
     if (inputs_.checkpoint) AddSites(existing);
     summary_.bytes_added += AddSketches(directory_, damaged_, options_.threads, progress_);
+    AddStatistics(directory_, options_.threads, progress_);
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
     return summary_;

@@ -25,6 +25,18 @@ bool LeavesOut(const SearchRequest& request) {
   return request.within && *request.within != Band{} && !request.rows;
 }
 
+// After how many rows a search stops; none where it goes through all.
+std::optional<std::uint64_t> MostRows(const SketchFile& sketches, const SearchRequest& request) {
+  const std::optional<EarlyStop> stop = EarlyStopOf(request);
+  if (!stop) return std::nullopt;
+  if (stop->rows) return stop->rows;
+  const std::optional<std::uint64_t> rows = sketches.RowsThatFind(request.metric, *stop->recall);
+  // What was measured is of the 10 nearest ones; more of them stand in as many times more blocks, at most.
+  constexpr std::uint64_t kMeasured = 10;
+  if (!rows || request.order != Order::kNearest) return std::nullopt;
+  return *rows * ((*request.k + kMeasured - 1) / kMeasured);
+}
+
 }  // namespace
 
 ExactIndex::ExactIndex(RowSource rows, std::optional<SketchFile> sketches, std::shared_ptr<const RowMap> order)
@@ -58,11 +70,12 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
                                                                request.cost);
                          });
   }
+  const std::optional<std::uint64_t> most_rows = MostRows(*sketches_, request);
   std::vector<std::vector<Match>> answers(query_count);
   for (std::size_t first = 0; first < query_count; first += kSketchGroup) {
     const std::size_t count = std::min(kSketchGroup, query_count - first);
     const VectorScan scan(source_, part(first, count), request.metric, moments, request.cost);
-    SearchBySketches(*sketches_, scan, part(first, count), rows, request, *order_, MostRows(request),
+    SearchBySketches(*sketches_, scan, part(first, count), rows, request, *order_, most_rows,
                      std::span(answers).subspan(first, count));
   }
   if (!request.parameters.empty()) FillUp(queries, request, answers);

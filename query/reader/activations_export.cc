@@ -11,8 +11,8 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/directory/open_site_rows.h"
-#include "storage/formats/activations_file.h"
-#include "storage/formats/npy_file.h"
+#include "storage/exchange/activations_file.h"
+#include "storage/exchange/npy_file.h"
 #include "storage/machine/file.h"
 
 namespace actkin {

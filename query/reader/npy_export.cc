@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "schema/error.h"
-#include "storage/formats/npy_file.h"
+#include "storage/exchange/npy_file.h"
 #include "storage/machine/export_folder.h"
 #include "storage/machine/file.h"
 

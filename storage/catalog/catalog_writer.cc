@@ -6,6 +6,7 @@
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
 #include "storage/catalog/catalog_objects.h"
+#include "storage/catalog/site_statistics.h"
 #include "storage/machine/file.h"
 
 namespace actkin {
@@ -212,6 +213,7 @@ CatalogWriter::CatalogWriter(const IndexDirectory& directory)
   connection_.ExecuteInTurns("PRAGMA journal_mode=WAL");
   connection_.Execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
   RefuseTriggersOnOwnRows(connection_.handle());
+  AddLaterTables(connection_);
 }
 
 CatalogWriter::~CatalogWriter() {
@@ -330,6 +332,7 @@ void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, dou
                   "WHERE site_id = ?1 AND name = 'exact'")
       .Bind(site_id, file.file, file.bytes, file.checksum, build_seconds)
       .Run();
+  ForgetStatistics(connection_.handle(), site_id);
   transaction.Commit();
 }
 
@@ -354,6 +357,7 @@ void CatalogWriter::SetRows(std::int64_t site_id, const FileRow& file) {
       .Bind(site_id, file.file, file.bytes, file.checksum)
       .Run();
   SqliteStatement(handle, "DELETE FROM site_index WHERE site_id = ?1 AND name <> 'exact'").Bind(site_id).Run();
+  ForgetStatistics(handle, site_id);
   transaction.Commit();
 }
 

@@ -8,7 +8,7 @@
 
 #include "schema/error.h"
 #include "schema/text.h"
-#include "tools/command/filter_flags.h"
+#include "tools/command/flags/filter_flags.h"
 #include "tools/command/shown_tokens.h"
 #include "tools/output/table.h"
 #include "tools/output/terminal.h"

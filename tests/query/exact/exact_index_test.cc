@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -174,18 +176,42 @@ TEST(SketchesTest, ASearchMayStopEarly) {
         }
       }
       // Each bound is found among the most promising blocks first.
-      EXPECT_LE(cost.code_bytes_read[0], 50 * (rows + 64 * 17) * kLevelCodes[0]);
+      EXPECT_LE(cost.code_bytes_read[0], 50 * (rows + 64 * 17) * kCoarseCodes);
       EXPECT_GE(found, found_before) << Name(metric) << ' ' << rows;
       found_before = found;
     }
     EXPECT_EQ(found_before, 500U);
+
+    // As many rows as were measured to find this share: other rows find about as many.
+    std::uint64_t read_before = 0;
+    for (const char* share : {"recall=.5", "recall=.9", "recall=0.99", "recall=1"}) {
+      SearchCost cost;
+      const auto some =
+          index->Search(queries, {.metric = metric, .k = 10, .parameters = share, .threads = 2, .cost = &cost});
+      std::size_t found = 0;
+      for (std::size_t query = 0; query < some.size(); ++query) {
+        for (const Match& match : some[query]) found += std::ranges::count(all[query], match.row, &Match::row);
+      }
+      EXPECT_GE(static_cast<double>(found) / 500, std::strtod(share + std::strlen("recall="), nullptr) - 0.05)
+          << Name(metric) << ' ' << share;
+      EXPECT_GE(cost.code_bytes_read[0], read_before);
+      read_before = cost.code_bytes_read[0];
+    }
   }
+  // Measured of the nearest: of the farthest nothing is known, so that all rows count.
+  const SearchRequest farthest{.order = Order::kFarthest, .k = 10};
+  SearchRequest early = farthest;
+  early.parameters = "recall=.5";
+  EXPECT_EQ(index->Search(queries, early)[3].back().distance, index->Search(queries, farthest)[3].back().distance);
   // Never fewer than k.
   const SearchRequest many{.k = 3000, .parameters = "rows=100"};
   EXPECT_EQ(index->Search(queries, many)[7].size(), 3000U);
   const auto error = [&](const SearchRequest& request) { return ErrorOf([&] { index->Search(queries, request); }); };
   EXPECT_THAT(error({.k = 1, .parameters = "rows=0"}), OneLineWith("rows=0", "rows=N"));
   EXPECT_THAT(error({.k = 1, .parameters = "rows=5x"}), OneLineWith("rows=5x", "rows=N"));
+  EXPECT_THAT(error({.k = 1, .parameters = "recall=0"}), OneLineWith("recall=0", "recall=R"));
+  EXPECT_THAT(error({.k = 1, .parameters = "recall=1.01"}), OneLineWith("recall=1.01", "at most 1"));
+  EXPECT_THAT(error({.k = 1, .parameters = "efSearch=5"}), OneLineWith("efSearch=5", "rows=N"));
   EXPECT_THAT(error({.k = std::nullopt, .parameters = "rows=5"}), OneLineWith("rows=5", "give k"));
 }
 
@@ -199,7 +225,7 @@ TEST_P(ClusteredRowsTest, EveryMetricGetsTheBruteForceAnswer) {
     return all[generator() % all.size()];
   };
   std::normal_distribution<float> normal;
-  const auto dimension = pick(std::size_t{1}, std::size_t{2}, std::size_t{17}, std::size_t{70}, std::size_t{90});
+  const auto dimension = pick(std::size_t{1}, std::size_t{2}, std::size_t{17}, std::size_t{90}, std::size_t{320});
   const std::size_t count = 6000 + generator() % 1500;
   const auto clusters = pick(std::size_t{1}, std::size_t{7}, std::size_t{300});
   const auto offset = pick(0.0F, 3.0F, 100.0F);

@@ -30,7 +30,7 @@ from ._records import (
 from ._rows import Rows, open_rows, site_name
 
 if TYPE_CHECKING:
-    from ._record import RecordedModel
+    from ._recorded import RecordedModel
 
 _MOST_THREADS = 1024
 _CONTEXT = (12, 4)  # tokens before a position, and after it
@@ -71,7 +71,7 @@ class Index:
         self._opened = self._open()
         self._recorded: RecordedModel | None = None
         if model is not None:
-            from ._record import RecordedModel
+            from ._recorded import RecordedModel
 
             self._recorded = RecordedModel(self._path, model, tokenizer, modules)
 

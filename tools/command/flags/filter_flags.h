@@ -1,0 +1,33 @@
+#ifndef ACTKIN_TOOLS_COMMAND_FLAGS_FILTER_FLAGS_H_
+#define ACTKIN_TOOLS_COMMAND_FLAGS_FILTER_FLAGS_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "query/reader/index_reader.h"
+
+namespace actkin {
+
+// Which rows count: --where, --exclude-self and --exclude-window.
+struct FilterFlags {
+  std::string where;  // empty: not given
+  bool exclude_self = false;
+  std::int64_t exclude_window = 0;  // tokens
+};
+
+void AddFilterOptions(CLI::App& command, FilterFlags& flags);
+// Throws Error (usage) where the condition was given empty, or a window makes no sense.
+void CheckFilter(const CLI::App& command, const FilterFlags& flags);
+
+// For the line above a table: ", where CONDITION, without itself"; empty where all rows count.
+std::string DescribeFilter(const std::string& where, bool exclude_self, std::uint64_t exclude_window = 0);
+std::string DescribeFilter(const NeighborQuery& query);
+// "where", "exclude_self", "exclude_window" and "distinct", each where it was asked for.
+void AddFilter(const std::string& where, bool exclude_self, nlohmann::ordered_json& json);
+void AddFilter(const NeighborQuery& query, nlohmann::ordered_json& json);
+
+}  // namespace actkin
+
+#endif  // ACTKIN_TOOLS_COMMAND_FLAGS_FILTER_FLAGS_H_
