@@ -14,6 +14,7 @@
 #include "indexer/build/corpus_files.h"
 #include "indexer/build/position_capture.h"
 #include "indexer/build/position_sites.h"
+#include "indexer/build/site_sketches.h"
 #include "indexer/build/sketch_encoder.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -68,7 +69,8 @@ double SketchSeconds(const ScratchFolder& scratch, std::uint64_t rows, std::uint
   std::normal_distribution<float> normal;
   std::vector<float> values(rows * dimension);
   for (float& value : values) value = normal(generator);
-  VectorFileWriter writer(scratch / "rows", element, dimension, {0, rows}, false, 0);
+  VectorFileWriter writer(scratch / "rows", element == Element::kNone ? Element::kFloat32 : element, dimension,
+                          {0, rows}, false, 0);
   writer.AddChecksum(writer.WriteRows(0, values));
   writer.Finish();
   std::vector<VectorFile> files;
@@ -181,7 +183,9 @@ BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inpu
         continue;
       }
       of.dimension = embed;
-      of.bytes += of.rows * StoredRowBytes(options.element, embed);
+      const Element element = ElementOf(options.element, of.rows, embed);
+      of.bytes += of.rows * StoredRowBytes(element, embed);
+      if (element == Element::kNone) forecast.passing_bytes += of.rows * StoredRowBytes(Element::kFloat32, embed);
       if (of.rows >= kFewestRowsWithSketches) of.bytes += SketchFileWriter::FileBytes(embed, of.rows, kUsualLevels);
     }
   }
@@ -223,13 +227,13 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
     if (!plan.captured.empty()) {
       const int depth = std::ranges::max(plan.captured, {}, &Site::t_i).t_i + 1;
       const PrefixTree tree(strings, depth);
-      const CapturePlan capture{plan.captured, {}, options.element, embed, ""};
+      const CapturePlan capture{plan.captured, {}, Element::kFloat32, embed, ""};
       forecast.capture_seconds = CaptureSeconds(capture, tree, *model, how, kMeasuredSeconds);
       capture_memory = CaptureMemory(capture, tree, inputs.description(), how);
     }
     if (!plan.positions.empty()) {
       const CorpusPositions positions(inputs.tokens, plan.seen);
-      const PositionCapturePlan capture{plan.positions, options.element, embed, ""};
+      const PositionCapturePlan capture{plan.positions, Element::kFloat32, embed, ""};
       forecast.window_tokens = PlanPositionWork(positions.seen(), inputs.description(), how).tokens_run;
       forecast.capture_seconds += PositionCaptureSeconds(capture, positions.seen(), *model, how, kMeasuredSeconds);
       capture_memory =

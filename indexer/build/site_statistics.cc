@@ -35,7 +35,7 @@ std::vector<SiteToDescribe> SitesWithoutStatistics(const IndexDirectory& directo
   Catalog catalog(connection->handle());
   std::vector<SiteToDescribe> sites;
   for (const SiteRow& row : catalog.Sites()) {
-    if (row.row_count == 0 || ReadSiteStatistics(catalog, row.site_id)) continue;
+    if (row.row_count == 0 || row.element == Element::kNone || ReadSiteStatistics(catalog, row.site_id)) continue;
     SiteToDescribe& site = sites.emplace_back(SiteToDescribe{row});
     if (!row.site.of_codes()) site.rows = OpenSiteRows(directory, catalog, row);
     if (site.rows && (site.rows->dimension() != row.dimension || site.rows->row_count() != row.row_count)) {

@@ -96,6 +96,10 @@ void ExactIndex::FillUp(std::span<const float> queries, const SearchRequest& req
 }
 
 std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {
+  if (source_.computed()) {
+    FailUsage(ErrorCode::kUnsupported, "{}: its rows are not kept: a pass over all of them would compute each again",
+              source_.Path(0).string());
+  }
   return std::make_unique<VectorScan>(source_, queries, metric, MomentsFor(metric, threads));
 }
 
@@ -135,7 +139,8 @@ const RowMoments* ExactIndex::MomentsFor(Metric metric, int threads) const {
     if (row_count() == 0) {
       moments_.mean.resize(dimension());
     } else if (sketches_) {
-      moments_ = {{sketches_->mean().begin(), sketches_->mean().end()}, sketches_->scales().longest};
+      moments_ = {{sketches_->mean().begin(), sketches_->mean().end()},
+                  sketches_->scales().longest * (source_.computed() ? 1 + kComputedTolerance : 1)};
     } else {
       moments_ = FindMoments(source_, threads);
     }

@@ -46,6 +46,11 @@ namespace {
 // also leaves room for the rounding of what follows. In a box the best key is at one end of the range of m: b - m^2
 // falls with m; (b - Q) / m - m falls, or is concave where b < Q. The worst, for the far side, is at the smallest m, or
 // where its slope is zero, at -2 sqrt(Q - b).
+//
+// Rows that are computed anew are within t = `tolerance` times their length of those that the sketches were made of. So
+// a point within the ball is at most t (|c| + reach) away, and one beyond it no farther when it is drawn in: e is
+// larger by that, and by 1 % for the squares of t. A length m is off by t m, so that b - m^2 is by 2 t m^2, which
+// divided by m is 2 t m, and the quotient is off by that share t of itself again.
 constexpr double kSlack = 1e-9;
 constexpr float kUp = kKeyUp;
 constexpr float kDown = 1 - 0x1p-18F;
@@ -77,8 +82,13 @@ bool SketchQuery::CanTell(const SketchFile& file, std::span<const float> query) 
   return file.scales().reach > 0 && file.scales().longest <= kLargestReach && square <= kLargestReach * kLargestReach;
 }
 
-SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query)
-    : file_(file), metric_(metric), side_(side), lengths_(LengthsFor(file, metric)) {
+SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query,
+                         double tolerance)
+    : file_(file),
+      metric_(metric),
+      side_(side),
+      tolerance_(static_cast<float>(tolerance)),
+      lengths_(LengthsFor(file, metric)) {
   const std::size_t dimension = query.size();
   const SketchScales& scales = file.scales();
   std::vector<double> rest(query.begin(), query.end());
@@ -120,8 +130,15 @@ SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::
         std::max(std::sqrt(most) - rests[level].length, rests[level].length - std::sqrt(std::max(least, 0.0))) +
         kSlack * length;
   }
+  double moved = 0;
+  if (tolerance > 0) {
+    const std::vector<double> center(file.center().begin(), file.center().end());
+    moved = 1.01 * tolerance * (Norm(center) + scales.reach);
+  }
   for (std::size_t level = 0; level < levels.count; ++level) {
-    Encode(std::span(along).subspan(levels.FirstAxis(level), levels.axes(level)), level, kSlack * length, rests[level]);
+    rests[level].slack += moved;
+    Encode(std::span(along).subspan(levels.FirstAxis(level), levels.axes(level)), level, kSlack * length + moved,
+           rests[level]);
   }
 }
 
@@ -218,14 +235,36 @@ NearKey KeyOf(Metric metric) {
 
 void SketchQuery::RowKeys(std::uint64_t first_place, std::span<const float> bounds, float* keys) const {
   const float* lengths = lengths_.empty() ? nullptr : lengths_.data() + first_place;
-  if (side_ == Side::kNear) return NearKeys(KeyOf(metric_), bounds.data(), lengths, bounds.size(), squared_norm_, keys);
-  FarKeys([first_place](std::size_t i) { return first_place + i; }, lengths, bounds, keys);
+  if (side_ == Side::kNear) {
+    NearKeys(KeyOf(metric_), bounds.data(), lengths, bounds.size(), squared_norm_, keys);
+  } else {
+    FarKeys([first_place](std::size_t i) { return first_place + i; }, lengths, bounds, keys);
+  }
+  Widen(lengths, bounds.size(), keys);
 }
 
 void SketchQuery::RowKeys(std::span<const std::uint32_t> places, const float* lengths, std::span<const float> bounds,
                           float* keys) const {
-  if (side_ == Side::kNear) return NearKeys(KeyOf(metric_), bounds.data(), lengths, bounds.size(), squared_norm_, keys);
-  FarKeys([places](std::size_t i) { return places[i]; }, lengths, bounds, keys);
+  if (side_ == Side::kNear) {
+    NearKeys(KeyOf(metric_), bounds.data(), lengths, bounds.size(), squared_norm_, keys);
+  } else {
+    FarKeys([places](std::size_t i) { return places[i]; }, lengths, bounds, keys);
+  }
+  Widen(lengths, bounds.size(), keys);
+}
+
+void SketchQuery::Widen(const float* lengths, std::size_t count, float* keys) const {
+  if (tolerance_ == 0 || metric_ == Metric::kL2) return;
+  const float twice = 2.02F * tolerance_;
+  const float once = 1.02F * tolerance_;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (metric_ == Metric::kDot) {
+      keys[i] -= twice * lengths[i] * lengths[i];
+    } else {
+      const float key = keys[i] - twice * lengths[i];
+      keys[i] = key * (key > 0 ? 1 - once : 1 + once);
+    }
+  }
 }
 
 void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> bounds, float* keys) const {
@@ -248,7 +287,7 @@ void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> 
         keys[i] = std::min(at_shortest, at_longest);
       }
     }
-    return;
+    return Widen(longest.data(), bounds.size(), keys);
   }
   const auto from_mean = file_.Longest(of, LengthFrom::kMean).subspan(first, bounds.size());
   for (std::size_t i = 0; i < bounds.size(); ++i) {
@@ -260,6 +299,7 @@ void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> 
     }
     keys[i] = from_mean[i] > reach_ ? -kInfinity : -key;
   }
+  Widen(longest.data(), bounds.size(), keys);
 }
 
 float SketchQuery::FarCosineOfBox(float bound, float shortest) const {

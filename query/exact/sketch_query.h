@@ -21,8 +21,9 @@ class SketchQuery {
   // Whether sketches can tell anything of such rows and such a query: float32 has room for their squares.
   static bool CanTell(const SketchFile& file, std::span<const float> query);
 
-  // query: dimension finite numbers. REQUIRES: CanTell(file, query). The file outlives this object.
-  SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query);
+  // query: dimension finite numbers. tolerance: rows are not those that the sketches were made of, but differ from them
+  // by at most that share of their lengths; below 2^-8. REQUIRES: CanTell(file, query). The file outlives this object.
+  SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query, double tolerance = 0);
 
   const LevelQuery& level(std::size_t number) const { return levels_[number]; }
   const LevelTerms& terms(std::size_t number) const { return terms_[number]; }
@@ -53,10 +54,13 @@ class SketchQuery {
   template <typename Place>
   void FarKeys(const Place& place, const float* lengths, std::span<const float> bounds, float* keys) const;
   float FarCosineOfBox(float bound, float shortest) const;
+  // Makes keys smaller by what the rows' tolerance asks for. lengths: of the rows, or of the longest in each box.
+  void Widen(const float* lengths, std::size_t count, float* keys) const;
 
   const SketchFile& file_;
   const Metric metric_;
   const Side side_;
+  const float tolerance_;
   // The query's, from where the metric measures lengths.
   double norm_ = 0;
   float squared_norm_ = 0;

@@ -118,7 +118,8 @@ class SketchSearch {
         blocks_(file.block_count()),
         groups_(file.group_count()) {
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
-      queries_.emplace_back(file, request.metric, side_, queries.subspan(query * file.dimension(), file.dimension()));
+      queries_.emplace_back(file, request.metric, side_, queries.subspan(query * file.dimension(), file.dimension()),
+                            scan.row_tolerance());
     }
     if (most_rows) most_blocks_ = std::max<std::uint64_t>(*most_rows / kBlockRows, 1);
     FindPassing();

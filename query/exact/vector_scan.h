@@ -12,6 +12,10 @@
 
 namespace actkin {
 
+// What rows that are computed anew may differ by from those that a build saw, of their lengths: the order of sums and
+// the processor decide the last digits, some 1e-6 of a length.
+inline constexpr double kComputedTolerance = 0x1p-13;
+
 // A group of queries over the rows of a proj or ffwd site: raw values in float32, exact distances in double precision.
 class VectorScan : public RowScan {
  public:
@@ -30,6 +34,8 @@ class VectorScan : public RowScan {
   void ScanOne(std::size_t query, RowRange rows, std::span<float> raw) const;
   // Of rows that stand anywhere; raw: a value each.
   void ScanRows(std::size_t query, std::span<const RowNumber> rows, std::span<float> raw) const;
+  // By what share of its length a row may differ from the one that the site's sketches were made of.
+  double row_tolerance() const { return source_.computed() ? kComputedTolerance : 0; }
   // The query as exact distances are computed from it, centered where the metric is: dimension numbers.
   std::span<const double> Exact(std::size_t query) const {
     return std::span(exact_).subspan(query * dimension_, dimension_);

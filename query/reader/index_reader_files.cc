@@ -8,6 +8,7 @@
 #include "query/exact/embedding_index.h"
 #include "query/exact/exact_index.h"
 #include "query/reader/index_reader.h"
+#include "query/reader/recomputed_rows.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/directory/directory_files.h"
@@ -112,8 +113,9 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
     if (std::ranges::none_of(rows, [&](const VectorFileRow& file) { return file.file.file == index_row->file.file; })) {
       sketches = OpenListed<SketchFile>(directory_, index_row->file);
     }
-    index =
-        std::make_shared<ExactIndex>(OpenSiteRows(directory_, *catalog_, row), std::move(sketches), OpenRowMap(site));
+    RowSource source = row.element == Element::kNone ? OpenRecomputedRows(directory_, *catalog_, row, CorpusTokens())
+                                                     : OpenSiteRows(directory_, *catalog_, row);
+    index = std::make_shared<ExactIndex>(std::move(source), std::move(sketches), OpenRowMap(site));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
     FailDamaged("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),

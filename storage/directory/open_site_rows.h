@@ -14,8 +14,8 @@ namespace actkin {
 // file.
 std::vector<VectorFile> OpenVectorFiles(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
 
-// Opens the rows of a site, checking headers against the catalog. Throws Error naming a file, and for an embedding
-// site.
+// Opens the rows of a site, checking headers against the catalog. Throws Error naming a file, for an embedding site,
+// and (usage) for a site whose rows are not kept.
 RowSource OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
 
 }  // namespace actkin

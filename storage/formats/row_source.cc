@@ -10,6 +10,7 @@
 #include "schema/error.h"
 #include "schema/random.h"
 #include "storage/machine/float16.h"
+#include "storage/machine/int8_rows.h"
 
 namespace actkin {
 
@@ -62,6 +63,10 @@ void RowSource::Read(RowRange rows, std::span<float> out) const {
     const std::size_t count = common.size() * dimension_;
     if (element_ == Element::kFloat32) {
       std::memcpy(to, stored, count * sizeof(float));
+    } else if (element_ == Element::kInt8) {
+      for (std::uint64_t row = 0; row < common.size(); ++row) {
+        DecodeInt8Row(stored + row * row_bytes_, dimension_, to + row * dimension_);
+      }
     } else {
       DecodeFloat16(reinterpret_cast<const std::uint16_t*>(stored), count, to);
     }
@@ -70,7 +75,12 @@ void RowSource::Read(RowRange rows, std::span<float> out) const {
 
 void RowSource::Read(std::span<const RowNumber> rows, std::span<float> out) const {
   if (computed()) return compute_(rows, out);
-  for (std::size_t i = 0; i < rows.size(); ++i) Read(rows[i], out.subspan(i * dimension_, dimension_));
+  constexpr std::size_t kAhead = 3;
+  for (std::size_t i = 0; i < std::min(kAhead, rows.size()); ++i) Prefetch(rows[i]);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size()) Prefetch(rows[i + kAhead]);
+    Read(rows[i], out.subspan(i * dimension_, dimension_));
+  }
 }
 
 void RowSource::Forget(RowRange rows) const {

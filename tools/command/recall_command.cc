@@ -43,6 +43,7 @@ struct SiteRecall {
   SiteRow site;
   SiteIndexRow index;
   std::vector<RecallRow> rows;
+  std::optional<RoundingRow> rounding = {};  // of rows of int8
 };
 
 // The rows of one index and its parameters, by k.
@@ -104,6 +105,7 @@ std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const R
       const std::vector<float> vector = reader.QueryVector(prompt, one.site.site);
       queries.insert(queries.end(), vector.begin(), vector.end());
     }
+    if (one.site.element == Element::kInt8) one.rounding = reader.catalog().Rounding(one.site.site_id);
     progress.Begin(Describe(one.site.site), RecallSearches(one.site, prompts.size(), options), "searches");
     one.rows =
         MeasureRecall(reader, one.site, queries, options, [&](std::uint64_t done) { progress.Advance(done, 0); });
@@ -132,6 +134,11 @@ std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options
     table.Add(std::move(cells));
   }
   text += table.Text(StdoutColor());
+  if (const std::optional<RoundingRow>& rounding = measured.rounding) {
+    text += fmt::format(
+        "exact is of the rows as they are kept, in int8: of the {} nearest of float32, {:.1f} % are found\n",
+        rounding->k, 100 * rounding->recall);
+  }
   return text + fmt::format("built in {}, {}\n", HumanSeconds(measured.index.build_seconds),
                             HumanBytes(measured.index.file.bytes));
 }
@@ -147,6 +154,7 @@ OrderedJson JsonRecall(const SiteRecall& measured) {
     runs.push_back({{"index", row.name}, {"parameters", row.parameters}, {"k", std::move(by_k)}});
   }
   const RecallRow& first = measured.rows.front();
+  const std::optional<RoundingRow>& rounding = measured.rounding;
   return {{"stream", Name(measured.site.site.stream)},
           {"block", measured.site.site.block},
           {"t_i", measured.site.site.t_i},
@@ -158,6 +166,7 @@ OrderedJson JsonRecall(const SiteRecall& measured) {
           {"prompts", first.prompts},
           {"seed", first.seed},
           {"threads", first.threads},
+          {"rounding_recall", rounding ? OrderedJson(rounding->recall) : OrderedJson(nullptr)},
           {"runs", std::move(runs)}};
 }
 

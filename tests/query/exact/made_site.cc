@@ -133,6 +133,14 @@ std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t di
   return path;
 }
 
+std::vector<float> AsStored(Element element, std::size_t dimension, std::span<const float> values) {
+  const TemporaryFolder folder;
+  const VectorFile file(WriteRows(folder, element, dimension, 0, values));
+  std::vector<float> stored(values.size());
+  file.ReadRows(file.rows(), stored);
+  return stored;
+}
+
 std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
                                            std::span<const float> values, std::span<const StringOrdinal> ordinals,
                                            const std::vector<RowNumber>& splits, Made made) {
