@@ -84,11 +84,11 @@ EarlyStopTrial::EarlyStopTrial(std::span<const RowNumber> rows, std::span<const 
 void EarlyStopTrial::Offer(const Near& near, Nearest& nearest) {
   if (nearest.size() == kNeighbors) {
     if (!(near.key < nearest.front().key)) return;
-    std::ranges::pop_heap(nearest);
+    std::pop_heap(nearest.begin(), nearest.end());
     nearest.pop_back();
   }
   nearest.push_back(near);
-  std::ranges::push_heap(nearest);
+  std::push_heap(nearest.begin(), nearest.end());
 }
 
 void EarlyStopTrial::Offer(RowRange range, std::span<const float> rows, std::span<const float> from_zero,
