@@ -74,7 +74,8 @@ double SketchSeconds(const ScratchFolder& scratch, std::uint64_t rows, std::uint
   std::vector<VectorFile> files;
   files.emplace_back(scratch / "rows");
   const Clock::time_point start = Clock::now();
-  WriteSketches(scratch / "sketches", files, LoadTorchBackend().row_algebra(), threads, [](std::uint64_t) {});
+  WriteSketches(scratch / "sketches", RowSource(std::move(files)), LoadTorchBackend().row_algebra(), threads,
+                [](std::uint64_t) {});
   return SecondsSince(start);
 }
 
@@ -180,7 +181,7 @@ BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inpu
         continue;
       }
       of.dimension = embed;
-      of.bytes += of.rows * embed * ElementBytes(options.element);
+      of.bytes += of.rows * StoredRowBytes(options.element, embed);
       if (of.rows >= kFewestRowsWithSketches) of.bytes += SketchFileWriter::FileBytes(embed, of.rows, kUsualLevels);
     }
   }

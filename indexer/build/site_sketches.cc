@@ -11,6 +11,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/directory_files.h"
 #include "storage/directory/publish.h"
+#include "storage/formats/row_source.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 
@@ -65,10 +66,11 @@ std::uint64_t AddSketches(const IndexDirectory& directory, const std::set<std::s
     const std::filesystem::path partial = directory.Partial() / std::filesystem::path(name).filename();
     std::vector<VectorFile> files;
     for (const std::filesystem::path& file : site.files) files.emplace_back(file);
-    const std::uint64_t checksum = WriteSketches(partial, files, algebra, threads, [&](std::uint64_t rows) {
-      done += rows;
-      progress.Advance(done, 0);
-    });
+    const std::uint64_t checksum =
+        WriteSketches(partial, RowSource(std::move(files)), algebra, threads, [&](std::uint64_t rows) {
+          done += rows;
+          progress.Advance(done, 0);
+        });
     const FileRow published = Publish<SketchFile>(directory, partial, name, checksum);
     bytes += published.bytes;
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();

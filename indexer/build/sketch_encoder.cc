@@ -91,15 +91,15 @@ std::int8_t Code(double number, double step, double& near, double& far) {
 
 class SketchEncoder {
  public:
-  SketchEncoder(std::span<const VectorFile> files, const RowAlgebra& algebra, int threads,
+  SketchEncoder(const RowSource& source, const RowAlgebra& algebra, int threads,
                 const std::function<void(std::uint64_t)>& done)
-      : files_(files),
+      : source_(source),
         algebra_(algebra),
         threads_(threads),
         done_(done),
-        dimension_(files.front().dimension()),
-        row_count_(files.back().rows().end),
-        moments_(FindMoments(files, threads, done)),
+        dimension_(source.dimension()),
+        row_count_(source.row_count()),
+        moments_(FindMoments(source, threads, done)),
         plan_(PlanSketches(Sample(), moments_, row_count_, algebra)) {}
 
   std::uint64_t Write(const std::filesystem::path& path) {
@@ -133,12 +133,7 @@ class SketchEncoder {
  private:
   void ReadRows(RowRange range, std::vector<float>& rows) const {
     rows.resize(range.size() * dimension_);
-    for (const VectorFile& file : files_) {
-      const RowRange common{std::max(range.begin, file.rows().begin), std::min(range.end, file.rows().end)};
-      if (common.begin >= common.end) continue;
-      file.ReadRows(common,
-                    std::span(rows).subspan((common.begin - range.begin) * dimension_, common.size() * dimension_));
-    }
+    source_.Read(range, rows);
   }
 
   // Every so manieth row; numbers: which these are.
@@ -284,7 +279,7 @@ class SketchEncoder {
     }
   }
 
-  std::span<const VectorFile> files_;
+  const RowSource& source_;
   const RowAlgebra& algebra_;
   const int threads_;
   const std::function<void(std::uint64_t)>& done_;
@@ -296,9 +291,9 @@ class SketchEncoder {
 
 }  // namespace
 
-std::uint64_t WriteSketches(const std::filesystem::path& path, std::span<const VectorFile> files,
-                            const RowAlgebra& algebra, int threads, const std::function<void(std::uint64_t)>& done) {
-  return SketchEncoder(files, algebra, threads, done).Write(path);
+std::uint64_t WriteSketches(const std::filesystem::path& path, const RowSource& rows, const RowAlgebra& algebra,
+                            int threads, const std::function<void(std::uint64_t)>& done) {
+  return SketchEncoder(rows, algebra, threads, done).Write(path);
 }
 
 }  // namespace actkin

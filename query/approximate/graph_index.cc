@@ -111,7 +111,7 @@ class GraphIndex::GraphSearch {
 
   // distances_ of rows_.
   void Measure() {
-    const SiteRows& site = index_.rows();
+    const RowSource& site = index_.rows();
     stored_.clear();
     for (const RowNumber row : rows_) stored_.push_back(site.Stored(row));
     distances_.resize(rows_.size());
@@ -137,7 +137,7 @@ class GraphIndex::GraphSearch {
   std::vector<float> distances_;
 };
 
-GraphIndex::GraphIndex(std::string name, GraphFile file, SiteRows rows, std::shared_ptr<const RowMap> order)
+GraphIndex::GraphIndex(std::string name, GraphFile file, RowSource rows, std::shared_ptr<const RowMap> order)
     : ApproximateIndex(std::move(name), file.graph().metric, std::move(rows), std::move(order)),
       file_(std::move(file)) {
   const HnswGraph& graph = file_.graph();

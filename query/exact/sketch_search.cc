@@ -7,6 +7,7 @@
 #include <cmath>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -170,6 +171,9 @@ class SketchSearch {
     RowsLeft promising;
     std::vector<std::int32_t> sums;
     std::vector<std::int32_t> rests;
+    std::vector<std::uint32_t> places;  // whose rows are read,
+    std::vector<RowNumber> rows;        // their numbers,
+    std::vector<float> raw;             // and raw values
   };
 
   std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
@@ -317,15 +321,11 @@ class SketchSearch {
     }
     promising.KeepBest(Enough());
     double bound = BandEnd();
-    std::vector<float> raw;
     std::vector<std::uint32_t>& read = read_[query];
-    ForEachRow(promising, [&](std::uint32_t place, RowNumber row) {
-      raw.push_back(scan_.ScanRow(query, row));
-      worker.found[query].Offer(row, std::span(&raw.back(), 1));
-      read.push_back(place);
-    });
+    read.assign(promising.places().begin(), promising.places().end());
     std::ranges::sort(read);
-    if (raw.size() >= *request_.k) bound = BoundOf(query, raw);
+    OfferRows(worker, read, query);
+    if (read.size() >= *request_.k) bound = BoundOf(query, worker.raw);
     for (Worker& each : workers_) each.found[query].RequireAtLeastAsGoodAs(bound);
   }
 
@@ -413,15 +413,14 @@ class SketchSearch {
     request_.cost->code_bytes_read[level].fetch_add(rows * file_.levels().codes[level], std::memory_order_relaxed);
   }
 
-  // Calls action(place, row) for rows left, whose numbers have been asked for a little before.
-  template <typename Action>
-  void ForEachRow(const RowsLeft& left, const Action& action) const {
-    constexpr std::size_t kAhead = 3;
-    const std::span<const std::uint32_t> places = left.places();
-    for (std::size_t i = 0; i < std::min(kAhead, places.size()); ++i) scan_.Prefetch(file_.RowAt(places[i]));
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      if (i + kAhead < places.size()) scan_.Prefetch(file_.RowAt(places[i + kAhead]));
-      action(places[i], file_.RowAt(places[i]));
+  // Reads the rows at these places and offers them; their raw values stay in worker.raw.
+  void OfferRows(Worker& worker, std::span<const std::uint32_t> places, std::size_t query) const {
+    worker.rows.clear();
+    for (const std::uint32_t place : places) worker.rows.push_back(file_.RowAt(place));
+    worker.raw.resize(worker.rows.size());
+    scan_.ScanRows(query, worker.rows, worker.raw);
+    for (std::size_t i = 0; i < worker.rows.size(); ++i) {
+      worker.found[query].Offer(worker.rows[i], std::span(worker.raw).subspan(i, 1));
     }
   }
 
@@ -461,11 +460,10 @@ class SketchSearch {
       Refine(worker, worker.left, query, level, limit);
     }
     const std::vector<std::uint32_t>& read = read_[query];
-    ForEachRow(worker.left, [&](std::uint32_t place, RowNumber row) {
-      if (std::ranges::binary_search(read, place)) return;
-      const float raw = scan_.ScanRow(query, row);
-      found.Offer(row, std::span(&raw, 1));
-    });
+    worker.places.clear();
+    std::ranges::copy_if(worker.left.places(), std::back_inserter(worker.places),
+                         [&](std::uint32_t place) { return !std::ranges::binary_search(read, place); });
+    OfferRows(worker, worker.places, query);
     std::size_t& offered = worker.offered[query];
     offered += worker.left.size();
     worker.left.resize(0);

@@ -63,7 +63,7 @@ class Exporter {
 
   void RequireRoom() {
     std::uint64_t needed = reader_.corpus().token_count * sizeof(std::int32_t);
-    for (const SiteRow& site : sites_) needed += site.row_count * site.dimension * ElementBytes(site.element);
+    for (const SiteRow& site : sites_) needed += site.row_count * StoredRowBytes(site.element, site.dimension);
     const std::uint64_t free = FreeDiskBytes(folder_.path());
     if (needed <= free) return;
     Fail(ErrorCode::kOutOfSpace, "{}: needs {} bytes, {} are free", folder_.path().string(), needed, free);
@@ -131,13 +131,13 @@ class Exporter {
   }
 
   void WriteSite(const SiteRow& site) {
-    const SiteRows rows = OpenSiteRows(reader_.directory(), catalog_, site);
+    const RowSource rows = OpenSiteRows(reader_.directory(), catalog_, site);
     const std::string name = Stem(IndexDirectory::Vectors(site.site)) + ".npy";
     ExportedFile exported(folder_.path() / name);
     const std::string header =
         NpyHeader(site.element == Element::kFloat16 ? "<f2" : "<f4", std::array{rows.row_count(), rows.dimension()});
     exported.file().WriteAt(0, header);
-    const std::uint64_t row_bytes = rows.dimension() * ElementBytes(rows.element());
+    const std::uint64_t row_bytes = rows.row_bytes();
     const std::uint64_t piece = std::max<std::uint64_t>(1, kPieceBytes / row_bytes);
     std::string bytes;
     progress_.Begin(Describe(site.site), rows.row_count(), "rows");

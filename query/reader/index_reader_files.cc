@@ -108,12 +108,12 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
   } else {
     // A small site has no sketches, nor has one whose build was stopped before it made them.
     const std::vector<VectorFileRow> rows = catalog_->VectorFiles(row.site_id);
-    std::vector<VectorFile> files = OpenVectorFiles(directory_, *catalog_, row);
     std::optional<SketchFile> sketches;
     if (std::ranges::none_of(rows, [&](const VectorFileRow& file) { return file.file.file == index_row->file.file; })) {
       sketches = OpenListed<SketchFile>(directory_, index_row->file);
     }
-    index = std::make_shared<ExactIndex>(std::move(files), std::move(sketches), OpenRowMap(site));
+    index =
+        std::make_shared<ExactIndex>(OpenSiteRows(directory_, *catalog_, row), std::move(sketches), OpenRowMap(site));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
     FailDamaged("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),

@@ -16,8 +16,8 @@ std::vector<VectorFile> OpenVectorFiles(const IndexDirectory& directory, Catalog
   return files;
 }
 
-SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
-  SiteRows rows(OpenVectorFiles(directory, catalog, site));
+RowSource OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
+  RowSource rows(OpenVectorFiles(directory, catalog, site));
   if (rows.dimension() != site.dimension || rows.row_count() != site.row_count) {
     FailDamaged("{}: its rows are not those of {} in the catalog", directory.path().string(), Describe(site.site));
   }

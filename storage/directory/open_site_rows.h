@@ -5,7 +5,7 @@
 
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
-#include "storage/formats/site_rows.h"
+#include "storage/formats/row_source.h"
 #include "storage/formats/vector_file.h"
 
 namespace actkin {
@@ -16,7 +16,7 @@ std::vector<VectorFile> OpenVectorFiles(const IndexDirectory& directory, Catalog
 
 // Opens the rows of a site, checking headers against the catalog. Throws Error naming a file, and for an embedding
 // site.
-SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
+RowSource OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
 
 }  // namespace actkin
 

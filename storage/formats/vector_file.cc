@@ -27,12 +27,14 @@ SectionFileHeader NewHeader(Element element, std::uint64_t dimension, RowRange r
   header.numbers[kDimension] = dimension;
   header.numbers[kFirstRow] = rows.begin;
   header.numbers[kEndRow] = rows.end;
-  header.sections[kRows].bytes = rows.size() * dimension * ElementBytes(element);
+  header.sections[kRows].bytes = rows.size() * StoredRowBytes(element, dimension);
   LayOutSections(header);
   return header;
 }
 
 }  // namespace
+
+std::uint64_t StoredRowBytes(Element element, std::uint64_t dimension) { return dimension * ElementBytes(element); }
 
 VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind::kVectors) {
   const auto& numbers = file_.header().numbers;
@@ -46,7 +48,7 @@ VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind
   dimension_ = numbers[kDimension];
   rows_ = {numbers[kFirstRow], numbers[kEndRow]};
   body_ = file_.section(kRows);
-  if (body_.size() != rows_.size() * dimension_ * ElementBytes(element_)) {
+  if (body_.size() != rows_.size() * StoredRowBytes(element_, dimension_)) {
     FailDamaged("{}: damaged: {} bytes are not {} rows of {} {} numbers", path.string(), body_.size(), rows_.size(),
                 dimension_, Name(element_));
   }
@@ -67,7 +69,7 @@ std::vector<float> VectorFile::Row(RowNumber row) const {
 }
 
 void VectorFile::ReadRows(RowRange range, std::span<float> out) const {
-  const std::byte* stored = body_.data() + (range.begin - rows_.begin) * dimension_ * ElementBytes(element_);
+  const std::byte* stored = body_.data() + (range.begin - rows_.begin) * StoredRowBytes(element_, dimension_);
   const std::size_t count = range.size() * dimension_;
   if (element_ == Element::kFloat32) {
     std::memcpy(out.data(), stored, count * sizeof(float));
@@ -78,7 +80,7 @@ void VectorFile::ReadRows(RowRange range, std::span<float> out) const {
 
 void VectorFile::Verify() const {
   file_.VerifyBytes(kRows);
-  const std::size_t bytes = dimension_ * ElementBytes(element_);
+  const std::size_t bytes = StoredRowBytes(element_, dimension_);
   std::uint64_t checksum = 0;
   for (std::uint64_t row = 0; row < rows_.size(); ++row) {
     checksum += RowChecksum(body_.data() + row * bytes, bytes, static_cast<RowNumber>(rows_.begin + row));
@@ -101,7 +103,7 @@ VectorFileWriter::VectorFileWriter(const std::filesystem::path& path, Element el
 
 std::uint64_t VectorFileWriter::WriteRows(RowNumber first, std::span<const float> values) {
   const std::uint64_t offset =
-      header_.sections[kRows].offset + (first - rows_.begin) * dimension_ * ElementBytes(element_);
+      header_.sections[kRows].offset + (first - rows_.begin) * StoredRowBytes(element_, dimension_);
   const auto infinite = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
   if (infinite != values.end()) {
     Fail("{}: the model puts out {} for row {}: only finite numbers can be indexed", file_.path().string(), *infinite,
@@ -119,7 +121,7 @@ std::uint64_t VectorFileWriter::WriteRows(RowNumber first, std::span<const float
     }
     bytes = reinterpret_cast<const std::byte*>(encoded.data());
   }
-  const std::size_t row_bytes = dimension_ * ElementBytes(element_);
+  const std::size_t row_bytes = StoredRowBytes(element_, dimension_);
   const std::size_t count = values.size() / dimension_;
   std::uint64_t share = 0;
   for (std::size_t row = 0; row < count; ++row) {

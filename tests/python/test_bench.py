@@ -57,7 +57,7 @@ def test_a_file_of_rows_is_measured_and_kept(tmp_path, rows):
     assert "pdx skipped at made: has no package on PyPI" in done.stderr
     written = json.loads((tmp_path / "out.json").read_text())
     assert written["machine"]["cores"] >= 1
-    assert "actkin" in written["of"]["versions"]
+    assert "actkin" in written["versions"]
     (site,) = written["sites"]
     assert (site["rows"], site["dimension"]) == (150, 8)
     exact = [(record["asked"], record["error"]) for record in site["records"] if record["exact"]]

@@ -521,7 +521,7 @@ TEST(ExactIndexTest, FilesMustCoverTheRowsOfOneSite) {
     return ErrorOf([&] {
       std::vector<VectorFile> all;
       (all.push_back(std::move(files)), ...);
-      ExactIndex(std::move(all), std::nullopt, order);
+      ExactIndex(RowSource(std::move(all)), std::nullopt, order);
     });
   };
   EXPECT_EQ(error(rows(4, 10), rows(0, 4)), "no error");
@@ -543,7 +543,7 @@ TEST(ExactIndexTest, DamagedRowsAndOrdersAreNamed) {
     return ErrorOf([&] {
       std::vector<VectorFile> files;
       files.emplace_back(path);
-      ExactIndex(std::move(files), std::nullopt, row_order)
+      ExactIndex(RowSource(std::move(files)), std::nullopt, row_order)
           .Search(std::vector<float>{1, 2, 3}, {.metric = metric, .k = 2});
     });
   };

@@ -145,13 +145,14 @@ std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Elemen
   };
   for (const RowNumber split : splits) write_to(split);
   write_to(static_cast<RowNumber>(values.size() / dimension));
+  RowSource rows(std::move(files));
   std::optional<SketchFile> sketches;
   if (made == Made::kWithSketches) {
-    WriteSketches(folder / "sketches", files, PlainRowAlgebra(), 2, [](std::uint64_t) {});
+    WriteSketches(folder / "sketches", rows, PlainRowAlgebra(), 2, [](std::uint64_t) {});
     sketches.emplace(folder / "sketches");
     sketches->Verify();
   }
-  return std::make_unique<ExactIndex>(std::move(files), std::move(sketches), MakeRowOrder(folder, ordinals));
+  return std::make_unique<ExactIndex>(std::move(rows), std::move(sketches), MakeRowOrder(folder, ordinals));
 }
 
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,

@@ -144,7 +144,8 @@ TEST(SketchFileTest, AnotherVersionAndLevelsThatThereCannotBeAreRefused) {
   EXPECT_EQ(error(3, 0x040301), "no error");
   EXPECT_THAT(error(2, 0), OneLineWith((folder / "h").string(), "version 0, expected 1", "actkin build"));
   EXPECT_THAT(error(2, 2), OneLineWith((folder / "h").string(), "version 2"));
-  for (const std::uint64_t levels : {0x0, 0x2, 0x040300, 0x090301, 0x040001, 0x01010101010101}) {
+  for (const std::uint64_t levels :
+       std::initializer_list<std::uint64_t>{0x0, 0x2, 0x040300, 0x090301, 0x040001, 0x01010101010101}) {
     EXPECT_THAT(error(3, levels), OneLineWith((folder / "h").string(), "levels")) << levels;
   }
   EXPECT_THAT(error(3, 0x0301), OneLineWith((folder / "h").string(), "sections"));

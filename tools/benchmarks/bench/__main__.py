@@ -38,6 +38,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--generate", default=[], help="also rows made here: gaussian,clustered,call", **commas)
     parser.add_argument("--peers", default=list(peers.PEERS), help=",".join(peers.PEERS), **commas)
+    parser.add_argument(
+        "--graphs", metavar="A,B", type=lambda text: text.split(","), help="of these sites alone: minutes each"
+    )
     parser.add_argument("--threads", type=int, default=machine.cores(), help="for building, and for many questions at once")
     parser.add_argument("--json", type=Path, help="write everything there")
     parser.add_argument("--plot", type=Path, help="write recall against time there, as SVG")
@@ -86,7 +89,8 @@ def _part(flags: argparse.Namespace, imports: data.Imports, site: data.Dataset) 
 
 def add_graph(flags: argparse.Namespace, site: data.Dataset) -> None:
     """Our own HNSW, where the directory is the benchmark's."""
-    if "actkin-hnsw" not in flags.peers or site.indices or flags.kept not in site.directory.parents:
+    asked = "actkin-hnsw" in names_of_peers(flags, site) and flags.kept in site.directory.parents
+    if not asked or "HNSW16" in site.indices:
         return
     place = ["--stream", site.stream, "--block", site.block]
     data.run(flags.command, "index", site.directory, "--add", "HNSW16", "--param", "efConstruction=200", *place)
@@ -98,7 +102,7 @@ def measure_site(flags: argparse.Namespace, site: data.Dataset, say: measure.Cal
     with actkin.open(site.directory) as index:
         rows = site.rows(index)
         say(f"{len(rows):,} x {rows.shape[1]}: building the peers")
-        methods, skipped = peers.make(flags.peers, rows, site, index, flags.threads)
+        methods, skipped = peers.make(names_of_peers(flags, site), rows, site, index, flags.threads)
         records = []
         for asked, questions in site.questions(rows).items():
             records += measure.ask_by_turns(site.name, asked, methods, rows, questions, 10, say)
@@ -109,7 +113,7 @@ def measure_site(flags: argparse.Namespace, site: data.Dataset, say: measure.Cal
             say("many questions at once")
             many = rows[np.random.default_rng(4).choice(len(rows), BATCH, replace=len(rows) < BATCH)]
             at_once = [method for method in exact if method.batch]
-            records += measure.ask_at_once(site.name, at_once, rows, many, 10, flags.threads, 20)
+            records += measure.ask_at_once(site.name, at_once, rows, many, 10, flags.threads, 8)
         return {
             "site": site.name,
             "rows": len(rows),
@@ -136,17 +140,18 @@ def command_ms(flags: argparse.Namespace, site: data.Dataset, index: actkin.Inde
     return float(np.median(times)) if times else None
 
 
-def kept_file(flags: argparse.Namespace, name: str) -> Path:
-    return flags.kept / f"{name.replace('/', '-').replace(' ', '-').replace(',', '')}.json"
+def names_of_peers(flags: argparse.Namespace, site: data.Dataset) -> list[str]:
+    graphs = flags.graphs is None or f"{site.stream}/{site.block}" in flags.graphs
+    return [name for name in flags.peers if graphs or name not in peers.GRAPHS]
 
 
-def stamp(flags: argparse.Namespace) -> Result:
+def stamp(flags: argparse.Namespace, site: data.Dataset) -> Result:
     """What a result is of: another module, peer or choice measures anew."""
     module = hashlib.sha256(Path(str(_actkin.__file__)).read_bytes()).hexdigest()[:16]
     return {
         "versions": peers.versions(),
         "module": module,
-        "peers": flags.peers,
+        "peers": names_of_peers(flags, site),
         "full": flags.full,
         "threads": flags.threads,
     }
@@ -156,10 +161,11 @@ def run(flags: argparse.Namespace) -> int:
     flags.kept.mkdir(parents=True, exist_ok=True)
     flags.kept = flags.kept.resolve()
     begin = time.monotonic()
-    of = stamp(flags)
     results: list[Result] = []
     for site in datasets(flags):
-        file = kept_file(flags, site.name)
+        site.kept = flags.kept
+        file = flags.kept / f"{site.file_name}.json"
+        of = stamp(flags, site)
         if file.exists() and not flags.again:
             kept = json.loads(file.read_text())
             if kept["of"] == of:
@@ -171,24 +177,24 @@ def run(flags: argparse.Namespace) -> int:
             print(f"[{time.monotonic() - begin:.0f} s] {name}: {text}", file=sys.stderr, flush=True)
 
         result = measure_site(flags, site, say)
-        result["load"] = machine.describe()["load"]
+        result["of"], result["load"] = of, machine.describe()["load"]
         partial = file.with_suffix(".partial")
         partial.write_text(json.dumps({"of": of, "result": result}))
         partial.rename(file)
         results.append(result)
-    return report(flags, of, results)
+    return report(flags, results)
 
 
-def report(flags: argparse.Namespace, of: Result, results: list[Result]) -> int:
+def report(flags: argparse.Namespace, results: list[Result]) -> int:
     described = machine.describe()
     records = [record for result in results for record in result["records"]]  # type: ignore[attr-defined]
-    heading = f"{machine.in_words(described)}; {date.today()}; " + ", ".join(f"{k} {v}" for k, v in of["versions"].items())  # type: ignore[attr-defined]
+    heading = f"{machine.in_words(described)}; {date.today()}; " + ", ".join(f"{name} {version}" for name, version in peers.versions().items())
     print(f"{heading}\n\n{table.table(records)}\n\nWhere a peer is faster:\n\n{table.losses(records)}")
     for result in results:
         for peer, reason in result["skipped"].items():  # type: ignore[attr-defined]
             print(f"{peer} skipped at {result['site']}: {reason}", file=sys.stderr)
     if flags.json:
-        whole = {"date": str(date.today()), "machine": described, "of": of, "sites": results}
+        whole = {"date": str(date.today()), "machine": described, "versions": peers.versions(), "sites": results}
         flags.json.write_text(json.dumps(whole, indent=1) + "\n")
     if flags.plot:
         shown = [record for record in records if not record["site"].startswith("call")]

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,12 @@ class Dataset:
     indices: list[str]  # the directory's approximate ones
     shape: tuple[int, int] = (0, 0)
     outside: np.ndarray | None = None
-    prompts: list[str] = field(default_factory=list)  # texts to ask the command with, where it has a model
+    kept: Path | None = None  # the folder for what is kept of it
+
+    @property
+    def file_name(self) -> str:
+        """Of what is kept."""
+        return self.name.replace("/", "-").replace(" ", "-").replace(",", "")
 
     def rows(self, index: actkin.Index) -> np.ndarray:
         """All of them, in memory, float32."""

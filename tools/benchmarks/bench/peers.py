@@ -9,6 +9,8 @@ import importlib.metadata
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +36,23 @@ class Method:
     ask: Callable[[np.ndarray, int, int], np.ndarray]
     build_seconds: float | None = None
     batch: bool = False  # whether it is asked many questions at once, too
+
+
+def _built(dataset: Dataset, name: str, build: Callable[[], Any], save: Callable[[Any, str], object], load: Callable[[str], Any]) -> tuple[Any, float]:
+    """A graph, and the seconds that its build took: minutes, so it is kept for a run that is made again."""
+    if dataset.kept is None:
+        begin = time.perf_counter()
+        return build(), time.perf_counter() - begin
+    file = dataset.kept / f"{dataset.file_name}.{name}"
+    seconds = Path(f"{file}.seconds")
+    if seconds.exists():
+        return load(str(file)), float(seconds.read_text())
+    begin = time.perf_counter()
+    graph = build()
+    spent = time.perf_counter() - begin
+    save(graph, str(file))
+    seconds.write_text(str(spent))
+    return graph, spent
 
 
 # What is built of a site, by name; which of them a run has is --peers.
@@ -83,12 +102,14 @@ def faiss_exact(rows: np.ndarray, dataset: Dataset, index: actkin.Index, threads
 def faiss_hnsw(rows: np.ndarray, dataset: Dataset, index: actkin.Index, threads: int) -> list[Method]:
     import faiss
 
-    faiss.omp_set_num_threads(threads)
-    begin = time.perf_counter()
-    graph = faiss.IndexHNSWFlat(rows.shape[1], 16)
-    graph.hnsw.efConstruction = 200
-    graph.add(rows)
-    seconds = time.perf_counter() - begin
+    def build() -> Any:
+        faiss.omp_set_num_threads(threads)
+        graph = faiss.IndexHNSWFlat(rows.shape[1], 16)
+        graph.hnsw.efConstruction = 200
+        graph.add(rows)
+        return graph
+
+    graph, seconds = _built(dataset, "faiss-hnsw", build, faiss.write_index, faiss.read_index)
 
     def asking(ef: int) -> Callable[[np.ndarray, int, int], np.ndarray]:
         def ask(questions: np.ndarray, k: int, threads: int) -> np.ndarray:
@@ -104,11 +125,18 @@ def faiss_hnsw(rows: np.ndarray, dataset: Dataset, index: actkin.Index, threads:
 def hnswlib_graph(rows: np.ndarray, dataset: Dataset, index: actkin.Index, threads: int) -> list[Method]:
     import hnswlib
 
-    begin = time.perf_counter()
-    graph = hnswlib.Index("l2", rows.shape[1])
-    graph.init_index(max_elements=len(rows), ef_construction=200, M=16)
-    graph.add_items(rows, num_threads=threads)
-    seconds = time.perf_counter() - begin
+    def build() -> Any:
+        graph = hnswlib.Index("l2", rows.shape[1])
+        graph.init_index(max_elements=len(rows), ef_construction=200, M=16)
+        graph.add_items(rows, num_threads=threads)
+        return graph
+
+    def load(file: str) -> Any:
+        graph = hnswlib.Index("l2", rows.shape[1])
+        graph.load_index(file)
+        return graph
+
+    graph, seconds = _built(dataset, "hnswlib", build, hnswlib.Index.save_index, load)
 
     def asking(ef: int) -> Callable[[np.ndarray, int, int], np.ndarray]:
         def ask(questions: np.ndarray, k: int, threads: int) -> np.ndarray:
@@ -134,10 +162,12 @@ def usearch_exact(rows: np.ndarray, dataset: Dataset, index: actkin.Index, threa
 def usearch_hnsw(rows: np.ndarray, dataset: Dataset, index: actkin.Index, threads: int) -> list[Method]:
     from usearch.index import Index
 
-    begin = time.perf_counter()
-    graph = Index(ndim=rows.shape[1], metric="l2sq", dtype="f32", connectivity=16, expansion_add=200)
-    graph.add(np.arange(len(rows)), rows, threads=threads, copy=True)
-    seconds = time.perf_counter() - begin
+    def build() -> Any:
+        graph = Index(ndim=rows.shape[1], metric="l2sq", dtype="f32", connectivity=16, expansion_add=200)
+        graph.add(np.arange(len(rows)), rows, threads=threads, copy=True)
+        return graph
+
+    graph, seconds = _built(dataset, "usearch-hnsw", build, Index.save, Index.restore)
 
     def asking(ef: int) -> Callable[[np.ndarray, int, int], np.ndarray]:
         def ask(questions: np.ndarray, k: int, threads: int) -> np.ndarray:
@@ -176,6 +206,7 @@ def _faiss(factory: str, rows: np.ndarray, threads: int) -> Method:
     return Method("faiss-cpu", factory, True, "", ask, seconds, batch=True)
 
 
+GRAPHS = ("actkin-hnsw", "faiss-hnsw", "hnswlib", "usearch-hnsw")
 PEERS: dict[str, Callable[[np.ndarray, Dataset, actkin.Index, int], list[Method]]] = {
     "actkin-hnsw": actkin_hnsw,
     "faiss": faiss_exact,
