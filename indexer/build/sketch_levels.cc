@@ -12,6 +12,9 @@ namespace {
 constexpr double kDrawnIn = 0.001;
 // Wider than the sample: other rows lie a little outside it.
 constexpr double kWider = 1.25;
+// Of coordinates more are drawn in: smaller steps are worth more than what tells a few rows apart along one axis.
+constexpr double kCoordinatesDrawnIn = 0.004;
+constexpr double kCoordinatesWider = 1.1;
 // Queries, and rows that they are compared with, that decide which levels pay.
 constexpr std::size_t kTrialQueries = 32;
 constexpr std::size_t kTrialRows = 8192;
@@ -19,7 +22,7 @@ constexpr std::size_t kTrialRows = 8192;
 constexpr double kTrialNeighbors = 10;
 // What a search costs is counted in bytes that it reads in a stretch. A row that a level looks at takes as long as so
 // many more than its codes; a row whose numbers are read, here and there, as twice its bytes and so many more.
-constexpr double kRowOfLevel = 64;
+constexpr double kRowOfLevel = 48;
 constexpr double kRowOfNumbers = 400;
 constexpr double kScattered = 2;
 // A code that every row gets must keep a search from as many bytes for each of so many rows.
@@ -40,57 +43,79 @@ double Quantile(std::vector<float> numbers, double share) {
   return *place;
 }
 
-// Codes that reach these widths: among the steps that do, times a power of two for each quad, the one with the smallest
-// error. widths: one an axis of the level.
-void ChooseStep(std::span<const double> widths, LevelScales& scales) {
-  const std::size_t quads = (widths.size() + kQuad - 1) / kQuad;
-  std::vector<double> quad_widths(quads);
+// The widths that codes must reach, one a quad of axes; they never increase, as exponents do not.
+std::vector<double> QuadWidths(std::span<const double> widths) {
+  std::vector<double> quads((widths.size() + kQuad - 1) / kQuad);
   for (std::size_t axis = 0; axis < widths.size(); ++axis) {
-    quad_widths[axis / kQuad] = std::max(quad_widths[axis / kQuad], widths[axis]);
+    quads[axis / kQuad] = std::max(quads[axis / kQuad], widths[axis]);
   }
-  // Exponents never increase.
-  for (std::size_t quad = quads - 1; quad > 0; --quad) {
-    quad_widths[quad - 1] = std::max(quad_widths[quad - 1], quad_widths[quad]);
-  }
-  constexpr double kLargestFactor = 1U << kMaximumExponent;
-  const double smallest =
-      std::max({quad_widths.front() / kCodeLimit / kLargestFactor, quad_widths.back() / kCodeLimit, 1e-35});
-  constexpr int kTries = 48;  // sixteen to a power of two
-  double least = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < kTries; ++i) {
-    const double step = smallest * std::exp2(static_cast<double>(i) / 16);
-    std::array<std::uint32_t, kMostCodes / kQuad> exponents{};
-    double error = 0;
-    for (std::size_t quad = 0; quad < quads; ++quad) {
-      while (quad_widths[quad] > kCodeLimit * std::ldexp(step, static_cast<int>(exponents[quad])) &&
-             exponents[quad] < kMaximumExponent) {
-        ++exponents[quad];
-      }
-      error += std::ldexp(step * step, 2 * static_cast<int>(exponents[quad]));
-    }
-    if (error < least) {
-      least = error;
-      scales.step = step;
-      scales.exponents = exponents;
-    }
-  }
+  for (std::size_t quad = quads.size() - 1; quad > 0; --quad) quads[quad - 1] = std::max(quads[quad - 1], quads[quad]);
+  return quads;
 }
 
-void ChooseScales(const Coordinates& sample, const SketchLevels& levels, std::size_t level, LevelScales& scales) {
+std::uint32_t ExponentOf(double width, double step) {
+  std::uint32_t exponent = 0;
+  while (exponent < kMaximumExponent && width > kCodeLimit * std::ldexp(step, static_cast<int>(exponent))) ++exponent;
+  return exponent;
+}
+
+// Of the steps with which codes reach these widths, times a power of two for each quad, the one with the smallest
+// error: the sum of the squared steps of the quads.
+struct Step {
+  double step = 0;
+  double error = std::numeric_limits<double>::infinity();
+};
+Step BestStep(std::span<const double> quads) {
+  constexpr double kLargestFactor = 1U << kMaximumExponent;
+  const double smallest = std::max({quads.front() / kCodeLimit / kLargestFactor, quads.back() / kCodeLimit, 1e-35});
+  constexpr int kTries = 48;  // sixteen to a power of two
+  Step best;
+  for (int i = 0; i < kTries; ++i) {
+    const double step = smallest * std::exp2(static_cast<double>(i) / 16);
+    double error = 0;
+    for (const double width : quads) error += std::ldexp(step * step, 2 * static_cast<int>(ExponentOf(width, step)));
+    if (error < best.error) best = {step, error};
+  }
+  return best;
+}
+
+// widths: one an axis of the level.
+void ChooseStep(std::span<const double> widths, LevelScales& scales) {
+  const std::vector<double> quads = QuadWidths(widths);
+  // Where no error is a number, as of numbers whose squares are none, any step will do.
+  const Step best = BestStep(quads);
+  if (best.step > 0) scales.step = best.step;
+  for (std::size_t quad = 0; quad < quads.size(); ++quad) scales.exponents[quad] = ExponentOf(quads[quad], scales.step);
+}
+
+std::vector<double> Widths(const Coordinates& sample, std::size_t first_axis, std::size_t end_axis) {
   std::vector<double> widths;
-  for (std::size_t axis = levels.FirstAxis(level); axis < levels.FirstAxis(level + 1); ++axis) {
+  for (std::size_t axis = first_axis; axis < end_axis; ++axis) {
     std::vector<float> sizes;
     for (std::size_t row = 0; row < sample.count(); ++row) {
       sizes.push_back(static_cast<float>(std::abs(sample.At(row, axis))));
     }
-    widths.push_back(kWider * Quantile(std::move(sizes), 1 - kDrawnIn));
+    widths.push_back(kCoordinatesWider * Quantile(std::move(sizes), 1 - kCoordinatesDrawnIn));
   }
-  ChooseStep(widths, scales);
-  const std::vector<float> rests(sample.rests[level].begin(), sample.rests[level].end());
+  return widths;
+}
+
+// What rests lie between, and so the step of their codes.
+struct RestStep {
+  double center = 0;
+  double step = 0;
+};
+RestStep RestStepOf(const std::vector<float>& rests) {
   const double low = Quantile(rests, kDrawnIn);
   const double high = Quantile(rests, 1 - kDrawnIn);
-  scales.rest_center = low + (high - low) / 2;
-  scales.rest_step = std::max(kWider * (high - low) / 2 / kCodeLimit, 1e-35);
+  return {low + (high - low) / 2, std::max(kWider * (high - low) / 2 / kCodeLimit, 1e-35)};
+}
+
+void ChooseScales(const Coordinates& sample, const SketchLevels& levels, std::size_t level, LevelScales& scales) {
+  ChooseStep(Widths(sample, levels.FirstAxis(level), levels.FirstAxis(level + 1)), scales);
+  const RestStep rest = RestStepOf({sample.rests[level].begin(), sample.rests[level].end()});
+  scales.rest_center = rest.center;
+  scales.rest_step = rest.step;
 }
 
 // The axes that levels of so many units of codes have together, of one or two levels; of more, one or two less.
@@ -122,6 +147,7 @@ class Trial {
       : drawn_in_(drawn_in), coordinates_(coordinates), units_(units), row_count_(row_count), dimension_(mean.size()) {
     const std::size_t step = std::max<std::size_t>((coordinates.count() + kTrialRows - 1) / kTrialRows, 1);
     for (std::size_t row = 0; row < coordinates.count(); row += step) AddRow(row, sample, mean);
+    FindErrors();
   }
 
   // Of the rows, the share that bounds by so many units of codes leave, the mean of all metrics; units from 1 on.
@@ -162,6 +188,22 @@ class Trial {
     rests_.insert(rests_.end(), rests.begin(), rests.end());
   }
 
+  // What rounding takes from a bound: of the row, the largest of all, and of the query, as it is on average. As if all
+  // units but the first were one level.
+  void FindErrors() {
+    constexpr double kLargestAndUsual = 1.3 + 1;
+    const std::vector<double> widths = Widths(coordinates_, 0, coordinates_.axis_count);
+    for (std::size_t units = 0; units <= units_; ++units) {
+      const std::size_t first = units > 1 ? AxesOf(1) : 0;
+      const std::size_t end = std::min(AxesOf(std::max<std::size_t>(units, 1)), widths.size());
+      const double squares = BestStep(QuadWidths(std::span(widths).subspan(first, end - first))).error;
+      errors_.push_back(static_cast<float>(kLargestAndUsual * std::sqrt(squares * kQuad / 12)));
+      std::vector<float> rests;
+      for (std::size_t number = 0; number < rows_.size(); ++number) rests.push_back(Rest(number, units));
+      rest_errors_.push_back(static_cast<float>(RestStepOf(rests).step));
+    }
+  }
+
   float Rest(std::size_t number, std::size_t units) const { return rests_[number * (units_ + 1) + units]; }
 
   // Bounds by 1, 2, ... units, and in the place of 0 the squared distance.
@@ -174,14 +216,18 @@ class Trial {
     for (const float sum : sums) bounds[0] += sum;
     const float* along_a = coordinates_.along.data() + rows_[query] * coordinates_.axis_count;
     const float* along_b = coordinates_.along.data() + rows_[number] * coordinates_.axis_count;
-    float along = 0;
+    std::array<float, 2> along{};  // of the coarse axes, and of the others
     std::size_t axis = 0;
+    const auto less = [](float length, float error) { return std::max(length - error, 0.0F); };
     for (std::size_t units = 1; units <= units_; ++units) {
+      float& sum = along[units == 1 ? 0 : 1];
       for (; axis < std::min(AxesOf(units), coordinates_.axis_count); ++axis) {
-        along += (along_a[axis] - along_b[axis]) * (along_a[axis] - along_b[axis]);
+        sum += (along_a[axis] - along_b[axis]) * (along_a[axis] - along_b[axis]);
       }
-      const float rest = Rest(query, units) - Rest(number, units);
-      bounds[units] = along + rest * rest;
+      const float coarse = less(std::sqrt(along[0]), errors_[1]);
+      const float finer = units == 1 ? 0 : less(std::sqrt(along[1]), errors_[units]);
+      const float rest = less(std::abs(Rest(query, units) - Rest(number, units)), rest_errors_[units]);
+      bounds[units] = coarse * coarse + finer * finer + rest * rest;
     }
   }
 
@@ -219,6 +265,8 @@ class Trial {
   std::vector<std::size_t> rows_;  // of the sample
   std::vector<Lengths> lengths_;   // of each
   std::vector<float> rests_;       // of each, by units
+  std::vector<float> errors_;      // by units
+  std::vector<float> rest_errors_;
 };
 
 // The sequence of levels with which a search costs least, of at most as many units of codes as shares are known of.
