@@ -111,7 +111,8 @@ CREATE TABLE IF NOT EXISTS position_set(
 -- rows: what a row stands for. 'strings': one of t_i + 1 tokens. 'positions': a token of the corpus, of the positions of
 -- position_set_id, seen with the tokens before it in windows of `window` tokens that advance by `stride` (NULL: recorded
 -- elsewhere); then t_i and first_string_id are NULL. capture_id: sites of the same one were computed in one pass, which
--- decides the last digits of their rows; NULL: codes, or recorded elsewhere.
+-- decides the last digits of their rows; NULL: codes, or recorded elsewhere. element: what numbers are kept as, 'float32',
+-- 'float16' or 'int8'; 'none': rows are not kept, but made again by the model.
 CREATE TABLE IF NOT EXISTS site(
   site_id         INTEGER PRIMARY KEY,
   stream          TEXT    NOT NULL,
@@ -135,6 +136,16 @@ CREATE TABLE IF NOT EXISTS recorded_site(
   site_id      INTEGER PRIMARY KEY REFERENCES site,
   source       TEXT    NOT NULL,
   bos_token_id INTEGER
+);
+
+-- Of sites whose rows are rounded to int8: `queries` rows of a sample of `sampled_rows` were asked for their k nearest
+-- others in it, by l2, as float32 and as they are kept. recall: the share of the former that are among the latter, 0..1.
+CREATE TABLE IF NOT EXISTS rounding(
+  site_id      INTEGER PRIMARY KEY REFERENCES site,
+  sampled_rows INTEGER NOT NULL,
+  queries      INTEGER NOT NULL,
+  k            INTEGER NOT NULL,
+  recall       REAL    NOT NULL
 );
 
 -- The files that hold a site's rows, each a range of them.

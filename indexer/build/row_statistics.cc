@@ -119,15 +119,6 @@ void DescribeLengths(std::vector<double> lengths, SiteStatisticsRow& statistics)
       static_cast<double>(std::ranges::count_if(lengths, [limit](double length) { return length > limit; })) / count;
 }
 
-void ReadRows(std::span<const VectorFile> files, RowRange range, std::span<float> rows) {
-  const std::uint64_t dimension = files.front().dimension();
-  for (const VectorFile& file : files) {
-    const RowRange common{std::max(range.begin, file.rows().begin), std::min(range.end, file.rows().end)};
-    if (common.begin >= common.end) continue;
-    file.ReadRows(common, rows.subspan((common.begin - range.begin) * dimension, common.size() * dimension));
-  }
-}
-
 // The rows nearest to some asked ones, found piece by piece. One thread at a time.
 class NearestRows {
  public:
@@ -276,16 +267,17 @@ class CodedRowsStatistics {
 
 }  // namespace
 
-SiteStatisticsRow FindStatistics(std::span<const VectorFile> files, std::span<const double> mean, int threads,
+SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double> mean, int threads,
                                  const std::function<void(std::uint64_t)>& done) {
-  const std::uint64_t dimension = files.front().dimension();
-  const RowRange rows{0, files.back().rows().end};
+  const std::uint64_t dimension = source.dimension();
+  const RowRange rows{0, source.row_count()};
   SiteStatisticsRow statistics;
   const std::vector<RowNumber> sampled = SampleOf(rows.size(), dimension);
   std::vector<float> sample(sampled.size() * dimension);
   for (std::size_t i = 0; i < sampled.size(); ++i) {
-    ReadRows(files, {sampled[i], sampled[i] + std::uint64_t{1}}, std::span(sample).subspan(i * dimension, dimension));
+    source.Read(sampled[i], std::span(sample).subspan(i * dimension, dimension));
   }
+  source.Forget(rows);
   DescribePairs(sample, dimension, mean, statistics);
 
   const std::size_t asked = std::min(kAsked, sampled.size());
@@ -297,11 +289,12 @@ SiteStatisticsRow FindStatistics(std::span<const VectorFile> files, std::span<co
   std::mutex mutex;
   ForEachPiece(rows, piece, workers, [&](int worker, RowRange range) {
     std::vector<float> numbers(range.size() * dimension);
-    ReadRows(files, range, numbers);
+    source.Read(range, numbers);
     for (std::uint64_t row = 0; row < range.size(); ++row) {
       lengths[range.begin + row] = Length(std::span(numbers).subspan(row * dimension, dimension));
     }
     nearest[static_cast<std::size_t>(worker)].LookAt(range, numbers);
+    source.Forget(range);
     if (!done) return;
     const std::lock_guard lock(mutex);
     done(range.size());
@@ -316,13 +309,14 @@ SiteStatisticsRow FindStatistics(std::span<const VectorFile> files, std::span<co
     // They were found in float32.
     std::vector<double> distances;
     for (const RowNumber number : nearest[0].Of(query)) {
-      ReadRows(files, {number, number + std::uint64_t{1}}, row);
+      source.Read(number, row);
       distances.push_back(Distance(row, std::span(sample).subspan(query * dimension, dimension)));
     }
     std::ranges::sort(distances);
     if (!distances.empty()) first.push_back(distances.front());
     if (distances.size() == kNearest) tenth.push_back(distances.back());
   }
+  source.Forget(rows);
   AddQuantiles(kNearestPairs, std::move(first), statistics);
   AddQuantiles(kTenthPairs, std::move(tenth), statistics);
   std::ranges::sort(statistics.distances, {},

@@ -7,7 +7,7 @@
 
 #include "storage/catalog/site_statistics.h"
 #include "storage/formats/code_file.h"
-#include "storage/formats/vector_file.h"
+#include "storage/formats/row_source.h"
 
 namespace actkin {
 
@@ -16,9 +16,9 @@ namespace actkin {
 // of these among all. Which rows they are depends on the number of rows alone, and the numbers do not depend on the
 // number of threads.
 
-// files: by first row, without gaps, from row 0 on, at least one row; mean: of all rows, dimension. Reads the rows
+// source: at least one row; mean: of all rows, dimension. Reads the rows
 // once. done: hears of rows gone through, from one thread at a time. Throws Error naming a file.
-SiteStatisticsRow FindStatistics(std::span<const VectorFile> files, std::span<const double> mean, int threads,
+SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double> mean, int threads,
                                  const std::function<void(std::uint64_t rows)>& done = {});
 
 // Of an embedding site, all of whose rows the file holds; without its nearest rows, which differ in a token or two.

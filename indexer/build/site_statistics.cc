@@ -15,7 +15,6 @@
 #include "storage/formats/code_file.h"
 #include "storage/formats/row_moments.h"
 #include "storage/formats/sketch_file.h"
-#include "storage/formats/vector_file.h"
 
 namespace actkin {
 namespace {
@@ -27,7 +26,7 @@ constexpr std::uint64_t kManyRows = 65'536;
 struct SiteToDescribe {
   SiteRow row;
   std::optional<FileRow> codes = {};
-  std::vector<VectorFile> files = {};
+  std::optional<RowSource> rows = {};
   std::optional<FileRow> sketches = {};
 };
 
@@ -36,12 +35,11 @@ std::vector<SiteToDescribe> SitesWithoutStatistics(const IndexDirectory& directo
   Catalog catalog(connection->handle());
   std::vector<SiteToDescribe> sites;
   for (const SiteRow& row : catalog.Sites()) {
-    if (row.row_count == 0 || ReadSiteStatistics(catalog, row.site_id)) continue;
+    if (row.row_count == 0 || row.element == Element::kNone || ReadSiteStatistics(catalog, row.site_id)) continue;
     SiteToDescribe& site = sites.emplace_back(SiteToDescribe{row});
-    if (!row.site.of_codes()) site.files = OpenVectorFiles(directory, catalog, row);
-    for (const VectorFile& file : site.files) {
-      if (file.dimension() == row.dimension && file.rows().end <= row.row_count) continue;
-      FailDamaged("{}: its rows are not those of {} in the catalog", file.path().string(), Describe(row.site));
+    if (!row.site.of_codes()) site.rows = OpenSiteRows(directory, catalog, row);
+    if (site.rows && (site.rows->dimension() != row.dimension || site.rows->row_count() != row.row_count)) {
+      FailDamaged("{}: its rows are not those of {} in the catalog", site.rows->Path(0).string(), Describe(row.site));
     }
     for (const DirectoryFile& file : SiteFiles(catalog, row)) {
       if (file.kind == DirectoryFile::Kind::kCodes) site.codes = file.file;
@@ -58,13 +56,12 @@ SiteStatisticsRow Describe(const IndexDirectory& directory, const SiteToDescribe
     done(site.row.row_count);
     return statistics;
   }
-  if (site.files.empty()) FailDamaged("{}: {} has no rows", directory.Catalog().string(), Describe(site.row.site));
-  if (!site.sketches) return FindStatistics(site.files, FindMoments(site.files, threads).mean, threads, done);
+  if (!site.sketches) return FindStatistics(*site.rows, FindMoments(*site.rows, threads).mean, threads, done);
   const SketchFile sketches = OpenListed<SketchFile>(directory, *site.sketches);
   if (sketches.dimension() != site.row.dimension) {
     FailDamaged("{}: not the sketches of {}", sketches.path().string(), Describe(site.row.site));
   }
-  return FindStatistics(site.files, sketches.mean(), threads, done);
+  return FindStatistics(*site.rows, sketches.mean(), threads, done);
 }
 
 }  // namespace

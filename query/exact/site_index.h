@@ -37,8 +37,8 @@ struct SearchRequest {
   // too, is at most their number.
   std::shared_ptr<const RowSet> among;
   // faiss::ParameterSpace parameters such as "efSearch=64". The index 'exact' takes "rows=16000": the k best of about
-  // so many rows, those that its sketches say are the most promising; never fewer than k. Where it has no sketches, of
-  // all.
+  // so many rows, those that its sketches say are the most promising; never fewer than k. Or "recall=.99": of as many
+  // as find that share of the nearest, as was measured when the sketches were made. Where it has no sketches, of all.
   std::string parameters;
   int threads = 1;
   SearchCost* cost = nullptr;  // where it is added up

@@ -376,7 +376,7 @@ NeighborRows IndexReader::FindRowsNear(std::span<const float> vectors, std::uint
                                        const NeighborQuery& query) {
   RequireNoOwnRow(query);
   const Site site = ResolveSite(query, vectors.first(count == 0 ? 0 : vectors.size() / count));
-  const std::uint64_t dimension = RequireSite(site).dimension;
+  const std::uint64_t dimension = OpenIndex(site, query.index_name, query.search.metric)->dimension();
   if (vectors.size() != count * dimension) {
     FailUsage("{} vectors of {} numbers: {} has rows of {}", count, count == 0 ? 0 : vectors.size() / count,
               Describe(site), dimension);

@@ -261,6 +261,7 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
   last_capture.Reset();
   SqliteStatement add_file(handle, InsertSql("vector_file", "?1, ?2, ?3, ?4, ?5, ?6"));
   SqliteStatement add_index(handle, AddIndexSql());
+  SqliteStatement add_rounding(handle, InsertSql("rounding", "?1, ?2, ?3, ?4, ?5"));
   SqliteStatement add_recorded(handle, InsertSql("recorded_site", "?1, ?2, ?3"));
   for (const NewSite& added : sites) {
     const SiteRow& row = added.site;
@@ -285,6 +286,9 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
           .Run();
     }
     for (const SiteIndexRow& index : added.indices) RunAddIndex(add_index, site_id, index);
+    if (const std::optional<RoundingRow>& rounding = added.rounding) {
+      add_rounding.Bind(site_id, rounding->sampled_rows, rounding->queries, rounding->k, rounding->recall).Run();
+    }
     if (added.recorded) {
       add_recorded.Bind(site_id, added.recorded->source, nullptr);
       if (added.recorded->bos_token_id) add_recorded.BindAt(3, *added.recorded->bos_token_id);

@@ -60,6 +60,7 @@ struct NewSite {
   // Of what is added together, the pass in which its rows were computed, from 0; none: they are codes, or imported.
   std::optional<int> pass = {};
   std::optional<RecordedSiteRow> recorded = {};  // elsewhere, and imported
+  std::optional<RoundingRow> rounding = {};      // where its rows are rounded
 };
 
 // A transaction that leaves the catalog's own checksums right. Throws Error, and changes nothing, where they are not

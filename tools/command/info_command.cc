@@ -13,6 +13,7 @@
 #include "storage/catalog/site_statistics.h"
 #include "storage/directory/directory_files.h"
 #include "storage/directory/sketch_size.h"
+#include "storage/formats/vector_file.h"
 #include "tools/command/commands.h"
 #include "tools/output/json_output.h"
 #include "tools/output/table.h"
@@ -31,6 +32,7 @@ struct SiteInfo {
   std::optional<RecordedSiteRow> recorded = {};
   std::optional<SiteStatisticsRow> statistics = {};
   SketchSize sketches = {};
+  std::optional<RoundingRow> rounding = {};  // of rows of int8
 };
 
 struct DirectoryInfo {
@@ -48,8 +50,8 @@ struct DirectoryInfo {
 
 // Whether an approximate index is large enough to hold the site's rows a second time. A graph has links alone.
 bool HoldsRows(const SiteRow& site, const SiteIndexRow& index) {
-  return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) &&
-         index.file.bytes >= site.row_count * site.dimension * ElementBytes(site.element);
+  return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) && site.element != Element::kNone &&
+         index.file.bytes >= site.row_count * StoredRowBytes(site.element, site.dimension);
 }
 
 // A line for what was recorded elsewhere, by where it came from.
@@ -97,6 +99,24 @@ std::string ApproximateIndices(const DirectoryInfo& info) {
                sum.holds_rows ? "a second copy of the rows" : "no copy of the rows"});
   }
   return "\n" + table.Text(StdoutColor());
+}
+
+// A line for the sites whose rows are rounded: how far their answers are float32's.
+std::string Roundings(const DirectoryInfo& info) {
+  double lowest = 1;
+  double highest = 0;
+  std::uint64_t k = 0;
+  for (const SiteInfo& site : info.sites) {
+    if (!site.rounding) continue;
+    lowest = std::min(lowest, site.rounding->recall);
+    highest = std::max(highest, site.rounding->recall);
+    k = std::max(k, site.rounding->k);
+  }
+  if (k == 0) return "";
+  const std::string share = lowest == highest ? fmt::format("{:.1f} %", 100 * lowest)
+                                              : fmt::format("{:.1f} to {:.1f} %", 100 * lowest, 100 * highest);
+  return fmt::format(
+      "\nrows of int8: of the {} nearest of float32, {} are found (l2, a sample of each site at build)\n", k, share);
 }
 
 // Which positions have rows, and how they were seen: "all, 256 by 128".
@@ -209,6 +229,7 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
     site.recorded = catalog.RecordedSite(row.site_id);
     site.statistics = ReadSiteStatistics(catalog, row.site_id);
     site.sketches = SketchSizeOf(directory, catalog, row);
+    if (row.element == Element::kInt8) site.rounding = catalog.Rounding(row.site_id);
     if (row.position_set_id) site.positions = catalog.PositionSet(*row.position_set_id);
     for (const DirectoryFile& file : SiteFiles(catalog, row)) site.bytes += file.file.bytes;
     info.sites.push_back(std::move(site));
@@ -284,7 +305,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
                  t_i == kOverPositions ? seen : std::to_string(t_i), Grouped(row.row_count), Grouped(row.dimension),
                  std::string(Name(row.element)), indices, HumanBytes(bytes)});
     }
-    text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info) + Statistics(info);
+    text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info) + Roundings(info) + Statistics(info);
   }
   for (const std::string& name : info.unfinished) text += fmt::format("unfinished: partial/{}\n", Printable(name));
   return text;
@@ -351,6 +372,12 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
         site.sketches.levels.empty()
             ? OrderedJson(nullptr)
             : OrderedJson{{"levels", site.sketches.levels}, {"bytes_per_row", site.sketches.bytes_per_row}};
+    if (const std::optional<RoundingRow>& rounding = site.rounding) {
+      json["sites"].back()["rounding"] = {{"sampled_rows", rounding->sampled_rows},
+                                          {"queries", rounding->queries},
+                                          {"k", rounding->k},
+                                          {"recall", rounding->recall}};
+    }
     if (const std::optional<RecordedSiteRow>& recorded = site.recorded) {
       const std::optional<TokenId>& beginning = recorded->bos_token_id;
       json["sites"].back()["recorded"] = {{"source", recorded->source},

@@ -131,7 +131,8 @@ struct RowMatches {
   std::vector<std::uint64_t> rows;  // the same shape: numbers of the site's rows, from 0
 };
 
-// Rows of a site that stand in a file one after the other, as numbers of SiteInfo::element, little-endian.
+// Rows of a site that stand in a file one after the other, as numbers of SiteInfo::element, little-endian. Rows of int8
+// are codes, and of none there are none: they have no such files.
 struct RowFile {
   std::filesystem::path path;
   std::uint64_t offset = 0;     // of the first of them in the file, in bytes
@@ -225,8 +226,8 @@ struct SiteInfo {
   std::uint64_t rows = 0;
   std::uint64_t dimension = 0;
   std::uint64_t first_string_id = 0;  // 0 over positions
-  std::string element;                // that numbers are stored as: float32 or float16
-  std::vector<std::string> indices;   // by name, each once: "exact", and approximate ones
+  std::string element;  // that numbers are stored as: float32, float16, int8 or none: the model makes them again
+  std::vector<std::string> indices;  // by name, each once: "exact", and approximate ones
   bool over_positions = false;
   // Over positions: how many tokens the model saw at once, and by how many that advanced; none where it is not known.
   std::optional<std::uint64_t> window = {};

@@ -49,7 +49,7 @@ std::map<std::string, std::string> Values() {
       {"--order", OneOf({Order::kNearest, Order::kFarthest})},
       {"--plot", "FILE"},
       {"--prompts", "FILE"},
-      {"--rows", OneOf({Element::kFloat32, Element::kFloat16})},
+      {"--rows", OneOf({Element::kFloat32, Element::kFloat16, Element::kInt8, Element::kNone})},
       {"--scheme", OneScheme()},
       {"--stream", streams},
       {"--stream-sites", "FILE"},

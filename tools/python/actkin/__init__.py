@@ -8,6 +8,7 @@ network, and what came next after them.
 
 from . import dbapi
 from ._actkin import __version__
+from ._build import build
 from ._errors import (
     BusyError,
     DamagedError,
@@ -21,7 +22,6 @@ from ._errors import (
     StoppedError,
     UnsupportedError,
 )
-from ._build import build
 from ._index import Index, SearchResult, open
 from ._record import record
 from ._recorder import Recorder
