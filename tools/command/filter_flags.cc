@@ -45,6 +45,12 @@ void AddFilter(const std::string& where, bool exclude_self, nlohmann::ordered_js
   if (exclude_self) json["exclude_self"] = true;
 }
 
+void AddRows(bool exclude_self, std::uint64_t exclude_window, nlohmann::ordered_json& json) {
+  json["rows"] = Name(RowKind::kPositions);
+  json["exclude_self"] = exclude_self;
+  if (exclude_window > 0) json["exclude_window"] = exclude_window;
+}
+
 void AddFilter(const NeighborQuery& query, nlohmann::ordered_json& json) {
   AddFilter(query.where, query.exclude_self, json);
   if (query.exclude_window > 0) json["exclude_window"] = query.exclude_window;

@@ -24,6 +24,8 @@ void CheckFilter(const CLI::App& command, const FilterFlags& flags);
 // For the line above a table: ", where CONDITION, without itself"; empty where all rows count.
 std::string DescribeFilter(const std::string& where, bool exclude_self, std::uint64_t exclude_window = 0);
 std::string DescribeFilter(const NeighborQuery& query);
+// Of rows over positions: "rows", "exclude_self" and, where it was asked for, "exclude_window".
+void AddRows(bool exclude_self, std::uint64_t exclude_window, nlohmann::ordered_json& json);
 // "where", "exclude_self", "exclude_window" and "distinct", each where it was asked for.
 void AddFilter(const std::string& where, bool exclude_self, nlohmann::ordered_json& json);
 void AddFilter(const NeighborQuery& query, nlohmann::ordered_json& json);

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "query/approximate/index_parameters.h"
-#include "query/experiment/position_evaluation.h"
 #include "query/reader/prompt_sample.h"
+#include "query/reader/prompt_set.h"
 #include "query/reader/recall.h"
 #include "schema/error.h"
 #include "schema/text.h"
@@ -94,7 +94,7 @@ std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const R
   for (SiteRecall& one : measured) {
     const std::vector<Prompt> prompts =
         one.site.site.over_positions()
-            ? SamplePositions(reader, one.site.site, std::min(flags.sample, one.site.row_count), flags.seed)
+            ? SamplePositionSet(reader, one.site.site, std::min(flags.sample, one.site.row_count), flags.seed).prompts
             : SamplePrompts(reader, std::min(flags.sample, strings), flags.seed);
     std::vector<float> queries;
     for (const Prompt& prompt : prompts) {
