@@ -249,7 +249,13 @@ def record(
     bos_token_id = _bos_of(tokenizer, bos)
     documents = [_ids_of(tokenizer, text) for text in texts]
     recorder = Recorder(
-        out, tokenizer=tokenizer, documents=documents, document_names=document_names, bos_token_id=bos_token_id
+        out,
+        tokenizer=tokenizer,
+        documents=documents,
+        document_names=document_names,
+        bos_token_id=bos_token_id,
+        window=window,
+        stride=stride,
     )
     windows: list[Window] = []
     first = 0

@@ -148,7 +148,8 @@ class Recorder:
 
     documents: a list of token ids each. positions: which positions of the corpus get rows, rising; without it all.
     tensor: rows x dimension, of torch (on any device) or NumPy; float16 and bfloat16 are kept as such. bos_token_id: of
-    a token that the model saw before every window, which has no row. Leaving the block, or close(), imports what is
+    a token that the model saw before every window, which has no row. window, stride: in which windows the model saw the
+    documents, both where that is known; they are kept with the sites. Leaving the block, or close(), imports what is
     recorded once every row is written; until then, the same call after a kill continues, and `missing` says where.
     """
 
@@ -161,6 +162,8 @@ class Recorder:
         document_names: Sequence[str] | None = None,
         positions: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
         bos_token_id: int | None = None,
+        window: int | None = None,
+        stride: int | None = None,
     ) -> None:
         self.out = os.fsdecode(_arguments.path_bytes(out))
         self.folder = FilePath(self.out.rstrip("/") + ".recording")
@@ -177,6 +180,12 @@ class Recorder:
                 raise InvalidArgumentError(f"positions: expected rising numbers from 0 to {len(self.tokens) - 1}")
         self._sites: dict[tuple[str, int], _SiteFile] = {}
         self._rows = len(self.tokens) if self._positions is None else len(self._positions)
+        self._windows: dict[str, int] = {}
+        if (window is None) != (stride is None):
+            raise InvalidArgumentError("window and stride: give both, or neither")
+        if window is not None and stride is not None:
+            self._windows["window"] = _arguments.integer(window, "window", 1, 2**31 - 1)
+            self._windows["stride"] = _arguments.integer(stride, "stride", 1, window)
         self._describe(tokenizer, document_names, bos_token_id)
         self._closed = False
 
@@ -187,7 +196,8 @@ class Recorder:
             self._manifest["document_names"] = [_arguments.text(name, "document_names") for name in names]
         if bos_token_id is not None:
             self._manifest["bos_token_id"] = _arguments.integer(bos_token_id, "bos_token_id", 0, 2**32 - 1)
-        hashed = hashlib.sha256(json.dumps(self._manifest).encode() + content + self.tokens.tobytes())
+        described = json.dumps({**self._manifest, **self._windows})
+        hashed = hashlib.sha256(described.encode() + content + self.tokens.tobytes())
         if self._positions is not None:
             hashed.update(self._positions.tobytes())
         fingerprint = hashed.hexdigest()
@@ -265,6 +275,7 @@ class Recorder:
             described: dict[str, Any] = {"stream": stream, "block": block, "files": [site.file], "tensor": _TENSOR}
             if self._positions is not None:
                 described["positions"] = "positions.npy"
+            described.update(self._windows)
             sites.append(described)
         _replace(self.folder / "activations.json", json.dumps({**self._manifest, "sites": sites}).encode())
         run(COMMAND, ["import", self.out, "--layout", "activations", str(self.folder)])
