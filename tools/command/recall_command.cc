@@ -65,7 +65,7 @@ std::vector<Run> Runs(const SiteRecall& measured) {
 
 std::vector<SiteRow> SitesToMeasure(IndexReader& reader, const Flags& flags) {
   std::vector<Site> sites;
-  for (const NeighborQuery& query : ReadSites(flags.sites, {})) {
+  for (const NeighborQuery& query : ReadSites(reader, flags.sites, {})) {
     if (query.stream == Stream::kEmbedding) {
       FailUsage("--stream embedding: embedding sites have the index 'exact' alone: expected proj, ffwd or residual");
     }

@@ -156,7 +156,7 @@ class Index:
         string_id: int | None = None,
         position: int | None = None,
         vector: Any = None,
-        stream: str = "ffwd",
+        stream: str = "",
         block: int | None = None,
         t_i: int | None = None,
         rows: str = "",
@@ -182,7 +182,7 @@ class Index:
         self,
         prompt: Sequence[Prompt],
         *,
-        stream: str = "ffwd",
+        stream: str = "",
         block: int | None = None,
         t_i: int | None = None,
         rows: str = "",
@@ -215,8 +215,8 @@ class Index:
         """The rows whose activations are next to a prompt's, by rank, each with what came next in the corpus.
 
         prompt: a text, or the ids of its tokens; of several prompts each gets its answer. Instead of it, string_id (of
-        a string of the corpus), position (of the corpus) or vector (of the site's dimension). rows: strings or
-        positions; at: which of the prompt's tokens is asked. low, high: only distances between the two (of cosine and
+        a string of the corpus), position (of the corpus) or vector (of the site's dimension). stream: without it
+        ffwd, or the only one of an index without a model. rows: strings or positions; at: which of the prompt's tokens is asked. low, high: only distances between the two (of cosine and
         dot: similarities). where: a condition of SQL over string_id, length, text, occurrences and last_token_id; over
         positions over position, document_id, token_id, text and next_token_id. exclude_self: without the prompt's own
         row; exclude_window: nor so many tokens around it. distinct: the best row of each text, token or document.
@@ -273,7 +273,7 @@ class Index:
     def _query(
         with_next_tokens: bool,
         *,
-        stream: str = "ffwd",
+        stream: str = "",
         block: int | None = None,
         t_i: int | None = None,
         rows: str = "",
@@ -357,7 +357,7 @@ class Index:
         self,
         vectors: Any,
         *,
-        stream: str = "ffwd",
+        stream: str = "",
         block: int | None = None,
         t_i: int | None = None,
         rows: str = "",
@@ -406,14 +406,14 @@ class Index:
         return _site(self._native().find_site(name))
 
     def rows(
-        self, stream: str = "ffwd", block: int | None = None, t_i: int | None = None, *, rows: str = ""
+        self, stream: str = "", block: int | None = None, t_i: int | None = None, *, rows: str = ""
     ) -> npt.NDArray[Any] | Rows:
         """The stored rows of a site, rows x dimension, read-only: a memmap where they stand in one file, else what acts
         as one. rows: strings or positions."""
         return open_rows(self._native, self._find_site(stream, block, t_i, rows))
 
     def ids(
-        self, numbers: Any, stream: str = "ffwd", block: int | None = None, t_i: int | None = None, *, rows: str = ""
+        self, numbers: Any, stream: str = "", block: int | None = None, t_i: int | None = None, *, rows: str = ""
     ) -> npt.NDArray[np.int64]:
         """What rows stand for, by their numbers: the string_id of each, or its position, in the shape of `numbers`."""
         site = self._find_site(stream, block, t_i, rows)
