@@ -111,7 +111,8 @@ CREATE TABLE IF NOT EXISTS position_set(
 -- rows: what a row stands for. 'strings': one of t_i + 1 tokens. 'positions': a token of the corpus, of the positions of
 -- position_set_id, seen with the tokens before it in windows of `window` tokens that advance by `stride` (NULL: recorded
 -- elsewhere); then t_i and first_string_id are NULL. capture_id: sites of the same one were computed in one pass, which
--- decides the last digits of their rows; NULL: codes, or recorded elsewhere.
+-- decides the last digits of their rows; NULL: codes, or recorded elsewhere. element: what numbers are kept as, 'float32',
+-- 'float16' or 'int8'; 'none': rows are not kept, but made again by the model.
 CREATE TABLE IF NOT EXISTS site(
   site_id         INTEGER PRIMARY KEY,
   stream          TEXT    NOT NULL,
@@ -137,6 +138,16 @@ CREATE TABLE IF NOT EXISTS recorded_site(
   bos_token_id INTEGER
 );
 
+-- Of sites whose rows are rounded to int8: `queries` rows of a sample of `sampled_rows` were asked for their k nearest
+-- others in it, by l2, as float32 and as they are kept. recall: the share of the former that are among the latter, 0..1.
+CREATE TABLE IF NOT EXISTS rounding(
+  site_id      INTEGER PRIMARY KEY REFERENCES site,
+  sampled_rows INTEGER NOT NULL,
+  queries      INTEGER NOT NULL,
+  k            INTEGER NOT NULL,
+  recall       REAL    NOT NULL
+);
+
 -- The files that hold a site's rows, each a range of them.
 CREATE TABLE IF NOT EXISTS vector_file(
   site_id   INTEGER NOT NULL REFERENCES site,
@@ -160,6 +171,30 @@ CREATE TABLE IF NOT EXISTS site_index(
   build_seconds REAL    NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS site_index_name ON site_index(site_id, name, ifnull(metric, ''));
+
+-- What the rows of a site are like. Lengths are Euclidean, of all rows; long_share: how many, 0..1, are longer than ten
+-- times the median. cosine: the mean over all pairs of a sample of rows, a row of zeros having 0 with any other;
+-- centered_cosine: the same of the rows less the mean of all rows of the site. NULL where there is one row.
+CREATE TABLE IF NOT EXISTS site_statistics(
+  site_id         INTEGER PRIMARY KEY REFERENCES site,
+  mean_length     REAL NOT NULL,
+  median_length   REAL NOT NULL,
+  longest         REAL NOT NULL,
+  long_share      REAL NOT NULL,
+  cosine          REAL,
+  centered_cosine REAL
+);
+
+-- Quantiles (0..1) of the Euclidean distances between rows of a site. pairs: 'random', of random pairs of a sample;
+-- 'nearest' and 'tenth', from each row of a small sample to its nearest and its tenth nearest other row, of all rows;
+-- these are not there of embeddings.
+CREATE TABLE IF NOT EXISTS site_distance(
+  site_id  INTEGER NOT NULL REFERENCES site,
+  pairs    TEXT    NOT NULL,
+  quantile REAL    NOT NULL,
+  distance REAL    NOT NULL,
+  PRIMARY KEY (site_id, pairs, quantile)
+) WITHOUT ROWID;
 
 -- What 'actkin recall' measured: of the k nearest that 'exact' finds, how many an approximate index found, 0..1, when
 -- asked for k; ties at the k-th distance count as found. Times are of single queries.
@@ -264,6 +299,7 @@ SELECT scheme.name, streams.value, CAST(weights.key AS INTEGER), weights.value,
 -- compared_with: 'model', its own predictions; 'corpus', what follows the prompts there, where there is no model. k NULL:
 -- all rows within the bands. t_is: "7,8,9"; empty over positions. within: empty, one band, or one a block. exclude_self:
 -- whether the prompt's own row was left out, with so many positions on either side as exclude_window says.
+-- max_length: only rows at most so long counted; NULL: all.
 CREATE TABLE IF NOT EXISTS evaluation(
   evaluation_id  INTEGER PRIMARY KEY,
   prompt_set_id  INTEGER NOT NULL REFERENCES prompt_set,
@@ -279,11 +315,12 @@ CREATE TABLE IF NOT EXISTS evaluation(
   compared_with  TEXT    NOT NULL,
   hellinger_mean REAL    NOT NULL,
   exclude_self   INTEGER NOT NULL,
-  exclude_window INTEGER NOT NULL
+  exclude_window INTEGER NOT NULL,
+  max_length     REAL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS evaluation_run
     ON evaluation(prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, compared_with,
-                  exclude_self, exclude_window);
+                  exclude_self, exclude_window, ifnull(max_length, -1));
 
 -- Fractions of the samples: entry n is the same; the first n are the same in any order.
 CREATE TABLE IF NOT EXISTS evaluation_top_n(

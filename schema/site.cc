@@ -33,7 +33,10 @@ constexpr std::array<NameOf<Metric>, 4> kMetrics{{{Metric::kL2, "l2"},
                                                   {Metric::kCenteredCosine, "centered-cosine"}}};
 constexpr std::array<NameOf<Order>, 2> kOrders{{{Order::kNearest, "nearest"}, {Order::kFarthest, "farthest"}}};
 constexpr std::array<NameOf<Merge>, 2> kMerges{{{Merge::kNearest, "nearest"}, {Merge::kFarthest, "farthest"}}};
-constexpr std::array<NameOf<Element>, 2> kElements{{{Element::kFloat32, "float32"}, {Element::kFloat16, "float16"}}};
+constexpr std::array<NameOf<Element>, 4> kElements{{{Element::kFloat32, "float32"},
+                                                    {Element::kFloat16, "float16"},
+                                                    {Element::kInt8, "int8"},
+                                                    {Element::kNone, "none"}}};
 constexpr std::array<NameOf<RowKind>, 2> kRowKinds{
     {{RowKind::kStrings, "strings"}, {RowKind::kPositions, "positions"}}};
 constexpr std::array<NameOf<Distinct>, 3> kDistincts{
@@ -113,6 +116,10 @@ Stream ParseStream(std::string_view text) {
   const std::string_view bare = BareHook(text);
   for (const auto& [stream, name] : kTransformerLensNames) {
     if (name == bare) return stream;
+  }
+  if (text.starts_with("blocks.")) {
+    FailUsage("stream {} names a block: give the stream alone here, such as attn_out, and its block by `blocks`",
+              Quote(text));
   }
   return Parse(kStreams, "stream", text);
 }

@@ -28,7 +28,8 @@ enum class Metric : std::uint8_t { kL2, kCosine, kDot, kCenteredCosine };
 enum class Order : std::uint8_t { kNearest, kFarthest };
 // Which of the neighbors at several t_is, pooled, are kept.
 enum class Merge : std::uint8_t { kNearest, kFarthest };
-enum class Element : std::uint8_t { kFloat32, kFloat16 };
+// What the numbers of a site's rows are kept as. none: the rows are not kept, but made again by the model.
+enum class Element : std::uint8_t { kFloat32, kFloat16, kInt8, kNone };
 // What the rows of a site stand for.
 enum class RowKind : std::uint8_t { kStrings, kPositions };
 // What rows may have in common, so that the best of them alone is kept: the text of their string or token, their (last)
@@ -103,7 +104,7 @@ std::string BothNames(Stream stream);
 // "ffwd block 5 t_i 9 (mlp_out)"; "embedding t_i 9 (embed)"; "ffwd block 5 over positions (mlp_out)".
 std::string Describe(const Site& site);
 
-// Bytes of one number.
+// Bytes of one number. REQUIRES: float32 or float16.
 std::size_t ElementBytes(Element element);
 
 }  // namespace actkin

@@ -86,7 +86,7 @@ bool SamePositions(const RecordedMatrix& matrix, const RowMap& map) {
 }
 
 // The first row that differs.
-std::optional<std::uint64_t> FirstOtherRow(const RecordedMatrix& matrix, const SiteRows& rows,
+std::optional<std::uint64_t> FirstOtherRow(const RecordedMatrix& matrix, const RowSource& rows,
                                            ProgressListener& progress) {
   const std::uint64_t width = matrix.dimension();
   const std::uint64_t piece = std::max<std::uint64_t>(1, (std::uint64_t{1} << 20) / width);

@@ -19,6 +19,7 @@
 #include "indexer/build/repair.h"
 #include "indexer/build/row_capture.h"
 #include "indexer/build/site_sketches.h"
+#include "indexer/build/site_statistics.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
 #include "indexer/text/string_levels.h"
@@ -191,6 +192,7 @@ class Importer {
     Register(planned, captured);
     for (const auto& [file, seconds] : captured) std::filesystem::remove_all(file.path.parent_path());
     MakeSketches();
+    AddStatistics(directory_, import_.threads, progress_);
   }
 
   SitePresence Find(const RecordedMatrix& matrix) {

@@ -10,7 +10,7 @@
 namespace actkin {
 
 struct ActivationsImport {
-  std::filesystem::path folder;  // storage/formats/activations_file.h
+  std::filesystem::path folder;  // storage/exchange/activations_file.h
   std::filesystem::path out;     // the index directory
   // L, of a new directory; without: kDefaultStringLength, or the longest document's tokens where these are fewer.
   std::optional<int> string_length;

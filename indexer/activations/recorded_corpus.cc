@@ -11,7 +11,7 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "schema/tokenizer/tokenizer_json.h"
-#include "storage/formats/npy_file.h"
+#include "storage/exchange/npy_file.h"
 #include "storage/machine/file.h"
 #include "storage/machine/sha256.h"
 

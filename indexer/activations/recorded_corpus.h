@@ -6,7 +6,7 @@
 
 #include "indexer/text/corpus.h"
 #include "indexer/text/tokenizer_choice.h"
-#include "storage/formats/activations_file.h"
+#include "storage/exchange/activations_file.h"
 
 namespace actkin {
 

@@ -7,7 +7,7 @@
 
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/formats/npy_file.h"
+#include "storage/exchange/npy_file.h"
 
 namespace actkin {
 namespace {

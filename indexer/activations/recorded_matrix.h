@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "schema/site.h"
-#include "storage/formats/activations_file.h"
+#include "storage/exchange/activations_file.h"
 #include "storage/formats/matrix_file.h"
 
 namespace actkin {

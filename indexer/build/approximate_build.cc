@@ -73,7 +73,7 @@ bool IsSound(const IndexDirectory& directory, Catalog& catalog, const SiteRow& s
 
 // Writes and checks the index under partial/, and moves it to where the catalog will name it. On any error nothing of
 // it is left.
-SiteIndexRow Make(const IndexDirectory& directory, const SiteRow& site, const SiteRows& rows,
+SiteIndexRow Make(const IndexDirectory& directory, const SiteRow& site, const RowSource& rows,
                   const FaissBuildOptions& options, ProgressListener& progress) {
   const auto start = std::chrono::steady_clock::now();
   const FaissBackend& backend = LoadFaissBackend();
@@ -123,7 +123,7 @@ std::vector<SiteRow> SitesWithout(const IndexDirectory& directory, const FaissBu
   return sites;
 }
 
-SiteRows ReadRows(const IndexDirectory& directory, const SiteRow& site) {
+RowSource ReadRows(const IndexDirectory& directory, const SiteRow& site) {
   const auto connection = OpenCatalog(directory);
   Catalog catalog(connection->handle());
   return OpenSiteRows(directory, catalog, site);

@@ -15,6 +15,7 @@
 #include "indexer/build/repair.h"
 #include "indexer/build/site_files.h"
 #include "indexer/build/site_sketches.h"
+#include "indexer/build/site_statistics.h"
 #include "indexer/model/checkpoint.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -74,6 +75,7 @@ class Builder {
     if (existing.corpus) RepairDamage();
     if (inputs_.checkpoint) AddSites(existing);
     summary_.bytes_added += AddSketches(directory_, damaged_, options_.threads, progress_);
+    AddStatistics(directory_, options_.threads, progress_);
     NoteLeftovers();
     summary_.seconds = SecondsSince(start);
     return summary_;
@@ -122,7 +124,7 @@ class Builder {
     std::uint64_t already = 0;
     if (!plan_.captured.empty()) already += CapturedBytes(Plan(plan_.captured).fingerprint);
     if (!plan_.positions.empty()) already += CapturedBytes(PositionCapture(plan_.positions).fingerprint);
-    const std::uint64_t needed = forecast.bytes();
+    const std::uint64_t needed = forecast.peak_bytes();
     if (needed == 0) return;
     const std::uint64_t remaining = needed - std::min(already, needed);
     if (remaining > forecast.free_bytes) {
@@ -134,7 +136,7 @@ class Builder {
       }
       Fail(ErrorCode::kOutOfSpace,
            "{}: needs {} more on disk, {} are free: free some space, name fewer `t_i`, `blocks` or `streams`, {}or "
-           "halve the rows with `rows` float16",
+           "make rows smaller with `rows` float16 or int8",
            directory_.path().string(), Gigabytes(remaining), Gigabytes(forecast.free_bytes),
            plan_.positions.empty() ? "" : "keep fewer positions by `every` or `sample`, ");
     }
@@ -160,7 +162,7 @@ class Builder {
   std::uint64_t Embed() const { return static_cast<std::uint64_t>(inputs_.shape().embed); }
 
   CapturePlan Plan(const std::vector<Site>& sites) const {
-    CapturePlan plan{sites, {}, options_.element, Embed(), {}};
+    CapturePlan plan{sites, {}, CapturedElement(), Embed(), {}};
     std::string text = fmt::format("{} {}", inputs_.Fingerprint(), Name(options_.element));
     for (const Site& site : sites) text += "\n" + Describe(site);
     plan.fingerprint = Sha256(text).substr(0, 12);
@@ -168,9 +170,12 @@ class Builder {
   }
 
   PositionCapturePlan PositionCapture(const std::vector<Site>& sites) const {
-    return {sites, options_.element, Embed(),
+    return {sites, CapturedElement(), Embed(),
             PositionFingerprint(inputs_, positions_->plan(), options_.element, sites)};
   }
+
+  // Rows that are not kept are captured as they are.
+  Element CapturedElement() const { return options_.element == Element::kNone ? Element::kFloat32 : options_.element; }
 
   LengthRow Length(int t_i) const {
     return {t_i + 1, strings_->level(t_i + 1).size(), strings_->RowCount(t_i + 1), strings_->FirstStringId(t_i + 1)};
@@ -178,12 +183,13 @@ class Builder {
 
   NewSite NewSiteRow(const Site& site, std::uint64_t dimension) const {
     NewSite row;
-    row.site = {0,
-                site,
-                dimension,
-                strings_->RowCount(site.t_i + 1),
-                strings_->FirstStringId(site.t_i + 1),
-                site.of_codes() ? Element::kFloat32 : options_.element};
+    row.site = {
+        0,
+        site,
+        dimension,
+        strings_->RowCount(site.t_i + 1),
+        strings_->FirstStringId(site.t_i + 1),
+        site.of_codes() ? Element::kFloat32 : ElementOf(options_.element, strings_->RowCount(site.t_i + 1), dimension)};
     return row;
   }
 
@@ -258,14 +264,34 @@ class Builder {
   void AddCaptured(const std::vector<CapturedFile>& captured, double seconds, Added& added, const MakeRow& make_row) {
     for (const CapturedFile& file : captured) {
       NewSite row = make_row(file.site);
+      if (row.site.element == Element::kNone) {
+        row.pass = static_cast<int>(added.captures.size());
+        row.indices.push_back(SketchesAlone(file, seconds / static_cast<double>(captured.size())));
+        added.sites.push_back(std::move(row));
+        continue;
+      }
       const FileRow published =
           PublishFile(directory_, file.path, IndexDirectory::Vectors(file.site), file.header_checksum);
       row.pass = static_cast<int>(added.captures.size());
+      row.rounding = file.rounding;
       row.vector_files.push_back({{0, file.row_count}, published});
       row.indices.push_back({kExactIndexName, std::nullopt, published, seconds / static_cast<double>(captured.size())});
       added.sites.push_back(std::move(row));
     }
     if (!captured.empty()) added.captures.push_back(captured[0].path.parent_path());
+  }
+
+  // Of rows that are not kept: the capture's file goes with its folder.
+  SiteIndexRow SketchesAlone(const CapturedFile& file, double capture_seconds) {
+    const Clock::time_point start = Clock::now();
+    std::vector<VectorFile> files;
+    files.emplace_back(file.path);
+    std::uint64_t done = 0;
+    progress_.Begin("sketches of " + Describe(file.site), 3 * file.row_count, "rows");
+    const FileRow sketches = MakeSketches(directory_, file.site, RowSource(std::move(files)), options_.threads,
+                                          [&](std::uint64_t rows) { progress_.Advance(done += rows, 0); });
+    progress_.End();
+    return {kExactIndexName, std::nullopt, sketches, capture_seconds + SecondsSince(start)};
   }
 
   CaptureOptions How() const { return {options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning}; }

@@ -199,6 +199,12 @@ SitePlan PlanSites(const BuildOptions& options, const BuildInputs& inputs, const
   } else {
     for (int block = 0; block < inputs.shape().blocks; ++block) blocks.insert(block);
   }
+  if (options.positions && options.element == Element::kNone) {
+    FailUsage(
+        ErrorCode::kUnsupported,
+        "rows none: rows over positions are kept, as float32, float16 or int8: to make one again the model would see "
+        "its whole window");
+  }
   if (options.positions) plan.seen = CheckWindows(inputs, *options.positions);
   for (const Stream stream : options.streams) {
     if (options.positions) {

@@ -14,6 +14,7 @@
 #include "indexer/build/corpus_files.h"
 #include "indexer/build/position_capture.h"
 #include "indexer/build/position_sites.h"
+#include "indexer/build/site_sketches.h"
 #include "indexer/build/sketch_encoder.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
@@ -68,13 +69,15 @@ double SketchSeconds(const ScratchFolder& scratch, std::uint64_t rows, std::uint
   std::normal_distribution<float> normal;
   std::vector<float> values(rows * dimension);
   for (float& value : values) value = normal(generator);
-  VectorFileWriter writer(scratch / "rows", element, dimension, {0, rows}, false, 0);
+  VectorFileWriter writer(scratch / "rows", element == Element::kNone ? Element::kFloat32 : element, dimension,
+                          {0, rows}, false, 0);
   writer.AddChecksum(writer.WriteRows(0, values));
   writer.Finish();
   std::vector<VectorFile> files;
   files.emplace_back(scratch / "rows");
   const Clock::time_point start = Clock::now();
-  WriteSketches(scratch / "sketches", files, LoadTorchBackend().row_algebra(), threads, [](std::uint64_t) {});
+  WriteSketches(scratch / "sketches", RowSource(std::move(files)), LoadTorchBackend().row_algebra(), threads,
+                [](std::uint64_t) {});
   return SecondsSince(start);
 }
 
@@ -180,7 +183,9 @@ BuildForecast ForecastBytes(const BuildOptions& options, const BuildInputs& inpu
         continue;
       }
       of.dimension = embed;
-      of.bytes += of.rows * embed * ElementBytes(options.element);
+      const Element element = ElementOf(options.element, of.rows, embed);
+      of.bytes += of.rows * StoredRowBytes(element, embed);
+      if (element == Element::kNone) forecast.passing_bytes += of.rows * StoredRowBytes(Element::kFloat32, embed);
       if (of.rows >= kFewestRowsWithSketches) of.bytes += SketchFileWriter::FileBytes(embed, of.rows, kUsualLevels);
     }
   }
@@ -222,13 +227,13 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
     if (!plan.captured.empty()) {
       const int depth = std::ranges::max(plan.captured, {}, &Site::t_i).t_i + 1;
       const PrefixTree tree(strings, depth);
-      const CapturePlan capture{plan.captured, {}, options.element, embed, ""};
+      const CapturePlan capture{plan.captured, {}, Element::kFloat32, embed, ""};
       forecast.capture_seconds = CaptureSeconds(capture, tree, *model, how, kMeasuredSeconds);
       capture_memory = CaptureMemory(capture, tree, inputs.description(), how);
     }
     if (!plan.positions.empty()) {
       const CorpusPositions positions(inputs.tokens, plan.seen);
-      const PositionCapturePlan capture{plan.positions, options.element, embed, ""};
+      const PositionCapturePlan capture{plan.positions, Element::kFloat32, embed, ""};
       forecast.window_tokens = PlanPositionWork(positions.seen(), inputs.description(), how).tokens_run;
       forecast.capture_seconds += PositionCaptureSeconds(capture, positions.seen(), *model, how, kMeasuredSeconds);
       capture_memory =
@@ -236,8 +241,8 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
     }
     std::uint64_t weights = 0;
     for (const auto& [name, type] : inputs.model().types()) weights += type.count() * sizeof(float);
-    // The mapped checkpoint is in memory while weights are read from it.
-    memory += weights + (std::uint64_t{130} << 20) + std::max(capture_memory, inputs.model_bytes);
+    constexpr std::uint64_t kLibTorch = std::uint64_t{130} << 20;
+    std::uint64_t sketch_memory = 0;
     std::uint64_t sites = 0;
     std::uint64_t rows = 0;
     for (const SiteForecast& site : forecast.sites) {
@@ -245,7 +250,11 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
       if (of_codes || site.rows < kFewestRowsWithSketches) continue;
       sites += site.blocks.size();
       rows += site.blocks.size() * site.rows;
+      sketch_memory = std::max(sketch_memory, SketchMemory(site.rows, site.dimension));
     }
+    // The mapped checkpoint is in memory while weights are read from it, and stays until sketches are made.
+    memory += kLibTorch +
+              std::max(weights + std::max(capture_memory, inputs.model_bytes), inputs.model_bytes + sketch_memory);
     if (sites > 0) {
       const SketchCost cost = MeasureSketches(embed, options);
       forecast.sketch_seconds = static_cast<double>(sites) * cost.fixed + static_cast<double>(rows) * cost.row;

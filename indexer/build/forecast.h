@@ -31,6 +31,7 @@ struct BuildForecast {
   std::uint64_t catalog_bytes = 0;   // 0: it is there
   std::uint64_t corpus_bytes = 0;    // likewise: its tokens, and the order of their suffixes
   std::uint64_t model_bytes = 0;     // likewise
+  std::uint64_t passing_bytes = 0;   // of rows that are not kept: there until their sketches are made
   std::uint64_t position_bytes = 0;  // of the file that says which positions have rows
   std::uint64_t free_bytes = 0;      // where the directory is, or would be
   std::uint64_t peak_memory = 0;     // bytes
@@ -40,6 +41,7 @@ struct BuildForecast {
   double sketch_seconds = 0;
 
   std::uint64_t bytes() const;
+  std::uint64_t peak_bytes() const { return bytes() + passing_bytes; }  // while it is made
   double seconds() const { return catalog_seconds + capture_seconds + sketch_seconds; }
 };
 

@@ -11,6 +11,7 @@
 #include "indexer/build/position_capture.h"
 #include "indexer/build/position_sites.h"
 #include "indexer/build/site_files.h"
+#include "indexer/build/site_sketches.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/prefix_tree.h"
 #include "indexer/text/tokenizer_choice.h"
@@ -47,7 +48,8 @@ class Repairer {
     std::map<std::int64_t, std::vector<DirectoryFile>> captured;  // by capture
     for (const DirectoryFile& file : files) {
       if (!damaged.contains(file.file.file)) continue;
-      if (file.kind == DirectoryFile::Kind::kVectors) {
+      const bool none = file.kind == DirectoryFile::Kind::kSketches && file.site->element == Element::kNone;
+      if (file.kind == DirectoryFile::Kind::kVectors || none) {
         captured[RequireCaptured(file)].push_back(file);
       } else {
         RepairFile(file);
@@ -149,7 +151,9 @@ class Repairer {
 
   // The capture that a file of rows comes from.
   std::int64_t RequireCaptured(const DirectoryFile& file) const {
-    if (file.site->capture_id && file.file.file == IndexDirectory::Vectors(file.site->site)) {
+    const std::string of_build = file.kind == DirectoryFile::Kind::kSketches ? IndexDirectory::Sketches(file.site->site)
+                                                                             : IndexDirectory::Vectors(file.site->site);
+    if (file.site->capture_id && file.file.file == of_build) {
       return *file.site->capture_id;
     }
     RefuseForeign(file);
@@ -165,7 +169,8 @@ class Repairer {
     if (first.site.over_positions()) {
       captured = CapturePositionsAgain(first, damaged.front(), std::move(sites));
     } else {
-      CapturePlan plan{std::move(sites), {}, first.element, first.dimension, ""};
+      const Element element = first.element == Element::kNone ? Element::kFloat32 : first.element;
+      CapturePlan plan{std::move(sites), {}, element, first.dimension, ""};
       for (const SiteRow& site : sites_) {
         if (site.capture_id == capture_id) plan.computed.push_back(site.site);
       }
@@ -173,6 +178,10 @@ class Repairer {
     }
     for (std::size_t i = 0; i < damaged.size(); ++i) {
       const SiteRow& site = *damaged[i].site;
+      if (site.element == Element::kNone) {
+        RepairSketches(site, captured[i], damaged[i].file);
+        continue;
+      }
       const FileRow now = PublishFile(directory_, captured[i].path, damaged[i].file.file, captured[i].header_checksum);
       if (IsSame(damaged[i].file, now)) continue;
       progress_.Note(fmt::format("{}: computed again with other last digits: add the approximate indices of {} again",
@@ -180,6 +189,15 @@ class Repairer {
       CatalogWriter(directory_).SetRows(site.site_id, now);
     }
     RemoveUnfinished("");
+  }
+
+  // Of rows that are not kept.
+  void RepairSketches(const SiteRow& site, const CapturedFile& captured, const FileRow& before) {
+    std::vector<VectorFile> files;
+    files.emplace_back(captured.path);
+    const FileRow now =
+        MakeSketches(directory_, site.site, RowSource(std::move(files)), capture_.threads, [](std::uint64_t) {});
+    if (!IsSame(before, now)) CatalogWriter(directory_).SetExactIndex(site.site_id, now, 0);
   }
 
   std::vector<CapturedFile> CaptureAgain(CapturePlan plan) {

@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "indexer/build/row_sample.h"
 #include "schema/progress.h"
 #include "schema/site.h"
 #include "storage/catalog/index_directory.h"
@@ -34,23 +36,29 @@ struct CapturedFile {
   std::uint64_t row_count = 0;
   std::uint64_t bytes = 0;
   std::uint64_t header_checksum = 0;
+  std::optional<RoundingRow> rounding = {};  // of rows of int8
 };
 
 // Takes the rows of one batch.
 class RowSink {
  public:
-  explicit RowSink(std::span<const std::unique_ptr<VectorFileWriter>> writers)
-      : writers_(writers), shares_(writers.size(), 0) {}
+  // samples: of each site, or none.
+  RowSink(std::span<const std::unique_ptr<VectorFileWriter>> writers,
+          std::span<const std::unique_ptr<RowSample>> samples)
+      : writers_(writers), samples_(samples), shares_(writers.size() + samples.size(), 0) {}
 
   // site: its place in RowCapture::sites. values: rows x dimension, those of row `first` and of the ones that follow.
   // Throws Error where a number is not finite. REQUIRES: no other batch writes these rows.
   void Write(std::size_t site, RowNumber first, std::span<const float> values) {
     shares_[site] += writers_[site]->WriteRows(first, values);
+    if (!samples_.empty()) shares_[writers_.size() + site] += samples_[site]->Write(first, values);
   }
+  // Of the sites' checksums, then of their samples'.
   std::vector<std::uint64_t> Shares() && { return std::move(shares_); }
 
  private:
   std::span<const std::unique_ptr<VectorFileWriter>> writers_;
+  std::span<const std::unique_ptr<RowSample>> samples_;
   std::vector<std::uint64_t> shares_;
 };
 

@@ -15,7 +15,7 @@ class Clusters {
   Clusters(std::span<const std::int8_t> codes, const LevelScales& scales)
       : codes_(codes), keys_(codes.size() / kCoarseCodes) {
     for (std::size_t code = 0; code + 1 < kCoarseCodes; ++code) {
-      worth_[code] = std::ldexp(scales.step, static_cast<int>(scales.exponents[code / 2]));
+      worth_[code] = std::ldexp(scales.step, static_cast<int>(scales.exponents[code / kQuad]));
     }
     worth_.back() = scales.rest_step;
     for (std::uint64_t row = 0; row < keys_.size(); ++row) keys_[row] = row;

@@ -11,6 +11,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/directory_files.h"
 #include "storage/directory/publish.h"
+#include "storage/formats/row_source.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
 
@@ -30,7 +31,7 @@ std::vector<SiteWithoutSketches> SitesWithoutSketches(const IndexDirectory& dire
   Catalog catalog(connection->handle());
   std::vector<SiteWithoutSketches> sites;
   for (const SiteRow& row : catalog.Sites()) {
-    if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches) continue;
+    if (row.site.of_codes() || row.row_count < kFewestRowsWithSketches || row.element == Element::kNone) continue;
     if (row.dimension > kMostSketchedDimension) continue;
     SiteWithoutSketches site{row, {}};
     bool has_sketches = false;
@@ -45,6 +46,19 @@ std::vector<SiteWithoutSketches> SitesWithoutSketches(const IndexDirectory& dire
 
 }  // namespace
 
+Element ElementOf(Element asked, std::uint64_t row_count, std::uint64_t dimension) {
+  const bool sketched = row_count >= kFewestRowsWithSketches && dimension <= kMostSketchedDimension;
+  return asked == Element::kNone && !sketched ? Element::kFloat32 : asked;
+}
+
+FileRow MakeSketches(const IndexDirectory& directory, const Site& site, const RowSource& rows, int threads,
+                     const std::function<void(std::uint64_t rows)>& done) {
+  const std::string name = IndexDirectory::Sketches(site);
+  const std::filesystem::path partial = directory.Partial() / std::filesystem::path(name).filename();
+  const std::uint64_t checksum = WriteSketches(partial, rows, LoadTorchBackend().row_algebra(), threads, done);
+  return Publish<SketchFile>(directory, partial, name, checksum);
+}
+
 bool LacksSketches(const IndexDirectory& directory, const std::set<std::string>& damaged) {
   return !SitesWithoutSketches(directory, damaged).empty();
 }
@@ -55,21 +69,18 @@ std::uint64_t AddSketches(const IndexDirectory& directory, const std::set<std::s
   if (sites.empty()) return 0;
   std::uint64_t total = 0;
   for (const SiteWithoutSketches& site : sites) total += 3 * site.row.row_count;
-  const RowAlgebra& algebra = LoadTorchBackend().row_algebra();
   std::uint64_t done = 0;
   std::uint64_t bytes = 0;
   progress.Begin("sketches", total, "rows");
   for (const SiteWithoutSketches& site : sites) {
     const Clock::time_point start = Clock::now();
-    const std::string name = IndexDirectory::Sketches(site.row.site);
-    const std::filesystem::path partial = directory.Partial() / std::filesystem::path(name).filename();
     std::vector<VectorFile> files;
     for (const std::filesystem::path& file : site.files) files.emplace_back(file);
-    const std::uint64_t checksum = WriteSketches(partial, files, algebra, threads, [&](std::uint64_t rows) {
-      done += rows;
-      progress.Advance(done, 0);
-    });
-    const FileRow published = Publish<SketchFile>(directory, partial, name, checksum);
+    const FileRow published =
+        MakeSketches(directory, site.row.site, RowSource(std::move(files)), threads, [&](std::uint64_t rows) {
+          done += rows;
+          progress.Advance(done, 0);
+        });
     bytes += published.bytes;
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     CatalogWriter(directory).SetExactIndex(site.row.site_id, published, seconds);

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <mutex>
 #include <numeric>
+#include <utility>
 #include <vector>
 
+#include "indexer/build/early_stops.h"
 #include "indexer/build/row_clusters.h"
 #include "indexer/build/sketch_levels.h"
 #include "storage/formats/row_moments.h"
@@ -19,6 +21,8 @@ namespace {
 constexpr std::uint64_t kChunkRows = 4096;
 // Rows that frame, levels and steps are chosen by: more did not leave fewer rows to finish.
 constexpr std::uint64_t kSampleRows = 32768;
+// Rows that are asked for their own neighbors, of which searches that stop early find some.
+constexpr std::uint64_t kAskingRows = 128;
 // Said where a coordinate is not finite in float32: then the sketches prove nothing.
 constexpr double kNothingKnown = 1e300;
 
@@ -88,29 +92,31 @@ std::int8_t Code(double number, double step, double& near, double& far) {
 
 class SketchEncoder {
  public:
-  SketchEncoder(std::span<const VectorFile> files, const RowAlgebra& algebra, int threads,
+  SketchEncoder(const RowSource& source, const RowAlgebra& algebra, int threads,
                 const std::function<void(std::uint64_t)>& done)
-      : files_(files),
+      : source_(source),
         algebra_(algebra),
         threads_(threads),
         done_(done),
-        dimension_(files.front().dimension()),
-        row_count_(files.back().rows().end),
-        moments_(FindMoments(files, threads, done)),
+        dimension_(source.dimension()),
+        row_count_(source.row_count()),
+        moments_(FindMoments(source, threads, done)),
         plan_(PlanSketches(Sample(), moments_, row_count_, algebra)) {}
 
   std::uint64_t Write(const std::filesystem::path& path) {
-    SketchFileWriter writer(path, dimension_, row_count_, plan_.level_count);
+    SketchFileWriter writer(path, dimension_, row_count_, plan_.levels);
     plan_.scales.axis_defect = AxisDefect(plan_.frame);
     std::vector<RowNumber> places(row_count_);
+    std::vector<std::int8_t> coarse;
     {
       const std::vector<std::int8_t> codes = FindCoarse();
       const std::vector<RowNumber> rows = ClusterRows(codes, plan_.scales.levels[0]);
       writer.WriteOrder(rows);
-      writer.WriteCoarse(InBlocks(codes, rows));
+      coarse = InOrder(codes, rows);
+      writer.WriteCoarse(coarse);
       for (std::uint64_t place = 0; place < row_count_; ++place) places[rows[place]] = static_cast<RowNumber>(place);
     }
-    WriteCodes(places, writer);
+    WriteCodes(places, coarse, writer);
     const double allowance = Allowance(plan_.frame, plan_.scales.axis_defect);
     // Whether a row is longer than `reach` is asked of its length from the mean, rounded to float32: the center is the
     // mean rounded likewise.
@@ -128,23 +134,27 @@ class SketchEncoder {
  private:
   void ReadRows(RowRange range, std::vector<float>& rows) const {
     rows.resize(range.size() * dimension_);
-    for (const VectorFile& file : files_) {
-      const RowRange common{std::max(range.begin, file.rows().begin), std::min(range.end, file.rows().end)};
-      if (common.begin >= common.end) continue;
-      file.ReadRows(common,
-                    std::span(rows).subspan((common.begin - range.begin) * dimension_, common.size() * dimension_));
+    source_.Read(range, rows);
+  }
+
+  // Every so manieth row; numbers: which these are.
+  std::vector<float> EveryRow(std::uint64_t step, std::vector<RowNumber>& numbers) const {
+    std::vector<float> sample;
+    std::vector<float> row;
+    std::uint64_t kept = 0;  // rows before it are forgotten; pages are brought in around those that are read
+    for (std::uint64_t number = step / 2; number < row_count_; number += step) {
+      ReadRows({number, number + 1}, row);
+      sample.insert(sample.end(), row.begin(), row.end());
+      numbers.push_back(static_cast<RowNumber>(number));
+      if (numbers.size() % kChunkRows == 0) source_.Forget({std::exchange(kept, number), number});
     }
+    source_.Forget({kept, row_count_});
+    return sample;
   }
 
   std::vector<float> Sample() const {
-    const std::uint64_t step = (row_count_ + kSampleRows - 1) / kSampleRows;
-    std::vector<float> sample;
-    std::vector<float> row;
-    for (std::uint64_t number = 0; number < row_count_; number += step) {
-      ReadRows({number, number + 1}, row);
-      sample.insert(sample.end(), row.begin(), row.end());
-    }
-    return sample;
+    std::vector<RowNumber> numbers;
+    return EveryRow((row_count_ + kSampleRows - 1) / kSampleRows, numbers);
   }
 
   // Calls action(rows, range) for all rows, in chunks, from several threads.
@@ -156,6 +166,7 @@ class SketchEncoder {
       std::vector<float> rows;
       ReadRows(range, rows);
       action(rows, range);
+      source_.Forget(range);
       const std::lock_guard lock(mutex);
       done_(range.size());
     });
@@ -165,12 +176,12 @@ class SketchEncoder {
   Errors Encode(const Coordinates& coordinates, std::size_t row, std::size_t level, std::int8_t* codes) const {
     const LevelScales& scales = plan_.scales.levels[level];
     Errors squares;
-    for (std::size_t axis = 0; axis < LevelAxes(level); ++axis) {
+    for (std::size_t axis = 0; axis < plan_.levels.axes(level); ++axis) {
       codes[axis] =
-          Code(coordinates.At(row, FirstAxis(level) + axis),
-               std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / 2])), squares.near, squares.far);
+          Code(coordinates.At(row, plan_.levels.FirstAxis(level) + axis),
+               std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / kQuad])), squares.near, squares.far);
     }
-    codes[LevelAxes(level)] =
+    codes[plan_.levels.axes(level)] =
         Code(coordinates.rests[level][row] - scales.rest_center, scales.rest_step, squares.rest_near, squares.rest_far);
     return squares;
   }
@@ -179,7 +190,7 @@ class SketchEncoder {
   std::vector<std::int8_t> FindCoarse() const {
     std::vector<std::int8_t> codes(row_count_ * kCoarseCodes);
     ForEachChunk([&](std::vector<float>& rows, RowRange range) {
-      const Coordinates coordinates = FindCoordinates(plan_.frame, plan_.level_count, rows, algebra_);
+      const Coordinates coordinates = FindCoordinates(plan_.frame, plan_.levels, rows, algebra_);
       for (std::size_t row = 0; row < coordinates.count(); ++row) {
         Encode(coordinates, row, 0, codes.data() + (range.begin + row) * kCoarseCodes);
       }
@@ -187,14 +198,13 @@ class SketchEncoder {
     return codes;
   }
 
-  std::vector<std::int8_t> InBlocks(std::span<const std::int8_t> codes, std::span<const RowNumber> rows) const {
-    std::vector<std::int8_t> blocks(SketchBlocks(row_count_) * kBlockBytes);
-    for (std::uint64_t place = 0; place < SketchBlocks(row_count_) * kBlockRows; ++place) {
-      const std::int8_t* from = codes.data() + std::size_t{rows[std::min(place, row_count_ - 1)]} * kCoarseCodes;
-      std::int8_t* block = blocks.data() + place / kBlockRows * kBlockBytes;
-      for (std::size_t code = 0; code < kCoarseCodes; ++code) block[CoarsePlace(place % kBlockRows, code)] = from[code];
+  static std::vector<std::int8_t> InOrder(std::span<const std::int8_t> codes, std::span<const RowNumber> rows) {
+    std::vector<std::int8_t> by_place(codes.size());
+    for (std::size_t place = 0; place < rows.size(); ++place) {
+      std::copy_n(codes.data() + std::size_t{rows[place]} * kCoarseCodes, kCoarseCodes,
+                  by_place.data() + place * kCoarseCodes);
     }
-    return blocks;
+    return by_place;
   }
 
   double Length(std::span<const float> row, LengthFrom from) const {
@@ -211,25 +221,32 @@ class SketchEncoder {
   }
 
   // Codes of all levels but the coarse one, lengths and errors.
-  void WriteCodes(std::span<const RowNumber> places, SketchFileWriter& writer) {
+  void WriteCodes(std::span<const RowNumber> places, std::span<const std::int8_t> coarse, SketchFileWriter& writer) {
+    std::vector<RowNumber> asking;
+    const std::vector<float> asked = EveryRow((row_count_ + kAskingRows - 1) / kAskingRows, asking);
+    EarlyStopTrial trial(asking, asked, moments_, algebra_);
     std::array<std::vector<float>, 2> lengths{std::vector<float>(row_count_), std::vector<float>(row_count_)};
     std::mutex mutex;
     ForEachChunk([&](std::vector<float>& rows, RowRange range) {
+      std::array<std::vector<float>, 2> of_chunk;
       for (std::uint64_t row = range.begin; row < range.end; ++row) {
         const auto numbers = std::span(rows).subspan((row - range.begin) * dimension_, dimension_);
         for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) {
-          lengths[static_cast<std::size_t>(from)][places[row]] = static_cast<float>(Length(numbers, from));
+          const auto length = static_cast<float>(Length(numbers, from));
+          of_chunk[static_cast<std::size_t>(from)].push_back(length);
+          lengths[static_cast<std::size_t>(from)][places[row]] = length;
         }
       }
-      const Coordinates coordinates = FindCoordinates(plan_.frame, plan_.level_count, rows, algebra_);
+      trial.Offer(range, rows, of_chunk[0], of_chunk[1]);
+      const Coordinates coordinates = FindCoordinates(plan_.frame, plan_.levels, rows, algebra_);
       std::vector<std::uint64_t> by_place(range.size());
       std::iota(by_place.begin(), by_place.end(), 0);
       std::ranges::sort(by_place, {}, [&](std::uint64_t row) { return places[range.begin + row]; });
       std::array<Errors, kMostLevels> errors;
       std::vector<std::int8_t> codes(range.size() * kMostCodes);
-      for (std::size_t level = 0; level < plan_.level_count; ++level) {
+      for (std::size_t level = 0; level < plan_.levels.count; ++level) {
         for (std::size_t i = 0; i < by_place.size(); ++i) {
-          Errors one = Encode(coordinates, by_place[i], level, codes.data() + i * kLevelCodes[level]);
+          Errors one = Encode(coordinates, by_place[i], level, codes.data() + i * plan_.levels.codes[level]);
           const double from_mean = lengths[1][places[range.begin + by_place[i]]];
           if (from_mean > plan_.scales.reach) one.far = one.rest_far = 0;
           errors[level].Include(
@@ -238,7 +255,7 @@ class SketchEncoder {
         if (level > 0) WriteRuns(level, range, by_place, places, codes, writer);
       }
       const std::lock_guard lock(mutex);
-      for (std::size_t level = 0; level < plan_.level_count; ++level) {
+      for (std::size_t level = 0; level < plan_.levels.count; ++level) {
         LevelScales& scales = plan_.scales.levels[level];
         Errors all{scales.near_error, scales.far_error, scales.rest_near_error, scales.rest_far_error};
         all.Include(errors[level]);
@@ -251,22 +268,23 @@ class SketchEncoder {
     for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) {
       writer.WriteLengths(from, lengths[static_cast<std::size_t>(from)]);
     }
+    plan_.scales.found_early = trial.Count(places, coarse, plan_.scales.levels[0], lengths);
   }
 
   // Codes in order of place, in as few writes as the places allow.
-  static void WriteRuns(std::size_t level, RowRange range, std::span<const std::uint64_t> by_place,
-                        std::span<const RowNumber> places, std::span<const std::int8_t> codes,
-                        SketchFileWriter& writer) {
+  void WriteRuns(std::size_t level, RowRange range, std::span<const std::uint64_t> by_place,
+                 std::span<const RowNumber> places, std::span<const std::int8_t> codes,
+                 SketchFileWriter& writer) const {
+    const std::size_t bytes = plan_.levels.codes[level];
     const auto place = [&](std::size_t i) { return std::uint64_t{places[range.begin + by_place[i]]}; };
     for (std::size_t first = 0, after = 0; first < by_place.size(); first = after) {
       after = first + 1;
       while (after < by_place.size() && place(after) == place(after - 1) + 1) ++after;
-      writer.WriteCodes(level, place(first),
-                        codes.subspan(first * kLevelCodes[level], (after - first) * kLevelCodes[level]));
+      writer.WriteCodes(level, place(first), codes.subspan(first * bytes, (after - first) * bytes));
     }
   }
 
-  std::span<const VectorFile> files_;
+  const RowSource& source_;
   const RowAlgebra& algebra_;
   const int threads_;
   const std::function<void(std::uint64_t)>& done_;
@@ -278,9 +296,13 @@ class SketchEncoder {
 
 }  // namespace
 
-std::uint64_t WriteSketches(const std::filesystem::path& path, std::span<const VectorFile> files,
-                            const RowAlgebra& algebra, int threads, const std::function<void(std::uint64_t)>& done) {
-  return SketchEncoder(files, algebra, threads, done).Write(path);
+std::uint64_t WriteSketches(const std::filesystem::path& path, const RowSource& rows, const RowAlgebra& algebra,
+                            int threads, const std::function<void(std::uint64_t)>& done) {
+  return SketchEncoder(rows, algebra, threads, done).Write(path);
+}
+
+std::uint64_t SketchMemory(std::uint64_t rows, std::uint64_t dimension) {
+  return 5 * std::min(rows, kSampleRows) * dimension * sizeof(float) + 64 * rows;
 }
 
 }  // namespace actkin

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace actkin {
 namespace {
@@ -11,16 +12,24 @@ namespace {
 constexpr double kDrawnIn = 0.001;
 // Wider than the sample: other rows lie a little outside it.
 constexpr double kWider = 1.25;
-// Queries, and rows that they are compared with, that decide how many levels pay.
+// Of coordinates more are drawn in: smaller steps are worth more than what tells a few rows apart along one axis.
+constexpr double kCoordinatesDrawnIn = 0.004;
+constexpr double kCoordinatesWider = 1.1;
+// Queries, and rows that they are compared with, that decide which levels pay.
 constexpr std::size_t kTrialQueries = 32;
-constexpr std::size_t kTrialRows = 16384;
-// A level of n bytes a row pays where it keeps every search from reading n / 16 bytes a row. The usual ones are not
-// asked: the trial is of l2, and cosine and dot, whose bounds by the same codes are wider, need them where l2 does not.
-constexpr double kPayOff = 16;
-// Sketches take at most this share of the rows as float32.
-constexpr double kLargestShare = 0.15;
-// Reading a row here and there takes about twice the time of reading as many bytes in a stretch.
+constexpr std::size_t kTrialRows = 8192;
+// The neighbors that the trial's queries ask for, of all rows.
+constexpr double kTrialNeighbors = 10;
+// What a search costs is counted in bytes that it reads in a stretch. A row that a level looks at takes as long as so
+// many more than its codes; a row whose numbers are read, here and there, as twice its bytes and so many more.
+constexpr double kRowOfLevel = 48;
+constexpr double kRowOfNumbers = 400;
 constexpr double kScattered = 2;
+// A code that every row gets must keep a search from as many bytes for each of so many rows.
+constexpr double kPayOff = 16;
+// Sketches take at most this share of the rows as float32; what each row takes besides its codes.
+constexpr double kLargestShare = 0.15;
+constexpr double kBesideCodes = 17;
 
 double Norm(std::span<const float> numbers) {
   double sum = 0;
@@ -34,116 +43,279 @@ double Quantile(std::vector<float> numbers, double share) {
   return *place;
 }
 
-// Codes that reach these widths: among the steps that do, times a power of two for each pair, the one with the smallest
-// error. widths: one an axis of the level.
-void ChooseStep(std::span<const double> widths, LevelScales& scales) {
-  const std::size_t pairs = (widths.size() + 1) / 2;
-  std::vector<double> pair_widths(pairs);
+// The widths that codes must reach, one a quad of axes; they never increase, as exponents do not.
+std::vector<double> QuadWidths(std::span<const double> widths) {
+  std::vector<double> quads((widths.size() + kQuad - 1) / kQuad);
   for (std::size_t axis = 0; axis < widths.size(); ++axis) {
-    pair_widths[axis / 2] = std::max(pair_widths[axis / 2], widths[axis]);
+    quads[axis / kQuad] = std::max(quads[axis / kQuad], widths[axis]);
   }
-  // Exponents never increase.
-  for (std::size_t pair = pairs - 1; pair > 0; --pair) {
-    pair_widths[pair - 1] = std::max(pair_widths[pair - 1], pair_widths[pair]);
-  }
-  constexpr double kLargestFactor = 1U << kMaximumExponent;
-  const double smallest =
-      std::max({pair_widths.front() / kCodeLimit / kLargestFactor, pair_widths.back() / kCodeLimit, 1e-35});
-  constexpr int kTries = 48;  // sixteen to a power of two
-  double least = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < kTries; ++i) {
-    const double step = smallest * std::exp2(static_cast<double>(i) / 16);
-    std::array<std::uint32_t, kMostCodes / 2> exponents{};
-    double error = 0;
-    for (std::size_t pair = 0; pair < pairs; ++pair) {
-      while (pair_widths[pair] > kCodeLimit * std::ldexp(step, static_cast<int>(exponents[pair])) &&
-             exponents[pair] < kMaximumExponent) {
-        ++exponents[pair];
-      }
-      error += std::ldexp(step * step, 2 * static_cast<int>(exponents[pair]));
-    }
-    if (error < least) {
-      least = error;
-      scales.step = step;
-      scales.exponents = exponents;
-    }
-  }
+  for (std::size_t quad = quads.size() - 1; quad > 0; --quad) quads[quad - 1] = std::max(quads[quad - 1], quads[quad]);
+  return quads;
 }
 
-void ChooseScales(const Coordinates& sample, std::size_t level, LevelScales& scales) {
+std::uint32_t ExponentOf(double width, double step) {
+  std::uint32_t exponent = 0;
+  while (exponent < kMaximumExponent && width > kCodeLimit * std::ldexp(step, static_cast<int>(exponent))) ++exponent;
+  return exponent;
+}
+
+// Of the steps with which codes reach these widths, times a power of two for each quad, the one with the smallest
+// error: the sum of the squared steps of the quads.
+struct Step {
+  double step = 0;
+  double error = std::numeric_limits<double>::infinity();
+};
+Step BestStep(std::span<const double> quads) {
+  constexpr double kLargestFactor = 1U << kMaximumExponent;
+  const double smallest = std::max({quads.front() / kCodeLimit / kLargestFactor, quads.back() / kCodeLimit, 1e-35});
+  constexpr int kTries = 48;  // sixteen to a power of two
+  Step best;
+  for (int i = 0; i < kTries; ++i) {
+    const double step = smallest * std::exp2(static_cast<double>(i) / 16);
+    double error = 0;
+    for (const double width : quads) error += std::ldexp(step * step, 2 * static_cast<int>(ExponentOf(width, step)));
+    if (error < best.error) best = {step, error};
+  }
+  return best;
+}
+
+// widths: one an axis of the level.
+void ChooseStep(std::span<const double> widths, LevelScales& scales) {
+  const std::vector<double> quads = QuadWidths(widths);
+  // Where no error is a number, as of numbers whose squares are none, any step will do.
+  const Step best = BestStep(quads);
+  if (best.step > 0) scales.step = best.step;
+  for (std::size_t quad = 0; quad < quads.size(); ++quad) scales.exponents[quad] = ExponentOf(quads[quad], scales.step);
+}
+
+std::vector<double> Widths(const Coordinates& sample, std::size_t first_axis, std::size_t end_axis) {
   std::vector<double> widths;
-  for (std::size_t axis = FirstAxis(level); axis < FirstAxis(level + 1); ++axis) {
+  for (std::size_t axis = first_axis; axis < end_axis; ++axis) {
     std::vector<float> sizes;
     for (std::size_t row = 0; row < sample.count(); ++row) {
       sizes.push_back(static_cast<float>(std::abs(sample.At(row, axis))));
     }
-    widths.push_back(kWider * Quantile(std::move(sizes), 1 - kDrawnIn));
+    widths.push_back(kCoordinatesWider * Quantile(std::move(sizes), 1 - kCoordinatesDrawnIn));
   }
-  ChooseStep(widths, scales);
-  const std::vector<float> rests(sample.rests[level].begin(), sample.rests[level].end());
+  return widths;
+}
+
+// What rests lie between, and so the step of their codes.
+struct RestStep {
+  double center = 0;
+  double step = 0;
+};
+RestStep RestStepOf(const std::vector<float>& rests) {
   const double low = Quantile(rests, kDrawnIn);
   const double high = Quantile(rests, 1 - kDrawnIn);
-  scales.rest_center = low + (high - low) / 2;
-  scales.rest_step = std::max(kWider * (high - low) / 2 / kCodeLimit, 1e-35);
+  return {low + (high - low) / 2, std::max(kWider * (high - low) / 2 / kCodeLimit, 1e-35)};
 }
 
-// Of the rows that a search for the nearest one compares with, the share that each level leaves.
-std::vector<double> SharesLeft(const SketchFrame& frame, std::span<const float> rows, const Coordinates& sample,
-                               std::size_t level_count) {
-  const std::size_t dimension = frame.dimension();
-  const std::size_t query_step = std::max<std::size_t>(sample.count() / kTrialQueries, 1);
-  const std::size_t row_step = (sample.count() + kTrialRows - 1) / kTrialRows;
-  std::vector<double> shares(level_count);
-  double compared = 0;
-  std::vector<std::vector<float>> bounds(level_count);
-  for (std::size_t query = query_step / 2; query < sample.count(); query += query_step) {
-    const float* asked = rows.data() + query * dimension;
-    float nearest = std::numeric_limits<float>::infinity();
-    for (std::vector<float>& of_level : bounds) of_level.clear();
-    for (std::size_t row = 0; row < sample.count(); row += row_step) {
-      if (row == query) continue;
-      const float* numbers = rows.data() + row * dimension;
-      std::array<float, 8> sums{};
-      for (std::size_t i = 0; i < dimension; ++i) {
-        sums[i % 8] += (numbers[i] - asked[i]) * (numbers[i] - asked[i]);
-      }
-      float squared = 0;
-      for (const float sum : sums) squared += sum;
-      // Equal rows are no neighbors that a search has to tell from others.
-      if (squared > 0) nearest = std::min(nearest, squared);
-      double along = 0;
-      for (std::size_t level = 0; level < level_count; ++level) {
-        for (std::size_t axis = FirstAxis(level); axis < FirstAxis(level + 1); ++axis) {
-          const double difference = sample.At(row, axis) - sample.At(query, axis);
-          along += difference * difference;
-        }
-        const double rest = sample.rests[level][row] - sample.rests[level][query];
-        bounds[level].push_back(static_cast<float>(along + rest * rest));
-      }
-      ++compared;
-    }
-    for (std::size_t level = 0; level < level_count; ++level) {
-      shares[level] += static_cast<double>(
-          std::ranges::count_if(bounds[level], [nearest](float bound) { return bound <= nearest; }));
-    }
-  }
-  for (double& share : shares) share /= std::max(compared, 1.0);
-  return shares;
+void ChooseScales(const Coordinates& sample, const SketchLevels& levels, std::size_t level, LevelScales& scales) {
+  ChooseStep(Widths(sample, levels.FirstAxis(level), levels.FirstAxis(level + 1)), scales);
+  const RestStep rest = RestStepOf({sample.rests[level].begin(), sample.rests[level].end()});
+  scales.rest_center = rest.center;
+  scales.rest_step = rest.step;
 }
 
-std::size_t LevelsThatPay(std::span<const double> shares, std::size_t dimension, std::uint64_t row_count) {
-  const auto row_bytes = static_cast<double>(dimension * sizeof(float));
-  std::size_t levels = 1;
-  for (std::size_t level = 1; level < shares.size(); ++level) {
-    const auto codes = static_cast<double>(kLevelCodes[level]);
-    const double saved = (shares[level - 1] - shares[level]) * row_bytes * kScattered - shares[level - 1] * codes;
-    const double bytes = static_cast<double>(SketchFileWriter::FileBytes(dimension, row_count, level + 1)) -
-                         static_cast<double>(SketchFileWriter::FileBytes(dimension, 1, level + 1));
-    const bool pays = level < kUsualLevels || saved >= codes / kPayOff;
-    if (!pays || bytes > kLargestShare * row_bytes * static_cast<double>(row_count)) break;
-    levels = level + 1;
+// The axes that levels of so many units of codes have together, of one or two levels; of more, one or two less.
+std::size_t AxesOf(std::size_t units) { return units * kCodeUnit - (units == 1 ? 1 : 2); }
+
+// What a trial knows of a row beside its coordinates.
+struct Lengths {
+  double from_zero = 0;
+  double from_mean = 0;
+};
+
+// What a bound of the squared distance says of a row under a metric, smaller where nearer: as in
+// query/exact/sketch_query.cc, but for what is the same for all rows.
+double KeyOf(Metric metric, double square, const Lengths& row, const Lengths& query) {
+  if (metric == Metric::kL2) return square;
+  if (metric == Metric::kDot) return square - row.from_zero * row.from_zero;
+  const bool centered = metric == Metric::kCenteredCosine;
+  const double length = centered ? row.from_mean : row.from_zero;
+  const double asked = centered ? query.from_mean : query.from_zero;
+  return (square - length * length - asked * asked) / std::max(length, 1e-30);
+}
+
+// Searches of a sample for the nearest rows, by their coordinates along more and more axes.
+class Trial {
+ public:
+  // sample: the rows as they are; drawn_in: as their coordinates are of; units: of codes, at most.
+  Trial(std::span<const float> sample, std::span<const float> mean, std::span<const float> drawn_in,
+        const Coordinates& coordinates, std::size_t units, std::uint64_t row_count)
+      : drawn_in_(drawn_in), coordinates_(coordinates), units_(units), row_count_(row_count), dimension_(mean.size()) {
+    const std::size_t step = std::max<std::size_t>((coordinates.count() + kTrialRows - 1) / kTrialRows, 1);
+    for (std::size_t row = 0; row < coordinates.count(); row += step) AddRow(row, sample, mean);
+    FindErrors();
   }
-  return levels;
+
+  // Of the rows, the share that bounds by so many units of codes leave, the mean of all metrics; units from 1 on.
+  std::vector<double> SharesLeft() const {
+    std::vector<double> shares(units_ + 1);
+    const std::size_t step = std::max<std::size_t>(rows_.size() / kTrialQueries, 1);
+    double compared = 0;
+    for (std::size_t query = step / 2; query < rows_.size(); query += step) {
+      CountLeft(query, shares);
+      compared += static_cast<double>(kMetrics.size() * rows_.size());
+    }
+    for (double& share : shares) share /= std::max(compared, 1.0);
+    return shares;
+  }
+
+ private:
+  static constexpr std::array kMetrics{Metric::kL2, Metric::kCosine, Metric::kDot, Metric::kCenteredCosine};
+
+  void AddRow(std::size_t row, std::span<const float> sample, std::span<const float> mean) {
+    Lengths lengths;
+    for (std::size_t i = 0; i < dimension_; ++i) {
+      const double number = sample[row * dimension_ + i];
+      lengths.from_zero += number * number;
+      lengths.from_mean += (number - mean[i]) * (number - mean[i]);
+    }
+    rows_.push_back(row);
+    lengths_.push_back({std::sqrt(lengths.from_zero), std::sqrt(lengths.from_mean)});
+    // What is left behind the last axes, and so before.
+    double square = std::pow(coordinates_.rests[0][row], 2);
+    std::size_t axis = coordinates_.axis_count;
+    std::vector<float> rests(units_ + 1);
+    for (std::size_t units = units_; units > 0; --units) {
+      for (; axis > std::min(AxesOf(units), coordinates_.axis_count); --axis) {
+        square += coordinates_.At(row, axis - 1) * coordinates_.At(row, axis - 1);
+      }
+      rests[units] = static_cast<float>(std::sqrt(square));
+    }
+    rests_.insert(rests_.end(), rests.begin(), rests.end());
+  }
+
+  // What rounding takes from a bound: of the row, the largest of all, and of the query, as it is on average. As if all
+  // units but the first were one level.
+  void FindErrors() {
+    constexpr double kLargestAndUsual = 1.3 + 1;
+    const std::vector<double> widths = Widths(coordinates_, 0, coordinates_.axis_count);
+    for (std::size_t units = 0; units <= units_; ++units) {
+      const std::size_t first = units > 1 ? AxesOf(1) : 0;
+      const std::size_t end = std::min(AxesOf(std::max<std::size_t>(units, 1)), widths.size());
+      const double squares = BestStep(QuadWidths(std::span(widths).subspan(first, end - first))).error;
+      errors_.push_back(static_cast<float>(kLargestAndUsual * std::sqrt(squares * kQuad / 12)));
+      std::vector<float> rests;
+      for (std::size_t number = 0; number < rows_.size(); ++number) rests.push_back(Rest(number, units));
+      rest_errors_.push_back(static_cast<float>(RestStepOf(rests).step));
+    }
+  }
+
+  float Rest(std::size_t number, std::size_t units) const { return rests_[number * (units_ + 1) + units]; }
+
+  // Bounds by 1, 2, ... units, and in the place of 0 the squared distance.
+  void FindBounds(std::size_t query, std::size_t number, float* bounds) const {
+    const float* a = drawn_in_.data() + rows_[query] * dimension_;
+    const float* b = drawn_in_.data() + rows_[number] * dimension_;
+    std::array<float, 8> sums{};
+    for (std::size_t i = 0; i < dimension_; ++i) sums[i % 8] += (a[i] - b[i]) * (a[i] - b[i]);
+    bounds[0] = 0;
+    for (const float sum : sums) bounds[0] += sum;
+    const float* along_a = coordinates_.along.data() + rows_[query] * coordinates_.axis_count;
+    const float* along_b = coordinates_.along.data() + rows_[number] * coordinates_.axis_count;
+    std::array<float, 2> along{};  // of the coarse axes, and of the others
+    std::size_t axis = 0;
+    const auto less = [](float length, float error) { return std::max(length - error, 0.0F); };
+    for (std::size_t units = 1; units <= units_; ++units) {
+      float& sum = along[units == 1 ? 0 : 1];
+      for (; axis < std::min(AxesOf(units), coordinates_.axis_count); ++axis) {
+        sum += (along_a[axis] - along_b[axis]) * (along_a[axis] - along_b[axis]);
+      }
+      const float coarse = less(std::sqrt(along[0]), errors_[1]);
+      const float finer = units == 1 ? 0 : less(std::sqrt(along[1]), errors_[units]);
+      const float rest = less(std::abs(Rest(query, units) - Rest(number, units)), rest_errors_[units]);
+      bounds[units] = coarse * coarse + finer * finer + rest * rest;
+    }
+  }
+
+  // Adds how many rows a query leaves, by units.
+  void CountLeft(std::size_t query, std::vector<double>& counts) const {
+    std::vector<float> bounds(rows_.size() * (units_ + 1));
+    for (std::size_t number = 0; number < rows_.size(); ++number) {
+      FindBounds(query, number, bounds.data() + number * (units_ + 1));
+    }
+    const auto rank = static_cast<std::size_t>(kTrialNeighbors * static_cast<double>(rows_.size()) /
+                                               static_cast<double>(std::max<std::uint64_t>(row_count_, 1)));
+    for (const Metric metric : kMetrics) {
+      const auto key = [&](std::size_t number, std::size_t units) {
+        return KeyOf(metric, bounds[number * (units_ + 1) + units], lengths_[number], lengths_[query]);
+      };
+      std::vector<double> nearest;
+      for (std::size_t number = 0; number < rows_.size(); ++number) {
+        // Equal rows are no neighbors that a search has to tell from others.
+        if (number != query && bounds[number * (units_ + 1)] > 0) nearest.push_back(key(number, 0));
+      }
+      if (nearest.empty()) continue;
+      const auto place = nearest.begin() + static_cast<std::ptrdiff_t>(std::min(rank, nearest.size() - 1));
+      std::ranges::nth_element(nearest, place);
+      for (std::size_t number = 0; number < rows_.size(); ++number) {
+        for (std::size_t units = 1; units <= units_; ++units) counts[units] += key(number, units) <= *place ? 1 : 0;
+      }
+    }
+  }
+
+  std::span<const float> drawn_in_;
+  const Coordinates& coordinates_;
+  const std::size_t units_;
+  const std::uint64_t row_count_;
+  const std::size_t dimension_;
+  std::vector<std::size_t> rows_;  // of the sample
+  std::vector<Lengths> lengths_;   // of each
+  std::vector<float> rests_;       // of each, by units
+  std::vector<float> errors_;      // by units
+  std::vector<float> rest_errors_;
+};
+
+// The sequence of levels with which a search costs least, of at most as many units of codes as shares are known of.
+SketchLevels ChooseLevels(std::span<const double> shares, std::size_t dimension) {
+  constexpr std::size_t kMostUnits = kMostCodes / kCodeUnit;
+  const std::size_t most = shares.size() - 1;
+  const double numbers = kScattered * static_cast<double>(dimension * sizeof(float)) + kRowOfNumbers;
+  struct Way {
+    double cost = std::numeric_limits<double>::infinity();
+    std::size_t before = 0;  // units
+  };
+  // By levels, by units: the cheapest way to have looked at all of these.
+  std::vector<std::vector<Way>> ways(kMostLevels + 1, std::vector<Way>(most + 1));
+  ways[1][1].cost = 0;
+  double least = std::numeric_limits<double>::infinity();
+  std::size_t best_levels = 1;
+  std::size_t best_units = 1;
+  for (std::size_t levels = 1; levels <= kMostLevels; ++levels) {
+    for (std::size_t units = 1; units <= most; ++units) {
+      for (std::size_t before = units - std::min(units, kMostUnits); levels > 1 && before < units; ++before) {
+        const double codes = static_cast<double>((units - before) * kCodeUnit);
+        const double cost = ways[levels - 1][before].cost + shares[before] * (codes + kRowOfLevel) + codes / kPayOff;
+        if (cost < ways[levels][units].cost) ways[levels][units] = {cost, before};
+      }
+      const double cost = ways[levels][units].cost + shares[units] * numbers;
+      if (cost < least) {
+        least = cost;
+        best_levels = levels;
+        best_units = units;
+      }
+    }
+  }
+  std::vector<std::size_t> codes;
+  for (std::size_t levels = best_levels, units = best_units; levels > 1; --levels) {
+    const std::size_t before = ways[levels][units].before;
+    codes.push_back((units - before) * kCodeUnit);
+    units = before;
+  }
+  SketchLevels chosen;
+  for (auto level = codes.rbegin(); level != codes.rend(); ++level) chosen.Add(*level);
+  return chosen;
+}
+
+// Units of codes that there is room for, and that there are axes for.
+std::size_t MostUnits(std::size_t dimension) {
+  const double room = (kLargestShare * static_cast<double>(dimension * sizeof(float)) - kBesideCodes) / kCodeUnit;
+  const std::size_t of_axes = dimension / kCodeUnit + 1;
+  constexpr std::size_t kMost = 24;
+  return std::clamp<std::size_t>(room < 1 ? 1 : static_cast<std::size_t>(room), 1, std::min(of_axes, kMost));
 }
 
 // Rows less the center, drawn in.
@@ -162,34 +334,45 @@ void DrawIn(const SketchFrame& frame, std::vector<float>& rows) {
   }
 }
 
-Coordinates OfDrawnIn(const SketchFrame& frame, std::size_t level_count, std::vector<float>& rows,
+// The length of what all axes leave is the rest of the first level.
+Coordinates OfDrawnIn(const SketchFrame& frame, std::size_t axis_count, std::vector<float>& rows,
                       const RowAlgebra& algebra) {
   const std::size_t dimension = frame.dimension();
   const std::size_t count = rows.size() / dimension;
   Coordinates found;
-  found.axis_count = FirstAxis(level_count);
+  found.axis_count = axis_count;
   found.along.resize(count * found.axis_count);
   const std::span<const float> axes = std::span(frame.axes).first(found.axis_count * dimension);
   algebra.Project(rows, axes, dimension, found.along);
   algebra.Subtract(found.along, axes, dimension, rows);
   for (std::size_t row = 0; row < count; ++row) {
-    double square = std::pow(Norm(std::span(rows).subspan(row * dimension, dimension)), 2);
-    for (std::size_t level = level_count; level-- > 0;) {
-      found.rests[level].push_back(std::sqrt(square));
-      for (std::size_t axis = FirstAxis(level); axis < FirstAxis(level + 1); ++axis) {
-        square += found.At(row, axis) * found.At(row, axis);
-      }
-    }
+    found.rests[0].push_back(Norm(std::span(rows).subspan(row * dimension, dimension)));
   }
   return found;
 }
 
+void FindRests(const SketchLevels& levels, Coordinates& coordinates) {
+  const std::vector<double> left = std::move(coordinates.rests[0]);
+  coordinates.rests[0].clear();
+  for (std::size_t row = 0; row < left.size(); ++row) {
+    double square = left[row] * left[row];
+    for (std::size_t level = levels.count; level-- > 0;) {
+      coordinates.rests[level].push_back(std::sqrt(square));
+      for (std::size_t axis = levels.FirstAxis(level); axis < levels.FirstAxis(level + 1); ++axis) {
+        square += coordinates.At(row, axis) * coordinates.At(row, axis);
+      }
+    }
+  }
+}
+
 }  // namespace
 
-Coordinates FindCoordinates(const SketchFrame& frame, std::size_t level_count, std::vector<float>& rows,
+Coordinates FindCoordinates(const SketchFrame& frame, const SketchLevels& levels, std::vector<float>& rows,
                             const RowAlgebra& algebra) {
   DrawIn(frame, rows);
-  return OfDrawnIn(frame, level_count, rows, algebra);
+  Coordinates found = OfDrawnIn(frame, levels.axis_count(), rows, algebra);
+  FindRests(levels, found);
+  return found;
 }
 
 SketchPlan PlanSketches(std::span<const float> sample, const RowMoments& moments, std::uint64_t row_count,
@@ -211,19 +394,24 @@ SketchPlan PlanSketches(std::span<const float> sample, const RowMoments& moments
   // The axes are those of the rows as they are drawn in, so that no row that is far from all others has one of its own.
   rows.assign(sample.begin(), sample.end());
   DrawIn(plan.frame, rows);
-  std::size_t most_levels = 1;
-  while (most_levels < kMostLevels && FirstAxis(most_levels) < dimension) ++most_levels;
-  plan.frame.axes = algebra.FindPrincipalAxes(rows, dimension, FirstAxis(most_levels)).axes;
-  plan.frame.axes.resize(FirstAxis(most_levels) * dimension, 0.0F);
-
-  std::vector<float> spoiled = rows;
-  const Coordinates coordinates = OfDrawnIn(plan.frame, most_levels, spoiled, algebra);
-  plan.level_count = LevelsThatPay(SharesLeft(plan.frame, rows, coordinates, most_levels), dimension, row_count);
-  plan.frame.axes.resize(FirstAxis(plan.level_count) * dimension);
+  // Of a row of fewer numbers than coarse axes the others are zeros.
+  const std::size_t units = MostUnits(dimension);
+  const std::size_t axis_count = units * kCodeUnit - 1;
+  plan.frame.axes = algebra.FindPrincipalAxes(rows, dimension, axis_count).axes;
+  plan.frame.axes.resize(axis_count * dimension, 0.0F);
+  {
+    std::vector<float> spoiled = rows;
+    const Coordinates coordinates = OfDrawnIn(plan.frame, axis_count, spoiled, algebra);
+    const Trial trial(sample, plan.frame.center, rows, coordinates, units, row_count);
+    plan.levels = ChooseLevels(trial.SharesLeft(), dimension);
+  }
+  plan.frame.axes.resize(plan.levels.axis_count() * dimension);
+  Coordinates coordinates = OfDrawnIn(plan.frame, plan.levels.axis_count(), rows, algebra);
+  FindRests(plan.levels, coordinates);
   plan.scales.reach = plan.frame.reach;
   plan.scales.longest = moments.longest;
-  for (std::size_t level = 0; level < plan.level_count; ++level) {
-    ChooseScales(coordinates, level, plan.scales.levels[level]);
+  for (std::size_t level = 0; level < plan.levels.count; ++level) {
+    ChooseScales(coordinates, plan.levels, level, plan.scales.levels[level]);
   }
   return plan;
 }

@@ -33,15 +33,15 @@ struct Coordinates {
   std::size_t count() const { return rests[0].size(); }
 };
 
-// rows: count x dimension, which are spoiled. level_count: of levels whose rests are wanted; the axes are theirs.
-Coordinates FindCoordinates(const SketchFrame& frame, std::size_t level_count, std::vector<float>& rows,
+// rows: count x dimension, which are spoiled. levels: those whose rests are wanted; the axes are theirs.
+Coordinates FindCoordinates(const SketchFrame& frame, const SketchLevels& levels, std::vector<float>& rows,
                             const RowAlgebra& algebra);
 
 // Frame, levels and steps, without errors, chosen by a sample of the rows: as many levels as pay, by the bytes that
 // they keep a search of the sample from reading. sample: count x dimension.
 struct SketchPlan {
   SketchFrame frame;
-  std::size_t level_count = 1;
+  SketchLevels levels;
   SketchScales scales;
 };
 SketchPlan PlanSketches(std::span<const float> sample, const RowMoments& moments, std::uint64_t row_count,

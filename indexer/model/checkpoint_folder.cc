@@ -10,7 +10,7 @@
 #include "indexer/model/source_tensors.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "storage/machine/file.h"
 
 namespace actkin {

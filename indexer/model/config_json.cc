@@ -226,7 +226,11 @@ class Reader {
     const std::int64_t tokens = window.value_or(given ? 0 : family_.defaults.sliding_window.value_or(0));
     if (window && *window < 1) Fail("{}: sliding_window is {}, expected at least 1", where_, *window);
     bool slides = family_.sliding == Sliding::kWhereGiven;
-    if (family_.sliding == Sliding::kByLayerTypes) slides = Boolean("use_sliding_window").value_or(false);
+    if (family_.sliding == Sliding::kByLayerTypes) {
+      // Qwen's first blocks see everything; 28 is what its configurations leave out.
+      const std::int64_t first_that_slides = Whole("max_window_layers").value_or(28);
+      slides = Boolean("use_sliding_window").value_or(false) && first_that_slides < description.shape.blocks;
+    }
     if (const json* types = Find("layer_types")) {
       if (!types->is_array()) Fail("{}: layer_types is {}, expected a list", where_, Shown(*types));
       bool some = false;

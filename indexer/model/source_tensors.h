@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "schema/model_description.h"
+#include "storage/exchange/safetensors.h"
 #include "storage/formats/model_tensors.h"
-#include "storage/formats/safetensors.h"
 
 namespace actkin {
 

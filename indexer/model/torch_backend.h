@@ -14,8 +14,8 @@
 #include "indexer/model/source_tensors.h"
 #include "schema/model_layout.h"
 #include "schema/site.h"
+#include "storage/exchange/safetensors.h"
 #include "storage/formats/model_tensors.h"
-#include "storage/formats/safetensors.h"
 
 namespace actkin {
 

@@ -51,7 +51,9 @@ Vocabulary ChooseVocabulary(const TokenizerRequest& request, const Corpus& corpu
   if (!model) return Vocabulary::OfText(corpus.alphabet);
   if (model->vocabulary) return RequireSize(*model->vocabulary, *model, "the vocabulary in its metadata", "");
   return RequireSize(Vocabulary::OfText(corpus.alphabet), *model, corpus_input,
-                     " distinct characters: name the text that it was trained on with `vocabulary_from`");
+                     std::filesystem::is_directory(model->file)
+                         ? " distinct characters: its tokenizer.json is missing there; or give one by `tokenizer`"
+                         : " distinct characters: name the text that it was trained on with `vocabulary_from`");
 }
 
 // The bytes of the file, and its name for messages.

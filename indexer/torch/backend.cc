@@ -6,11 +6,11 @@
 #include "indexer/model/torch_backend.h"
 #include "indexer/torch/blas_row_algebra.h"
 #include "indexer/torch/canonical_weights.h"
+#include "indexer/torch/pickle/pt_reader.h"
 #include "indexer/torch/prefix_forward.h"
-#include "indexer/torch/pt_reader.h"
 #include "indexer/torch/torch_error.h"
-#include "indexer/torch/trainer.h"
-#include "indexer/torch/weight_learner.h"
+#include "indexer/torch/training/trainer.h"
+#include "indexer/torch/training/weight_learner.h"
 #include "indexer/torch/window_forward.h"
 
 // Of OpenBLAS, which is LibTorch's BLAS on Debian.

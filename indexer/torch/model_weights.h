@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "schema/model_layout.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 
 namespace actkin {
 

@@ -8,7 +8,7 @@
 
 #include "indexer/model/checkpoint.h"
 #include "schema/error.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "storage/machine/file.h"
 
 namespace actkin {

@@ -37,7 +37,7 @@ std::vector<float> UnitLength(std::span<const float> queries, std::size_t dimens
 
 }  // namespace
 
-ApproximateIndex::ApproximateIndex(std::string name, Metric metric, SiteRows rows, std::shared_ptr<const RowMap> order)
+ApproximateIndex::ApproximateIndex(std::string name, Metric metric, RowSource rows, std::shared_ptr<const RowMap> order)
     : name_(std::move(name)), metric_(metric), rows_(std::move(rows)), order_(std::move(order)) {
   if (order_->row_count() != rows_.row_count()) {
     FailDamaged("{}: the last row is {}, but the row order has {} rows", rows_.Path(0).string(), rows_.row_count(),

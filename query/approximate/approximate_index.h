@@ -10,7 +10,7 @@
 #include "query/exact/site_index.h"
 #include "storage/faiss/faiss_backend.h"
 #include "storage/formats/row_map.h"
-#include "storage/formats/site_rows.h"
+#include "storage/formats/row_source.h"
 
 namespace actkin {
 
@@ -28,11 +28,11 @@ class ApproximateIndex : public SiteIndex {
 
  protected:
   // name: as the catalog has it; rows and order: of the same site. Throws Error where they are not.
-  ApproximateIndex(std::string name, Metric metric, SiteRows rows, std::shared_ptr<const RowMap> order);
+  ApproximateIndex(std::string name, Metric metric, RowSource rows, std::shared_ptr<const RowMap> order);
 
   const std::string& name() const { return name_; }
   Metric metric() const { return metric_; }
-  const SiteRows& rows() const { return rows_; }
+  const RowSource& rows() const { return rows_; }
 
   // The parameters that a request may set.
   virtual std::vector<std::string> ParameterNames() const = 0;
@@ -52,7 +52,7 @@ class ApproximateIndex : public SiteIndex {
 
   std::string name_;
   Metric metric_;
-  SiteRows rows_;
+  RowSource rows_;
   std::shared_ptr<const RowMap> order_;
 };
 

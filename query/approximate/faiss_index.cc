@@ -13,7 +13,7 @@ constexpr char kRefine[] = "k_factor_rf";
 
 }  // namespace
 
-FaissIndex::FaissIndex(std::string name, FaissFile file, SiteRows rows, std::shared_ptr<const RowMap> order)
+FaissIndex::FaissIndex(std::string name, FaissFile file, RowSource rows, std::shared_ptr<const RowMap> order)
     : ApproximateIndex(std::move(name), file.source().metric, std::move(rows), std::move(order)),
       file_(std::move(file)) {
   const FaissSource& source = file_.source();

@@ -18,7 +18,7 @@ class FaissIndex : public ApproximateIndex {
  public:
   // Verifies the whole file, then has FAISS read it. Throws Error naming the file when it is damaged, or not of these
   // rows, or FAISS cannot be loaded.
-  FaissIndex(std::string name, FaissFile file, SiteRows rows, std::shared_ptr<const RowMap> order);
+  FaissIndex(std::string name, FaissFile file, RowSource rows, std::shared_ptr<const RowMap> order);
 
  protected:
   std::vector<std::string> ParameterNames() const override;

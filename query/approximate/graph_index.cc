@@ -15,6 +15,8 @@ namespace actkin {
 namespace {
 
 constexpr std::uint64_t kDefaultEfSearch = 16;
+constexpr int kCacheLine = 64;
+constexpr int kLinesAhead = 4;
 
 // A row with its distance: squared for l2, the similarity with its sign turned for cosine. Smaller is nearer.
 struct Candidate {
@@ -100,18 +102,26 @@ class GraphIndex::GraphSearch {
 
   // rows_ and distances_ are then of those of a row's links that `accepts` takes.
   void MeasureLinks(RowNumber row, std::uint32_t level, const auto& accepts) {
-    rows_.clear();
-    for (const RowNumber link : index_.file_.Links(row, level)) {
-      if (link == kNoLink) break;
+    const std::span<const RowNumber> room = index_.file_.Links(row, level);
+    const std::span<const RowNumber> links(room.begin(), std::ranges::find(room, kNoLink));
+    for (const RowNumber link : links) {
       if (link >= graph_.row_count) index_.file_.FailOnLink(row, link);
-      if (accepts(link)) rows_.push_back(link);
+      __builtin_prefetch(visited_.data() + link);
+    }
+    rows_.clear();
+    for (const RowNumber link : links) {
+      if (!accepts(link)) continue;
+      // The first lines of all rows are on their way while the first of them are measured.
+      const std::byte* const stored = index_.rows().Stored(link);
+      for (int line = 0; line < kLinesAhead; ++line) __builtin_prefetch(stored + kCacheLine * line);
+      rows_.push_back(link);
     }
     Measure();
   }
 
   // distances_ of rows_.
   void Measure() {
-    const SiteRows& site = index_.rows();
+    const RowSource& site = index_.rows();
     stored_.clear();
     for (const RowNumber row : rows_) stored_.push_back(site.Stored(row));
     distances_.resize(rows_.size());
@@ -137,7 +147,7 @@ class GraphIndex::GraphSearch {
   std::vector<float> distances_;
 };
 
-GraphIndex::GraphIndex(std::string name, GraphFile file, SiteRows rows, std::shared_ptr<const RowMap> order)
+GraphIndex::GraphIndex(std::string name, GraphFile file, RowSource rows, std::shared_ptr<const RowMap> order)
     : ApproximateIndex(std::move(name), file.graph().metric, std::move(rows), std::move(order)),
       file_(std::move(file)) {
   const HnswGraph& graph = file_.graph();

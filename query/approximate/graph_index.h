@@ -19,7 +19,7 @@ namespace actkin {
 class GraphIndex : public ApproximateIndex {
  public:
   // Throws Error naming the file when the graph is not of these rows.
-  GraphIndex(std::string name, GraphFile file, SiteRows rows, std::shared_ptr<const RowMap> order);
+  GraphIndex(std::string name, GraphFile file, RowSource rows, std::shared_ptr<const RowMap> order);
   ~GraphIndex() override;
 
  protected:

@@ -19,7 +19,7 @@ void RequireMetric(Metric metric, const SiteIndexRow& row, const std::filesystem
 }  // namespace
 
 std::shared_ptr<const SiteIndex> OpenApproximateIndex(const IndexDirectory& directory, const SiteIndexRow& row,
-                                                      SiteRows rows, std::shared_ptr<const RowMap> order) {
+                                                      RowSource rows, std::shared_ptr<const RowMap> order) {
   const std::filesystem::path path = directory.Resolve(row.file.file);
   if (IndexDirectory::IsGraph(row.file.file)) {
     auto file = OpenListed<GraphFile>(directory, row.file);

@@ -7,14 +7,14 @@
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
 #include "storage/formats/row_map.h"
-#include "storage/formats/site_rows.h"
+#include "storage/formats/row_source.h"
 
 namespace actkin {
 
 // Opens an index that 'actkin index' made, over the rows of its site. Throws Error naming its file when that is damaged
 // or of another build.
 std::shared_ptr<const SiteIndex> OpenApproximateIndex(const IndexDirectory& directory, const SiteIndexRow& row,
-                                                      SiteRows rows, std::shared_ptr<const RowMap> order);
+                                                      RowSource rows, std::shared_ptr<const RowMap> order);
 
 }  // namespace actkin
 

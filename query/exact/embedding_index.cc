@@ -10,6 +10,8 @@
 #include "query/exact/exact_distance.h"
 #include "query/exact/exact_search.h"
 #include "query/exact/large_code_scan.h"
+#include "query/exact/place_counter.h"
+#include "query/exact/row_lengths.h"
 #include "query/kernels/code_kernels.h"
 #include "schema/error.h"
 
@@ -187,6 +189,29 @@ std::vector<double> FindMean(const CodeFile& file) {
   return mean;
 }
 
+// Lengths are sums of one table look-up a position.
+template <typename Code>
+RowSet RowsOfCodesUpTo(const CodeFile& file, double length, int threads) {
+  const std::span<const Code> codes = file.Codes<Code>();
+  std::vector<double> squares(file.positions() * file.token_count());
+  std::vector<float> part(file.embed());
+  for (std::size_t position = 0; position < file.positions(); ++position) {
+    for (std::size_t code = 0; code < file.token_count(); ++code) {
+      FillPart(file, code, position, part);
+      squares[position * file.token_count() + code] = SquaredNorm(std::vector<double>(part.begin(), part.end()));
+    }
+  }
+  return RowsUpTo(file.rows().size(), length, threads, [&](RowNumber row) {
+    double square = 0;
+    for (std::size_t position = 0; position < file.positions(); ++position) {
+      const Code code = codes[std::size_t{row} * file.positions() + position];
+      if (code >= file.token_count()) FailOnCode(file, row);
+      square += squares[position * file.token_count() + code];
+    }
+    return std::sqrt(square);
+  });
+}
+
 bool IsLarge(const CodeFile& file) {
   return file.token_count() > kMostTabulated && file.positions() * file.embed() <= kMostSummed;
 }
@@ -232,6 +257,22 @@ std::vector<std::vector<Match>> EmbeddingIndex::Search(std::span<const float> qu
       rows, queries.size() / dimension(), group, request, *order_, [&](std::size_t first, std::size_t count) {
         return NewScan(queries.subspan(first * dimension(), count * dimension()), request.metric, request.threads);
       });
+}
+
+std::vector<std::uint64_t> EmbeddingIndex::CountBefore(std::span<const float> query, std::span<const Match> matches,
+                                                       const SearchRequest& request) const {
+  SearchRequest all = request;
+  all.k.reset();
+  RequireOneQuery(query, dimension());
+  CheckRequest(query, dimension(), row_count(), all);
+  if (matches.empty()) return {};
+  return CountByScan(*NewScan(query, request.metric, request.threads), row_count(), matches, all, *order_);
+}
+
+RowSet EmbeddingIndex::RowsUpTo(double length, int threads) const {
+  if (file_.code_bytes() == 1) return RowsOfCodesUpTo<std::uint8_t>(file_, length, threads);
+  if (file_.code_bytes() == 2) return RowsOfCodesUpTo<std::uint16_t>(file_, length, threads);
+  return RowsOfCodesUpTo<std::uint32_t>(file_, length, threads);
 }
 
 std::unique_ptr<RowScan> EmbeddingIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {

@@ -28,6 +28,9 @@ class EmbeddingIndex : public SiteIndex {
   // Throws Error naming the file when one of the rows looked at holds a code that is none of its tokens.
   std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
   std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const override;
+  std::vector<std::uint64_t> CountBefore(std::span<const float> query, std::span<const Match> matches,
+                                         const SearchRequest& request) const override;
+  RowSet RowsUpTo(double length, int threads) const override;
   std::vector<float> Vector(RowNumber row) const override;
 
  private:

@@ -5,6 +5,9 @@
 #include <utility>
 
 #include "query/exact/exact_search.h"
+#include "query/exact/place_counter.h"
+#include "query/exact/row_lengths.h"
+#include "query/exact/sketch_places.h"
 #include "query/exact/sketch_query.h"
 #include "query/exact/sketch_search.h"
 #include "query/exact/vector_scan.h"
@@ -25,60 +28,57 @@ bool LeavesOut(const SearchRequest& request) {
   return request.within && *request.within != Band{} && !request.rows;
 }
 
+// After how many rows a search stops; none where it goes through all.
+std::optional<std::uint64_t> MostRows(const SketchFile& sketches, const SearchRequest& request) {
+  const std::optional<EarlyStop> stop = EarlyStopOf(request);
+  if (!stop) return std::nullopt;
+  if (stop->rows) return stop->rows;
+  const std::optional<std::uint64_t> rows = sketches.RowsThatFind(request.metric, *stop->recall);
+  // What was measured is of the 10 nearest ones; more of them stand in as many times more blocks, at most.
+  constexpr std::uint64_t kMeasured = 10;
+  if (!rows || request.order != Order::kNearest) return std::nullopt;
+  return *rows * ((*request.k + kMeasured - 1) / kMeasured);
+}
+
 }  // namespace
 
-ExactIndex::ExactIndex(std::vector<VectorFile> files, std::optional<SketchFile> sketches,
-                       std::shared_ptr<const RowMap> order)
-    : files_(std::move(files)), sketches_(std::move(sketches)), order_(std::move(order)) {
-  if (files_.empty()) Fail("a site without vector files cannot be searched");
-  dimension_ = files_.front().dimension();
-  std::ranges::sort(files_, {}, [](const VectorFile& file) { return std::pair(file.rows().begin, file.rows().end); });
-  for (const VectorFile& file : files_) {
-    if (file.dimension() != dimension_) {
-      FailDamaged("{}: has dimension {}, another file of its site {}", file.path().string(), file.dimension(),
-                  dimension_);
-    }
-    if (file.rows().begin != row_count_) {
-      FailDamaged("{}: begins with row {}, expected row {}: the files of its site have a gap or overlap",
-                  file.path().string(), file.rows().begin, row_count_);
-    }
-    row_count_ = file.rows().end;
+ExactIndex::ExactIndex(RowSource rows, std::optional<SketchFile> sketches, std::shared_ptr<const RowMap> order)
+    : source_(std::move(rows)), sketches_(std::move(sketches)), order_(std::move(order)) {
+  if (order_->row_count() != row_count()) {
+    FailDamaged("{}: ends with row {}, but the row order has {} rows",
+                source_.Path(static_cast<RowNumber>(row_count())).string(), row_count(), order_->row_count());
   }
-  if (order_->row_count() != row_count_) {
-    FailDamaged("{}: ends with row {}, but the row order has {} rows", files_.back().path().string(), row_count_,
-                order_->row_count());
-  }
-  if (sketches_ && (sketches_->row_count() != row_count_ || sketches_->dimension() != dimension_)) {
+  if (sketches_ && (sketches_->row_count() != row_count() || sketches_->dimension() != dimension())) {
     FailDamaged("{}: the sketches of {} rows of dimension {}, the site has {} of {}", sketches_->path().string(),
-                sketches_->row_count(), sketches_->dimension(), row_count_, dimension_);
+                sketches_->row_count(), sketches_->dimension(), row_count(), dimension());
   }
-  std::erase_if(files_, [](const VectorFile& file) { return file.rows().size() == 0; });
 }
 
 std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> queries, const SearchRequest& request) const {
-  const RowRange rows = CheckRequest(queries, dimension_, row_count_, request);
-  const std::size_t query_count = queries.size() / dimension_;
+  const RowRange rows = CheckRequest(queries, dimension(), row_count(), request);
+  const std::size_t query_count = queries.size() / dimension();
   const auto part = [&](std::size_t first, std::size_t count) {
-    return queries.subspan(first * dimension_, count * dimension_);
+    return queries.subspan(first * dimension(), count * dimension());
   };
-  const std::uint64_t looked_at = LookedAt(request, row_count_);
+  const std::uint64_t looked_at = LookedAt(request, row_count());
   const std::uint64_t few = std::max(kFewRows, 2 * request.k.value_or(0));
   const RowMoments* moments = MomentsFor(request.metric, request.threads);
-  const bool filtered = looked_at < row_count_;
+  const bool filtered = looked_at < row_count();
   const bool sketched = sketches_ && LeavesOut(request) && !(filtered && looked_at <= few) &&
-                        CanTell(queries.first(query_count * dimension_));
+                        CanTell(queries.first(query_count * dimension()));
   if (!sketched) {
     return SearchExactly(rows, query_count, kScanGroup, request, *order_,
                          [&](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
-                           return std::make_unique<VectorScan>(files_, dimension_, part(first, count), request.metric,
-                                                               moments, request.cost);
+                           return std::make_unique<VectorScan>(source_, part(first, count), request.metric, moments,
+                                                               request.cost);
                          });
   }
+  const std::optional<std::uint64_t> most_rows = MostRows(*sketches_, request);
   std::vector<std::vector<Match>> answers(query_count);
   for (std::size_t first = 0; first < query_count; first += kSketchGroup) {
     const std::size_t count = std::min(kSketchGroup, query_count - first);
-    const VectorScan scan(files_, dimension_, part(first, count), request.metric, moments, request.cost);
-    SearchBySketches(*sketches_, scan, part(first, count), rows, request, *order_, MostRows(request),
+    const VectorScan scan(source_, part(first, count), request.metric, moments, request.cost);
+    SearchBySketches(*sketches_, scan, part(first, count), rows, request, *order_, most_rows,
                      std::span(answers).subspan(first, count));
   }
   if (!request.parameters.empty()) FillUp(queries, request, answers);
@@ -91,17 +91,44 @@ void ExactIndex::FillUp(std::span<const float> queries, const SearchRequest& req
   all.parameters.clear();
   for (std::size_t query = 0; query < answers.size(); ++query) {
     if (answers[query].size() >= *request.k) continue;
-    answers[query] = Search(queries.subspan(query * dimension_, dimension_), all).front();
+    answers[query] = Search(queries.subspan(query * dimension(), dimension()), all).front();
   }
 }
 
 std::unique_ptr<RowScan> ExactIndex::NewScan(std::span<const float> queries, Metric metric, int threads) const {
-  return std::make_unique<VectorScan>(files_, dimension_, queries, metric, MomentsFor(metric, threads));
+  if (source_.computed()) {
+    FailUsage(ErrorCode::kUnsupported, "{}: its rows are not kept: a pass over all of them would compute each again",
+              source_.Path(0).string());
+  }
+  return std::make_unique<VectorScan>(source_, queries, metric, MomentsFor(metric, threads));
+}
+
+std::vector<std::uint64_t> ExactIndex::CountBefore(std::span<const float> query, std::span<const Match> matches,
+                                                   const SearchRequest& request) const {
+  SearchRequest all = request;
+  all.k.reset();
+  RequireOneQuery(query, dimension_);
+  const RowRange rows = CheckRequest(query, dimension_, row_count_, all);
+  if (matches.empty()) return {};
+  const VectorScan scan(files_, dimension_, query, request.metric, MomentsFor(request.metric, request.threads),
+                        request.cost);
+  // Of few rows the numbers are read sooner than the boxes of all.
+  const std::uint64_t looked_at = LookedAt(all, row_count_);
+  if (!sketches_ || looked_at <= std::max(kFewRows, row_count_ / kBlockRows) || !CanTell(query)) {
+    return CountByScan(scan, row_count_, matches, all, *order_);
+  }
+  return CountBySketches(*sketches_, scan, query, rows, matches, all, *order_);
+}
+
+RowSet ExactIndex::RowsUpTo(double length, int threads) const {
+  const auto exact = [this](RowNumber row) { return LengthOf(Vector(row)); };
+  return sketches_ ? actkin::RowsUpTo(*sketches_, length, threads, exact)
+                   : actkin::RowsUpTo(row_count_, length, threads, exact);
 }
 
 bool ExactIndex::CanTell(std::span<const float> queries) const {
-  for (std::size_t first = 0; first < queries.size(); first += dimension_) {
-    if (!SketchQuery::CanTell(*sketches_, queries.subspan(first, dimension_))) return false;
+  for (std::size_t first = 0; first < queries.size(); first += dimension()) {
+    if (!SketchQuery::CanTell(*sketches_, queries.subspan(first, dimension()))) return false;
   }
   return true;
 }
@@ -109,17 +136,22 @@ bool ExactIndex::CanTell(std::span<const float> queries) const {
 const RowMoments* ExactIndex::MomentsFor(Metric metric, int threads) const {
   if (metric != Metric::kDot && metric != Metric::kCenteredCosine) return nullptr;
   std::call_once(found_moments_, [&] {
-    if (files_.empty()) {
-      moments_.mean.resize(dimension_);
+    if (row_count() == 0) {
+      moments_.mean.resize(dimension());
     } else if (sketches_) {
-      moments_ = {{sketches_->mean().begin(), sketches_->mean().end()}, sketches_->scales().longest};
+      moments_ = {{sketches_->mean().begin(), sketches_->mean().end()},
+                  sketches_->scales().longest * (source_.computed() ? 1 + kComputedTolerance : 1)};
     } else {
-      moments_ = FindMoments(files_, threads);
+      moments_ = FindMoments(source_, threads);
     }
   });
   return &moments_;
 }
 
-std::vector<float> ExactIndex::Vector(RowNumber row) const { return FileOfRow(files_, row).Row(row); }
+std::vector<float> ExactIndex::Vector(RowNumber row) const {
+  std::vector<float> vector(dimension());
+  source_.Read(row, vector);
+  return vector;
+}
 
 }  // namespace actkin

@@ -11,25 +11,27 @@
 #include "query/exact/site_index.h"
 #include "storage/formats/row_map.h"
 #include "storage/formats/row_moments.h"
+#include "storage/formats/row_source.h"
 #include "storage/formats/sketch_file.h"
-#include "storage/formats/vector_file.h"
 
 namespace actkin {
 
-// The index 'exact' of a proj or ffwd site: its vector files, and sketches that tell which rows need not be read
+// The index 'exact' of a proj or ffwd site: its rows, and sketches that tell which rows need not be read
 // (sketch_search.h); without sketches every row is read. The answer is the brute-force answer in double precision
 // (exact_distance.h) over the stored numbers, and the same on every processor and for every number of threads.
 // Immutable; any thread.
 class ExactIndex : public SiteIndex {
  public:
-  // files: row ranges of one site, in any order, that together are rows 0..row_count-1, each once, of one dimension;
   // sketches and order: of the same rows. Throws Error naming a file when they are not.
-  ExactIndex(std::vector<VectorFile> files, std::optional<SketchFile> sketches, std::shared_ptr<const RowMap> order);
+  ExactIndex(RowSource rows, std::optional<SketchFile> sketches, std::shared_ptr<const RowMap> order);
 
-  std::uint64_t row_count() const override { return row_count_; }
-  std::uint64_t dimension() const override { return dimension_; }
+  std::uint64_t row_count() const override { return source_.row_count(); }
+  std::uint64_t dimension() const override { return source_.dimension(); }
   std::vector<std::vector<Match>> Search(std::span<const float> queries, const SearchRequest& request) const override;
   std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const override;
+  std::vector<std::uint64_t> CountBefore(std::span<const float> query, std::span<const Match> matches,
+                                         const SearchRequest& request) const override;
+  RowSet RowsUpTo(double length, int threads) const override;
   std::vector<float> Vector(RowNumber row) const override;
 
  private:
@@ -42,11 +44,9 @@ class ExactIndex : public SiteIndex {
   // need none.
   const RowMoments* MomentsFor(Metric metric, int threads) const;
 
-  std::vector<VectorFile> files_;  // by first row; none is empty
+  const RowSource source_;
   std::optional<SketchFile> sketches_;
   std::shared_ptr<const RowMap> order_;
-  std::uint64_t row_count_ = 0;
-  std::uint64_t dimension_ = 0;
   mutable std::once_flag found_moments_;
   mutable RowMoments moments_;
 };

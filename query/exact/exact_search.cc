@@ -98,10 +98,18 @@ std::unique_ptr<RowScan> SiteIndex::NewScan(std::span<const float> /*queries*/, 
   FailUsage(ErrorCode::kUnsupported, "this index keeps no rows to pass over: ask the index 'exact'");
 }
 
+std::vector<std::uint64_t> SiteIndex::CountBefore(std::span<const float> /*query*/, std::span<const Match> /*matches*/,
+                                                  const SearchRequest& /*request*/) const {
+  FailUsage(ErrorCode::kUnsupported, "this index does not know all rows before another: ask the index 'exact'");
+}
+
+RowSet SiteIndex::RowsUpTo(double /*length*/, int /*threads*/) const {
+  FailUsage(ErrorCode::kUnsupported, "this index keeps no rows to measure: ask the index 'exact'");
+}
+
 RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, std::uint64_t row_count,
                       const SearchRequest& request) {
-  const std::optional<std::uint64_t> most_rows = MostRows(request);
-  if (most_rows && !request.k) {
+  if (EarlyStopOf(request) && !request.k) {
     FailUsage("parameters {}: only the k best of so many rows can be asked for: give k", Quote(request.parameters));
   }
   if (request.threads < 1) FailUsage("threads {}: expected at least 1", request.threads);
@@ -138,18 +146,35 @@ RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, s
   return rows;
 }
 
-std::optional<std::uint64_t> MostRows(const SearchRequest& request) {
+namespace {
+
+// All of the text, as a number.
+template <typename Number>
+std::optional<Number> NumberIn(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::optional<EarlyStop> EarlyStopOf(const SearchRequest& request) {
   constexpr std::string_view kRows = "rows=";
+  constexpr std::string_view kRecall = "recall=";
   const std::string_view text = request.parameters;
   if (text.empty()) return std::nullopt;
-  std::uint64_t rows = 0;
-  const std::string_view number = text.starts_with(kRows) ? text.substr(kRows.size()) : std::string_view();
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), rows);
-  if (error != std::errc() || end != number.data() + number.size() || rows == 0) {
-    FailUsage("parameters {}: the index 'exact' takes rows=N, how many of the most promising rows it looks at",
-              Quote(request.parameters));
+  EarlyStop stop;
+  if (text.starts_with(kRows)) stop.rows = NumberIn<std::uint64_t>(text.substr(kRows.size()));
+  if (text.starts_with(kRecall)) stop.recall = NumberIn<double>(text.substr(kRecall.size()));
+  const bool sound = (stop.rows && *stop.rows > 0) || (stop.recall && *stop.recall > 0 && *stop.recall <= 1);
+  if (!sound) {
+    FailUsage(
+        "parameters {}: the index 'exact' takes rows=N, how many of the most promising rows it looks at, or recall=R, "
+        "above 0 and at most 1, as many as find that share of the nearest",
+        Quote(request.parameters));
   }
-  return rows;
+  return stop;
 }
 
 std::uint64_t LookedAt(const SearchRequest& request, std::uint64_t row_count) {

@@ -39,9 +39,15 @@ class RowScan {
 RowRange CheckRequest(std::span<const float> queries, std::uint64_t dimension, std::uint64_t row_count,
                       const SearchRequest& request);
 
-// How many rows its parameters let a request look at, "rows=16000"; none where all count. Throws Error (usage) where
+// Where a search stops early: after so many rows, or those that find this share of the nearest.
+struct EarlyStop {
+  std::optional<std::uint64_t> rows;
+  std::optional<double> recall;
+};
+
+// What a request's parameters say, "rows=16000" or "recall=.99"; none where all rows count. Throws Error (usage) where
 // they say anything else.
-std::optional<std::uint64_t> MostRows(const SearchRequest& request);
+std::optional<EarlyStop> EarlyStopOf(const SearchRequest& request);
 
 // How many of the site's rows a request looks at. REQUIRES: request.rows and request.among are of the site.
 std::uint64_t LookedAt(const SearchRequest& request, std::uint64_t row_count);

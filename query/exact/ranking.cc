@@ -62,6 +62,17 @@ std::optional<Match> Ranking::Find(std::uint64_t place, std::uint64_t expected, 
   return found_[group_ ? best_[place] : place];
 }
 
+std::uint64_t Ranking::Rank(std::uint64_t place, const Pause& pause) {
+  if (!counted_among_) return place + 1;
+  if (ranks_.empty()) {
+    while (!complete_) Find(size(), rows_, pause);
+    pause();
+    ranks_ = index_->CountBefore(vector_, found_, *counted_among_);
+    for (std::uint64_t& rank : ranks_) ++rank;
+  }
+  return ranks_.at(place);
+}
+
 void Ranking::ChooseBest() {
   if (!group_) return;
   for (; looked_at_ < found_.size() && best_.size() < best_wanted_.value_or(rows_); ++looked_at_) {

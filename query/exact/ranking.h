@@ -27,6 +27,12 @@ class Ranking {
   Ranking(std::shared_ptr<const SiteIndex> index, bool exact, std::vector<float> vector, SearchRequest request,
           std::optional<RowNumber> left_out = std::nullopt, RowGroup group = {});
 
+  // From here on a row's rank is its place among the rows that `among` looks at, of which the ranking has a few: it is
+  // counted (SiteIndex::CountBefore) for all of them in one pass when the first is asked for. REQUIRES: the index is
+  // exact; request without k; the row left out is not among these either.
+  void CountRanksAmong(SearchRequest among) { counted_among_ = std::move(among); }
+  bool counts_ranks() const { return counted_among_.has_value(); }
+
   // Called between pieces of work of some 20 ms. What it throws leaves Find; what was found before stays.
   using Pause = std::function<void()>;
 
@@ -34,12 +40,15 @@ class Ranking {
   // where that is not known. Throws as SiteIndex::Search does.
   std::optional<Match> Find(std::uint64_t place, std::uint64_t expected, const Pause& pause);
 
+  // From 1, of the row at `place`. Throws as Find does. REQUIRES: there is one.
+  std::uint64_t Rank(std::uint64_t place, const Pause& pause);
+
   // How many rows there are, where that is known without a search: neither a band nor a group leaves any out.
   std::optional<std::uint64_t> row_count() const;
 
   // A filter belongs to whoever made it.
   std::uint64_t memory_bytes() const {
-    return found_.capacity() * sizeof(Match) + vector_.size() * sizeof(float) +
+    return found_.capacity() * sizeof(Match) + ranks_.size() * sizeof(std::uint64_t) + vector_.size() * sizeof(float) +
            best_.size() * (sizeof(std::size_t) + 4 * sizeof(std::uint64_t));
   }
 
@@ -69,6 +78,8 @@ class Ranking {
   std::vector<std::size_t> best_;             // of each group: its place in found_
   std::size_t looked_at_ = 0;                 // of found_
   bool complete_ = false;
+  std::optional<SearchRequest> counted_among_;
+  std::vector<std::uint64_t> ranks_;  // by place, once they are counted
 };
 
 }  // namespace actkin

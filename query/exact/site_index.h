@@ -37,8 +37,8 @@ struct SearchRequest {
   // too, is at most their number.
   std::shared_ptr<const RowSet> among;
   // faiss::ParameterSpace parameters such as "efSearch=64". The index 'exact' takes "rows=16000": the k best of about
-  // so many rows, those that its sketches say are the most promising; never fewer than k. Where it has no sketches, of
-  // all.
+  // so many rows, those that its sketches say are the most promising; never fewer than k. Or "recall=.99": of as many
+  // as find that share of the nearest, as was measured when the sketches were made. Where it has no sketches, of all.
   std::string parameters;
   int threads = 1;
   SearchCost* cost = nullptr;  // where it is added up
@@ -86,6 +86,18 @@ class SiteIndex {
   // A pass over all rows for some queries (exact_search.h), prepared by so many threads. Both the queries and this
   // index outlive it. Throws Error (usage) where this index keeps no rows.
   virtual std::unique_ptr<RowScan> NewScan(std::span<const float> queries, Metric metric, int threads) const;
+
+  // How many rows of those that `request` looks at, whatever its k, come before each of some matches: their places in
+  // the answer, from 0. No row is ranked for it: most are counted by their sketches, where there are any, and the
+  // others in one pass. query: one; matches: rows with their distances from it, as Search gives them, which the request
+  // need not look at itself. Throws Error (usage) as Search does, and where this index is not exact.
+  virtual std::vector<std::uint64_t> CountBefore(std::span<const float> query, std::span<const Match> matches,
+                                                 const SearchRequest& request) const;
+
+  // The rows that are at most so long, in double precision: the Euclidean length of the row itself, whatever metric it
+  // is for. Of a site with sketches these say it of all but those next to the limit; else all rows are read. Throws
+  // Error (usage) where the length is no number from 0 on, and where this index keeps no rows.
+  virtual RowSet RowsUpTo(double length, int threads) const;
 
   // The index whose rows Search answers with before exact search fills them up: what is to be measured of an
   // approximate index.

@@ -21,7 +21,8 @@ namespace {
 // |A (z - w)| / (1 + d) <= |Q (z - w)| <= |A (z - w)| / (1 - d). A level has some of the coordinates A z, and the
 // length |t(z)| of what all axes so far leave. Of these, clamped, the codes stand for numbers within e(rows) + e(query)
 // of the true ones together; with r the squared distance of the codes along the axes and s a step, the level's part of
-// |A (z - w)| is at least s sqrt(r) - e, and likewise for the rest, whose code distance is u steps of s':
+// |A (z - w)| is at least s sqrt(r) - e, and likewise for the rest, whose code distance is u steps of s'. (The kernels
+// count no difference of codes beyond kFarthestNear steps, which makes r and u smaller.)
 //
 //     |x - q|^2 >= (sum over levels of max(s sqrt(r) - e, 0)^2 + max(s' u - e', 0)^2) / (1 + d)^2.
 //
@@ -45,13 +46,18 @@ namespace {
 // also leaves room for the rounding of what follows. In a box the best key is at one end of the range of m: b - m^2
 // falls with m; (b - Q) / m - m falls, or is concave where b < Q. The worst, for the far side, is at the smallest m, or
 // where its slope is zero, at -2 sqrt(Q - b).
+//
+// Rows that are computed anew are within t = `tolerance` times their length of those that the sketches were made of. So
+// a point within the ball is at most t (|c| + reach) away, and one beyond it no farther when it is drawn in: e is
+// larger by that, and by 1 % for the squares of t. A length m is off by t m, so that b - m^2 is by 2 t m^2, which
+// divided by m is 2 t m, and the quotient is off by that share t of itself again.
 constexpr double kSlack = 1e-9;
-constexpr float kUp = 1 + 0x1p-18F;
+constexpr float kUp = kKeyUp;
 constexpr float kDown = 1 - 0x1p-18F;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-// Shorter rows count as so long: only their keys' sign matters.
-constexpr float kShortest = 1e-30F;
 constexpr double kLargestError = 1e30;
+// Where the axes leave less than this share of the square, it is not found as a difference of squares.
+constexpr double kSmallRest = 0.01;
 
 float RoundUp(double number) {
   if (number >= std::numeric_limits<float>::max()) return kInfinity;
@@ -61,18 +67,6 @@ float RoundUp(double number) {
 }
 
 double Norm(std::span<const double> numbers) { return std::sqrt(SquaredNorm(numbers)); }
-
-double Dot(const float* axis, std::span<const double> numbers) {
-  std::array<double, 8> sums{};
-  std::size_t i = 0;
-  for (; i + 8 <= numbers.size(); i += 8) {
-    for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += axis[i + lane] * numbers[i + lane];
-  }
-  for (; i < numbers.size(); ++i) sums[i % 8] += axis[i] * numbers[i];
-  double sum = 0;
-  for (const double part : sums) sum += part;
-  return sum;
-}
 
 // From where the metric measures lengths; none for l2.
 std::span<const float> LengthsFor(const SketchFile& file, Metric metric) {
@@ -88,8 +82,13 @@ bool SketchQuery::CanTell(const SketchFile& file, std::span<const float> query) 
   return file.scales().reach > 0 && file.scales().longest <= kLargestReach && square <= kLargestReach * kLargestReach;
 }
 
-SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query)
-    : file_(file), metric_(metric), side_(side), lengths_(LengthsFor(file, metric)) {
+SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query,
+                         double tolerance)
+    : file_(file),
+      metric_(metric),
+      side_(side),
+      tolerance_(static_cast<float>(tolerance)),
+      lengths_(LengthsFor(file, metric)) {
   const std::size_t dimension = query.size();
   const SketchScales& scales = file.scales();
   std::vector<double> rest(query.begin(), query.end());
@@ -109,33 +108,64 @@ SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::
   }
   const double length = Norm(rest);
 
-  const std::size_t axis_count = FirstAxis(file.level_count());
-  std::vector<double> along(axis_count);
-  for (std::size_t axis = 0; axis < axis_count; ++axis) {
-    along[axis] = Dot(file.axes().data() + axis * dimension, rest);
+  // Of what the first n axes A leave of z, |t|^2 = |z|^2 - |Q z|^2, where |Q z| is |A z| to within a factor of 1 + d
+  // and 1 - d. That is too little known where little is left: then it is found by taking the axes from z, which d |z|
+  // bounds.
+  const SketchLevels& levels = file.levels();
+  std::vector<double> along(levels.axis_count());
+  AxisProducts(file.axes().data(), along.size(), dimension, rest.data(), along.data());
+  std::array<Rest, kMostLevels> rests;
+  double square = length * length;
+  for (std::size_t level = 0; level < levels.count; ++level) {
+    square -= SquaredNorm(std::span(along).subspan(levels.FirstAxis(level), levels.axes(level)));
+    if (square < kSmallRest * length * length) {
+      TakeAxes(file, along, rest, level, rests);
+      break;
+    }
+    const double left_out = length * length - square;
+    const double most = square + left_out * (1 - 1 / std::pow(1 + scales.axis_defect, 2));
+    const double least = square - left_out * (1 / std::pow(1 - scales.axis_defect, 2) - 1);
+    rests[level].length = std::sqrt(square);
+    rests[level].slack =
+        std::max(std::sqrt(most) - rests[level].length, rests[level].length - std::sqrt(std::max(least, 0.0))) +
+        kSlack * length;
   }
-  for (std::size_t axis = 0; axis < axis_count; ++axis) {
-    const float* direction = file.axes().data() + axis * dimension;
-    for (std::size_t i = 0; i < dimension; ++i) rest[i] -= along[axis] * direction[i];
+  double moved = 0;
+  if (tolerance > 0) {
+    const std::vector<double> center(file.center().begin(), file.center().end());
+    moved = 1.01 * tolerance * (Norm(center) + scales.reach);
   }
-  // What the axes leave is computed to within the axes' own defect, as it is for the rows.
-  const double slack = (kSlack + 2 * scales.axis_defect) * length;
-  double square = SquaredNorm(rest);
-  for (std::size_t level = file.level_count(); level-- > 0;) {
-    const auto of_level = std::span(along).subspan(FirstAxis(level), LevelAxes(level));
-    Encode(of_level, level, std::sqrt(square), slack);
-    square += SquaredNorm(of_level);
+  for (std::size_t level = 0; level < levels.count; ++level) {
+    rests[level].slack += moved;
+    Encode(std::span(along).subspan(levels.FirstAxis(level), levels.axes(level)), level, kSlack * length + moved,
+           rests[level]);
   }
 }
 
-void SketchQuery::Encode(std::span<const double> along, std::size_t level, double rest, double slack) {
+void SketchQuery::TakeAxes(const SketchFile& file, std::span<const double> along, std::vector<double>& z,
+                           std::size_t first_level, std::array<Rest, kMostLevels>& rests) {
+  const SketchLevels& levels = file.levels();
+  const double slack = (kSlack + 2 * file.scales().axis_defect) * Norm(z);
+  for (std::size_t axis = 0; axis < along.size(); ++axis) {
+    const float* direction = file.axes().data() + axis * z.size();
+    for (std::size_t i = 0; i < z.size(); ++i) z[i] -= along[axis] * direction[i];
+  }
+  double square = SquaredNorm(z);
+  for (std::size_t level = levels.count; level-- > first_level;) {
+    rests[level] = {std::sqrt(square), slack};
+    square += SquaredNorm(along.subspan(levels.FirstAxis(level), levels.axes(level)));
+  }
+}
+
+void SketchQuery::Encode(std::span<const double> along, std::size_t level, double slack, const Rest& rest) {
   const LevelScales& scales = file_.scales().levels[level];
   const double defect = file_.scales().axis_defect;
   const bool near = side_ == Side::kNear;
   LevelQuery& query = levels_[level];
-  query.count = kLevelCodes[level];
+  query.side = side_;
+  query.count = file_.levels().codes[level];
   query.exponents = scales.exponents;
-  const int limit = near ? kCodeLimit : QueryCodeLimit(query.count);
+  const int limit = QueryCodeLimit(side_, query.count);
   double square = 0;
   // The nearest code; what it misses of the number, which is clamped on the near side.
   const auto code_of = [&](double number, double step, double& missed) {
@@ -147,21 +177,23 @@ void SketchQuery::Encode(std::span<const double> along, std::size_t level, doubl
   for (std::size_t axis = 0; axis < along.size(); ++axis) {
     double missed = 0;
     query.codes[axis] =
-        code_of(along[axis], std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / 2])), missed);
+        code_of(along[axis], std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / kQuad])), missed);
     square += missed * missed;
   }
   double rest_missed = 0;
-  query.rest = code_of((near ? rest : -rest) - scales.rest_center, scales.rest_step, rest_missed);
+  query.codes[along.size()] =
+      code_of((near ? rest.length : -rest.length) - scales.rest_center, scales.rest_step, rest_missed);
+  query.Prepare();
 
-  const auto error = [&](double near_error, double far_error, double missed) {
-    const double sum = (near ? near_error : far_error) + std::abs(missed) + slack;
+  const auto error = [&](double near_error, double far_error, double missed, double unknown) {
+    const double sum = (near ? near_error : far_error) + std::abs(missed) + unknown;
     return static_cast<float>(std::min(sum * (1 + 0x1p-20), kLargestError) * (near ? 1 : -1));
   };
   LevelTerms& terms = terms_[level];
   terms.step = static_cast<float>(scales.step);
-  terms.error = error(scales.near_error, scales.far_error, std::sqrt(square));
+  terms.error = error(scales.near_error, scales.far_error, std::sqrt(square), slack);
   terms.rest_step = static_cast<float>(scales.rest_step);
-  terms.rest_error = error(scales.rest_near_error, scales.rest_far_error, rest_missed);
+  terms.rest_error = error(scales.rest_near_error, scales.rest_far_error, rest_missed, rest.slack);
   terms.factor = static_cast<float>(near ? kDown / ((1 + defect) * (1 + defect)) : kUp / ((1 - defect) * (1 - defect)));
 }
 
@@ -181,43 +213,58 @@ float SketchQuery::Limit(double distance) const {
 }
 
 template <typename Place>
-void SketchQuery::Keys(const Place& place, std::span<const float> bounds, float* keys) const {
-  if (side_ == Side::kNear) {
-    switch (metric_) {
-      case Metric::kL2:
-        std::ranges::copy(bounds, keys);
-        return;
-      case Metric::kDot:
-        for (std::size_t i = 0; i < bounds.size(); ++i) {
-          const float length = lengths_[place(i)];
-          keys[i] = bounds[i] - length * length * kUp;
-        }
-        return;
-      default:
-        for (std::size_t i = 0; i < bounds.size(); ++i) {
-          const float length = lengths_[place(i)];
-          keys[i] = (bounds[i] - (length * length + squared_norm_) * kUp) / std::max(length, kShortest);
-        }
-        return;
-    }
-  }
+void SketchQuery::FarKeys(const Place& place, const float* lengths, std::span<const float> bounds, float* keys) const {
   for (std::size_t i = 0; i < bounds.size(); ++i) {
     float key = bounds[i];
     if (metric_ != Metric::kL2) {
-      const float length = lengths_[place(i)];
-      key -= (length * length + (metric_ == Metric::kDot ? 0 : squared_norm_)) * kDown;
-      if (metric_ != Metric::kDot) key /= std::max(length, kShortest);
+      key -= (lengths[i] * lengths[i] + (metric_ == Metric::kDot ? 0 : squared_norm_)) * kDown;
+      if (metric_ != Metric::kDot) key /= std::max(lengths[i], kShortestLength);
     }
     keys[i] = from_mean_[place(i)] > reach_ ? -kInfinity : -key;
   }
 }
 
-void SketchQuery::RowKeys(std::uint64_t first_place, std::span<const float> bounds, float* keys) const {
-  Keys([first_place](std::size_t i) { return first_place + i; }, bounds, keys);
+namespace {
+
+NearKey KeyOf(Metric metric) {
+  if (metric == Metric::kL2) return NearKey::kBound;
+  return metric == Metric::kDot ? NearKey::kDot : NearKey::kCosine;
 }
 
-void SketchQuery::RowKeys(std::span<const std::uint32_t> places, std::span<const float> bounds, float* keys) const {
-  Keys([places](std::size_t i) { return places[i]; }, bounds, keys);
+}  // namespace
+
+void SketchQuery::RowKeys(std::uint64_t first_place, std::span<const float> bounds, float* keys) const {
+  const float* lengths = lengths_.empty() ? nullptr : lengths_.data() + first_place;
+  if (side_ == Side::kNear) {
+    NearKeys(KeyOf(metric_), bounds.data(), lengths, bounds.size(), squared_norm_, keys);
+  } else {
+    FarKeys([first_place](std::size_t i) { return first_place + i; }, lengths, bounds, keys);
+  }
+  Widen(lengths, bounds.size(), keys);
+}
+
+void SketchQuery::RowKeys(std::span<const std::uint32_t> places, const float* lengths, std::span<const float> bounds,
+                          float* keys) const {
+  if (side_ == Side::kNear) {
+    NearKeys(KeyOf(metric_), bounds.data(), lengths, bounds.size(), squared_norm_, keys);
+  } else {
+    FarKeys([places](std::size_t i) { return places[i]; }, lengths, bounds, keys);
+  }
+  Widen(lengths, bounds.size(), keys);
+}
+
+void SketchQuery::Widen(const float* lengths, std::size_t count, float* keys) const {
+  if (tolerance_ == 0 || metric_ == Metric::kL2) return;
+  const float twice = 2.02F * tolerance_;
+  const float once = 1.02F * tolerance_;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (metric_ == Metric::kDot) {
+      keys[i] -= twice * lengths[i] * lengths[i];
+    } else {
+      const float key = keys[i] - twice * lengths[i];
+      keys[i] = key * (key > 0 ? 1 - once : 1 + once);
+    }
+  }
 }
 
 void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> bounds, float* keys) const {
@@ -234,13 +281,13 @@ void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> 
         keys[i] = bounds[i] - longest[i] * longest[i] * kUp;
       } else {
         const float at_shortest =
-            (bounds[i] - (shortest[i] * shortest[i] + squared_norm_) * kUp) / std::max(shortest[i], kShortest);
+            (bounds[i] - (shortest[i] * shortest[i] + squared_norm_) * kUp) / std::max(shortest[i], kShortestLength);
         const float at_longest =
-            (bounds[i] - (longest[i] * longest[i] + squared_norm_) * kUp) / std::max(longest[i], kShortest);
+            (bounds[i] - (longest[i] * longest[i] + squared_norm_) * kUp) / std::max(longest[i], kShortestLength);
         keys[i] = std::min(at_shortest, at_longest);
       }
     }
-    return;
+    return Widen(longest.data(), bounds.size(), keys);
   }
   const auto from_mean = file_.Longest(of, LengthFrom::kMean).subspan(first, bounds.size());
   for (std::size_t i = 0; i < bounds.size(); ++i) {
@@ -252,12 +299,13 @@ void SketchQuery::BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> 
     }
     keys[i] = from_mean[i] > reach_ ? -kInfinity : -key;
   }
+  Widen(longest.data(), bounds.size(), keys);
 }
 
 float SketchQuery::FarCosineOfBox(float bound, float shortest) const {
   const float beyond = bound - squared_norm_ * kDown;
   if (beyond < 0) return -2 * std::sqrt(-beyond) * kDown;
-  return beyond / std::max(shortest, kShortest) * kUp - shortest * kDown;
+  return beyond / std::max(shortest, kShortestLength) * kUp - shortest * kDown;
 }
 
 }  // namespace actkin

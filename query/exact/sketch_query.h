@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "query/exact/site_index.h"
 #include "query/kernels/sketch_kernels.h"
@@ -20,30 +21,46 @@ class SketchQuery {
   // Whether sketches can tell anything of such rows and such a query: float32 has room for their squares.
   static bool CanTell(const SketchFile& file, std::span<const float> query);
 
-  // query: dimension finite numbers. REQUIRES: CanTell(file, query). The file outlives this object.
-  SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query);
+  // query: dimension finite numbers. tolerance: rows are not those that the sketches were made of, but differ from them
+  // by at most that share of their lengths; below 2^-8. REQUIRES: CanTell(file, query). The file outlives this object.
+  SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query, double tolerance = 0);
 
   const LevelQuery& level(std::size_t number) const { return levels_[number]; }
   const LevelTerms& terms(std::size_t number) const { return terms_[number]; }
 
   // `distance`, in units of the metric, may be infinite.
   float Limit(double distance) const;
-  // bounds: as BoundDistances gives them, of rows at consecutive places or at these; keys: one a row.
+  // By place, from where the metric measures; null where keys ask for none.
+  const float* lengths() const { return lengths_.empty() ? nullptr : lengths_.data(); }
+  // bounds: as BoundDistances gives them, of rows at consecutive places, or at these, with their lengths, if any; keys:
+  // one a row, may be written over the bounds.
   void RowKeys(std::uint64_t first_place, std::span<const float> bounds, float* keys) const;
-  void RowKeys(std::span<const std::uint32_t> places, std::span<const float> bounds, float* keys) const;
+  void RowKeys(std::span<const std::uint32_t> places, const float* lengths, std::span<const float> bounds,
+               float* keys) const;
   // Of consecutive boxes.
   void BoxKeys(BoxOf of, std::uint64_t first, std::span<const float> bounds, float* keys) const;
 
  private:
-  // Coordinates along the axes, and rests by level, of the query less the center.
-  void Encode(std::span<const double> along, std::size_t level, double rest, double slack);
+  // The length of what some axes leave, which is not farther from it than `slack`.
+  struct Rest {
+    double length = 0;
+    double slack = 0;
+  };
+  // Takes the axes from z, for the rests of the levels from this one on.
+  static void TakeAxes(const SketchFile& file, std::span<const double> along, std::vector<double>& z,
+                       std::size_t first_level, std::array<Rest, kMostLevels>& rests);
+  // Coordinates along the axes, which are as near as `slack` to the query's, and what the axes so far leave.
+  void Encode(std::span<const double> along, std::size_t level, double slack, const Rest& rest);
   template <typename Place>
-  void Keys(const Place& place, std::span<const float> bounds, float* keys) const;
+  void FarKeys(const Place& place, const float* lengths, std::span<const float> bounds, float* keys) const;
   float FarCosineOfBox(float bound, float shortest) const;
+  // Makes keys smaller by what the rows' tolerance asks for. lengths: of the rows, or of the longest in each box.
+  void Widen(const float* lengths, std::size_t count, float* keys) const;
 
   const SketchFile& file_;
   const Metric metric_;
   const Side side_;
+  const float tolerance_;
   // The query's, from where the metric measures lengths.
   double norm_ = 0;
   float squared_norm_ = 0;

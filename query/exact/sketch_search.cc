@@ -6,8 +6,9 @@
 #include <bit>
 #include <cmath>
 #include <deque>
+#include <functional>
+#include <iterator>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include "query/exact/sketch_query.h"
@@ -22,8 +23,9 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr std::uint64_t kPiece = 4;
 // Rows left that are refined together, at the next level or by their numbers.
 constexpr std::size_t kTogether = 512;
-// Where at most one row in so many passes a filter, their places are looked up; else the rows of blocks are asked.
-constexpr std::uint64_t kSparse = 16;
+// Where at most one row in so many passes a filter, the codes of these are read, wherever they stand; else the rows of
+// blocks are asked.
+constexpr std::uint64_t kSparse = 64;
 
 // Near where near rows are asked for: the nearest, or a band that only its upper end, in distance, makes narrow.
 Side SideOf(const SearchRequest& request) {
@@ -34,35 +36,72 @@ Side SideOf(const SearchRequest& request) {
 }
 
 // Rows that no level has left out so far.
-struct RowsLeft {
-  std::vector<std::uint32_t> places;
-  std::vector<float> along;  // what the axes of the levels so far bound
-  std::vector<float> keys;
-
-  std::size_t size() const { return places.size(); }
-  void clear() { resize(0); }
-  void resize(std::size_t count) {
-    places.resize(count);
-    along.resize(count);
-    keys.resize(count);
+class RowsLeft {
+ public:
+  // with_lengths: whether keys are found from the rows' lengths.
+  void Begin(bool with_lengths) {
+    with_lengths_ = with_lengths;
+    size_ = 0;
   }
-  void Move(std::size_t from, std::size_t to) {
-    places[to] = places[from];
-    along[to] = along[from];
-    keys[to] = keys[from];
+  std::size_t size() const { return size_; }
+  void resize(std::size_t count) { size_ = count; }
+  std::span<const std::uint32_t> places() const { return std::span(places_).first(size_); }
+  float* along() { return along_.data(); }
+  float* keys() { return keys_.data(); }
+  float* lengths() { return with_lengths_ ? lengths_.data() : nullptr; }
+  RowNumbers numbers(std::size_t from = 0) {
+    return {places_.data() + from, along() + from, keys() + from, with_lengths_ ? lengths() + from : nullptr};
   }
+  // Makes room for so many more.
+  void Reserve(std::size_t more) {
+    const std::size_t needed = size_ + more + kKeepRoom;
+    if (needed <= places_.size()) return;
+    const std::size_t room = std::max(needed, 2 * places_.size());
+    places_.resize(room);
+    along_.resize(room);
+    keys_.resize(room);
+    lengths_.resize(room);
+  }
+  // REQUIRES: there is room.
+  void Add(std::uint32_t place, float length) {
+    places_[size_] = place;
+    along_[size_] = 0;
+    keys_[size_] = 0;
+    if (with_lengths_) lengths_[size_] = length;
+    ++size_;
+  }
+  // Those with the smallest keys; of equal ones the first.
   void KeepBest(std::size_t count) {
     if (size() <= count) return;
-    std::vector<std::uint32_t> order(size());
-    std::iota(order.begin(), order.end(), 0U);
-    std::nth_element(
-        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-        [this](std::uint32_t a, std::uint32_t b) { return std::pair(keys[a], a) < std::pair(keys[b], b); });
-    order.resize(count);
-    std::ranges::sort(order);
-    for (std::size_t i = 0; i < count; ++i) Move(order[i], i);
-    resize(count);
+    std::vector<float> keys(keys_.begin(), keys_.begin() + static_cast<std::ptrdiff_t>(size_));
+    std::ranges::nth_element(keys, keys.begin() + static_cast<std::ptrdiff_t>(count - 1));
+    const float worst = keys[count - 1];
+    size_ = KeepNotAbove(numbers(), size_, worst);
+    if (size_ <= count) return;
+    std::size_t equal = count - static_cast<std::size_t>(
+                                    std::count_if(keys_.begin(), keys_.begin() + static_cast<std::ptrdiff_t>(size_),
+                                                  [worst](float key) { return key < worst; }));
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (!(keys_[i] < worst) && equal-- == 0) {
+        equal = 0;
+        continue;
+      }
+      places_[kept] = places_[i];
+      along_[kept] = along_[i];
+      keys_[kept] = keys_[i];
+      lengths_[kept++] = lengths_[i];
+    }
+    size_ = kept;
   }
+
+ private:
+  std::size_t size_ = 0;
+  bool with_lengths_ = false;
+  std::vector<std::uint32_t> places_;
+  std::vector<float> along_;  // what the axes of the levels so far bound
+  std::vector<float> keys_;
+  std::vector<float> lengths_;
 };
 
 // The searches of one group of queries.
@@ -79,12 +118,15 @@ class SketchSearch {
         blocks_(file.block_count()),
         groups_(file.group_count()) {
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
-      queries_.emplace_back(file, request.metric, side_, queries.subspan(query * file.dimension(), file.dimension()));
+      queries_.emplace_back(file, request.metric, side_, queries.subspan(query * file.dimension(), file.dimension()),
+                            scan.row_tolerance());
     }
     if (most_rows) most_blocks_ = std::max<std::uint64_t>(*most_rows / kBlockRows, 1);
+    FindPassing();
+    read_.resize(queries_.size());
+    if (few_) return;
     keys_.resize(queries_.size() * padded_groups());
     stops_.assign(queries_.size(), kInfinity);
-    FindPassing();
   }
 
   void Run(std::span<std::vector<Match>> answers) {
@@ -92,18 +134,27 @@ class SketchSearch {
     workers_.resize(static_cast<std::size_t>(team.size()));
     for (Worker& worker : workers_) Prepare(worker);
     const RowRange queries{0, queries_.size()};
-    team.ForEachPiece(queries, 1, [this](int worker, RowRange piece) {
+    team.ForEachPiece(queries, 1, [this](int number, RowRange piece) {
+      Worker& worker = workers_[static_cast<std::size_t>(number)];
+      worker.left.Begin(queries_[piece.begin].lengths() != nullptr);
+      if (few_) return LookAtFew(worker, piece.begin);
       LookAtGroups(piece.begin);
       if (most_blocks_ && *most_blocks_ < blocks_)
         stops_[piece.begin] = ChooseBlocks(piece.begin, *most_blocks_).back().first;
-      if (request_.k) FindBound(workers_[static_cast<std::size_t>(worker)], piece.begin);
+      if (request_.k) FindBound(worker, piece.begin);
     });
+    if (few_) return Finish(team, answers);
     team.ForEachPiece({0, groups_}, kPiece, [this](int worker, RowRange piece) {
       for (std::size_t query = 0; query < queries_.size(); ++query) {
         LookAtBlocks(workers_[static_cast<std::size_t>(worker)], query, piece);
       }
     });
-    team.ForEachPiece(queries, 1, [&](int, RowRange piece) {
+    Finish(team, answers);
+  }
+
+ private:
+  void Finish(WorkTeam& team, std::span<std::vector<Match>> answers) {
+    team.ForEachPiece({0, queries_.size()}, 1, [&](int, RowRange piece) {
       std::vector<Match>& answer = answers[piece.begin];
       for (Worker& worker : workers_) {
         if (queries_.size() == 1) ReadRows(worker, 0, LimitOf(worker.found[0], 0));
@@ -114,14 +165,16 @@ class SketchSearch {
     });
   }
 
- private:
   struct Worker {
     std::deque<TopRows> found;         // a query each
     std::vector<std::size_t> offered;  // a query each: since its bound was made narrower
     RowsLeft left;
+    RowsLeft promising;
     std::vector<std::int32_t> sums;
     std::vector<std::int32_t> rests;
-    std::vector<float> bounds;
+    std::vector<std::uint32_t> places;  // whose rows are read,
+    std::vector<RowNumber> rows;        // their numbers,
+    std::vector<float> raw;             // and raw values
   };
 
   std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
@@ -137,16 +190,16 @@ class SketchSearch {
     worker.offered.resize(queries_.size());
   }
 
-  // Of a filter that leaves few rows the places, as bits of blocks.
+  // Of a filter that leaves few rows also the places.
   void FindPassing() {
     passing_ = request_.among ? request_.among->CountIn(rows_) : rows_.size();
     filtered_ = passing_ < file_.row_count();
-    if (!filtered_ || passing_ > file_.row_count() / kSparse) return;
-    passing_of_blocks_.resize(blocks_);
+    few_ = filtered_ && passing_ <= file_.row_count() / kSparse;
+    if (!few_) return;
+    places_.reserve(passing_);
     const auto add = [this](RowRange run) {
       for (std::uint64_t row = run.begin; row < run.end; ++row) {
-        const std::uint64_t place = file_.PlaceOf(static_cast<RowNumber>(row));
-        passing_of_blocks_[place / kBlockRows] |= std::uint64_t{1} << (place % kBlockRows);
+        places_.push_back(static_cast<std::uint32_t>(file_.PlaceOf(static_cast<RowNumber>(row))));
       }
     };
     if (request_.among) {
@@ -156,15 +209,7 @@ class SketchSearch {
     }
   }
 
-  // Those rows of a block that are looked at, as bits; of a filter that leaves many all.
-  std::uint64_t RowsOf(std::uint64_t block) const {
-    if (!passing_of_blocks_.empty()) return passing_of_blocks_[block];
-    const std::uint64_t rows = std::min<std::uint64_t>(kBlockRows, file_.row_count() - block * kBlockRows);
-    return ~std::uint64_t{0} >> (kBlockRows - rows);
-  }
-
-  bool Passes(std::uint32_t place) const {
-    if (!filtered_ || !passing_of_blocks_.empty()) return true;
+  bool Passes(std::uint64_t place) const {
     const RowNumber row = file_.RowAt(place);
     return row >= rows_.begin && row < rows_.end && (!request_.among || request_.among->Contains(row));
   }
@@ -178,8 +223,7 @@ class SketchSearch {
     std::array<float, kBlockRows> along{};
     std::array<float, kBlockRows> bounds;
     const SketchQuery& asked = queries_[query];
-    BoxDistances(file_.LowCorners(of, part), file_.HighCorners(of, part), asked.level(0), side_, sums.data(),
-                 rests.data());
+    BoxDistances(file_.LowCorners(of, part), file_.HighCorners(of, part), asked.level(0), sums.data(), rests.data());
     BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
     asked.BoxKeys(of, part * kBlockRows, bounds, keys);
     if (request_.cost != nullptr) request_.cost->boxes_read.fetch_add(kBlockRows, std::memory_order_relaxed);
@@ -192,13 +236,13 @@ class SketchSearch {
     }
   }
 
-  // Of the blocks of a group; of those that are none, or have no row that passes, infinite.
+  // Of the blocks of a group; of those that are none infinite.
   BlockKeys KeysOfBlocks(std::uint64_t group, std::size_t query) const {
     BlockKeys keys;
     FindKeys(BoxOf::kBlock, group, query, keys.data());
     for (std::uint64_t i = 0; i < kBlockRows; ++i) {
       const std::uint64_t block = group * kBlockRows + i;
-      if (block >= blocks_ || (!passing_of_blocks_.empty() && passing_of_blocks_[block] == 0)) keys[i] = kInfinity;
+      if (block >= blocks_) keys[i] = kInfinity;
     }
     return keys;
   }
@@ -206,13 +250,15 @@ class SketchSearch {
   // The most promising blocks with their keys, best first. REQUIRES: 0 < count.
   std::vector<std::pair<float, std::uint32_t>> ChooseBlocks(std::size_t query, std::uint64_t count) {
     const std::span<const float> keys = Keys(query);
-    std::vector<std::uint32_t> groups(groups_);
-    std::iota(groups.begin(), groups.end(), 0U);
-    std::ranges::sort(groups,
-                      [&](std::uint32_t a, std::uint32_t b) { return std::pair(keys[a], a) < std::pair(keys[b], b); });
+    // A heap, the most promising first: few of them are taken.
+    std::vector<std::pair<float, std::uint32_t>> groups(groups_);
+    for (std::uint32_t group = 0; group < groups_; ++group) groups[group] = {keys[group], group};
+    std::ranges::make_heap(groups, std::greater());
     std::vector<std::pair<float, std::uint32_t>> best;  // a heap, the least promising first
-    for (const std::uint32_t group : groups) {
-      if (best.size() == count && keys[group] > best.front().first) break;
+    for (; !groups.empty(); groups.pop_back()) {
+      std::ranges::pop_heap(groups, std::greater());
+      const auto [key, group] = groups.back();
+      if (best.size() == count && key > best.front().first) break;
       const BlockKeys of_blocks = KeysOfBlocks(group, query);
       for (std::uint64_t i = 0; i < kBlockRows && group * kBlockRows + i < blocks_; ++i) {
         const std::pair block(of_blocks[i], static_cast<std::uint32_t>(group * kBlockRows + i));
@@ -253,28 +299,53 @@ class SketchSearch {
   // A distance that at least k rows of the band reach: the k-th best of some rows whose codes look good. Where there
   // are not k such rows, the band's end.
   void FindBound(Worker& worker, std::size_t query) {
-    const std::size_t enough = 2 * *request_.k + 16;
+    const std::size_t enough = Enough();
     RowsLeft& left = worker.left;
-    left.clear();
     const float limit = queries_[query].Limit(BandEnd());
     for (const auto& [key, block] : ChooseBlocks(query, PromisingBlocks())) {
       AddRows(worker, query, block, limit);
-      if (left.size() > 64 * enough && next_level() > 0) left.KeepBest(8 * enough);
+      if (left.size() > 64 * enough) left.KeepBest(8 * enough);
     }
-    if (next_level() > 0) left.KeepBest(8 * enough);
-    for (std::size_t level = next_level(); level < file_.level_count(); ++level) {
-      Refine(worker, query, level, limit);
-      left.KeepBest(level == 0 ? 8 * enough : 4 * enough);
+    left.KeepBest(8 * enough);
+    FindBoundAmong(worker, left, query);
+    left.resize(0);
+  }
+  // Rows whose numbers are read for a bound.
+  std::size_t Enough() const { return 2 * *request_.k + 16; }
+
+  // Of rows that only their coarse codes were asked of.
+  void FindBoundAmong(Worker& worker, RowsLeft& promising, std::size_t query) {
+    const float limit = queries_[query].Limit(BandEnd());
+    for (std::size_t level = 1; level < file_.levels().count; ++level) {
+      Refine(worker, promising, query, level, limit);
+      promising.KeepBest(4 * Enough());
     }
-    left.KeepBest(enough);
+    promising.KeepBest(Enough());
     double bound = BandEnd();
-    if (left.size() >= *request_.k) {
-      std::vector<float> raw;
-      ForEachRow(left, [&](RowNumber row) { raw.push_back(scan_.ScanRow(query, row)); });
-      bound = BoundOf(query, raw);
-    }
-    left.clear();
+    std::vector<std::uint32_t>& read = read_[query];
+    read.assign(promising.places().begin(), promising.places().end());
+    std::ranges::sort(read);
+    OfferRows(worker, read, query);
+    if (read.size() >= *request_.k) bound = BoundOf(query, worker.raw);
     for (Worker& each : workers_) each.found[query].RequireAtLeastAsGoodAs(bound);
+  }
+
+  // Of a filter that leaves few rows all of them.
+  void LookAtFew(Worker& worker, std::size_t query) {
+    RowsLeft& left = worker.left;
+    left.Reserve(places_.size());
+    const float* lengths = queries_[query].lengths();
+    for (const std::uint32_t place : places_) left.Add(place, lengths == nullptr ? 0.0F : lengths[place]);
+    Refine(worker, left, query, 0, queries_[query].Limit(BandEnd()));
+    if (most_blocks_) left.KeepBest(*most_blocks_ * kBlockRows);
+    if (request_.k) {
+      worker.promising = left;
+      worker.promising.KeepBest(8 * Enough());
+      FindBoundAmong(worker, worker.promising, query);
+    }
+    const float limit = LimitOf(worker.found[query], query);
+    left.resize(KeepNotAbove(left.numbers(), left.size(), limit));
+    ReadRows(worker, query, limit);
   }
 
   // A distance that k of the rows with these raw values reach; the band's end where that is not known.
@@ -299,77 +370,64 @@ class SketchSearch {
     std::array<std::int32_t, kBlockRows> sums;
     std::array<std::int32_t, kBlockRows> rests;
     std::array<float, kBlockRows> along{};
-    std::array<float, kBlockRows> bounds;
     std::array<float, kBlockRows> keys;
     const SketchQuery& asked = queries_[query];
-    if (!passing_of_blocks_.empty()) return AddFewRows(worker, block);
-    CoarseDistances(file_.CoarseCodes(block), asked.level(0), sums.data(), rests.data());
-    BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
-    asked.RowKeys(block * kBlockRows, bounds, keys.data());
-    RowsLeft& left = worker.left;
-    for (std::uint64_t rows = NotAbove(keys.data(), kBlockRows, limit) & RowsOf(block); rows != 0; rows &= rows - 1) {
-      const int row = std::countr_zero(rows);
-      const auto place = static_cast<std::uint32_t>(block * kBlockRows + static_cast<std::uint64_t>(row));
-      if (!Passes(place)) continue;
-      left.places.push_back(place);
-      left.along.push_back(along[static_cast<std::size_t>(row)]);
-      left.keys.push_back(keys[static_cast<std::size_t>(row)]);
+    const std::uint64_t first = block * kBlockRows;
+    const std::size_t rows = std::min<std::uint64_t>(kBlockRows, file_.row_count() - first);
+    CoarseDistances(file_.Codes(0) + block * kBlockBytes, rows, asked.level(0), sums.data(), rests.data());
+    BoundDistances(sums.data(), rests.data(), rows, asked.terms(0), along.data(), keys.data());
+    asked.RowKeys(first, std::span(keys).first(rows), keys.data());
+    Count(0, rows);
+    std::uint64_t chosen = NotAbove(keys.data(), rows, limit);
+    if (filtered_) {
+      for (std::uint64_t bits = chosen; bits != 0; bits &= bits - 1) {
+        const int row = std::countr_zero(bits);
+        if (!Passes(first + static_cast<std::uint64_t>(row))) chosen ^= std::uint64_t{1} << row;
+      }
     }
-    Count(0, kBlockRows);
-  }
-
-  // All rows of a block that pass a filter which leaves few: their coarse codes are read alone, by Refine.
-  void AddFewRows(Worker& worker, std::uint64_t block) const {
+    if (chosen == 0) return;
     RowsLeft& left = worker.left;
-    for (std::uint64_t rows = RowsOf(block); rows != 0; rows &= rows - 1) {
-      left.places.push_back(
-          static_cast<std::uint32_t>(block * kBlockRows + static_cast<std::uint64_t>(std::countr_zero(rows))));
-      left.along.push_back(0);
-      left.keys.push_back(0);
-    }
+    left.Reserve(kBlockRows);
+    left.resize(left.size() + KeepOfBlock(chosen, static_cast<std::uint32_t>(first), along.data(), keys.data(),
+                                          left.lengths() == nullptr ? nullptr : asked.lengths() + first,
+                                          left.numbers(left.size())));
   }
-  // The first level that is still to be looked at of the rows that AddRows left.
-  std::size_t next_level() const { return passing_of_blocks_.empty() ? 1 : 0; }
 
   // Leaves out rows by their codes at a level.
-  void Refine(Worker& worker, std::size_t query, std::size_t level, float limit) const {
-    RowsLeft& left = worker.left;
+  void Refine(Worker& worker, RowsLeft& left, std::size_t query, std::size_t level, float limit) const {
     if (left.size() == 0) return;
+    left.Reserve(0);
     worker.sums.resize(left.size());
     worker.rests.resize(left.size());
-    worker.bounds.resize(left.size());
     const SketchQuery& asked = queries_[query];
-    RowDistances(file_.Codes(level), left.places.data(), left.size(), asked.level(level), worker.sums.data(),
+    const std::span<const std::uint32_t> places = left.places();
+    RowDistances(file_.Codes(level), places.data(), left.size(), asked.level(level), worker.sums.data(),
                  worker.rests.data());
-    BoundDistances(worker.sums.data(), worker.rests.data(), left.size(), asked.terms(level), left.along.data(),
-                   worker.bounds.data());
-    asked.RowKeys(left.places, worker.bounds, left.keys.data());
+    BoundDistances(worker.sums.data(), worker.rests.data(), left.size(), asked.terms(level), left.along(), left.keys());
+    asked.RowKeys(places, left.lengths(), std::span(left.keys(), left.size()), left.keys());
     Count(level, left.size());
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < left.size(); ++i) {
-      if (left.keys[i] <= limit) left.Move(i, kept++);
-    }
-    left.resize(kept);
+    left.resize(KeepNotAbove(left.numbers(), left.size(), limit));
   }
 
   void Count(std::size_t level, std::uint64_t rows) const {
     if (request_.cost == nullptr) return;
-    request_.cost->code_bytes_read[level].fetch_add(rows * kLevelCodes[level], std::memory_order_relaxed);
+    request_.cost->code_bytes_read[level].fetch_add(rows * file_.levels().codes[level], std::memory_order_relaxed);
   }
 
-  // Calls action(row) for rows left, whose numbers have been asked for a little before.
-  template <typename Action>
-  void ForEachRow(const RowsLeft& left, const Action& action) const {
-    constexpr std::size_t kAhead = 3;
-    for (std::size_t i = 0; i < std::min(kAhead, left.size()); ++i) scan_.Prefetch(file_.RowAt(left.places[i]));
-    for (std::size_t i = 0; i < left.size(); ++i) {
-      if (i + kAhead < left.size()) scan_.Prefetch(file_.RowAt(left.places[i + kAhead]));
-      action(file_.RowAt(left.places[i]));
+  // Reads the rows at these places and offers them; their raw values stay in worker.raw.
+  void OfferRows(Worker& worker, std::span<const std::uint32_t> places, std::size_t query) const {
+    worker.rows.clear();
+    for (const std::uint32_t place : places) worker.rows.push_back(file_.RowAt(place));
+    worker.raw.resize(worker.rows.size());
+    scan_.ScanRows(query, worker.rows, worker.raw);
+    for (std::size_t i = 0; i < worker.rows.size(); ++i) {
+      worker.found[query].Offer(worker.rows[i], std::span(worker.raw).subspan(i, 1));
     }
   }
 
   // Offers the rows of these groups that may be in the answer.
   void LookAtBlocks(Worker& worker, std::size_t query, RowRange groups) {
+    if (worker.left.size() == 0) worker.left.Begin(queries_[query].lengths() != nullptr);
     float limit = LimitOf(worker.found[query], query);
     for (std::uint64_t group = groups.begin; group < groups.end; ++group) {
       if (Keys(query)[group] > std::min(limit, stops_[query])) continue;
@@ -391,22 +449,25 @@ class SketchSearch {
   void PrefetchCodes(std::uint64_t block) const {
     if (block >= blocks_) return;
     constexpr std::size_t kLine = 64;
-    for (std::size_t byte = 0; byte < kBlockBytes; byte += kLine) hwy::Prefetch(file_.CoarseCodes(block) + byte);
+    for (std::size_t byte = 0; byte < kBlockBytes; byte += kLine)
+      hwy::Prefetch(file_.Codes(0) + block * kBlockBytes + byte);
   }
 
-  // Refines the rows left, and offers those that no level leaves out. Returns the limit that holds afterwards.
+  // Refines the rows left by all levels but the coarse one, and offers those that none leaves out. Returns the limit
+  // that holds afterwards.
   float ReadRows(Worker& worker, std::size_t query, float limit) const {
     TopRows& found = worker.found[query];
-    for (std::size_t level = next_level(); level < file_.level_count(); ++level) {
-      Refine(worker, query, level, limit);
+    for (std::size_t level = 1; level < file_.levels().count; ++level) {
+      Refine(worker, worker.left, query, level, limit);
     }
-    ForEachRow(worker.left, [&](RowNumber row) {
-      const float raw = scan_.ScanRow(query, row);
-      found.Offer(row, std::span(&raw, 1));
-    });
+    const std::vector<std::uint32_t>& read = read_[query];
+    worker.places.clear();
+    std::ranges::copy_if(worker.left.places(), std::back_inserter(worker.places),
+                         [&](std::uint32_t place) { return !std::ranges::binary_search(read, place); });
+    OfferRows(worker, worker.places, query);
     std::size_t& offered = worker.offered[query];
     offered += worker.left.size();
-    worker.left.clear();
+    worker.left.resize(0);
     if (request_.k && offered >= 2 * *request_.k + 64) {
       found.ExcludeByRaw();
       offered = 0;
@@ -426,10 +487,12 @@ class SketchSearch {
   std::optional<std::uint64_t> most_blocks_;
   std::uint64_t passing_ = 0;  // rows that are looked at
   bool filtered_ = false;
-  std::vector<std::uint64_t> passing_of_blocks_;  // empty where many pass
+  bool few_ = false;                   // so few that all of them are looked at
+  std::vector<std::uint32_t> places_;  // of these
   std::vector<SketchQuery> queries_;
-  std::vector<float> keys_;   // queries x padded groups
-  std::vector<float> stops_;  // a query: blocks with a larger key are not looked at
+  std::vector<float> keys_;                       // queries x padded groups
+  std::vector<float> stops_;                      // a query: blocks with a larger key are not looked at
+  std::vector<std::vector<std::uint32_t>> read_;  // a query: places whose rows were offered for its bound, ascending
   std::vector<Worker> workers_;
 };
 

@@ -1,7 +1,5 @@
 #include "query/exact/vector_scan.h"
 
-#include <hwy/cache_control.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -25,16 +23,11 @@ float Narrow(double number) {
 
 }  // namespace
 
-const VectorFile& FileOfRow(const std::vector<VectorFile>& files, RowNumber row) {
-  const auto after = std::ranges::upper_bound(files, row, {}, [](const VectorFile& file) { return file.rows().begin; });
-  return *(after - 1);
-}
-
-VectorScan::VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimension, std::span<const float> queries,
-                       Metric metric, const RowMoments* moments, SearchCost* cost)
-    : files_(files),
-      dimension_(dimension),
-      query_count_(queries.size() / dimension),
+VectorScan::VectorScan(const RowSource& source, std::span<const float> queries, Metric metric,
+                       const RowMoments* moments, SearchCost* cost)
+    : source_(source),
+      dimension_(source.dimension()),
+      query_count_(queries.size() / source.dimension()),
       metric_(metric),
       cost_(cost),
       exact_(queries.begin(), queries.end()),
@@ -44,7 +37,7 @@ VectorScan::VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimen
     mean_ = moments->mean;
     mean_norm_ = std::sqrt(SquaredNorm(mean_));
     for (const double number : mean_) scanned_mean_.push_back(Narrow(number));
-    for (std::size_t i = 0; i < exact_.size(); ++i) exact_[i] -= mean_[i % dimension];
+    for (std::size_t i = 0; i < exact_.size(); ++i) exact_[i] -= mean_[i % dimension_];
   }
   for (std::size_t query = 0; query < query_count_; ++query) {
     squared_norms_.push_back(SquaredNorm(Exact(query)));
@@ -81,67 +74,78 @@ void VectorScan::ScanOne(std::size_t query, RowRange rows, std::span<float> raw)
   ScanQueries(rows, query, 1, raw);
 }
 
-float VectorScan::ScanRow(std::size_t query, RowNumber row) const {
-  if (cost_ != nullptr) cost_->rows_read.fetch_add(1, std::memory_order_relaxed);
-  float raw = 0;
-  ScanFile(FileOfRow(files_, row), {row, std::uint64_t{row} + 1}, query, 1, std::span(&raw, 1));
-  return raw;
+// Whether the kernels read rows where they lie, as they are stored.
+bool VectorScan::TakesStored() const {
+  if (source_.computed()) return false;
+  return source_.element() == Element::kFloat32 ||
+         (source_.element() == Element::kFloat16 && metric_ != Metric::kCenteredCosine);
 }
 
-void VectorScan::Prefetch(RowNumber row) const {
-  constexpr std::uint64_t kCacheLine = 64;
-  const VectorFile& file = FileOfRow(files_, row);
-  const bool wide = file.element() == Element::kFloat32;
-  const std::uint64_t bytes = dimension_ * (wide ? sizeof(float) : sizeof(std::uint16_t));
-  const auto* numbers = wide ? reinterpret_cast<const std::byte*>(file.Float32().data())
-                             : reinterpret_cast<const std::byte*>(file.Float16().data());
-  numbers += (row - file.rows().begin) * bytes;
-  for (std::uint64_t byte = 0; byte < bytes; byte += kCacheLine) hwy::Prefetch(numbers + byte);
+void VectorScan::ScanRows(std::size_t query, std::span<const RowNumber> rows, std::span<float> raw) const {
+  if (cost_ != nullptr) cost_->rows_read.fetch_add(rows.size(), std::memory_order_relaxed);
+  if (TakesStored()) {
+    constexpr std::size_t kAhead = 3;
+    for (std::size_t i = 0; i < std::min(kAhead, rows.size()); ++i) source_.Prefetch(rows[i]);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (i + kAhead < rows.size()) source_.Prefetch(rows[i + kAhead]);
+      ScanStored(source_.Stored(rows[i]), 1, query, 1, raw.subspan(i, 1));
+    }
+    return;
+  }
+  std::vector<float> numbers;
+  for (std::size_t first = 0; first < rows.size(); first += piece()) {
+    const std::span<const RowNumber> part = rows.subspan(first, std::min<std::size_t>(piece(), rows.size() - first));
+    numbers.resize(part.size() * dimension_);
+    source_.Read(part, numbers);
+    ScanNumbers(numbers.data(), part.size(), query, 1, raw.subspan(first, part.size()));
+  }
 }
 
 void VectorScan::ScanQueries(RowRange rows, std::size_t first, std::size_t count, std::span<float> raw) const {
   if (cost_ != nullptr) cost_->rows_read.fetch_add(rows.size(), std::memory_order_relaxed);
-  std::vector<float> part;
-  for (const VectorFile& file : files_) {
-    const RowRange common{std::max(rows.begin, file.rows().begin), std::min(rows.end, file.rows().end)};
+  if (!TakesStored()) {
+    std::vector<float> numbers(rows.size() * dimension_);
+    source_.Read(rows, numbers);
+    return ScanNumbers(numbers.data(), rows.size(), first, count, raw);
+  }
+  std::vector<float> values;
+  for (const RowSource::Part& part : source_.parts()) {
+    const RowRange common{std::max(rows.begin, part.rows.begin), std::min(rows.end, part.rows.end)};
     if (common.begin >= common.end) continue;
-    if (common == rows) return ScanFile(file, rows, first, count, raw);
-    part.resize(count * common.size());
-    ScanFile(file, common, first, count, part);
+    const std::byte* stored = part.stored + (common.begin - part.rows.begin) * source_.row_bytes();
+    if (common == rows) return ScanStored(stored, rows.size(), first, count, raw);
+    values.resize(count * common.size());
+    ScanStored(stored, common.size(), first, count, values);
     for (std::size_t query = 0; query < count; ++query) {
-      std::copy_n(part.begin() + static_cast<std::ptrdiff_t>(query * common.size()), common.size(),
+      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(query * common.size()), common.size(),
                   raw.begin() + static_cast<std::ptrdiff_t>(query * rows.size() + common.begin - rows.begin));
     }
   }
 }
 
 double VectorScan::Distance(std::size_t query, RowNumber row) const {
-  const VectorFile& file = FileOfRow(files_, row);
   ExactSums sums;
-  if (file.element() == Element::kFloat32) {
-    const std::span<const float> numbers = file.Float32().subspan((row - file.rows().begin) * dimension_, dimension_);
+  if (!source_.computed() && source_.element() == Element::kFloat32) {
+    const std::span<const float> numbers(reinterpret_cast<const float*>(source_.Stored(row)), dimension_);
     sums = SumExactly(metric_, numbers, Exact(query), mean_);
   } else {
-    sums = SumExactly(metric_, file.Row(row), Exact(query), mean_);
+    std::vector<float> numbers(dimension_);
+    source_.Read(row, numbers);
+    sums = SumExactly(metric_, numbers, Exact(query), mean_);
   }
   const double distance = ExactDistance(metric_, sums, squared_norms_[query]);
   if (!std::isfinite(distance)) {
-    FailDamaged("{}: damaged: row {} is not finite; 'actkin verify' says more", file.path().string(), row);
+    FailDamaged("{}: damaged: row {} is not finite; 'actkin verify' says more", source_.Path(row).string(), row);
   }
   return distance;
 }
 
-void VectorScan::ScanFile(const VectorFile& file, RowRange rows, std::size_t first, std::size_t count,
-                          std::span<float> raw) const {
-  const std::uint64_t offset = (rows.begin - file.rows().begin) * dimension_;
-  if (file.element() == Element::kFloat32) {
-    ScanNumbers(file.Float32().data() + offset, rows.size(), first, count, raw);
-  } else if (metric_ == Metric::kCenteredCosine) {
-    std::vector<float> wide(rows.size() * dimension_);
-    file.ReadRows(rows, wide);
-    ScanNumbers(wide.data(), rows.size(), first, count, raw);
+void VectorScan::ScanStored(const std::byte* stored, std::size_t row_count, std::size_t first, std::size_t count,
+                            std::span<float> raw) const {
+  if (source_.element() == Element::kFloat32) {
+    ScanNumbers(reinterpret_cast<const float*>(stored), row_count, first, count, raw);
   } else {
-    ScanNumbers(file.Float16().data() + offset, rows.size(), first, count, raw);
+    ScanNumbers(reinterpret_cast<const std::uint16_t*>(stored), row_count, first, count, raw);
   }
 }
 

@@ -8,17 +8,21 @@
 #include "query/exact/exact_search.h"
 #include "query/exact/scan_bounds.h"
 #include "storage/formats/row_moments.h"
-#include "storage/formats/vector_file.h"
+#include "storage/formats/row_source.h"
 
 namespace actkin {
+
+// What rows that are computed anew may differ by from those that a build saw, of their lengths: the order of sums and
+// the processor decide the last digits, some 1e-6 of a length.
+inline constexpr double kComputedTolerance = 0x1p-13;
 
 // A group of queries over the rows of a proj or ffwd site: raw values in float32, exact distances in double precision.
 class VectorScan : public RowScan {
  public:
-  // files: by first row, none empty, without gaps; queries: count x dimension; moments: of the rows, read by dot and
-  // the centered cosine alone, null for the others. All outlive this object, as does cost, which may be null.
-  VectorScan(const std::vector<VectorFile>& files, std::uint64_t dimension, std::span<const float> queries,
-             Metric metric, const RowMoments* moments, SearchCost* cost = nullptr);
+  // queries: count x dimension; moments: of the rows, read by dot and the centered cosine alone, null for the others.
+  // All outlive this object, as does cost, which may be null.
+  VectorScan(const RowSource& source, std::span<const float> queries, Metric metric, const RowMoments* moments,
+             SearchCost* cost = nullptr);
 
   std::size_t query_count() const override { return query_count_; }
   const ScanBounds& bounds(std::size_t query) const override { return bounds_[query]; }
@@ -28,19 +32,20 @@ class VectorScan : public RowScan {
 
   // The same for one query: raw has rows.size() values.
   void ScanOne(std::size_t query, RowRange rows, std::span<float> raw) const;
-  // Of one row.
-  float ScanRow(std::size_t query, RowNumber row) const;
-  // Asks for a row's numbers, so that they are there when they are scanned a little later.
-  void Prefetch(RowNumber row) const;
+  // Of rows that stand anywhere; raw: a value each.
+  void ScanRows(std::size_t query, std::span<const RowNumber> rows, std::span<float> raw) const;
+  // By what share of its length a row may differ from the one that the site's sketches were made of.
+  double row_tolerance() const { return source_.computed() ? kComputedTolerance : 0; }
   // The query as exact distances are computed from it, centered where the metric is: dimension numbers.
   std::span<const double> Exact(std::size_t query) const {
     return std::span(exact_).subspan(query * dimension_, dimension_);
   }
 
  private:
-  // Raw values of queries [first, first + count) over rows of one file.
-  void ScanFile(const VectorFile& file, RowRange rows, std::size_t first, std::size_t count,
-                std::span<float> raw) const;
+  // Raw values of queries [first, first + count) over rows, as they are stored where the scan can take them so.
+  void ScanStored(const std::byte* stored, std::size_t row_count, std::size_t first, std::size_t count,
+                  std::span<float> raw) const;
+  bool TakesStored() const;
   template <typename Number>
   void ScanNumbers(const Number* numbers, std::size_t row_count, std::size_t first, std::size_t count,
                    std::span<float> raw) const;
@@ -49,7 +54,7 @@ class VectorScan : public RowScan {
   ScanBounds BoundsOf(double query_norm) const;
   void ScanQueries(RowRange rows, std::size_t first, std::size_t count, std::span<float> raw) const;
 
-  const std::vector<VectorFile>& files_;
+  const RowSource& source_;
   std::uint64_t dimension_;
   std::size_t query_count_;
   Metric metric_;
@@ -63,9 +68,6 @@ class VectorScan : public RowScan {
   std::vector<double> squared_norms_;  // count
   std::vector<float> scanned_;         // count x dimension; for similarities of unit length
 };
-
-// The file, of several by first row that together hold the row, in which it stands.
-const VectorFile& FileOfRow(const std::vector<VectorFile>& files, RowNumber row);
 
 }  // namespace actkin
 

@@ -60,8 +60,9 @@ std::string WorkName(Experiment& experiment, int blocks, std::span<const Evaluat
     }
   }
   for (const auto& [scheme, request] : runs) {
-    what += fmt::format("\n{} {} {} {} {} {}", SchemeJson(scheme), Name(request.metric), request.metric_is_open,
-                        request.k.value_or(0), request.exclude_self, request.exclude_window);
+    what += fmt::format("\n{} {} {} {} {} {} {}", SchemeJson(scheme), Name(request.metric), request.metric_is_open,
+                        request.k.value_or(0), request.exclude_self, request.exclude_window,
+                        request.max_length.value_or(-1));
     for (const std::optional<Band>& band : request.bands) what += " " + (band ? FormatBand(*band) : "none");
   }
   return fmt::format("evaluate-{}.agreement", Sha256(what).substr(0, 12));

@@ -9,7 +9,7 @@
 #include "query/predict/scheme.h"
 #include "schema/error.h"
 #include "schema/text.h"
-#include "storage/formats/similar_strings_file.h"
+#include "storage/exchange/similar_strings_file.h"
 #include "storage/machine/file.h"
 
 namespace actkin {

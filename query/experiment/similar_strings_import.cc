@@ -15,9 +15,9 @@
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/experiment_writer.h"
 #include "storage/directory/publish.h"
+#include "storage/exchange/similar_strings_file.h"
+#include "storage/exchange/similar_strings_folder.h"
 #include "storage/formats/saved_neighbors_file.h"
-#include "storage/formats/similar_strings_file.h"
-#include "storage/formats/similar_strings_folder.h"
 #include "storage/machine/file.h"
 
 namespace actkin {

@@ -11,6 +11,8 @@
 #include "schema/one_error_type.h"
 #include "schema/progress.h"
 #include "schema/text.h"
+#include "storage/catalog/site_statistics.h"
+#include "storage/directory/sketch_size.h"
 #include "storage/directory/verify.h"
 #include "storage/machine/stop_scope.h"
 
@@ -48,6 +50,7 @@ NeighborQuery ReadQuery(IndexReader& reader, const Query& asked) {
   if (!asked.rows.empty()) query.rows = ParseRowKind(asked.rows);
   query.exclude_self = asked.exclude_self;
   query.exclude_window = asked.exclude_window;
+  query.max_length = asked.max_length;
   if (!asked.distinct.empty()) query.distinct = ParseDistinct(asked.distinct);
   query.fewer_will_do = !asked.k;
   query.search.metric = Centered(ParseMetric(asked.metric), asked.center);
@@ -71,7 +74,24 @@ NeighborList ListOf(Neighbors found) {
       found.site.over_positions()};
 }
 
-SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
+std::optional<SiteStatistics> StatisticsOf(Catalog& catalog, const SiteRow& row) {
+  const std::optional<SiteStatisticsRow> found = ReadSiteStatistics(catalog, row.site_id);
+  if (!found) return std::nullopt;
+  SiteStatistics statistics{found->mean_length,
+                            found->median_length,
+                            found->longest,
+                            found->long_share,
+                            found->cosine,
+                            found->centered_cosine,
+                            {},
+                            IsWorthCentering(*found)};
+  for (const SiteDistanceRow& distance : found->distances) {
+    statistics.distances.push_back({distance.pairs, distance.quantile, distance.distance});
+  }
+  return statistics;
+}
+
+SiteInfo DescribeSite(const IndexDirectory& directory, Catalog& catalog, const SiteRow& row) {
   SiteInfo site{std::string(Name(row.site.stream)),
                 row.site.block,
                 row.site.t_i,
@@ -86,6 +106,10 @@ SiteInfo DescribeSite(Catalog& catalog, const SiteRow& row) {
   for (const SiteIndexRow& index : catalog.SiteIndices(row.site_id)) {
     if (site.indices.empty() || site.indices.back() != index.name) site.indices.push_back(index.name);
   }
+  site.statistics = StatisticsOf(catalog, row);
+  const SketchSize sketches = SketchSizeOf(directory, catalog, row);
+  site.sketch_levels.assign(sketches.levels.begin(), sketches.levels.end());
+  site.sketch_bytes = sketches.bytes_per_row;
   return site;
 }
 
@@ -116,6 +140,7 @@ Distribution PredictFor(IndexReader& reader, Prompt prompt, const PredictionQuer
   request.k = query.k;
   request.where = query.where;
   request.exclude_window = query.exclude_window;
+  request.max_length = query.max_length;
   if (request.k && *request.k == 0) FailUsage("k 0: ask for at least 1");
   const std::optional<RowKind> rows = query.rows.empty() ? std::nullopt : std::optional(ParseRowKind(query.rows));
   const Prediction found = PredictByScheme(reader, reader.UpTo(std::move(prompt), query.at), query.scheme, request,
@@ -185,7 +210,7 @@ IndexInfo Index::Info() {
       info.model = {size(shape.vocabulary_size), size(shape.blocks), size(shape.heads), size(shape.embed),
                     size(shape.context)};
     }
-    for (const SiteRow& row : catalog.Sites()) info.sites.push_back(DescribeSite(catalog, row));
+    for (const SiteRow& row : catalog.Sites()) info.sites.push_back(DescribeSite(reader().directory(), catalog, row));
     return info;
   });
 }
@@ -290,8 +315,9 @@ Distribution Index::Model(const PromptInput& prompt) {
 }
 
 SiteInfo Index::FindSite(const SiteName& site) {
-  return OneErrorType(
-      [&] { return DescribeSite(reader().catalog(), reader().RequireSite(NamedSite(reader(), site))); });
+  return OneErrorType([&] {
+    return DescribeSite(reader().directory(), reader().catalog(), reader().RequireSite(NamedSite(reader(), site)));
+  });
 }
 
 void Index::Rows(const SiteName& site, std::span<const std::uint64_t> ids, std::span<float> out) {

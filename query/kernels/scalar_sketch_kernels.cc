@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 
@@ -7,35 +8,40 @@
 namespace actkin::scalar {
 namespace {
 
-// difference(code): between the query and a row at one code.
+// difference(code, asked): between the query and a row at one code, not negative.
 template <typename Difference>
 void Add(const LevelQuery& query, const Difference& difference, std::int32_t& sum, std::int32_t& rest) {
+  const auto counted = [&](std::size_t code) {
+    const std::int32_t number = difference(code, query.codes[code]);
+    return query.side == Side::kNear ? std::min(number, kFarthestNear) : number;
+  };
   sum = 0;
   for (std::size_t code = 0; code + 1 < query.count; ++code) {
-    const std::int32_t number = difference(code, query.codes[code]);
-    sum += number * number * (1 << (2 * query.exponents[code / 2]));
+    const std::int32_t number = counted(code);
+    sum += number * number * (1 << (2 * query.exponents[code / kQuad]));
   }
-  rest = difference(query.count - 1, query.rest);
+  rest = counted(query.count - 1);
+}
+
+void AddRow(const std::int8_t* row, const LevelQuery& query, std::int32_t& sum, std::int32_t& rest) {
+  Add(
+      query, [row](std::size_t code, std::int32_t asked) { return std::abs(row[code] - asked); }, sum, rest);
 }
 
 }  // namespace
 
-void CoarseDistances(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
-  for (std::size_t row = 0; row < kBlockRows; ++row) {
-    const auto difference = [&](std::size_t code, std::int32_t asked) {
-      return std::abs(block[CoarsePlace(row, code)] - asked);
-    };
-    Add(query, difference, sums[row], rests[row]);
-  }
+void CoarseDistances(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
+                     std::int32_t* rests) {
+  for (std::size_t row = 0; row < row_count; ++row) AddRow(codes + row * kCoarseCodes, query, sums[row], rests[row]);
 }
 
-void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side,
-                  std::int32_t* sums, std::int32_t* rests) {
+void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, std::int32_t* sums,
+                  std::int32_t* rests) {
   for (std::size_t box = 0; box < kBlockRows; ++box) {
     const auto difference = [&](std::size_t code, std::int32_t asked) {
-      const std::int32_t below = low[CoarsePlace(box, code)] - asked;
-      const std::int32_t above = asked - high[CoarsePlace(box, code)];
-      return side == Side::kNear ? std::max({0, below, above}) : std::max(-below, -above);
+      const std::int32_t below = low[box * kCoarseCodes + code] - asked;
+      const std::int32_t above = asked - high[box * kCoarseCodes + code];
+      return query.side == Side::kNear ? std::max({0, below, above}) : std::max(-below, -above);
     };
     Add(query, difference, sums[box], rests[box]);
   }
@@ -44,9 +50,7 @@ void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQu
 void RowDistances(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
                   std::int32_t* sums, std::int32_t* rests) {
   for (std::size_t i = 0; i < count; ++i) {
-    const std::int8_t* row = codes + std::size_t{places[i]} * query.count;
-    const auto difference = [&](std::size_t code, std::int32_t asked) { return std::abs(row[code] - asked); };
-    Add(query, difference, sums[i], rests[i]);
+    AddRow(codes + std::size_t{places[i]} * query.count, query, sums[i], rests[i]);
   }
 }
 
@@ -60,10 +64,66 @@ void BoundDistances(const std::int32_t* sums, const std::int32_t* rests, std::si
   }
 }
 
+void NearKeys(NearKey kind, const float* bounds, const float* lengths, std::size_t count, float squared_norm,
+              float* keys) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (kind == NearKey::kBound) {
+      keys[i] = bounds[i];
+    } else if (kind == NearKey::kDot) {
+      keys[i] = bounds[i] - lengths[i] * lengths[i] * kKeyUp;
+    } else {
+      const float squares = (lengths[i] * lengths[i] + squared_norm) * kKeyUp;
+      keys[i] = (bounds[i] - squares) / std::max(lengths[i], kShortestLength);
+    }
+  }
+}
+
 std::uint64_t NotAbove(const float* keys, std::size_t count, float limit) {
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < count; ++i) bits |= std::uint64_t{keys[i] <= limit} << i;
   return bits;
+}
+
+std::size_t KeepOfBlock(std::uint64_t bits, std::uint32_t first_place, const float* along, const float* keys,
+                        const float* lengths, const RowNumbers& to) {
+  std::size_t kept = 0;
+  for (std::size_t row = 0; row < kBlockRows; ++row) {
+    if ((bits >> row & 1) == 0) continue;
+    to.places[kept] = first_place + static_cast<std::uint32_t>(row);
+    to.along[kept] = along[row];
+    to.keys[kept] = keys[row];
+    if (lengths != nullptr) to.lengths[kept] = lengths[row];
+    ++kept;
+  }
+  return kept;
+}
+
+std::size_t KeepNotAbove(const RowNumbers& rows, std::size_t count, float limit) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!(rows.keys[i] <= limit)) continue;
+    rows.places[kept] = rows.places[i];
+    rows.along[kept] = rows.along[i];
+    rows.keys[kept] = rows.keys[i];
+    if (rows.lengths != nullptr) rows.lengths[kept] = rows.lengths[i];
+    ++kept;
+  }
+  return kept;
+}
+
+void AxisProducts(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out) {
+  for (std::size_t axis = 0; axis < count; ++axis) {
+    const float* numbers = axes + axis * dimension;
+    std::array<double, 8> sums{};
+    std::size_t i = 0;
+    for (; i + 8 <= dimension; i += 8) {
+      for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += numbers[i + lane] * vector[i + lane];
+    }
+    for (; i < dimension; ++i) sums[i % 8] += numbers[i] * vector[i];
+    double sum = 0;
+    for (const double part : sums) sum += part;
+    out[axis] = sum;
+  }
 }
 
 }  // namespace actkin::scalar

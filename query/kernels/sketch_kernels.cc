@@ -2,6 +2,10 @@
 
 #include <hwy/cache_control.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "query/kernels/sketch_kernels.cc"
 #include <hwy/foreach_target.h>
@@ -11,15 +15,15 @@ HWY_BEFORE_NAMESPACE();
 namespace actkin {
 namespace HWY_NAMESPACE {
 
-#if HWY_TARGET == HWY_SCALAR
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 || !HWY_ARCH_X86
 
-// Vectors of one number hold no pair.
-void Coarse(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
-  scalar::CoarseDistances(block, query, sums, rests);
+void Coarse(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
+            std::int32_t* rests) {
+  scalar::CoarseDistances(codes, row_count, query, sums, rests);
 }
-void Boxes(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side, std::int32_t* sums,
+void Boxes(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, std::int32_t* sums,
            std::int32_t* rests) {
-  scalar::BoxDistances(low, high, query, side, sums, rests);
+  scalar::BoxDistances(low, high, query, sums, rests);
 }
 void Rows(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
           std::int32_t* sums, std::int32_t* rests) {
@@ -29,7 +33,21 @@ void Bound(const std::int32_t* sums, const std::int32_t* rests, std::size_t coun
            float* along, float* bounds) {
   scalar::BoundDistances(sums, rests, count, terms, along, bounds);
 }
+void KeysOf(NearKey kind, const float* bounds, const float* lengths, std::size_t count, float squared_norm,
+            float* keys) {
+  scalar::NearKeys(kind, bounds, lengths, count, squared_norm, keys);
+}
 std::uint64_t Choose(const float* keys, std::size_t count, float limit) { return scalar::NotAbove(keys, count, limit); }
+std::size_t KeepBlock(std::uint64_t bits, std::uint32_t first_place, const float* along, const float* keys,
+                      const float* lengths, const RowNumbers& to) {
+  return scalar::KeepOfBlock(bits, first_place, along, keys, lengths, to);
+}
+std::size_t Keep(const RowNumbers& rows, std::size_t count, float limit) {
+  return scalar::KeepNotAbove(rows, count, limit);
+}
+void Products(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out) {
+  scalar::AxisProducts(axes, count, dimension, vector, out);
+}
 
 #else
 
@@ -37,133 +55,273 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Sums = hn::ScalableTag<std::int32_t>;
 using Floats = hn::RebindToFloat<Sums>;
-using Codes = hn::Repartition<std::int16_t, Sums>;
-using StoredCodes = hn::Rebind<std::int8_t, Codes>;
-constexpr std::size_t kPairs = kCoarseCodes / 2;
-
+using Codes = hn::Repartition<std::int8_t, Sums>;
+using Bytes = hn::Repartition<std::uint8_t, Sums>;
 using SumVector = hn::Vec<Sums>;
 using CodeVector = hn::Vec<Codes>;
+constexpr std::size_t kCodesAtOnce = hn::MaxLanes(Codes());
+constexpr std::size_t kSumsAtOnce = hn::MaxLanes(Sums());
 
-// In each 32-bit lane the sum of the squares of its two 16-bit numbers.
-HWY_INLINE SumVector SquarePairs(CodeVector numbers) {
-  const Sums d;
-  SumVector odd = hn::Zero(d);
-  const SumVector even = hn::ReorderWidenMulAccumulate(d, numbers, numbers, hn::Zero(d), odd);
-  return hn::Add(even, odd);
+// In each 32-bit lane the sum of the squares of its four numbers. They are at most kFarthestNear.
+HWY_INLINE SumVector SquareQuads(hn::Vec<Bytes> numbers) {
+#if HWY_TARGET == HWY_AVX3_DL
+  // Highway 1.0 has this target, but no operation for this instruction, and names the compiler another extension.
+  SumVector sum = hn::Zero(Sums());
+  __asm__("vpdpbusd %1, %1, %0" : "+v"(sum.raw) : "v"(numbers.raw));
+  return sum;
+#elif HWY_TARGET == HWY_AVX3
+  return SumVector{_mm512_madd_epi16(_mm512_maddubs_epi16(numbers.raw, numbers.raw), _mm512_set1_epi16(1))};
+#elif HWY_TARGET == HWY_AVX2
+  return SumVector{_mm256_madd_epi16(_mm256_maddubs_epi16(numbers.raw, numbers.raw), _mm256_set1_epi16(1))};
+#else
+  return SumVector{_mm_madd_epi16(_mm_maddubs_epi16(numbers.raw, numbers.raw), _mm_set1_epi16(1))};
+#endif
 }
 
-// A query's coarse pairs, spread over all lanes, and the shifts between them: the sum is built from the pair with the
-// largest exponent on, as Horner's rule builds a polynomial.
-struct Spread {
-  explicit HWY_INLINE Spread(const LevelQuery& query) {
-    const Sums d;
-    for (std::size_t p = 0; p < kPairs; ++p) {
-      const auto low = static_cast<std::uint16_t>(query.codes[2 * p]);
-      const auto high = static_cast<std::uint16_t>(p + 1 < kPairs ? query.codes[2 * p + 1] : query.rest);
-      const std::uint32_t both = low | static_cast<std::uint32_t>(high) << 16;
-      hn::Store(hn::Set(d, static_cast<std::int32_t>(both)), d, pairs + p * hn::Lanes(d));
-      const std::uint32_t next = p + 1 < kPairs ? query.exponents[p + 1] : 0;
-      shifts[p] = static_cast<int>(2 * (query.exponents[p] - next));
-    }
+// How far apart codes are, at most kFarthestNear.
+HWY_INLINE hn::Vec<Bytes> Apart(CodeVector a, CodeVector b) {
+  const Bytes bytes;
+  const CodeVector difference = hn::SaturatedSub(a, b);
+  return hn::Min(hn::BitCast(bytes, hn::Abs(difference)), hn::Set(bytes, kFarthestNear));
+}
+
+// The sums of four vectors' blocks of 128 bits: in each block those of a, b, c and d.
+HWY_INLINE SumVector SumBlocks(SumVector a, SumVector b, SumVector c, SumVector d) {
+  const Sums tag;
+  const hn::Repartition<std::int64_t, Sums> wide;
+  const auto ab = hn::BitCast(wide, hn::Add(hn::InterleaveLower(tag, a, b), hn::InterleaveUpper(tag, a, b)));
+  const auto cd = hn::BitCast(wide, hn::Add(hn::InterleaveLower(tag, c, d), hn::InterleaveUpper(tag, c, d)));
+  return hn::Add(hn::BitCast(tag, hn::InterleaveLower(wide, ab, cd)),
+                 hn::BitCast(tag, hn::InterleaveUpper(wide, ab, cd)));
+}
+
+// The last 32 bits of each block of 128 of four vectors, as above.
+HWY_INLINE SumVector LastOfBlocks(SumVector a, SumVector b, SumVector c, SumVector d) {
+  const Sums tag;
+  const hn::Repartition<std::int64_t, Sums> wide;
+  return hn::BitCast(tag, hn::InterleaveUpper(wide, hn::BitCast(wide, hn::InterleaveUpper(tag, a, b)),
+                                              hn::BitCast(wide, hn::InterleaveUpper(tag, c, d))));
+}
+
+// Where SumBlocks puts the sums of rows that four vectors hold one after another.
+constexpr std::size_t kRowsAtOnce = kCodesAtOnce / kCoarseCodes;
+constexpr auto kInOrder = [] {
+  std::array<std::int32_t, kSumsAtOnce> order{};
+  for (std::size_t row = 0; row < kSumsAtOnce; ++row) {
+    order[row] = static_cast<std::int32_t>(row % kRowsAtOnce * 4 + row / kRowsAtOnce);
   }
+  return order;
+}();
 
-  HWY_INLINE CodeVector Pair(std::size_t p) const {
-    const Sums d;
-    return hn::BitCast(Codes(), hn::Load(d, pairs + p * hn::Lanes(d)));
-  }
-
-  HWY_ALIGN std::int32_t pairs[kPairs * HWY_MAX_BYTES / sizeof(std::int32_t)];
-  int shifts[kPairs];
-};
-
-// difference(pair, row): of the rows from `row` on, as many as a vector has 32-bit lanes.
+// In each block of 128 bits the coarse codes of one row, or box, and so their distances; of as many as four vectors
+// hold. difference(first): those of the rows from `first` on, in bytes.
 template <typename Difference>
-HWY_INLINE void SumBlock(const Spread& query, const Difference& difference, std::int32_t* sums, std::int32_t* rests) {
+HWY_INLINE void SumCoarse(const std::int32_t* quad_shifts, const Difference& difference, std::int32_t* sums,
+                          std::int32_t* rests) {
   const Sums d;
-  const SumVector first_code = hn::Set(d, 0xFFFF);
-  for (std::size_t row = 0; row < kBlockRows; row += hn::Lanes(d)) {
-    SumVector sum = hn::Zero(d);
-    for (std::size_t p = 0; p + 1 < kPairs; ++p) {
-      sum = hn::ShiftLeftSame(hn::Add(sum, SquarePairs(difference(p, row))), query.shifts[p]);
-    }
-    // The last pair is the last axis and the rest.
-    const SumVector last = hn::BitCast(d, difference(kPairs - 1, row));
-    sum = hn::Add(sum, SquarePairs(hn::BitCast(Codes(), hn::And(last, first_code))));
-    hn::StoreU(hn::ShiftLeftSame(sum, query.shifts[kPairs - 1]), d, sums + row);
-    hn::StoreU(hn::Abs(hn::ShiftRight<16>(last)), d, rests + row);
+  const SumVector shifts = hn::LoadDup128(d, quad_shifts);
+  const auto in_order = hn::SetTableIndices(d, kInOrder.data());
+  const auto a = difference(0);
+  const auto b = difference(kRowsAtOnce);
+  const auto c = difference(2 * kRowsAtOnce);
+  const auto e = difference(3 * kRowsAtOnce);
+  const auto sum = [&](hn::Vec<Bytes> numbers) HWY_ATTR { return hn::Shl(SquareQuads(numbers), shifts); };
+  SumVector all = SumBlocks(sum(a), sum(b), sum(c), sum(e));
+  const SumVector rest =
+      hn::ShiftRight<24>(LastOfBlocks(hn::BitCast(d, a), hn::BitCast(d, b), hn::BitCast(d, c), hn::BitCast(d, e)));
+  // The rest is no axis: it was taken for one.
+  all = hn::Sub(all, hn::ShiftLeftSame(hn::Mul(rest, rest), quad_shifts[3]));
+  hn::StoreU(hn::TableLookupLanes(all, in_order), d, sums);
+  hn::StoreU(hn::TableLookupLanes(rest, in_order), d, rests);
+}
+
+HWY_INLINE void CoarseNear(const std::int8_t* codes, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
+  const Codes d;
+  const CodeVector asked = hn::LoadDup128(d, query.bytes.data());
+  SumCoarse(
+      query.quad_shifts.data(),
+      [&](std::size_t row) HWY_ATTR { return Apart(hn::LoadU(d, codes + row * kCoarseCodes), asked); }, sums, rests);
+}
+
+// Distances as 16-bit numbers, of a row's codes `code` on; the rest's is among them.
+template <typename Difference>
+HWY_INLINE void SumFar(const LevelQuery& query, const Difference& difference, std::int32_t& sum, std::int32_t& rest) {
+  const hn::CappedTag<std::int32_t, 8> d;
+  const hn::Repartition<std::int16_t, decltype(d)> d16;
+  const std::size_t lanes = hn::Lanes(d16);
+  HWY_ALIGN std::int16_t last[16];
+  auto all = hn::Zero(d);
+  for (std::size_t code = 0; code < query.count; code += lanes) {
+    const auto apart = difference(d16, code);
+    auto odd = hn::Zero(d);
+    const auto even = hn::ReorderWidenMulAccumulate(d, apart, apart, hn::Zero(d), odd);
+    all = hn::Add(all, hn::Shl(hn::Add(even, odd), hn::LoadU(d, query.pair_shifts.data() + code / 2)));
+    hn::Store(apart, d16, last);
   }
+  rest = last[lanes - 1];
+  sum = hn::GetLane(hn::SumOfLanes(d, all)) - rest * rest * (1 << query.quad_shifts[query.count / kQuad - 1]);
 }
 
-HWY_INLINE CodeVector LoadPair(const std::int8_t* block, std::size_t pair, std::size_t row) {
-  return hn::PromoteTo(Codes(), hn::LoadU(StoredCodes(), block + (pair * kBlockRows + row) * 2));
+template <typename D>
+HWY_INLINE hn::Vec<D> Widen(D d16, const std::int8_t* codes) {
+  return hn::PromoteTo(d16, hn::LoadU(hn::Rebind<std::int8_t, D>(), codes));
 }
 
-void Coarse(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
-  const Spread spread(query);
-  SumBlock(
-      spread,
-      [&](std::size_t pair, std::size_t row)
-          HWY_ATTR { return hn::Sub(LoadPair(block, pair, row), spread.Pair(pair)); },
-      sums, rests);
+HWY_INLINE void RowFar(const std::int8_t* row, const LevelQuery& query, std::int32_t& sum, std::int32_t& rest) {
+  SumFar(
+      query,
+      [&](auto d16, std::size_t code)
+          HWY_ATTR { return hn::Abs(hn::Sub(Widen(d16, row + code), hn::LoadU(d16, query.codes.data() + code))); },
+      sum, rest);
 }
 
-void Boxes(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side, std::int32_t* sums,
+void Coarse(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
+            std::int32_t* rests) {
+  if (query.side == Side::kFar) {
+    for (std::size_t row = 0; row < row_count; ++row) RowFar(codes + row * kCoarseCodes, query, sums[row], rests[row]);
+    return;
+  }
+  std::size_t row = 0;
+  for (; row + kSumsAtOnce <= row_count; row += kSumsAtOnce) {
+    CoarseNear(codes + row * kCoarseCodes, query, sums + row, rests + row);
+  }
+  if (row == row_count) return;
+  std::int8_t last[kSumsAtOnce * kCoarseCodes] = {};
+  std::int32_t last_sums[kSumsAtOnce];
+  std::int32_t last_rests[kSumsAtOnce];
+  std::memcpy(last, codes + row * kCoarseCodes, (row_count - row) * kCoarseCodes);
+  CoarseNear(last, query, last_sums, last_rests);
+  std::copy_n(last_sums, row_count - row, sums + row);
+  std::copy_n(last_rests, row_count - row, rests + row);
+}
+
+void Boxes(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, std::int32_t* sums,
            std::int32_t* rests) {
-  const Spread spread(query);
-  const auto below = [&](std::size_t pair, std::size_t row)
-                         HWY_ATTR { return hn::Sub(LoadPair(low, pair, row), spread.Pair(pair)); };
-  const auto above = [&](std::size_t pair, std::size_t row)
-                         HWY_ATTR { return hn::Sub(spread.Pair(pair), LoadPair(high, pair, row)); };
-  if (side == Side::kNear) {
-    SumBlock(
-        spread,
-        [&](std::size_t pair, std::size_t row)
-            HWY_ATTR { return hn::Max(hn::Zero(Codes()), hn::Max(below(pair, row), above(pair, row))); },
-        sums, rests);
-  } else {
-    SumBlock(
-        spread,
-        [&](std::size_t pair, std::size_t row)
-            HWY_ATTR { return hn::Max(hn::Neg(below(pair, row)), hn::Neg(above(pair, row))); },
-        sums, rests);
+  if (query.side == Side::kFar) {
+    for (std::size_t box = 0; box < kBlockRows; ++box) {
+      const auto farther = [&](auto d16, std::size_t code) HWY_ATTR {
+        const auto asked = hn::LoadU(d16, query.codes.data() + code);
+        return hn::Max(hn::Sub(asked, Widen(d16, low + box * kCoarseCodes + code)),
+                       hn::Sub(Widen(d16, high + box * kCoarseCodes + code), asked));
+      };
+      SumFar(query, farther, sums[box], rests[box]);
+    }
+    return;
   }
+  const Codes d;
+  const Bytes bytes;
+  const CodeVector asked = hn::LoadDup128(d, query.bytes.data());
+  for (std::size_t box = 0; box < kBlockRows; box += kSumsAtOnce) {
+    const auto outside = [&](std::size_t i) HWY_ATTR {
+      const std::size_t first = (box + i) * kCoarseCodes;
+      const CodeVector below = hn::SaturatedSub(hn::LoadU(d, low + first), asked);
+      const CodeVector above = hn::SaturatedSub(asked, hn::LoadU(d, high + first));
+      return hn::BitCast(bytes, hn::Max(hn::Zero(d), hn::Max(below, above)));
+    };
+    SumCoarse(query.quad_shifts.data(), outside, sums + box, rests + box);
+  }
+}
+
+// The codes of a row from here on, as many as a vector holds, with zeros behind them.
+HWY_INLINE CodeVector LoadCodes(const std::int8_t* codes, std::size_t left) {
+  const Codes d;
+  if (left >= kCodesAtOnce) return hn::LoadU(d, codes);
+#if HWY_TARGET == HWY_AVX2
+  return hn::ZeroExtendVector(d, hn::LoadU(hn::Half<Codes>(), codes));
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  return hn::MaskedLoad(hn::FirstN(d, left), d, codes);
+#else
+  return hn::LoadU(d, codes);  // a vector is a unit of codes
+#endif
+}
+
+// All 32-bit numbers of four vectors, added up: four sums.
+HWY_INLINE void StoreSums(SumVector a, SumVector b, SumVector c, SumVector d, std::int32_t* sums) {
+  const SumVector blocks = SumBlocks(a, b, c, d);
+  const hn::CappedTag<std::int32_t, 4> four;
+#if HWY_TARGET == HWY_AVX2
+  const hn::Half<Sums> half;
+  hn::StoreU(hn::Add(hn::LowerHalf(half, blocks), hn::UpperHalf(half, blocks)), four, sums);
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  const hn::Half<Sums> half;
+  const auto halves = hn::Add(hn::LowerHalf(half, blocks), hn::UpperHalf(half, blocks));
+  const hn::Half<decltype(half)> quarter;
+  hn::StoreU(hn::Add(hn::LowerHalf(quarter, halves), hn::UpperHalf(quarter, halves)), four, sums);
+#else
+  hn::StoreU(blocks, four, sums);
+#endif
+}
+
+// Rows ahead whose codes are asked for while the arithmetic is at this one: the memory's latency over a row's time.
+constexpr std::size_t kAhead = 24;
+
+HWY_INLINE void Ahead(const std::int8_t* row, std::size_t count) {
+  constexpr std::size_t kLine = 64;
+  for (std::size_t byte = 0; byte < count; byte += kLine) hwy::Prefetch(row + byte);
+  hwy::Prefetch(row + count - 1);
+}
+
+// vectors: how many hold a row's codes.
+template <std::size_t kVectors>
+HWY_INLINE void RowsNear(const std::int8_t* codes, const std::uint32_t* places, std::size_t count,
+                         const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
+  const Sums d;
+  const auto sum_of = [&](std::size_t i) HWY_ATTR {
+    const std::int8_t* row = codes + std::size_t{places[i]} * query.count;
+    if (i + kAhead < count) Ahead(codes + std::size_t{places[i + kAhead]} * query.count, query.count);
+    rests[i] = row[query.count - 1];
+    SumVector sum = hn::Zero(d);
+    for (std::size_t vector = 0; vector < kVectors; ++vector) {
+      const std::size_t code = vector * kCodesAtOnce;
+      const auto apart =
+          Apart(LoadCodes(row + code, query.count - code), hn::LoadU(Codes(), query.bytes.data() + code));
+      sum = hn::Add(sum, hn::Shl(SquareQuads(apart), hn::LoadU(d, query.quad_shifts.data() + code / kQuad)));
+    }
+    return sum;
+  };
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) StoreSums(sum_of(i), sum_of(i + 1), sum_of(i + 2), sum_of(i + 3), sums + i);
+  for (; i < count; ++i) {
+    std::int32_t four[4];
+    StoreSums(sum_of(i), hn::Zero(d), hn::Zero(d), hn::Zero(d), four);
+    sums[i] = four[0];
+  }
+  // The rest is no axis: it was taken for one.
+  const std::int32_t asked_rest = query.bytes[query.count - 1];
+  const int rest_shift = query.quad_shifts[query.count / kQuad - 1];
+  const auto finish = [&](auto tag, std::size_t at) HWY_ATTR {
+    const auto apart = hn::Abs(hn::Sub(hn::LoadU(tag, rests + at), hn::Set(tag, asked_rest)));
+    const auto rest = hn::Min(apart, hn::Set(tag, kFarthestNear));
+    hn::StoreU(rest, tag, rests + at);
+    const auto square = hn::ShiftLeftSame(hn::Mul(rest, rest), rest_shift);
+    hn::StoreU(hn::Sub(hn::LoadU(tag, sums + at), square), tag, sums + at);
+  };
+  for (i = 0; i + kSumsAtOnce <= count; i += kSumsAtOnce) finish(d, i);
+  for (; i < count; ++i) finish(hn::CappedTag<std::int32_t, 1>(), i);
+}
+
+// With as many vectors as hold a row's codes, kVectors or more.
+template <std::size_t kVectors>
+HWY_INLINE void RowsOfVectors(const std::int8_t* codes, const std::uint32_t* places, std::size_t count,
+                              const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
+  if constexpr (kVectors * kCodesAtOnce < kMostCodes) {
+    if (query.count > kVectors * kCodesAtOnce) {
+      return RowsOfVectors<kVectors + 1>(codes, places, count, query, sums, rests);
+    }
+  }
+  RowsNear<kVectors>(codes, places, count, query, sums, rests);
 }
 
 void Rows(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
           std::int32_t* sums, std::int32_t* rests) {
-  // Every level has a multiple of 16 codes.
-  const hn::CappedTag<std::int32_t, 8> d;
-  const hn::Repartition<std::int16_t, decltype(d)> d16;
-  const hn::Rebind<std::int8_t, decltype(d16)> stored_codes;
-  const std::size_t lanes = hn::Lanes(d16);
-  HWY_ALIGN std::int32_t shifts[kMostCodes / 2];
-  for (std::size_t pair = 0; pair < query.count / 2; ++pair) {
-    shifts[pair] = static_cast<std::int32_t>(2 * query.exponents[pair]);
-  }
-  const std::int32_t last_factor = 1 << (2 * query.exponents[query.count / 2 - 1]);
-  // Rows ahead whose codes are asked for while the arithmetic is at this one: the memory's latency over a row's time.
-  constexpr std::size_t kAhead = 16;
-  constexpr std::size_t kLine = 64;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::int8_t* row = codes + std::size_t{places[i]} * query.count;
-    if (i + kAhead < count) {
-      const std::int8_t* ahead = codes + std::size_t{places[i + kAhead]} * query.count;
-      for (std::size_t byte = 0; byte < query.count; byte += kLine) hwy::Prefetch(ahead + byte);
-      hwy::Prefetch(ahead + query.count - 1);
+  if (query.side == Side::kFar) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i + kAhead < count) Ahead(codes + std::size_t{places[i + kAhead]} * query.count, query.count);
+      RowFar(codes + std::size_t{places[i]} * query.count, query, sums[i], rests[i]);
     }
-    auto sum = hn::Zero(d);
-    for (std::size_t code = 0; code < query.count; code += lanes) {
-      const auto stored = hn::PromoteTo(d16, hn::LoadU(stored_codes, row + code));
-      const auto difference = hn::Sub(stored, hn::LoadU(d16, query.codes.data() + code));
-      auto odd = hn::Zero(d);
-      const auto even = hn::ReorderWidenMulAccumulate(d, difference, difference, hn::Zero(d), odd);
-      sum = hn::Add(sum, hn::Shl(hn::Add(even, odd), hn::LoadU(d, shifts + code / 2)));
-    }
-    // The rest is no axis: its code was taken for one, against 0.
-    const std::int32_t rest = row[query.count - 1];
-    sums[i] = hn::GetLane(hn::SumOfLanes(d, sum)) - rest * rest * last_factor;
-    rests[i] = rest < query.rest ? query.rest - rest : rest - query.rest;
+    return;
   }
+  RowsOfVectors<1>(codes, places, count, query, sums, rests);
 }
 
 void Bound(const std::int32_t* sums, const std::int32_t* rests, std::size_t count, const LevelTerms& terms,
@@ -190,6 +348,31 @@ void Bound(const std::int32_t* sums, const std::int32_t* rests, std::size_t coun
   scalar::BoundDistances(sums + i, rests + i, count - i, terms, along + i, bounds + i);
 }
 
+void KeysOf(NearKey kind, const float* bounds, const float* lengths, std::size_t count, float squared_norm,
+            float* keys) {
+  const Floats d;
+  const auto up = hn::Set(d, kKeyUp);
+  const auto norm = hn::Set(d, squared_norm);
+  const auto shortest = hn::Set(d, kShortestLength);
+  std::size_t i = 0;
+  if (kind == NearKey::kDot) {
+    for (; i + kSumsAtOnce <= count; i += kSumsAtOnce) {
+      const auto length = hn::LoadU(d, lengths + i);
+      hn::StoreU(hn::Sub(hn::LoadU(d, bounds + i), hn::Mul(hn::Mul(length, length), up)), d, keys + i);
+    }
+  } else if (kind == NearKey::kCosine) {
+    for (; i + kSumsAtOnce <= count; i += kSumsAtOnce) {
+      const auto length = hn::LoadU(d, lengths + i);
+      const auto squares = hn::Mul(hn::Add(hn::Mul(length, length), norm), up);
+      hn::StoreU(hn::Div(hn::Sub(hn::LoadU(d, bounds + i), squares), hn::Max(length, shortest)), d, keys + i);
+    }
+  } else if (keys != bounds) {
+    std::copy_n(bounds, count, keys);
+  }
+  if (kind == NearKey::kBound) return;
+  scalar::NearKeys(kind, bounds + i, lengths + i, count - i, squared_norm, keys + i);
+}
+
 std::uint64_t Choose(const float* keys, std::size_t count, float limit) {
   const Floats df;
   const std::size_t lanes = hn::Lanes(df);
@@ -206,6 +389,85 @@ std::uint64_t Choose(const float* keys, std::size_t count, float limit) {
   return i == count ? bits : bits | scalar::NotAbove(keys + i, count - i, limit) << i;
 }
 
+// Of a vector of rows those that the mask names, to where `kept` rows stand already. Whole vectors are stored: those
+// that compress into memory are slow on some processors.
+template <typename Mask>
+HWY_INLINE void Append(Mask mask, hn::Vec<hn::RebindToUnsigned<Sums> > places, hn::Vec<Floats> along,
+                       hn::Vec<Floats> keys, const float* lengths, const RowNumbers& to, std::size_t kept) {
+  const Floats d;
+  const hn::RebindToUnsigned<Sums> d_places;
+  hn::StoreU(hn::Compress(places, hn::RebindMask(d_places, mask)), d_places, to.places + kept);
+  hn::StoreU(hn::Compress(along, mask), d, to.along + kept);
+  hn::StoreU(hn::Compress(keys, mask), d, to.keys + kept);
+  if (lengths != nullptr) hn::StoreU(hn::Compress(hn::LoadU(d, lengths), mask), d, to.lengths + kept);
+}
+
+std::size_t KeepBlock(std::uint64_t bits, std::uint32_t first_place, const float* along, const float* keys,
+                      const float* lengths, const RowNumbers& to) {
+  const Floats d;
+  const hn::RebindToUnsigned<Sums> d_places;
+  std::size_t kept = 0;
+  for (std::size_t row = 0; row < kBlockRows; row += kSumsAtOnce) {
+    const std::uint64_t some = bits >> row & ((std::uint64_t{1} << kSumsAtOnce) - 1);
+    if (some == 0) continue;
+    std::uint8_t mask_bits[8];
+    std::memcpy(mask_bits, &some, sizeof(some));
+    Append(hn::LoadMaskBits(d, mask_bits), hn::Iota(d_places, first_place + static_cast<std::uint32_t>(row)),
+           hn::LoadU(d, along + row), hn::LoadU(d, keys + row), lengths == nullptr ? nullptr : lengths + row, to, kept);
+    kept += static_cast<std::size_t>(__builtin_popcountll(some));
+  }
+  return kept;
+}
+
+std::size_t Keep(const RowNumbers& rows, std::size_t count, float limit) {
+  const Floats d;
+  const hn::RebindToUnsigned<Sums> d_places;
+  const auto most = hn::Set(d, limit);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; i += kSumsAtOnce) {
+    const auto keys = hn::LoadU(d, rows.keys + i);
+    auto mask = hn::Le(keys, most);
+    if (count - i < kSumsAtOnce) mask = hn::And(mask, hn::FirstN(d, count - i));
+    const std::size_t some = hn::CountTrue(d, mask);
+    if (some == 0) continue;
+    Append(mask, hn::LoadU(d_places, rows.places + i), hn::LoadU(d, rows.along + i), keys,
+           rows.lengths == nullptr ? nullptr : rows.lengths + i, rows, kept);
+    kept += some;
+  }
+  return kept;
+}
+
+void Products(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> df;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto at = [&](const float* axis, std::size_t i) HWY_ATTR { return hn::PromoteTo(d, hn::LoadU(df, axis + i)); };
+  // Four axes at once: each number of the vector is read once for them, and four sums hide the additions' latency.
+  std::size_t first = 0;
+  for (; first + 4 <= count; first += 4) {
+    const float* axis = axes + first * dimension;
+    auto a = hn::Zero(d);
+    auto b = hn::Zero(d);
+    auto c = hn::Zero(d);
+    auto e = hn::Zero(d);
+    std::size_t i = 0;
+    for (; i + lanes <= dimension; i += lanes) {
+      const auto numbers = hn::LoadU(d, vector + i);
+      a = hn::MulAdd(at(axis, i), numbers, a);
+      b = hn::MulAdd(at(axis + dimension, i), numbers, b);
+      c = hn::MulAdd(at(axis + 2 * dimension, i), numbers, c);
+      e = hn::MulAdd(at(axis + 3 * dimension, i), numbers, e);
+    }
+    double sums[4] = {hn::GetLane(hn::SumOfLanes(d, a)), hn::GetLane(hn::SumOfLanes(d, b)),
+                      hn::GetLane(hn::SumOfLanes(d, c)), hn::GetLane(hn::SumOfLanes(d, e))};
+    for (; i < dimension; ++i) {
+      for (std::size_t j = 0; j < 4; ++j) sums[j] += axis[j * dimension + i] * vector[i];
+    }
+    std::copy_n(sums, 4, out + first);
+  }
+  scalar::AxisProducts(axes + first * dimension, count - first, dimension, vector, out + first);
+}
+
 #endif  // HWY_TARGET
 
 }  // namespace HWY_NAMESPACE
@@ -219,15 +481,20 @@ HWY_EXPORT(Coarse);
 HWY_EXPORT(Boxes);
 HWY_EXPORT(Rows);
 HWY_EXPORT(Bound);
+HWY_EXPORT(KeysOf);
 HWY_EXPORT(Choose);
+HWY_EXPORT(KeepBlock);
+HWY_EXPORT(Keep);
+HWY_EXPORT(Products);
 
-void CoarseDistances(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
-  HWY_DYNAMIC_DISPATCH(Coarse)(block, query, sums, rests);
+void CoarseDistances(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
+                     std::int32_t* rests) {
+  HWY_DYNAMIC_DISPATCH(Coarse)(codes, row_count, query, sums, rests);
 }
 
-void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side,
-                  std::int32_t* sums, std::int32_t* rests) {
-  HWY_DYNAMIC_DISPATCH(Boxes)(low, high, query, side, sums, rests);
+void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, std::int32_t* sums,
+                  std::int32_t* rests) {
+  HWY_DYNAMIC_DISPATCH(Boxes)(low, high, query, sums, rests);
 }
 
 void RowDistances(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
@@ -240,8 +507,26 @@ void BoundDistances(const std::int32_t* sums, const std::int32_t* rests, std::si
   HWY_DYNAMIC_DISPATCH(Bound)(sums, rests, count, terms, along, bounds);
 }
 
+void NearKeys(NearKey kind, const float* bounds, const float* lengths, std::size_t count, float squared_norm,
+              float* keys) {
+  HWY_DYNAMIC_DISPATCH(KeysOf)(kind, bounds, lengths, count, squared_norm, keys);
+}
+
 std::uint64_t NotAbove(const float* keys, std::size_t count, float limit) {
   return HWY_DYNAMIC_DISPATCH(Choose)(keys, count, limit);
+}
+
+std::size_t KeepOfBlock(std::uint64_t bits, std::uint32_t first_place, const float* along, const float* keys,
+                        const float* lengths, const RowNumbers& to) {
+  return HWY_DYNAMIC_DISPATCH(KeepBlock)(bits, first_place, along, keys, lengths, to);
+}
+
+std::size_t KeepNotAbove(const RowNumbers& rows, std::size_t count, float limit) {
+  return HWY_DYNAMIC_DISPATCH(Keep)(rows, count, limit);
+}
+
+void AxisProducts(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out) {
+  HWY_DYNAMIC_DISPATCH(Products)(axes, count, dimension, vector, out);
 }
 
 }  // namespace actkin

@@ -17,22 +17,42 @@ enum class Side : std::uint8_t { kNear, kFar };
 
 // A query's codes at a level.
 struct LevelQuery {
-  std::size_t count = 0;  // kLevelCodes of the level
-  // In the order of the rows' codes; of the rest 0. At most QueryCodeLimit(count) either way.
+  Side side = Side::kNear;
+  std::size_t count = 0;  // of the level's codes: a multiple of kCodeUnit
+  // In the order of the rows' codes, the rest's the last. At most QueryCodeLimit either way.
   std::array<std::int16_t, kMostCodes> codes{};
-  std::array<std::uint32_t, kMostCodes / 2> exponents{};  // as in LevelScales
-  std::int32_t rest = 0;                                  // at most 2^15 either way
+  std::array<std::uint32_t, kMostCodes / kQuad> exponents{};  // as in LevelScales
+
+  // What kernels load of these, zeros behind them: the codes as bytes, which they fit in on the near side, and how far
+  // sums of squares are shifted, of each quad and of each pair.
+  std::array<std::int8_t, kMostCodes> bytes{};
+  std::array<std::int32_t, kMostCodes / kQuad> quad_shifts{};
+  std::array<std::int32_t, kMostCodes / 2> pair_shifts{};
+  // To be called when the codes and exponents are there, before a kernel is.
+  void Prepare() {
+    for (std::size_t i = 0; i < count; ++i) {
+      bytes[i] = static_cast<std::int8_t>(side == Side::kNear ? codes[i] : 0);
+      quad_shifts[i / kQuad] = pair_shifts[i / 2] = static_cast<std::int32_t>(2 * exponents[i / kQuad]);
+    }
+  }
 };
 // With rows' codes in their range no sum exceeds an int32.
-constexpr int QueryCodeLimit(std::size_t count) { return count <= 64 ? 596 : 384; }
+constexpr int QueryCodeLimit(Side side, std::size_t count) {
+  if (side == Side::kNear) return kCodeLimit;
+  return count <= 64 ? 596 : 384;
+}
+// On the near side two codes count as at most so far apart: what is farther is as near, which a lower bound may say.
+inline constexpr std::int32_t kFarthestNear = 127;
 
-// sums: the squared distance of the codes along the axes, the sum over pairs of 4^exponent times the pair's squared
-// differences; rests: the distance of the rests' codes. One a row of the block: kBlockRows.
-void CoarseDistances(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests);
+// sums: the squared distance of the codes along the axes, the sum over quads of 4^exponent times the quad's squared
+// differences; rests: the distance of the rests' codes. One a row.
+// Of rows that stand one after another. REQUIRES: query.count is kCoarseCodes, row_count <= kBlockRows.
+void CoarseDistances(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
+                     std::int32_t* rests);
 // The same between a query and the nearest (or farthest) point of each of kBlockRows boxes.
-void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side,
-                  std::int32_t* sums, std::int32_t* rests);
-// The same of rows with their codes together, at `places` in `codes`; query.count codes each.
+void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, std::int32_t* sums,
+                  std::int32_t* rests);
+// The same of rows at `places` in `codes`.
 void RowDistances(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
                   std::int32_t* sums, std::int32_t* rests);
 
@@ -49,21 +69,57 @@ struct LevelTerms {
 void BoundDistances(const std::int32_t* sums, const std::int32_t* rests, std::size_t count, const LevelTerms& terms,
                     float* along, float* bounds);
 
+// Keys of near rows: their bounds, for l2; for the others what query/exact/sketch_query.cc derives from these and the
+// rows' lengths. Keys may be written over the bounds.
+enum class NearKey : std::uint8_t { kBound, kDot, kCosine };
+void NearKeys(NearKey kind, const float* bounds, const float* lengths, std::size_t count, float squared_norm,
+              float* keys);
+// As float32's rounding asks for: bounds and squares moved outwards.
+inline constexpr float kKeyUp = 1 + 0x1p-18F;
+// Shorter rows count as so long: only their keys' sign matters.
+inline constexpr float kShortestLength = 1e-30F;
+
 // A bit for each of the first `count` keys, the first in the lowest, that is not above the limit. REQUIRES: count
 // <= 64.
 std::uint64_t NotAbove(const float* keys, std::size_t count, float limit);
 
+// Numbers of rows that no level has left out, an array each; `lengths` may be null. Behind the rows kKeepRoom more
+// numbers may be read and written.
+struct RowNumbers {
+  std::uint32_t* places = nullptr;
+  float* along = nullptr;
+  float* keys = nullptr;
+  float* lengths = nullptr;
+};
+inline constexpr std::size_t kKeepRoom = 16;
+// Puts the rows of a block whose bits are set, in order, to where `to` points, and returns how many. The block's are
+// kBlockRows numbers; its first row stands at `first_place`. REQUIRES: to.lengths is null where lengths is.
+std::size_t KeepOfBlock(std::uint64_t bits, std::uint32_t first_place, const float* along, const float* keys,
+                        const float* lengths, const RowNumbers& to);
+// Moves those of `count` rows to the front, in order, whose key is not above the limit, and returns how many.
+std::size_t KeepNotAbove(const RowNumbers& rows, std::size_t count, float limit);
+
+// out: the inner product of a vector of `dimension` numbers with each of `count` axes, in double precision.
+void AxisProducts(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out);
+
 namespace scalar {
 
 // The twins of the above in plain C++, number after number: what their tests compare with.
-void CoarseDistances(const std::int8_t* block, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests);
-void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, Side side,
-                  std::int32_t* sums, std::int32_t* rests);
+void CoarseDistances(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
+                     std::int32_t* rests);
+void BoxDistances(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, std::int32_t* sums,
+                  std::int32_t* rests);
 void RowDistances(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
                   std::int32_t* sums, std::int32_t* rests);
 void BoundDistances(const std::int32_t* sums, const std::int32_t* rests, std::size_t count, const LevelTerms& terms,
                     float* along, float* bounds);
+void NearKeys(NearKey kind, const float* bounds, const float* lengths, std::size_t count, float squared_norm,
+              float* keys);
 std::uint64_t NotAbove(const float* keys, std::size_t count, float limit);
+std::size_t KeepOfBlock(std::uint64_t bits, std::uint32_t first_place, const float* along, const float* keys,
+                        const float* lengths, const RowNumbers& to);
+std::size_t KeepNotAbove(const RowNumbers& rows, std::size_t count, float limit);
+void AxisProducts(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out);
 
 }  // namespace scalar
 }  // namespace actkin

@@ -29,6 +29,7 @@ struct PoolRequest {
   std::string where;                 // only rows that this condition of SQL holds for (string_filter.h); empty: all
   bool exclude_self = false;         // whether the prompt's own row does not count (IndexReader::OwnRows)
   std::uint64_t exclude_window = 0;  // of positions: nor do so many before and after it
+  std::optional<double> max_length;  // only rows of each site that are at most so long (SiteIndex::RowsUpTo)
 
   const std::optional<Band>& BandOf(std::size_t term) const {
     static const std::optional<Band> kNone;

@@ -58,7 +58,7 @@ class SiteNeighbors {
   }
 
  private:
-  bool filtered() const { return without_self() || !request_.where.empty(); }
+  bool filtered() const { return without_self() || !request_.where.empty() || request_.max_length; }
   bool without_self() const { return request_.exclude_self || request_.exclude_window > 0; }
 
   void SearchFiltered(const Site& site, std::size_t term, StringId first, std::vector<PooledNeighbor>& pool,
@@ -69,7 +69,7 @@ class SiteNeighbors {
     search.metric = request_.metric;
     search.k = request_.CountOf(term);
     search.within = request_.BandOf(term);
-    search.among = reader_.RowsWhere(site, request_.where);
+    search.among = reader_.RowsThatPass(site, reader_.RowsWhere(site, request_.where), request_.max_length);
     search.threads = threads_;
     const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
     const std::vector<RowRange> own =

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -10,8 +11,8 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/directory/open_site_rows.h"
-#include "storage/formats/activations_file.h"
-#include "storage/formats/npy_file.h"
+#include "storage/exchange/activations_file.h"
+#include "storage/exchange/npy_file.h"
 #include "storage/machine/file.h"
 
 namespace actkin {
@@ -23,6 +24,9 @@ constexpr char kTextsFile[] = "texts.json";
 
 // "ffwd-b5-positions" of "sites/ffwd-b5-positions.vectors"
 std::string Stem(const std::string& name) { return std::filesystem::path(name).stem().string(); }
+
+// What a NumPy array holds the numbers as.
+Element Exported(Element element) { return element == Element::kFloat16 ? element : Element::kFloat32; }
 
 class Exporter {
  public:
@@ -63,7 +67,7 @@ class Exporter {
 
   void RequireRoom() {
     std::uint64_t needed = reader_.corpus().token_count * sizeof(std::int32_t);
-    for (const SiteRow& site : sites_) needed += site.row_count * site.dimension * ElementBytes(site.element);
+    for (const SiteRow& site : sites_) needed += site.row_count * site.dimension * ElementBytes(Exported(site.element));
     const std::uint64_t free = FreeDiskBytes(folder_.path());
     if (needed <= free) return;
     Fail(ErrorCode::kOutOfSpace, "{}: needs {} bytes, {} are free", folder_.path().string(), needed, free);
@@ -131,21 +135,28 @@ class Exporter {
   }
 
   void WriteSite(const SiteRow& site) {
-    const SiteRows rows = OpenSiteRows(reader_.directory(), catalog_, site);
+    const RowSource rows = OpenSiteRows(reader_.directory(), catalog_, site);
     const std::string name = Stem(IndexDirectory::Vectors(site.site)) + ".npy";
     ExportedFile exported(folder_.path() / name);
     const std::string header =
         NpyHeader(site.element == Element::kFloat16 ? "<f2" : "<f4", std::array{rows.row_count(), rows.dimension()});
     exported.file().WriteAt(0, header);
-    const std::uint64_t row_bytes = rows.dimension() * ElementBytes(rows.element());
+    const std::uint64_t row_bytes = rows.dimension() * ElementBytes(Exported(rows.element()));
     const std::uint64_t piece = std::max<std::uint64_t>(1, kPieceBytes / row_bytes);
     std::string bytes;
+    std::vector<float> numbers;
     progress_.Begin(Describe(site.site), rows.row_count(), "rows");
     for (std::uint64_t first = 0; first < rows.row_count(); first += piece) {
       const std::uint64_t end = std::min(first + piece, rows.row_count());
-      bytes.clear();
-      for (std::uint64_t row = first; row < end; ++row) {
-        bytes.append(reinterpret_cast<const char*>(rows.Stored(static_cast<RowNumber>(row))), row_bytes);
+      bytes.resize((end - first) * row_bytes);
+      if (rows.element() == Exported(rows.element())) {
+        for (std::uint64_t row = first; row < end; ++row) {
+          std::memcpy(bytes.data() + (row - first) * row_bytes, rows.Stored(static_cast<RowNumber>(row)), row_bytes);
+        }
+      } else {
+        numbers.resize((end - first) * rows.dimension());
+        rows.Read(RowRange{first, end}, numbers);
+        std::memcpy(bytes.data(), numbers.data(), bytes.size());
       }
       exported.file().WriteAt(header.size() + first * row_bytes, bytes);
       progress_.Advance(end, 0);

@@ -17,7 +17,7 @@ struct ActivationsExportSummary {
   std::uint64_t bytes = 0;
 };
 
-// Writes sites over positions as a folder that ImportActivations reads (storage/formats/activations_file.h): ids,
+// Writes sites over positions as a folder that ImportActivations reads (storage/exchange/activations_file.h): ids,
 // documents and their names, the tokenizer or the tokens' texts, a matrix a site in the element that it is kept in,
 // with the bytes that were imported; activations.json last. Each file is whole or not there. Throws Error where there
 // is no site, where they do not have the same token before their windows, or when the disk is too small. REQUIRES: the

@@ -186,7 +186,9 @@ std::vector<std::uint64_t> IndexReader::IdsOfRows(const Site& site, std::span<co
 
 std::vector<RowFile> IndexReader::RowFiles(const Site& site) {
   std::vector<RowFile> files;
-  for (const VectorFile& file : OpenVectorFiles(directory_, *catalog_, RequireSite(site))) {
+  const SiteRow row = RequireSite(site);
+  if (row.element == Element::kInt8) return files;  // codes, not numbers
+  for (const VectorFile& file : OpenVectorFiles(directory_, *catalog_, row)) {
     files.push_back({file.path(), file.rows_offset(), file.rows().begin, file.rows().size()});
   }
   return files;

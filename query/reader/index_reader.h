@@ -43,6 +43,7 @@ struct NeighborQuery {
   std::string where;                 // only rows that this condition of SQL holds for (string_filter.h); empty: all
   bool exclude_self = false;         // whether the prompt's own row does not count (OwnRows)
   std::uint64_t exclude_window = 0;  // of positions: nor do so many before and after it, in its document
+  std::optional<double> max_length;  // only rows that are at most so long (SiteIndex::RowsUpTo)
   std::optional<Distinct> distinct;  // the best row of each alone, before k
   bool next_tokens = false;          // whether each neighbor gets its own
 };
@@ -139,6 +140,10 @@ class IndexReader {
   // Of a site, the rows that a condition of SQL holds for (StringsWhere, PositionsWhere); null where it is empty: all
   // rows. Throws as those do.
   std::shared_ptr<const RowSet> RowsWhere(const Site& site, const std::string& condition);
+  // The rows among `among`, or of all where it is null, that are at most so long; without a length `among` itself. Kept
+  // for the next call. Throws as SiteIndex::RowsUpTo does.
+  std::shared_ptr<const RowSet> RowsThatPass(const Site& site, std::shared_ptr<const RowSet> among,
+                                             std::optional<double> max_length);
   // The rows that a text chooses, by NumbersAmong, which it throws as.
   RowSet RowsAmong(const Site& site, const std::string& text, const std::function<bool()>& proceed = {});
   // The rows of string_ids, or of positions; what is no row's is passed over.
@@ -277,6 +282,13 @@ class IndexReader {
     std::shared_ptr<const RowSet> rows;
   };
   KeptCondition kept_condition_;
+  // What a limit of length leaves of a site, and of some of its rows.
+  struct KeptLengths {
+    std::shared_ptr<const RowSet> rows;
+    std::shared_ptr<const RowSet> among;  // asked last
+    std::shared_ptr<const RowSet> both;
+  };
+  std::map<std::pair<Site, double>, KeptLengths> kept_lengths_;
   // The activations of the prompt asked last: the same prompt is usually asked at several sites.
   std::vector<TokenId> activated_tokens_;
   PromptForward::Activations activations_;

@@ -8,6 +8,7 @@
 #include "query/exact/embedding_index.h"
 #include "query/exact/exact_index.h"
 #include "query/reader/index_reader.h"
+#include "query/reader/recomputed_rows.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "storage/directory/directory_files.h"
@@ -108,12 +109,13 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
   } else {
     // A small site has no sketches, nor has one whose build was stopped before it made them.
     const std::vector<VectorFileRow> rows = catalog_->VectorFiles(row.site_id);
-    std::vector<VectorFile> files = OpenVectorFiles(directory_, *catalog_, row);
     std::optional<SketchFile> sketches;
     if (std::ranges::none_of(rows, [&](const VectorFileRow& file) { return file.file.file == index_row->file.file; })) {
       sketches = OpenListed<SketchFile>(directory_, index_row->file);
     }
-    index = std::make_shared<ExactIndex>(std::move(files), std::move(sketches), OpenRowMap(site));
+    RowSource source = row.element == Element::kNone ? OpenRecomputedRows(directory_, *catalog_, row, CorpusTokens())
+                                                     : OpenSiteRows(directory_, *catalog_, row);
+    index = std::make_shared<ExactIndex>(std::move(source), std::move(sketches), OpenRowMap(site));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {
     FailDamaged("{}: its rows are not those of {} in the catalog", directory_.Resolve(index_row->file.file).string(),

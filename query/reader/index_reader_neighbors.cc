@@ -294,7 +294,7 @@ NeighborRows IndexReader::Search(const Site& site, std::span<const float> vector
     FailUsage("a vector of {} numbers: {} has rows of {}", vectors.size(), Describe(site), index->dimension());
   }
   SearchRequest search = query.search;
-  search.among = RowsWhere(site, query.where);
+  search.among = RowsThatPass(site, RowsWhere(site, query.where), query.max_length);
   NeighborRows found{site, {}, std::vector<std::uint64_t>(count)};
   if (!query.distinct && std::ranges::all_of(own_rows, IsOneRow)) {
     std::vector<std::optional<RowNumber>> left_out;
@@ -377,7 +377,7 @@ NeighborRows IndexReader::FindRowsNear(std::span<const float> vectors, std::uint
                                        const NeighborQuery& query) {
   RequireNoOwnRow(query);
   const Site site = ResolveSite(query, vectors.first(count == 0 ? 0 : vectors.size() / count));
-  const std::uint64_t dimension = RequireSite(site).dimension;
+  const std::uint64_t dimension = OpenIndex(site, query.index_name, query.search.metric)->dimension();
   if (vectors.size() != count * dimension) {
     FailUsage("{} vectors of {} numbers: {} has rows of {}", count, count == 0 ? 0 : vectors.size() / count,
               Describe(site), dimension);

@@ -137,8 +137,10 @@ Site IndexReader::ResolveSite(const NeighborQuery& query, std::size_t prompt_tok
   Site site{query.stream, 0, 0};
   const bool embedding = query.stream == Stream::kEmbedding;
   if (query.block && !embedding) site.block = ResolveBlock(*query.block);
+  // A site that is named whole needs no look into the catalog, which costs as much as a search of a small site.
+  const bool named = (query.block || embedding) && (query.t_i || query.rows == RowKind::kPositions);
   std::vector<Site> built;  // of the stream
-  if (!query.t_i || (!query.block && !embedding) || IsRecorded(query.stream)) {
+  if (!named) {
     const std::vector<SiteRow> sites = catalog_->Sites();
     for (const SiteRow& row : sites) {
       if (row.site.stream == query.stream) built.push_back(row.site);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "schema/error.h"
-#include "storage/formats/npy_file.h"
+#include "storage/exchange/npy_file.h"
 #include "storage/machine/export_folder.h"
 #include "storage/machine/file.h"
 
@@ -20,10 +20,16 @@ std::string Header(std::uint64_t rows, std::uint64_t dimension) {
   return NpyHeader("<f4", std::array{rows, dimension});
 }
 
+void RequireKept(IndexReader& reader, const Site& site) {
+  if (reader.RequireSite(site).element != Element::kNone) return;
+  FailUsage(ErrorCode::kUnsupported, "{}: its rows are not kept: there is nothing to export", Describe(site));
+}
+
 }  // namespace
 
 void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(std::string_view)>& write,
                const std::function<void(std::uint64_t)>& report) {
+  RequireKept(reader, site);
   const auto index = reader.OpenIndex(site);
   const auto map = reader.OpenRowMap(site);
   const std::uint64_t rows = index->row_count();
@@ -46,6 +52,7 @@ void StreamNpy(IndexReader& reader, const Site& site, const std::function<void(s
 
 void ExportNpy(IndexReader& reader, const Site& site, const std::filesystem::path& path,
                const std::function<void(std::uint64_t)>& report) {
+  RequireKept(reader, site);
   const auto index = reader.OpenIndex(site);
   const std::uint64_t numbers = index->row_count() * index->dimension();
   const std::uint64_t bytes = Header(index->row_count(), index->dimension()).size() + numbers * sizeof(float);

@@ -173,6 +173,14 @@ PromptForward::Activations PromptForward::Run(std::span<const TokenId> tokens) c
   return activations;
 }
 
+std::vector<float> PromptForward::LastOutput(std::span<const TokenId> tokens, Stream stream, std::int64_t block) const {
+  Activations activations;
+  std::vector<float> residual = Embed(tokens);
+  RunBlocks(residual, &activations, Size(block) + 1);
+  const std::vector<float>& output = activations.Of(stream).back();
+  return {output.end() - model_.shape.embed, output.end()};
+}
+
 std::vector<float> PromptForward::BeforeUnembedding(std::span<const TokenId> tokens) const {
   std::vector<float> residual = Embed(tokens);
   RunBlocks(residual, nullptr);
@@ -211,7 +219,7 @@ std::vector<float> PromptForward::NextTokenProbabilities(std::span<const TokenId
   return probabilities;
 }
 
-void PromptForward::RunBlocks(std::vector<float>& residual, Activations* activations) const {
+void PromptForward::RunBlocks(std::vector<float>& residual, Activations* activations, std::size_t block_count) const {
   const std::size_t embed = Size(model_.shape.embed);
   const std::size_t hidden = Size(model_.shape.hidden);
   const std::size_t columns = (model_.gated ? 2 : 1) * hidden;
@@ -222,7 +230,7 @@ void PromptForward::RunBlocks(std::vector<float>& residual, Activations* activat
   std::vector<float> output(residual.size());
   std::vector<float> wide(positions * columns);
   std::vector<float> activated(positions * hidden);
-  for (const Block& block : blocks_) {
+  for (const Block& block : std::span(blocks_).first(block_count)) {
     const std::vector<float> attended = Attend(block, NormalizeRows(block.attention_norm, residual), positions);
     std::vector<float> normed;
     if (model_.parallel) normed = NormalizeRows(block.ffwd_norm, residual);

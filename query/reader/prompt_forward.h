@@ -41,6 +41,9 @@ class PromptForward {
 
   // Each throws Error (usage) unless there are 1 to longest_prompt() tokens, all below the vocabulary size.
   Activations Run(std::span<const TokenId> tokens) const;
+  // The last position's output of one stream, embed numbers: those of Run, to the last bit; later blocks are not run.
+  // REQUIRES: stream is not embedding; there is such a block.
+  std::vector<float> LastOutput(std::span<const TokenId> tokens, Stream stream, std::int64_t block) const;
   // positions x embed
   std::vector<float> Embedding(std::span<const TokenId> tokens) const;
   // embed numbers: the last position's, as the unembedding reads it.
@@ -82,7 +85,11 @@ class PromptForward {
   std::vector<float> Embed(std::span<const TokenId> tokens) const;
   // residual: positions x embed, in: the embedding, out: what the last block leaves. Outputs go to `activations` where
   // that is not null, without the beginning's.
-  void RunBlocks(std::vector<float>& residual, Activations* activations) const;
+  void RunBlocks(std::vector<float>& residual, Activations* activations) const {
+    RunBlocks(residual, activations, blocks_.size());
+  }
+  // The same of the first blocks alone.
+  void RunBlocks(std::vector<float>& residual, Activations* activations, std::size_t block_count) const;
   std::vector<float> Attend(const Block& block, std::span<const float> normed, std::size_t positions) const;
   // Norms and turns one head's query or key, in place.
   void FinishHead(float* numbers, const NormLayer& norm, std::size_t position) const;

@@ -24,6 +24,9 @@ constexpr double kCost = 1e6;
 constexpr sqlite3_int64 kTypicalRows = 1000;
 constexpr sqlite3_int64 kTypicalRowsOfK = 10;
 
+// Of so many rows that comparisons leave the ranks are counted, at once.
+constexpr std::uint64_t kMostCounted = 4096;
+
 constexpr RowColumns kRowColumns{kStringId, kPosition, kDocumentId, kText};
 
 enum Argument {
@@ -45,8 +48,9 @@ enum Argument {
   kDistinct,
   kExcludeWindow,
   kExclude,  // of a prompt exclude_self, of a vector exclude_position
+  kMaxLength,
 };
-constexpr std::array<TableArgument, 18> Arguments(TableArgument asked, TableArgument exclude) {
+constexpr std::array<TableArgument, 19> Arguments(TableArgument asked, TableArgument exclude) {
   using enum ArgumentType;
   return {asked,
           {"stream", kText, "'ffwd'"},
@@ -65,7 +69,8 @@ constexpr std::array<TableArgument, 18> Arguments(TableArgument asked, TableArgu
           {"rows", kText, "'positions'"},
           {"distinct", kText, "'text'"},
           {"exclude_window", kInteger, "10"},
-          exclude};
+          exclude,
+          {"max_length", kReal, "200"}};
 }
 constexpr auto kPromptArguments =
     Arguments({"prompt", ArgumentType::kPrompt, "'my most gr'", true}, {"exclude_self", ArgumentType::kInteger, "1"});
@@ -117,13 +122,14 @@ class NeighborsTable : public TableFunction {
   void Plan(TablePlan& plan) const override {
     plan.TakeComparisons(kRank);
     plan.TakeComparisons(kDistance);
-    // k and distinct choose before any condition, and a rank is a place among all rows.
-    if (!plan.Fixed(kK) && !plan.Fixed(kDistinct) && !plan.Reads(kRank)) {
+    // k and distinct choose before any condition.
+    if (!plan.Fixed(kK) && !plan.Fixed(kDistinct)) {
       for (const int column : {kStringId, kPosition, kDocumentId}) {
         plan.TakeComparisons(column, /*whole_lists=*/true, /*nullable=*/true);
       }
       plan.TakeTexts(kText);
     }
+    plan.SayWhetherRead(kRank);
     if (RowsComeInOrder(plan)) plan.ComesInOrder();
     plan.Finish(kCost, plan.Fixed(kK) ? kTypicalRowsOfK : kTypicalRows);
   }
@@ -146,18 +152,28 @@ class NeighborsTable : public TableFunction {
     SearchRequest& request = query.search;
     request.cost = &catalogs.cost();
     if (call.Fixed(kAmong)) request.among = catalogs.RowsAmong(snapshot, asked.site, call.Text(kAmong));
+    if (call.Fixed(kMaxLength)) {
+      request.among = reader.RowsThatPass(asked.site, std::move(request.among), call.Real(kMaxLength));
+    }
     const ComparedRows compared(call, kRowColumns);
     const Band end = BandOf(call, request.metric, request.order);
+    // Ranks are places in this band, and among these rows.
+    SearchRequest all = request;
     if (exact) {
       const Band band = request.within.value_or(Band{});
       const Band narrowed{std::max(band.low, end.low), std::min(band.high, end.high)};
       if (narrowed.low > narrowed.high) return std::make_unique<NoRows>();
       if (narrowed != Band{}) request.within = narrowed;
     }
-    const std::string key = call.Key() + fmt::format(" {} {}", end.low, end.high) + compared.Key();
+    const std::string key =
+        call.Key() + fmt::format(" {} {}", end.low, end.high) + compared.Key() + (call.Reads(kRank) ? " ranks" : "");
     std::shared_ptr<Ranking> ranking = snapshot.rankings().Find(key);
     if (!ranking) {
-      request.among = compared.Of(reader, asked.site, request.among);
+      const std::shared_ptr<const RowSet> left = compared.Of(reader, asked.site, request.among);
+      // Where a rank is read, those of a few rows are counted; of many all are ranked, and SQLite compares.
+      const bool counts = call.Reads(kRank) && left != request.among;
+      const bool chosen = !counts || left->count() <= kMostCounted;
+      if (chosen) request.among = left;
       const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(asked.site, query.index_name, request.metric);
       std::vector<float> vector = of_vector_ ? asked.vector : reader.QueryVector(*asked.prompt, asked.site);
       if (vector.size() != index->dimension()) {
@@ -174,6 +190,12 @@ class NeighborsTable : public TableFunction {
       ranking = std::make_shared<Ranking>(
           index, exact, std::move(vector), request, left_out,
           query.distinct ? reader.GroupsOf(asked.site, *query.distinct) : Ranking::RowGroup());
+      if (counts && chosen) {
+        if (!own.empty()) {
+          all.among = std::make_shared<const RowSet>(RowSet::Without(index->row_count(), all.among.get(), own));
+        }
+        ranking->CountRanksAmong(std::move(all));
+      }
       snapshot.rankings().Add(key, ranking);
     }
     return std::make_unique<RankedRows>(catalogs, std::move(snapshot), call, request, asked.site, std::move(ranking));

@@ -21,8 +21,8 @@ namespace {
 // A search in every site.
 constexpr double kCost = 1e7;
 
-enum Argument { kPrompt, kScheme, kTI, kK, kMetric, kMerge, kCatalog, kRows, kExcludeSelf };
-constexpr std::array<TableArgument, 9> kArguments{{
+enum Argument { kPrompt, kScheme, kTI, kK, kMetric, kMerge, kCatalog, kRows, kExcludeSelf, kMaxLength };
+constexpr std::array<TableArgument, 10> kArguments{{
     {"prompt", ArgumentType::kPrompt, "'my most gr'", true},
     {"scheme", ArgumentType::kText, "'progressive_ffwd_weight'"},
     {"t_i", ArgumentType::kAny, "'7,8,9'", false, /*null_is_a_value=*/true},
@@ -32,6 +32,7 @@ constexpr std::array<TableArgument, 9> kArguments{{
     {"catalog", ArgumentType::kText, "'main'"},
     {"rows", ArgumentType::kText, "'positions'"},
     {"exclude_self", ArgumentType::kInteger, "1"},
+    {"max_length", ArgumentType::kReal, "200"},
 }};
 constexpr TableSpecification kSpecification{
     "actkin_predict", kTokenRowColumns, kArguments, 1,
@@ -51,6 +52,7 @@ class PredictTable : public TableFunction {
     if (call.Fixed(kMetric)) request.metric = ParseMetric(call.Text(kMetric));
     request.merge = ParseMerge(call.Text(kMerge, Name(Merge::kNearest)));
     request.k = call.Count(kK);
+    if (call.Fixed(kMaxLength)) request.max_length = call.Real(kMaxLength);
 
     const CatalogSnapshot snapshot = catalogs.Open(call.Text(kCatalog, "main"));
     IndexReader& reader = snapshot.reader();

@@ -26,7 +26,8 @@ RankedRows::RankedRows(AttachedCatalogs& catalogs, CatalogSnapshot snapshot, con
       first_id_(snapshot_.reader().FirstId(site)),
       ranking_(std::move(ranking)) {
   for (const PushedComparison& comparison : comparisons_) {
-    if (comparison.column != kRank) continue;
+    // Ranks that are counted are not places.
+    if (comparison.column != kRank || ranking_->counts_ranks()) continue;
     const double number = comparison.number;
     switch (comparison.comparison) {
       case Comparison::kEqual:
@@ -67,7 +68,7 @@ bool RankedRows::Next() {
 void RankedRows::Column(sqlite3_context* context, int column) const {
   switch (column) {
     case kRank:
-      return sqlite3_result_int64(context, static_cast<sqlite3_int64>(place_ + 1));
+      return sqlite3_result_int64(context, static_cast<sqlite3_int64>(rank()));
     case kStringId:
       if (over_positions_) return sqlite3_result_null(context);
       return sqlite3_result_int64(context, static_cast<sqlite3_int64>(id()));
@@ -106,7 +107,7 @@ RankedRows::Verdict RankedRows::Judge() const {
   for (const PushedComparison& comparison : comparisons_) {
     // Others have chosen the rows.
     if (comparison.column != kRank && comparison.column != kDistance) continue;
-    const double value = comparison.column == kRank ? static_cast<double>(place_ + 1) : distance();
+    const double value = comparison.column == kRank ? static_cast<double>(rank()) : distance();
     if (comparison.Holds(value)) continue;
     const bool ascends = comparison.column == kRank || order_ == Order::kNearest;
     const bool may_hold_later = ascends ? value <= comparison.number : value >= comparison.number;

@@ -46,6 +46,9 @@ class RankedRows : public TableRows {
     if (!Find()) Fail("a ranking ended at row {}", place_);
     return *match_;
   }
+  std::uint64_t rank() const {
+    return ranking_->Rank(place_, [this] { catalogs_.ThrowIfInterrupted(); });
+  }
   double distance() const { return DistanceOf(metric_, match().distance) + 0.0; }
   // A string_id, or a position.
   std::uint64_t id() const { return first_id_ + match().number; }

@@ -85,6 +85,7 @@ TableCall::TableCall(const TableSpecification& specification, std::string_view p
     }
   }
   unreadable_ = planned.unreadable;
+  read_ = planned.read;
   if (has_no_rows_) return;
   RequireKnown(planned.unknown);
   RequireFixed();

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -49,6 +50,9 @@ class TableCall {
   bool HasNoRows() const { return has_no_rows_; }
   std::span<const PushedComparison> comparisons() const { return comparisons_; }
 
+  // Whether the statement reads the column. REQUIRES: the plan said so (TablePlan::SayWhetherRead).
+  bool Reads(int column) const { return std::ranges::find(read_, column) != read_.end(); }
+
   bool Fixed(int argument) const { return fixed_[static_cast<std::size_t>(argument)]; }
   // Of an argument that is fixed; of another its default, or what `missing` says, which is its default from then on.
   std::string Text(int argument, std::string_view missing);
@@ -85,6 +89,7 @@ class TableCall {
   std::vector<SqlValue> values_;  // by argument
   std::vector<PushedComparison> comparisons_;
   std::vector<int> unreadable_;
+  std::vector<int> read_;
   bool has_no_rows_ = false;
 };
 

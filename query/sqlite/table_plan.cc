@@ -13,10 +13,11 @@ namespace {
 
 // Columns in idxStr: one character from this one on.
 constexpr char kFirstColumn = 'A';
-// Before the arguments that are unknown, and those that are read, but not fixed.
+// Before the arguments that are unknown, those that are read, but not fixed, and columns that are read.
 constexpr char kUnknownArguments = '!';
 constexpr char kUnreadableArguments = '?';
-constexpr std::string_view kLists = "!?";
+constexpr char kReadColumns = '#';
+constexpr std::string_view kLists = "!?#";
 
 std::optional<Comparison> ComparisonOf(unsigned char op) {
   switch (op) {
@@ -66,6 +67,8 @@ PlannedCall ReadPlan(std::string_view idx_str) {
       list = &call.unknown;
     } else if (code == kUnreadableArguments) {
       list = &call.unreadable;
+    } else if (code == kReadColumns) {
+      list = &call.read;
     } else {
       list->push_back(code - kFirstColumn);
     }
@@ -218,6 +221,7 @@ void TablePlan::Finish(double cost, sqlite3_int64 rows) {
   };
   add_list(kUnknownArguments, Unknown());
   add_list(kUnreadableArguments, Unreadable());
+  add_list(kReadColumns, read_);
   info_.idxStr = sqlite3_mprintf("%s", text.c_str());
   if (info_.idxStr == nullptr) throw std::bad_alloc();
   info_.needToFreeIdxStr = 1;

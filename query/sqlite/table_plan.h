@@ -36,6 +36,7 @@ struct PlannedCall {
   std::vector<PlannedValue> values;  // in the order in which SQLite gives them
   std::vector<int> unknown;          // arguments that are fixed, by values that are not known where the call is made
   std::vector<int> unreadable;       // arguments whose columns the statement reads, but that are not fixed
+  std::vector<int> read;             // columns that are read, of those that SayWhetherRead named
 };
 // idx_str: what TablePlan::Finish wrote.
 PlannedCall ReadPlan(std::string_view idx_str);
@@ -55,6 +56,10 @@ class TablePlan {
   void TakeTexts(int column);
   // Whether the statement reads the column, be it in a condition or an order.
   bool Reads(int column) const { return (info_.colUsed >> column & 1) != 0; }
+  // The call will be told whether the statement reads the column (TableCall::Reads).
+  void SayWhetherRead(int column) {
+    if (Reads(column)) read_.push_back(column);
+  }
 
   // True where such a comparison was taken.
   bool Takes(int column, Comparison comparison) const;
@@ -92,6 +97,7 @@ class TablePlan {
   std::vector<bool> unknown_;  // by argument: some value for it is not known here
   int taken_ = 0;
   std::string values_;  // two characters a value
+  std::vector<int> read_;
 };
 
 }  // namespace actkin

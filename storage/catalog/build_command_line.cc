@@ -74,8 +74,10 @@ std::string BuildCommandLine(Catalog& catalog, std::span<const Site> sites) {
   if (positions) line += " --positions";
   std::vector<SiteRow> built = catalog.Sites();
   std::erase_if(built, [](const SiteRow& row) { return row.site.stream == Stream::kEmbedding; });
-  const bool halves = std::ranges::all_of(built, [](const SiteRow& row) { return row.element == Element::kFloat16; });
-  if (!built.empty() && halves) line += " --rows float16";
+  for (const Element element : {Element::kFloat16, Element::kInt8, Element::kNone}) {
+    const bool all = std::ranges::all_of(built, [&](const SiteRow& row) { return row.element == element; });
+    if (!built.empty() && all) line += fmt::format(" --rows {}", Name(element));
+  }
   return line;
 }
 

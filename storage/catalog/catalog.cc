@@ -280,6 +280,14 @@ std::optional<SiteRow> Catalog::FindSite(const Site& site) {
   return ReadSiteRow(statement);
 }
 
+std::optional<RoundingRow> Catalog::Rounding(std::int64_t site_id) {
+  SqliteStatement statement(
+      connection_,
+      fmt::format("SELECT sampled_rows, queries, k, recall FROM \"{}\".rounding WHERE site_id = ?1", schema_));
+  if (!statement.Bind(site_id).Step()) return std::nullopt;
+  return RoundingRow{ReadCount(statement, 0), ReadCount(statement, 1), ReadCount(statement, 2), statement.Real(3)};
+}
+
 std::vector<VectorFileRow> Catalog::VectorFiles(std::int64_t site_id) {
   SqliteStatement statement(connection_,
                             fmt::format("SELECT first_row, row_count, file, bytes, checksum FROM \"{}\".vector_file "

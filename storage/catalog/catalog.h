@@ -133,6 +133,15 @@ struct RecallRow {
   int threads = 1;
 };
 
+// What the answers of a site whose rows are rounded have in common with those of its rows as float32: of some rows of a
+// sample the k nearest others in it, by l2.
+struct RoundingRow {
+  std::uint64_t sampled_rows = 0;
+  std::uint64_t queries = 0;
+  std::uint64_t k = 0;
+  double recall = 0;  // the share of float32's nearest that are the rounded rows', too: 0..1
+};
+
 struct StringRow {
   StringId string_id = 0;
   int length = 0;
@@ -188,6 +197,8 @@ class Catalog {
   std::optional<FileRow> RowOrder(int t_i);
   // None where this directory's model made its rows.
   std::optional<RecordedSiteRow> RecordedSite(std::int64_t site_id);
+  // None where its rows are not rounded, or that was not measured.
+  std::optional<RoundingRow> Rounding(std::int64_t site_id);
   std::vector<PositionSetRow> PositionSets();  // by id
   // Throws Error where there is none.
   PositionSetRow PositionSet(std::int64_t position_set_id);

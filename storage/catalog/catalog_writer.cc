@@ -6,6 +6,7 @@
 #include "schema/catalog_sql.h"
 #include "schema/error.h"
 #include "storage/catalog/catalog_objects.h"
+#include "storage/catalog/site_statistics.h"
 #include "storage/machine/file.h"
 
 namespace actkin {
@@ -212,6 +213,7 @@ CatalogWriter::CatalogWriter(const IndexDirectory& directory)
   connection_.ExecuteInTurns("PRAGMA journal_mode=WAL");
   connection_.Execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
   RefuseTriggersOnOwnRows(connection_.handle());
+  AddLaterTables(connection_);
 }
 
 CatalogWriter::~CatalogWriter() {
@@ -259,6 +261,7 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
   last_capture.Reset();
   SqliteStatement add_file(handle, InsertSql("vector_file", "?1, ?2, ?3, ?4, ?5, ?6"));
   SqliteStatement add_index(handle, AddIndexSql());
+  SqliteStatement add_rounding(handle, InsertSql("rounding", "?1, ?2, ?3, ?4, ?5"));
   SqliteStatement add_recorded(handle, InsertSql("recorded_site", "?1, ?2, ?3"));
   for (const NewSite& added : sites) {
     const SiteRow& row = added.site;
@@ -283,6 +286,9 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
           .Run();
     }
     for (const SiteIndexRow& index : added.indices) RunAddIndex(add_index, site_id, index);
+    if (const std::optional<RoundingRow>& rounding = added.rounding) {
+      add_rounding.Bind(site_id, rounding->sampled_rows, rounding->queries, rounding->k, rounding->recall).Run();
+    }
     if (added.recorded) {
       add_recorded.Bind(site_id, added.recorded->source, nullptr);
       if (added.recorded->bos_token_id) add_recorded.BindAt(3, *added.recorded->bos_token_id);
@@ -326,6 +332,7 @@ void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, dou
                   "WHERE site_id = ?1 AND name = 'exact'")
       .Bind(site_id, file.file, file.bytes, file.checksum, build_seconds)
       .Run();
+  ForgetStatistics(connection_.handle(), site_id);
   transaction.Commit();
 }
 
@@ -350,6 +357,7 @@ void CatalogWriter::SetRows(std::int64_t site_id, const FileRow& file) {
       .Bind(site_id, file.file, file.bytes, file.checksum)
       .Run();
   SqliteStatement(handle, "DELETE FROM site_index WHERE site_id = ?1 AND name <> 'exact'").Bind(site_id).Run();
+  ForgetStatistics(handle, site_id);
   transaction.Commit();
 }
 

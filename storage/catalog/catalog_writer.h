@@ -60,6 +60,7 @@ struct NewSite {
   // Of what is added together, the pass in which its rows were computed, from 0; none: they are codes, or imported.
   std::optional<int> pass = {};
   std::optional<RecordedSiteRow> recorded = {};  // elsewhere, and imported
+  std::optional<RoundingRow> rounding = {};      // where its rows are rounded
 };
 
 // A transaction that leaves the catalog's own checksums right. Throws Error, and changes nothing, where they are not
@@ -93,11 +94,13 @@ class CatalogWriter {
   void SetModel(const ModelRow& model);
   // row_orders: by t_i, those that are not there yet.
   void AddSites(std::span<const NewSite> sites, std::span<const std::pair<LengthRow, FileRow>> row_orders);
-  // The file that the index 'exact' of a site is opened by. build_seconds is added to what it took before.
+  // The file that the index 'exact' of a site is opened by. build_seconds is added to what it took before. The site's
+  // statistics (site_statistics.h) are no longer there.
   void SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds);
   // A file that was made again, where other bytes than before were as good: the rows that name it get its checksum.
   void SetFile(const FileRow& file);
-  // The same of a site's rows: what was computed from them, sketches and approximate indices, is no longer named.
+  // The same of a site's rows: what was computed from them, sketches, approximate indices and statistics, is no longer
+  // there.
   void SetRows(std::int64_t site_id, const FileRow& file);
   // An approximate index, in place of one of that name and metric.
   void AddIndex(std::int64_t site_id, const SiteIndexRow& index);

@@ -16,6 +16,8 @@ namespace {
 constexpr char kTable[] = "content_checksum";
 constexpr std::array<std::string_view, 7> kFixed{"corpus",        "document", "next_token", "string",
                                                  "string_length", "token",    "tokenizer"};
+// Those that catalogs of this version were made without at first.
+constexpr std::array<std::string_view, 2> kLater{"site_distance", "site_statistics"};
 
 void AddColumn(RowChecksum& row, const SqliteStatement& statement, int column) {
   switch (statement.Type(column)) {
@@ -97,6 +99,32 @@ const std::vector<std::string>& CheckedTables() {
 
 bool IsFixedTable(std::string_view table) { return std::ranges::find(kFixed, table) != kFixed.end(); }
 
+bool WasMadeBefore(sqlite3* connection, const std::string& table) {
+  if (std::ranges::find(kLater, table) == kLater.end()) return false;
+  SqliteStatement tables(connection, "SELECT 1 FROM main.sqlite_schema WHERE name = ?1");
+  if (tables.Bind(table).Step() || !tables.Bind(kTable).Step()) return false;
+  return !SqliteStatement(connection, "SELECT 1 FROM main.content_checksum WHERE name = ?1").Bind(table).Step();
+}
+
+void AddLaterTables(SqliteConnection& connection) {
+  std::vector<std::string> tables;
+  for (const std::string& table : CheckedTables()) {
+    if (WasMadeBefore(connection.handle(), table)) tables.push_back(table);
+  }
+  if (tables.empty()) return;
+  SqliteTransaction transaction(connection);
+  // What is missing otherwise is damage, and stays so: only statements of these tables are run.
+  SqliteConnection empty(":memory:", SqliteConnection::Mode::kCreate);
+  empty.Execute(kCatalogSql);
+  for (const std::string& table : tables) {
+    for (const SchemaEntry& entry : OwnDefinition(empty.handle(), table)) {
+      if (entry.sql) connection.Execute(*entry.sql);
+    }
+    SaveContentChecksum(connection.handle(), table, ContentChecksum(connection.handle(), table));
+  }
+  transaction.Commit();
+}
+
 std::uint64_t DefinitionChecksum(sqlite3* connection, const std::string& table) {
   std::uint64_t sum = 0;
   RowChecksum row;
@@ -145,7 +173,8 @@ void RequireContent(sqlite3* connection) {
   };
   check(kTable, [&] { VerifyChecksumTable(connection); });
   for (const std::string& table : CheckedTables()) {
-    if (!IsFixedTable(table)) check(table, [&] { VerifyContent(connection, table); });
+    if (!IsFixedTable(table) && !WasMadeBefore(connection, table))
+      check(table, [&] { VerifyContent(connection, table); });
   }
 }
 

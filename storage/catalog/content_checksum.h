@@ -38,6 +38,12 @@ const std::vector<std::string>& CheckedTables();
 // Of those, what a catalog gets when it is made and never changes: millions of rows.
 bool IsFixedTable(std::string_view table);
 
+// Whether the catalog was made before there was such a table: neither the table nor a checksum of it is there. Who
+// writes next adds it (AddLaterTables).
+bool WasMadeBefore(sqlite3* connection, const std::string& table);
+// Adds the tables that the catalog was made before. REQUIRES: no transaction is open.
+void AddLaterTables(SqliteConnection& connection);
+
 // Of what the statements that define a table say.
 std::uint64_t DefinitionChecksum(sqlite3* connection, const std::string& table);
 // The whole checksum, read from its rows.

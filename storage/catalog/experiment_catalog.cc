@@ -157,7 +157,7 @@ std::optional<SchemeRow> ExperimentCatalog::FindScheme(std::string_view name) {
 std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_set_id) {
   SqliteStatement statement = Statement(
       "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, compared_with, "
-      "hellinger_mean, exclude_self, exclude_window FROM {}.evaluation WHERE prompt_set_id = ?1 ORDER BY "
+      "hellinger_mean, exclude_self, exclude_window, max_length FROM {}.evaluation WHERE prompt_set_id = ?1 ORDER BY "
       "evaluation_id");
   SqliteStatement top =
       Statement("SELECT in_order, any_order FROM {}.evaluation_top_n WHERE evaluation_id = ?1 ORDER BY n");
@@ -177,6 +177,7 @@ std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_se
     row.hellinger_mean = statement.Real(11);
     row.exclude_self = statement.Integer(12) != 0;
     row.exclude_window = Count(statement, 13);
+    if (!statement.IsNull(14)) row.max_length = statement.Real(14);
     top.Bind(statement.Integer(0));
     while (top.Step()) {
       row.top_n.push_back(top.Real(0));

@@ -61,6 +61,7 @@ struct EvaluationRow {
   std::vector<int> t_is;  // none: over positions
   bool exclude_self = false;
   std::uint64_t exclude_window = 0;
+  std::optional<double> max_length = {};  // of rows that count
   Merge merge = Merge::kNearest;
   std::optional<std::uint64_t> k;  // none: all rows within the bands
   std::string within;              // as --within writes it

@@ -116,13 +116,14 @@ void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<con
   CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
   SqliteStatement add(
-      handle, UpsertSql("evaluation",
-                        {"prompt_set_id", "first_prompt", "samples", "scheme", "definition", "metric", "t_is", "merge",
-                         "k", "within", "compared_with", "hellinger_mean", "exclude_self", "exclude_window"},
-                        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12, ?13, ?14",
-                        "prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, "
-                        "compared_with, exclude_self, exclude_window") +
-                  " RETURNING evaluation_id");
+      handle,
+      UpsertSql("evaluation",
+                {"prompt_set_id", "first_prompt", "samples", "scheme", "definition", "metric", "t_is", "merge", "k",
+                 "within", "compared_with", "hellinger_mean", "exclude_self", "exclude_window", "max_length"},
+                "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12, ?13, ?14, NULLIF(?15, -1.0)",
+                "prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, "
+                "compared_with, exclude_self, exclude_window, ifnull(max_length, -1)") +
+          " RETURNING evaluation_id");
   SqliteStatement add_top(
       handle, UpsertSql("evaluation_top_n", OwnColumns("evaluation_top_n"), "?1, ?2, ?3, ?4", "evaluation_id, n"));
   SqliteStatement drop_more(handle, "DELETE FROM evaluation_top_n WHERE evaluation_id = ?1 AND n > ?2");
@@ -131,7 +132,7 @@ void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<con
     const std::int64_t id =
         add.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, row.scheme.definition, Name(row.metric),
                  t_is, Name(row.merge), row.k.value_or(0), row.within, row.compared_with, row.hellinger_mean,
-                 row.exclude_self ? 1 : 0, row.exclude_window)
+                 row.exclude_self ? 1 : 0, row.exclude_window, row.max_length.value_or(-1.0))
             .RunForId();
     for (std::size_t n = 0; n < row.top_n.size(); ++n) {
       add_top.Bind(id, n + 1, row.top_n[n], row.top_n_any_order[n]).Run();

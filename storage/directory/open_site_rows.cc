@@ -16,8 +16,15 @@ std::vector<VectorFile> OpenVectorFiles(const IndexDirectory& directory, Catalog
   return files;
 }
 
-SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
-  SiteRows rows(OpenVectorFiles(directory, catalog, site));
+RowSource OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
+  if (site.element == Element::kNone) {
+    FailUsage(
+        ErrorCode::kUnsupported,
+        "{}: its rows are not kept, but made again by the model for the few that a search reads: this needs all of "
+        "them, as a build with rows of float32, float16 or int8 keeps them",
+        Describe(site.site));
+  }
+  RowSource rows(OpenVectorFiles(directory, catalog, site));
   if (rows.dimension() != site.dimension || rows.row_count() != site.row_count) {
     FailDamaged("{}: its rows are not those of {} in the catalog", directory.path().string(), Describe(site.site));
   }

@@ -5,7 +5,7 @@
 
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/index_directory.h"
-#include "storage/formats/site_rows.h"
+#include "storage/formats/row_source.h"
 #include "storage/formats/vector_file.h"
 
 namespace actkin {
@@ -14,9 +14,9 @@ namespace actkin {
 // file.
 std::vector<VectorFile> OpenVectorFiles(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
 
-// Opens the rows of a site, checking headers against the catalog. Throws Error naming a file, and for an embedding
-// site.
-SiteRows OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
+// Opens the rows of a site, checking headers against the catalog. Throws Error naming a file, for an embedding site,
+// and (usage) for a site whose rows are not kept.
+RowSource OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site);
 
 }  // namespace actkin
 

@@ -17,7 +17,7 @@
 namespace actkin {
 namespace {
 
-void RequireFinite(const SiteRows& rows) {
+void RequireFinite(const RowSource& rows) {
   std::vector<float> row(rows.dimension());
   for (RowNumber number = 0; number < rows.row_count(); ++number) {
     rows.Read(number, row);
@@ -36,7 +36,7 @@ class Backend : public FaissBackend {
     return dynamic_cast<const faiss::IndexHNSWFlat*>(index.get()) != nullptr ? FaissKind::kGraph : FaissKind::kOther;
   }
 
-  std::uint64_t Build(const SiteRows& rows, const FaissBuildOptions& options, const std::filesystem::path& path,
+  std::uint64_t Build(const RowSource& rows, const FaissBuildOptions& options, const std::filesystem::path& path,
                       ProgressListener& progress) const override {
     const std::unique_ptr<faiss::Index> index = MakeIndex(options, rows.dimension());
     RequireFinite(rows);

@@ -12,7 +12,7 @@
 #include "schema/progress.h"
 #include "schema/site.h"
 #include "storage/formats/faiss_file.h"
-#include "storage/formats/site_rows.h"
+#include "storage/formats/row_source.h"
 
 namespace actkin {
 
@@ -58,8 +58,8 @@ class FaissBackend {
   // Makes an index over rows 0..row_count-1 and writes it whole and flushed, as Kind says; for cosine over rows of unit
   // length. Returns the header's checksum. Throws Error when a row is not finite, or FAISS refuses. HNSW inserts rows
   // in parallel: with one thread the same rows make the same file, with more they make one as good.
-  virtual std::uint64_t Build(const SiteRows& rows, const FaissBuildOptions& options, const std::filesystem::path& path,
-                              ProgressListener& progress) const = 0;
+  virtual std::uint64_t Build(const RowSource& rows, const FaissBuildOptions& options,
+                              const std::filesystem::path& path, ProgressListener& progress) const = 0;
 
   // Throws Error naming the file. REQUIRES: file.Verify() has returned; the file outlives the searcher.
   virtual std::unique_ptr<FaissSearcher> Read(const FaissFile& file) const = 0;

@@ -21,7 +21,7 @@ namespace actkin {
 namespace {
 
 // One over a row's norm; 0 for a row of zeros, which then is at similarity 0 to everything.
-std::vector<float> InverseNorms(const SiteRows& rows) {
+std::vector<float> InverseNorms(const RowSource& rows) {
   std::vector<float> inverse(rows.row_count());
   std::vector<float> row(rows.dimension());
   for (RowNumber number = 0; number < rows.row_count(); ++number) {
@@ -37,7 +37,7 @@ std::vector<float> InverseNorms(const SiteRows& rows) {
 // Between rows where they are stored: smaller is nearer, so cosine has its sign turned.
 class RowDistances : public faiss::DistanceComputer {
  public:
-  RowDistances(const SiteRows& rows, std::span<const float> inverse_norms)
+  RowDistances(const RowSource& rows, std::span<const float> inverse_norms)
       : rows_(rows), inverse_norms_(inverse_norms), from_(rows.dimension()), other_(rows.dimension()) {}
 
   // Distances are from this row until the next call.
@@ -68,7 +68,7 @@ class RowDistances : public faiss::DistanceComputer {
     return value * scale * inverse_norms_[static_cast<std::size_t>(to)];
   }
 
-  const SiteRows& rows_;
+  const RowSource& rows_;
   const std::span<const float> inverse_norms_;  // empty: squared Euclidean distances
   std::vector<float> from_;
   std::vector<float> other_;
@@ -101,7 +101,7 @@ class Locks {
 };
 
 // Malkov, Yashunin, algorithm 1 for every row; FAISS's function is one insertion.
-void InsertAll(const SiteRows& rows, std::span<const float> inverse_norms, faiss::HNSW& hnsw, int threads,
+void InsertAll(const RowSource& rows, std::span<const float> inverse_norms, faiss::HNSW& hnsw, int threads,
                ProgressListener& progress) {
   const std::vector<RowNumber> order = InsertionOrder(hnsw.levels);
   Locks locks(order.size());
@@ -132,7 +132,7 @@ void InsertAll(const SiteRows& rows, std::span<const float> inverse_norms, faiss
   if (failure) std::rethrow_exception(failure);
 }
 
-std::uint64_t WriteLinks(const SiteRows& rows, Metric metric, const faiss::HNSW& hnsw,
+std::uint64_t WriteLinks(const RowSource& rows, Metric metric, const faiss::HNSW& hnsw,
                          std::span<const float> inverse_norms, const std::filesystem::path& path) {
   HnswGraph graph;
   graph.metric = metric;
@@ -174,7 +174,7 @@ std::uint64_t WriteLinks(const SiteRows& rows, Metric metric, const faiss::HNSW&
 
 }  // namespace
 
-std::uint64_t BuildGraph(const SiteRows& rows, Metric metric, faiss::HNSW& hnsw, int threads,
+std::uint64_t BuildGraph(const RowSource& rows, Metric metric, faiss::HNSW& hnsw, int threads,
                          const std::filesystem::path& path, ProgressListener& progress) {
   std::vector<float> inverse_norms;
   if (metric == Metric::kCosine) inverse_norms = InverseNorms(rows);

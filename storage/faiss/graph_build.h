@@ -8,13 +8,13 @@
 
 #include "schema/progress.h"
 #include "schema/site.h"
-#include "storage/formats/site_rows.h"
+#include "storage/formats/row_source.h"
 
 namespace actkin {
 
 // Inserts every row into `hnsw`, which is empty and says M and efConstruction, reading the rows where they are, and
 // writes the links as a graph file. Returns the header's checksum. REQUIRES: the rows are finite.
-std::uint64_t BuildGraph(const SiteRows& rows, Metric metric, faiss::HNSW& hnsw, int threads,
+std::uint64_t BuildGraph(const RowSource& rows, Metric metric, faiss::HNSW& hnsw, int threads,
                          const std::filesystem::path& path, ProgressListener& progress);
 
 }  // namespace actkin

@@ -33,7 +33,7 @@ class FileWriter : public faiss::IOWriter {
 };
 
 // The rows as FAISS is to see them: for cosine of unit length, rows of zeros staying what they are.
-void Read(const SiteRows& rows, Metric metric, RowNumber row, std::span<float> out) {
+void Read(const RowSource& rows, Metric metric, RowNumber row, std::span<float> out) {
   rows.Read(row, out);
   if (metric == Metric::kCosine) faiss::fvec_renorm_L2(out.size(), 1, out.data());
 }
@@ -52,7 +52,7 @@ std::vector<RowNumber> Sample(std::uint64_t row_count, std::uint64_t count) {
 
 }  // namespace
 
-std::uint64_t BuildFaissIndex(const SiteRows& rows, const FaissBuildOptions& options, faiss::Index& index,
+std::uint64_t BuildFaissIndex(const RowSource& rows, const FaissBuildOptions& options, faiss::Index& index,
                               const std::filesystem::path& path, ProgressListener& progress) {
   const Metric metric = options.metric;
   const OmpThreads limit(options.threads);

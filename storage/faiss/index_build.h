@@ -8,14 +8,14 @@
 
 #include "schema/progress.h"
 #include "storage/faiss/faiss_backend.h"
-#include "storage/formats/site_rows.h"
+#include "storage/formats/row_source.h"
 
 namespace actkin {
 
 // Trains an empty index on a sample of the rows, adds all of them, and writes it as a FAISS file. Returns the header's
 // checksum. Memory: the index, the sample, and a piece of the rows (for NSG all of them). REQUIRES: the rows are
 // finite.
-std::uint64_t BuildFaissIndex(const SiteRows& rows, const FaissBuildOptions& options, faiss::Index& index,
+std::uint64_t BuildFaissIndex(const RowSource& rows, const FaissBuildOptions& options, faiss::Index& index,
                               const std::filesystem::path& path, ProgressListener& progress);
 
 }  // namespace actkin

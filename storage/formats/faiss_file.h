@@ -18,7 +18,7 @@ struct FaissSource {
   Metric metric = Metric::kL2;
   std::uint64_t dimension = 0;
   std::uint64_t row_count = 0;
-  std::uint64_t rows_checksum = 0;  // SiteRows::checksum
+  std::uint64_t rows_checksum = 0;  // RowSource::checksum
 };
 
 // A FAISS index as faiss::write_index puts it, ids being row numbers, in a section file of kind kFaiss. Numbers:

@@ -21,7 +21,7 @@ struct HnswGraph {
   Metric metric = Metric::kL2;
   std::uint64_t dimension = 0;
   std::uint64_t row_count = 0;
-  std::uint64_t rows_checksum = 0;  // SiteRows::checksum of the rows that it links
+  std::uint64_t rows_checksum = 0;  // RowSource::checksum of the rows that it links
   std::uint32_t base_links = 0;     // room for links at level 0, 2 M
   std::uint32_t upper_links = 0;    // and at each level above, M
   RowNumber entry_point = 0;        // a row of the top level

@@ -10,8 +10,8 @@
 #include <variant>
 
 #include "schema/site.h"
-#include "storage/formats/npy_file.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/npy_file.h"
+#include "storage/exchange/safetensors.h"
 
 namespace actkin {
 

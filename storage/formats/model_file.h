@@ -5,8 +5,8 @@
 #include <map>
 #include <string>
 
+#include "storage/exchange/safetensors.h"
 #include "storage/formats/model_tensors.h"
-#include "storage/formats/safetensors.h"
 
 namespace actkin {
 

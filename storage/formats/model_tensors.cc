@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "schema/error.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 
 namespace actkin {
 

@@ -14,24 +14,22 @@ constexpr std::uint64_t kChunkRows = 4096;
 constexpr std::uint64_t kPart = 64;
 
 // Adds up the rows of a chunk; returns the largest squared norm.
-double AddUp(std::span<const VectorFile> files, RowRange chunk, std::uint64_t dimension, std::span<double> sums) {
+double AddUp(const RowSource& source, RowRange chunk, std::span<double> sums) {
+  const std::uint64_t dimension = source.dimension();
   std::vector<float> rows(kPart * dimension);
   double largest = 0;
-  for (const VectorFile& file : files) {
-    const RowRange common{std::max(chunk.begin, file.rows().begin), std::min(chunk.end, file.rows().end)};
-    for (std::uint64_t begin = common.begin; begin < common.end; begin += kPart) {
-      const RowRange part{begin, std::min(begin + kPart, common.end)};
-      file.ReadRows(part, std::span(rows).first(part.size() * dimension));
-      for (std::uint64_t row = 0; row < part.size(); ++row) {
-        const float* numbers = rows.data() + row * dimension;
-        double square = 0;
-        for (std::uint64_t i = 0; i < dimension; ++i) {
-          const double number = numbers[i];
-          sums[i] += number;
-          square += number * number;
-        }
-        largest = std::max(largest, square);
+  for (std::uint64_t begin = chunk.begin; begin < chunk.end; begin += kPart) {
+    const RowRange part{begin, std::min(begin + kPart, chunk.end)};
+    source.Read(part, std::span(rows).first(part.size() * dimension));
+    for (std::uint64_t row = 0; row < part.size(); ++row) {
+      const float* numbers = rows.data() + row * dimension;
+      double square = 0;
+      for (std::uint64_t i = 0; i < dimension; ++i) {
+        const double number = numbers[i];
+        sums[i] += number;
+        square += number * number;
       }
+      largest = std::max(largest, square);
     }
   }
   return largest;
@@ -39,16 +37,17 @@ double AddUp(std::span<const VectorFile> files, RowRange chunk, std::uint64_t di
 
 }  // namespace
 
-RowMoments FindMoments(std::span<const VectorFile> files, int threads, const std::function<void(std::uint64_t)>& done) {
-  const std::uint64_t dimension = files.front().dimension();
-  const RowRange rows{0, files.back().rows().end};
+RowMoments FindMoments(const RowSource& source, int threads, const std::function<void(std::uint64_t)>& done) {
+  const std::uint64_t dimension = source.dimension();
+  const RowRange rows{0, source.row_count()};
   const std::uint64_t chunks = (rows.size() + kChunkRows - 1) / kChunkRows;
   std::vector<double> sums(chunks * dimension);
   double largest = 0;
   std::mutex mutex;
   ForEachPiece(rows, kChunkRows, UsefulThreads(rows, kChunkRows, threads), [&](int, RowRange chunk) {
     const std::uint64_t number = chunk.begin / kChunkRows;
-    const double square = AddUp(files, chunk, dimension, std::span(sums).subspan(number * dimension, dimension));
+    const double square = AddUp(source, chunk, std::span(sums).subspan(number * dimension, dimension));
+    source.Forget(chunk);
     const std::lock_guard lock(mutex);
     largest = std::max(largest, square);
     if (done) done(chunk.size());

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "storage/formats/vector_file.h"
+#include "storage/formats/row_source.h"
 
 namespace actkin {
 
@@ -16,11 +16,10 @@ struct RowMoments {
   double longest = 0;        // no row is longer than this
 };
 
-// Of rows 0..N-1, files by first row without gaps, N > 0. The mean is computed in double precision: sums of 4,096 rows
+// Of all rows, at least one. The mean is computed in double precision: sums of 4,096 rows
 // in their order, these sums in their order, divided by N; it is the same for every number of threads. done: hears of
 // rows gone through, from one thread at a time.
-RowMoments FindMoments(std::span<const VectorFile> files, int threads,
-                       const std::function<void(std::uint64_t rows)>& done = {});
+RowMoments FindMoments(const RowSource& rows, int threads, const std::function<void(std::uint64_t rows)>& done = {});
 
 }  // namespace actkin
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <type_traits>
 
 #include "schema/error.h"
@@ -14,8 +15,11 @@
 namespace actkin {
 namespace {
 
-enum Number { kDimension, kRows, kLevels };
+enum Number { kDimension, kRows, kVersion, kLevels };
 enum SectionNumber { kHead, kOrder, kBlocks, kCodes };
+
+// Of what stands in the sections; 0 had the codes of blocks in pairs.
+constexpr std::uint64_t kSketchVersion = 1;
 
 static_assert(std::is_trivially_copyable_v<SketchScales> && sizeof(SketchScales) % sizeof(double) == 0);
 
@@ -57,27 +61,49 @@ struct BlockParts {
   std::uint64_t bytes = 0;
 };
 
-std::uint64_t HeadBytes(std::uint64_t dimension, std::size_t level_count) {
-  return sizeof(SketchScales) + dimension * sizeof(double) + (1 + FirstAxis(level_count)) * dimension * sizeof(float);
+std::uint64_t HeadBytes(std::uint64_t dimension, const SketchLevels& levels) {
+  return sizeof(SketchScales) + dimension * sizeof(double) + (1 + levels.axis_count()) * dimension * sizeof(float);
 }
 
 // Where the codes of a level begin; of the number of levels: where all end.
-std::uint64_t CodesBegin(std::size_t level, std::uint64_t row_count) {
-  std::uint64_t bytes = SketchBlocks(row_count) * kBlockBytes;
-  for (std::size_t before = 0; before < level; ++before) bytes += row_count * kLevelCodes[before];
+std::uint64_t CodesBegin(const SketchLevels& levels, std::size_t level, std::uint64_t row_count) {
+  std::uint64_t bytes = 0;
+  for (std::size_t before = 0; before < level; ++before) bytes += row_count * levels.codes[before];
   return bytes;
 }
 
-SectionFileHeader NewHeader(std::uint64_t dimension, std::uint64_t row_count, std::size_t level_count) {
+// A byte a level, the coarse one in the lowest: its codes in units.
+std::uint64_t EncodeLevels(const SketchLevels& levels) {
+  std::uint64_t number = 0;
+  for (std::size_t level = 0; level < levels.count; ++level) {
+    number |= std::uint64_t{levels.codes[level] / kCodeUnit} << (8 * level);
+  }
+  return number;
+}
+
+// None where it says no levels that there can be.
+std::optional<SketchLevels> DecodeLevels(std::uint64_t number) {
+  if (number % 256 != kCoarseCodes / kCodeUnit) return std::nullopt;
+  SketchLevels levels;
+  for (number /= 256; number != 0; number /= 256) {
+    const std::size_t codes = number % 256 * kCodeUnit;
+    if (levels.count == kMostLevels || codes == 0 || codes > kMostCodes) return std::nullopt;
+    levels.Add(codes);
+  }
+  return levels;
+}
+
+SectionFileHeader NewHeader(std::uint64_t dimension, std::uint64_t row_count, const SketchLevels& levels) {
   SectionFileHeader header;
   header.kind = FileKind::kSketches;
   header.numbers[kDimension] = dimension;
   header.numbers[kRows] = row_count;
-  header.numbers[kLevels] = level_count;
-  header.sections[kHead].bytes = HeadBytes(dimension, level_count);
+  header.numbers[kVersion] = kSketchVersion;
+  header.numbers[kLevels] = EncodeLevels(levels);
+  header.sections[kHead].bytes = HeadBytes(dimension, levels);
   header.sections[kOrder].bytes = 2 * row_count * sizeof(std::uint32_t);
   header.sections[kBlocks].bytes = BlockParts(row_count).bytes;
-  header.sections[kCodes].bytes = CodesBegin(level_count, row_count);
+  header.sections[kCodes].bytes = CodesBegin(levels, levels.count, row_count);
   LayOutSections(header);
   return header;
 }
@@ -99,8 +125,12 @@ bool Sane(const LevelScales& scales) {
   return sane;
 }
 
+bool IsShare(double number) { return number >= 0 && number <= 1; }
+
 bool Sane(const SketchScales& scales) {
-  return std::ranges::all_of(scales.levels, [](const LevelScales& level) { return Sane(level); }) &&
+  const bool shares = std::ranges::all_of(
+      scales.found_early, [](const auto& of_metric) { return std::ranges::all_of(of_metric, IsShare); });
+  return shares && std::ranges::all_of(scales.levels, [](const LevelScales& level) { return Sane(level); }) &&
          IsBound(scales.axis_defect) && scales.axis_defect < 0.5 && IsBound(scales.reach) && IsBound(scales.longest);
 }
 
@@ -110,13 +140,17 @@ SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind
   const auto& numbers = file_.header().numbers;
   dimension_ = numbers[kDimension];
   row_count_ = numbers[kRows];
+  if (numbers[kVersion] != kSketchVersion) {
+    FailDamaged("{}: sketches of version {}, expected {}: the same 'actkin build' makes them again", path.string(),
+                numbers[kVersion], kSketchVersion);
+  }
+  const std::optional<SketchLevels> levels = DecodeLevels(numbers[kLevels]);
   const bool sane = dimension_ > 0 && dimension_ <= kMaximumDimension && row_count_ > 0 &&
-                    row_count_ <= std::numeric_limits<RowNumber>::max() && numbers[kLevels] > 0 &&
-                    numbers[kLevels] <= kMostLevels;
+                    row_count_ <= std::numeric_limits<RowNumber>::max() && levels;
   if (!sane) FailDamaged("{}: damaged: dimension, rows or levels are out of range", path.string());
-  level_count_ = numbers[kLevels];
+  levels_ = *levels;
   block_count_ = SketchBlocks(row_count_);
-  const SectionFileHeader expected = NewHeader(dimension_, row_count_, level_count_);
+  const SectionFileHeader expected = NewHeader(dimension_, row_count_, levels_);
   for (std::size_t section = 0; section < expected.sections.size(); ++section) {
     if (file_.section(section).size() != expected.sections[section].bytes) {
       FailDamaged("{}: damaged: its sections are not the sketches of {} rows of {} numbers", path.string(), row_count_,
@@ -129,7 +163,7 @@ SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind
   mean_ = {reinterpret_cast<const double*>(head + sizeof(SketchScales)), dimension_};
   const auto* floats = reinterpret_cast<const float*>(mean_.data() + dimension_);
   center_ = {floats, dimension_};
-  axes_ = {floats + dimension_, FirstAxis(level_count_) * dimension_};
+  axes_ = {floats + dimension_, levels_.axis_count() * dimension_};
   const auto* order = reinterpret_cast<const std::uint32_t*>(file_.section(kOrder).data());
   rows_ = {order, row_count_};
   places_ = {order + row_count_, row_count_};
@@ -148,10 +182,18 @@ SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind
   for (std::size_t from = 0; from < 2; ++from) {
     lengths_[from] = {reinterpret_cast<const float*>(blocks + parts.lengths[from]), PaddedRows(row_count_)};
   }
-  coarse_ = reinterpret_cast<const std::int8_t*>(file_.section(kCodes).data());
-  for (std::size_t level = 0; level < level_count_; ++level) {
-    codes_[level] = reinterpret_cast<const std::int8_t*>(file_.section(kCodes).data() + CodesBegin(level, row_count_));
+  for (std::size_t level = 0; level < levels_.count; ++level) {
+    codes_[level] =
+        reinterpret_cast<const std::int8_t*>(file_.section(kCodes).data() + CodesBegin(levels_, level, row_count_));
   }
+}
+
+std::optional<std::uint64_t> SketchFile::RowsThatFind(Metric metric, double share) const {
+  const auto& found = scales_.found_early[static_cast<std::size_t>(metric)];
+  const auto enough = std::ranges::find_if(found, [share](double part) { return part >= share; });
+  if (enough == found.end()) return std::nullopt;
+  const std::uint64_t rows = EarlyStopRows(static_cast<std::size_t>(enough - found.begin()));
+  return rows < row_count_ ? std::optional(rows) : std::nullopt;
 }
 
 RowNumber SketchFile::RowAt(std::uint64_t place) const {
@@ -165,10 +207,11 @@ std::uint64_t SketchFile::PlaceOf(RowNumber row) const {
 }
 
 SketchFileWriter::SketchFileWriter(const std::filesystem::path& path, std::uint64_t dimension, std::uint64_t row_count,
-                                   std::size_t level_count)
+                                   const SketchLevels& levels)
     : path_(path),
       row_count_(row_count),
-      header_(NewHeader(dimension, row_count, level_count)),
+      levels_(levels),
+      header_(NewHeader(dimension, row_count, levels)),
       file_(path, OutputFile::Mode::kCreate) {
   file_.Resize(header_.file_bytes);
 }
@@ -196,30 +239,30 @@ void SketchFileWriter::WriteOrder(std::span<const RowNumber> rows) {
 
 namespace {
 
-// Of boxes, or of rows, whose low and high corners both are their codes; whole parts of 64.
+// Of boxes, or of rows, whose low and high corners both are their codes.
 struct Corners {
   std::vector<std::int8_t> low;
   std::vector<std::int8_t> high;
 };
 
-// The boxes of 64 consecutive ones of these `count` each.
+// The boxes of 64 consecutive ones of these each; whole parts of 64.
 Corners BoxesOf(std::span<const std::int8_t> low, std::span<const std::int8_t> high, std::uint64_t count) {
   const std::uint64_t boxes = SketchBlocks(count);
   Corners found;
   found.low.resize(SketchBlocks(boxes) * kBlockBytes);
   found.high.resize(found.low.size());
   for (std::uint64_t box = 0; box < SketchBlocks(boxes) * kBlockRows; ++box) {
-    const std::size_t from = std::min(box, boxes - 1) * kBlockBytes;
-    const std::size_t to = box / kBlockRows * kBlockBytes;
+    const std::uint64_t first = std::min(box, boxes - 1) * kBlockRows;
+    const std::uint64_t end = std::min(first + kBlockRows, count);
     for (std::size_t code = 0; code < kCoarseCodes; ++code) {
       std::int8_t least = kCodeLimit;
       std::int8_t most = -kCodeLimit;
-      for (std::size_t row = 0; row < kBlockRows; ++row) {
-        least = std::min(least, low[from + CoarsePlace(row, code)]);
-        most = std::max(most, high[from + CoarsePlace(row, code)]);
+      for (std::uint64_t row = first; row < end; ++row) {
+        least = std::min(least, low[row * kCoarseCodes + code]);
+        most = std::max(most, high[row * kCoarseCodes + code]);
       }
-      found.low[to + CoarsePlace(box % kBlockRows, code)] = least;
-      found.high[to + CoarsePlace(box % kBlockRows, code)] = most;
+      found.low[box * kCoarseCodes + code] = least;
+      found.high[box * kCoarseCodes + code] = most;
     }
   }
   return found;
@@ -240,28 +283,11 @@ std::vector<float> ExtremeOfEach(std::span<const float> numbers, bool largest) {
 }  // namespace
 
 void SketchFileWriter::WriteCoarse(std::span<const std::int8_t> coarse) {
-  file_.WriteAt(header_.sections[kCodes].offset, coarse.data(), coarse.size());
-  WriteCoarseByPlace(coarse);
+  WriteCodes(0, 0, coarse);
   const Corners of_blocks = BoxesOf(coarse, coarse, row_count_);
   WriteCorners(0, of_blocks.low, of_blocks.high);
   const Corners of_groups = BoxesOf(of_blocks.low, of_blocks.high, SketchBlocks(row_count_));
   WriteCorners(1, of_groups.low, of_groups.high);
-}
-
-void SketchFileWriter::WriteCoarseByPlace(std::span<const std::int8_t> coarse) {
-  constexpr std::uint64_t kAtOnce = 1024;  // blocks
-  std::vector<std::int8_t> codes;
-  for (std::uint64_t first = 0; first < row_count_; first += kAtOnce * kBlockRows) {
-    const std::uint64_t end = std::min(first + kAtOnce * kBlockRows, row_count_);
-    codes.clear();
-    for (std::uint64_t place = first; place < end; ++place) {
-      const std::int8_t* block = coarse.data() + place / kBlockRows * kBlockBytes;
-      for (std::size_t code = 0; code < kCoarseCodes; ++code) {
-        codes.push_back(block[CoarsePlace(place % kBlockRows, code)]);
-      }
-    }
-    WriteCodes(0, first, codes);
-  }
 }
 
 void SketchFileWriter::WriteCorners(std::size_t of, std::span<const std::int8_t> low,
@@ -292,8 +318,8 @@ void SketchFileWriter::WriteLengths(LengthFrom from, std::span<const float> leng
 }
 
 void SketchFileWriter::WriteCodes(std::size_t level, std::uint64_t first_place, std::span<const std::int8_t> codes) {
-  file_.WriteAt(header_.sections[kCodes].offset + CodesBegin(level, row_count_) + first_place * kLevelCodes[level],
-                codes.data(), codes.size());
+  const std::uint64_t begin = header_.sections[kCodes].offset + CodesBegin(levels_, level, row_count_);
+  file_.WriteAt(begin + first_place * levels_.codes[level], codes.data(), codes.size());
 }
 
 std::uint64_t SketchFileWriter::Finish() {
@@ -309,8 +335,9 @@ std::uint64_t SketchFileWriter::Finish() {
   return HeaderChecksum(encoded);
 }
 
-std::uint64_t SketchFileWriter::FileBytes(std::uint64_t dimension, std::uint64_t row_count, std::size_t level_count) {
-  return NewHeader(dimension, row_count, level_count).file_bytes;
+std::uint64_t SketchFileWriter::FileBytes(std::uint64_t dimension, std::uint64_t row_count,
+                                          const SketchLevels& levels) {
+  return NewHeader(dimension, row_count, levels).file_bytes;
 }
 
 }  // namespace actkin

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,24 +26,37 @@ namespace actkin {
 // The first level is coarse. The rows stand in an order, by `place`, in which neighbors in space are neighbors, and of
 // each block of 64 of them the smallest and the largest coarse codes are kept: a box. So they are of each group of 64
 // blocks.
-inline constexpr std::size_t kMostLevels = 4;
-inline constexpr std::array<std::size_t, kMostLevels> kLevelCodes{16, 48, 64, 128};
-inline constexpr std::size_t kMostCodes = 128;
-// What forecasts count with: how many levels pay is seen when the rows are there.
-inline constexpr std::size_t kUsualLevels = 2;
-inline constexpr std::size_t kCoarseCodes = kLevelCodes[0];
-constexpr std::size_t LevelAxes(std::size_t level) { return kLevelCodes[level] - 1; }
-// The first axis of a level; of kMostLevels, or of how many levels there are: how many axes they have.
-constexpr std::size_t FirstAxis(std::size_t level) {
-  std::size_t axes = 0;
-  for (std::size_t before = 0; before < level; ++before) axes += LevelAxes(before);
-  return axes;
-}
+inline constexpr std::size_t kMostLevels = 6;
+inline constexpr std::size_t kMostCodes = 128;  // of a level
+inline constexpr std::size_t kCoarseCodes = 16;
+// Levels have a multiple of so many codes.
+inline constexpr std::size_t kCodeUnit = 16;
+
+// How many levels a site has, and how many codes each: the coarse one first.
+struct SketchLevels {
+  std::size_t count = 1;
+  std::array<std::size_t, kMostLevels> codes{kCoarseCodes};
+
+  constexpr std::size_t axes(std::size_t level) const { return codes[level] - 1; }
+  // The first axis of a level; of `count`: how many axes there are.
+  constexpr std::size_t FirstAxis(std::size_t level) const {
+    std::size_t sum = 0;
+    for (std::size_t before = 0; before < level; ++before) sum += axes(before);
+    return sum;
+  }
+  constexpr std::size_t axis_count() const { return FirstAxis(count); }
+  void Add(std::size_t level_codes) { codes[count++] = level_codes; }
+  bool operator==(const SketchLevels&) const = default;
+};
+// What forecasts count with: which levels pay is seen when the rows are there.
+inline constexpr SketchLevels kUsualLevels{2, {kCoarseCodes, 48}};
+
 inline constexpr int kCodeLimit = 127;  // codes are -limit..limit
 inline constexpr std::uint32_t kMaximumExponent = 3;
-// Coarse codes, and the corners of boxes likewise, stand in blocks: pair after pair of codes, in each row after row
-// (box after box) the pair's two codes. The last block is filled up with copies of the last row, the last 64 boxes with
-// copies of the last box. The codes of all levels stand row after row, the coarse ones so once more.
+// Codes that have one exponent.
+inline constexpr std::size_t kQuad = 4;
+// The codes of all levels stand row after row, those of boxes' corners box after box; the last 64 boxes are filled up
+// with copies of the last box.
 inline constexpr std::size_t kBlockRows = 64;
 inline constexpr std::size_t kBlockBytes = kBlockRows * kCoarseCodes;
 // Blocks that hold so many rows; groups that hold so many blocks.
@@ -50,7 +64,7 @@ constexpr std::uint64_t SketchBlocks(std::uint64_t count) { return (count + kBlo
 // Smaller sites have no sketches: reading their rows is faster.
 inline constexpr std::uint64_t kFewestRowsWithSketches = 4096;
 
-// What a level's codes mean. Code i is worth step * 2^exponents[i / 2], the last one rest_step, more than rest_center.
+// What a level's codes mean. Code i is worth step * 2^exponents[i / 4], the last one rest_step, more than rest_center.
 // Errors are the largest Euclidean distances, over all rows, between what was rounded and what the codes say: near of
 // the row as it was drawn in, far of the row as it is, of rows that are not longer than `reach`.
 struct LevelScales {
@@ -61,8 +75,15 @@ struct LevelScales {
   double rest_center = 0;
   double rest_near_error = 0;
   double rest_far_error = 0;
-  std::array<std::uint32_t, kMostCodes / 2> exponents{};  // never increase
+  std::array<std::uint32_t, kMostCodes / kQuad> exponents{};  // never increase
 };
+
+// Of searches that stop early, after so many rows of the most promising blocks, the share of the 10 nearest that they
+// find, by metric: of rows of the site that were asked for their own neighbors.
+inline constexpr std::size_t kMetricCount = 4;
+inline constexpr std::size_t kEarlyStops = 14;
+constexpr std::uint64_t EarlyStopRows(std::size_t stop) { return std::uint64_t{256} << stop; }
+using FoundEarly = std::array<std::array<double, kEarlyStops>, kMetricCount>;
 
 struct SketchScales {
   // |axes axes^T - 1| in the 2-norm, or more: how far the stored axes are from orthonormal.
@@ -70,6 +91,7 @@ struct SketchScales {
   double reach = 0;
   double longest = 0;  // of the rows: no row is longer
   std::array<LevelScales, kMostLevels> levels;
+  FoundEarly found_early{};
 };
 
 // Rows that are longer, or all of which are nearer to the center, are not told apart: `reach` is 0.
@@ -90,7 +112,7 @@ class SketchFile {
 
   std::uint64_t dimension() const { return dimension_; }
   std::uint64_t row_count() const { return row_count_; }
-  std::size_t level_count() const { return level_count_; }
+  const SketchLevels& levels() const { return levels_; }
   std::uint64_t block_count() const { return block_count_; }
   std::uint64_t group_count() const { return SketchBlocks(block_count_); }
   std::uint64_t file_bytes() const { return file_.header().file_bytes; }
@@ -98,9 +120,11 @@ class SketchFile {
   const std::filesystem::path& path() const { return file_.path(); }
 
   const SketchScales& scales() const { return scales_; }
+  // So many rows must be looked at to find this share of the 10 nearest under a metric; none where only all will do.
+  std::optional<std::uint64_t> RowsThatFind(Metric metric, double share) const;
   std::span<const double> mean() const { return mean_; }     // dimension
   std::span<const float> center() const { return center_; }  // dimension
-  std::span<const float> axes() const { return axes_; }      // FirstAxis(level_count()) x dimension; zeros beyond it
+  std::span<const float> axes() const { return axes_; }      // levels().axis_count() x dimension; zeros beyond it
   // Throws Error naming the file when what stands there is no row, or no place, of the site. REQUIRES: below
   // row_count().
   RowNumber RowAt(std::uint64_t place) const;
@@ -119,8 +143,7 @@ class SketchFile {
   }
   // A number a place, rounded to float32; whole blocks.
   std::span<const float> Lengths(LengthFrom from) const { return lengths_[static_cast<std::size_t>(from)]; }
-  const std::int8_t* CoarseCodes(std::uint64_t block) const { return coarse_ + block * kBlockBytes; }
-  // kLevelCodes[level] codes a place, the coarse ones once more. REQUIRES: level < level_count().
+  // levels().codes[level] codes a place. REQUIRES: level < levels().count.
   const std::int8_t* Codes(std::size_t level) const { return codes_[level]; }
 
   // Reads every byte. Throws Error naming the file when one is not as written.
@@ -130,7 +153,7 @@ class SketchFile {
   SectionFile file_;
   std::uint64_t dimension_ = 0;
   std::uint64_t row_count_ = 0;
-  std::size_t level_count_ = 0;
+  SketchLevels levels_;
   std::uint64_t block_count_ = 0;
   SketchScales scales_;
   std::span<const double> mean_;
@@ -141,7 +164,6 @@ class SketchFile {
   std::array<const std::int8_t*, 2> boxes_{};
   std::array<std::array<std::array<std::span<const float>, 2>, 2>, 2> extents_;
   std::array<std::span<const float>, 2> lengths_;
-  const std::int8_t* coarse_ = nullptr;
   std::array<const std::int8_t*, kMostLevels> codes_{};
 };
 
@@ -149,40 +171,35 @@ class SketchFile {
 class SketchFileWriter {
  public:
   SketchFileWriter(const std::filesystem::path& path, std::uint64_t dimension, std::uint64_t row_count,
-                   std::size_t level_count);
+                   const SketchLevels& levels);
 
   // All throw Error naming the file.
-  // mean: dimension; center: dimension; axes: FirstAxis(level_count) x dimension.
+  // mean: dimension; center: dimension; axes: levels.axis_count() x dimension.
   void WriteHead(const SketchScales& scales, std::span<const double> mean, std::span<const float> center,
                  std::span<const float> axes);
   // rows: by place, every row once.
   void WriteOrder(std::span<const RowNumber> rows);
-  // coarse: the codes of all blocks, from which the boxes are made.
+  // coarse: of all places, from which the boxes are made.
   void WriteCoarse(std::span<const std::int8_t> coarse);
   // By place.
   void WriteLengths(LengthFrom from, std::span<const float> lengths);
-  // Of consecutive places. REQUIRES: 0 < level < level_count.
+  // Of consecutive places. REQUIRES: 0 < level < levels.count.
   void WriteCodes(std::size_t level, std::uint64_t first_place, std::span<const std::int8_t> codes);
   // Writes the header and flushes. REQUIRES: everything else was written. Returns the header's checksum.
   std::uint64_t Finish();
 
-  static std::uint64_t FileBytes(std::uint64_t dimension, std::uint64_t row_count, std::size_t level_count);
+  static std::uint64_t FileBytes(std::uint64_t dimension, std::uint64_t row_count, const SketchLevels& levels);
 
  private:
-  void WriteCoarseByPlace(std::span<const std::int8_t> coarse);
   // of: a BoxOf's number.
   void WriteCorners(std::size_t of, std::span<const std::int8_t> low, std::span<const std::int8_t> high);
 
   std::filesystem::path path_;
   std::uint64_t row_count_;
+  SketchLevels levels_;
   SectionFileHeader header_;
   OutputFile file_;
 };
-
-// Where code `code` of row `row` of a block stands in it.
-constexpr std::size_t CoarsePlace(std::size_t row, std::size_t code) {
-  return (code / 2 * kBlockRows + row) * 2 + code % 2;
-}
 
 }  // namespace actkin
 

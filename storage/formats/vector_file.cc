@@ -9,6 +9,7 @@
 
 #include "schema/error.h"
 #include "storage/machine/float16.h"
+#include "storage/machine/int8_rows.h"
 
 namespace actkin {
 namespace {
@@ -27,16 +28,21 @@ SectionFileHeader NewHeader(Element element, std::uint64_t dimension, RowRange r
   header.numbers[kDimension] = dimension;
   header.numbers[kFirstRow] = rows.begin;
   header.numbers[kEndRow] = rows.end;
-  header.sections[kRows].bytes = rows.size() * dimension * ElementBytes(element);
+  header.sections[kRows].bytes = rows.size() * StoredRowBytes(element, dimension);
   LayOutSections(header);
   return header;
 }
 
 }  // namespace
 
+std::uint64_t StoredRowBytes(Element element, std::uint64_t dimension) {
+  if (element == Element::kNone) return 0;
+  return element == Element::kInt8 ? Int8RowBytes(dimension) : dimension * ElementBytes(element);
+}
+
 VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind::kVectors) {
   const auto& numbers = file_.header().numbers;
-  if (numbers[kElement] > static_cast<std::uint64_t>(Element::kFloat16)) {
+  if (numbers[kElement] > static_cast<std::uint64_t>(Element::kInt8)) {
     Fail(ErrorCode::kUnsupported, "{}: element {} is unknown: use a newer actkin", path.string(), numbers[kElement]);
   }
   const bool sane = numbers[kDimension] > 0 && numbers[kDimension] <= kMaximumDimension &&
@@ -46,7 +52,7 @@ VectorFile::VectorFile(const std::filesystem::path& path) : file_(path, FileKind
   dimension_ = numbers[kDimension];
   rows_ = {numbers[kFirstRow], numbers[kEndRow]};
   body_ = file_.section(kRows);
-  if (body_.size() != rows_.size() * dimension_ * ElementBytes(element_)) {
+  if (body_.size() != rows_.size() * StoredRowBytes(element_, dimension_)) {
     FailDamaged("{}: damaged: {} bytes are not {} rows of {} {} numbers", path.string(), body_.size(), rows_.size(),
                 dimension_, Name(element_));
   }
@@ -67,10 +73,15 @@ std::vector<float> VectorFile::Row(RowNumber row) const {
 }
 
 void VectorFile::ReadRows(RowRange range, std::span<float> out) const {
-  const std::byte* stored = body_.data() + (range.begin - rows_.begin) * dimension_ * ElementBytes(element_);
+  const std::byte* stored = body_.data() + (range.begin - rows_.begin) * StoredRowBytes(element_, dimension_);
   const std::size_t count = range.size() * dimension_;
   if (element_ == Element::kFloat32) {
     std::memcpy(out.data(), stored, count * sizeof(float));
+  } else if (element_ == Element::kInt8) {
+    const std::size_t bytes = StoredRowBytes(element_, dimension_);
+    for (std::uint64_t row = 0; row < range.size(); ++row) {
+      DecodeInt8Row(stored + row * bytes, dimension_, out.data() + row * dimension_);
+    }
   } else {
     DecodeFloat16(reinterpret_cast<const std::uint16_t*>(stored), count, out.data());
   }
@@ -78,14 +89,18 @@ void VectorFile::ReadRows(RowRange range, std::span<float> out) const {
 
 void VectorFile::Verify() const {
   file_.VerifyBytes(kRows);
-  const std::size_t bytes = dimension_ * ElementBytes(element_);
+  const std::size_t bytes = StoredRowBytes(element_, dimension_);
   std::uint64_t checksum = 0;
+  bool are_rows = true;
   for (std::uint64_t row = 0; row < rows_.size(); ++row) {
-    checksum += RowChecksum(body_.data() + row * bytes, bytes, static_cast<RowNumber>(rows_.begin + row));
+    const std::byte* stored = body_.data() + row * bytes;
+    checksum += RowChecksum(stored, bytes, static_cast<RowNumber>(rows_.begin + row));
+    are_rows = are_rows && (element_ != Element::kInt8 || IsInt8Row(stored, dimension_));
   }
   if (checksum != file_.header().sections[kRows].checksum) {
     FailDamaged("{}: damaged: the checksum of its rows is wrong", file_.path().string());
   }
+  if (!are_rows) FailDamaged("{}: damaged: a row is none of int8", file_.path().string());
 }
 
 VectorFileWriter::VectorFileWriter(const std::filesystem::path& path, Element element, std::uint64_t dimension,
@@ -101,7 +116,7 @@ VectorFileWriter::VectorFileWriter(const std::filesystem::path& path, Element el
 
 std::uint64_t VectorFileWriter::WriteRows(RowNumber first, std::span<const float> values) {
   const std::uint64_t offset =
-      header_.sections[kRows].offset + (first - rows_.begin) * dimension_ * ElementBytes(element_);
+      header_.sections[kRows].offset + (first - rows_.begin) * StoredRowBytes(element_, dimension_);
   const auto infinite = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
   if (infinite != values.end()) {
     Fail("{}: the model puts out {} for row {}: only finite numbers can be indexed", file_.path().string(), *infinite,
@@ -119,8 +134,16 @@ std::uint64_t VectorFileWriter::WriteRows(RowNumber first, std::span<const float
     }
     bytes = reinterpret_cast<const std::byte*>(encoded.data());
   }
-  const std::size_t row_bytes = dimension_ * ElementBytes(element_);
+  const std::size_t row_bytes = StoredRowBytes(element_, dimension_);
   const std::size_t count = values.size() / dimension_;
+  std::vector<std::byte> rows;
+  if (element_ == Element::kInt8) {
+    rows.resize(count * row_bytes);
+    for (std::size_t row = 0; row < count; ++row) {
+      EncodeInt8Row(values.data() + row * dimension_, dimension_, rows.data() + row * row_bytes);
+    }
+    bytes = rows.data();
+  }
   std::uint64_t share = 0;
   for (std::size_t row = 0; row < count; ++row) {
     share += RowChecksum(bytes + row * row_bytes, row_bytes, static_cast<RowNumber>(first + row));

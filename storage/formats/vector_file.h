@@ -14,10 +14,13 @@ namespace actkin {
 
 inline constexpr std::uint64_t kMaximumDimension = 1U << 20;
 
+// Bytes of a row as it is stored; of none 0.
+std::uint64_t StoredRowBytes(Element element, std::uint64_t dimension);
+
 // A range of a site's rows on disk: a section file of kind kVectors. Numbers: element, dimension, first row, one past
 // the last row. Section 1: the rows (rows x dimension, row-major). The rows' checksum is the sum, modulo 2^64, of every
 // row's xxh3 seeded with its row number: it does not depend on the order in which threads write, and a resumed build
-// continues it.
+// continues it. Rows of int8 are those of storage/machine/int8_rows.h.
 class VectorFile {
  public:
   // Maps the file; reads only its header. Throws Error naming `path` when the header, or a size in it, is wrong.
@@ -31,6 +34,8 @@ class VectorFile {
   const std::filesystem::path& path() const { return file_.path(); }
   // Where in the file the rows begin, in bytes.
   std::uint64_t rows_offset() const;
+  // All rows as they are stored.
+  std::span<const std::byte> stored() const { return body_; }
   // All stored numbers from rows().begin on: rows().size() x dimension().
   // REQUIRES: element() is the one named.
   std::span<const float> Float32() const;

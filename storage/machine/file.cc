@@ -117,13 +117,19 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void ForgetMapped(const std::byte* data, std::uint64_t bytes) {
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const std::uintptr_t ahead = reinterpret_cast<std::uintptr_t>(data) % page;
+  // Advice: where the system takes none, all is as it was.
+  ::madvise(const_cast<std::byte*>(data) - ahead, bytes + ahead, MADV_DONTNEED);
+}
+
 void MappedFile::Advise(std::uint64_t offset, std::uint64_t count, Use use) const {
   if (count == 0) return;
+  if (use == Use::kNotSoon) return ForgetMapped(data_ + offset, count);
   static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t begin = offset / page * page;
-  // Advice: where the system takes none, all is as it was.
-  ::madvise(const_cast<std::byte*>(data_) + begin, offset + count - begin,
-            use == Use::kSoon ? MADV_WILLNEED : MADV_DONTNEED);
+  ::madvise(const_cast<std::byte*>(data_) + begin, offset + count - begin, MADV_WILLNEED);
 }
 
 void FlushDirectory(const std::filesystem::path& directory) {

@@ -65,6 +65,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Drops the system's pages of mapped bytes from this process's memory; they are read again where they are used after
+// all. REQUIRES: data is mapped from a file that nothing writes through the mapping.
+void ForgetMapped(const std::byte* data, std::uint64_t bytes);
+
 // Whether an open file is the one of that name.
 bool IsFile(int descriptor, const std::filesystem::path& path);
 // Renames, then flushes the folder, so that the name survives a power cut. Both on one file system.

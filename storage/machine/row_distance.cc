@@ -1,6 +1,7 @@
 #include "storage/machine/row_distance.h"
 
 #include <cstdint>
+#include <vector>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "storage/machine/row_distance.cc"
@@ -8,6 +9,7 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
+#include "storage/machine/int8_rows.h"
 #include "storage/machine/row_sums-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -60,9 +62,29 @@ HWY_EXPORT(ScatteredDistances16);
 HWY_EXPORT(ScatteredProducts32);
 HWY_EXPORT(ScatteredProducts16);
 
+namespace {
+
+using Kernel = void (*)(const std::byte* const* rows, std::size_t count, std::size_t dimension, const float* vector,
+                        float* out);
+
+// Rows of int8, each widened first.
+void OfInt8(std::span<const std::byte* const> rows, std::size_t dimension, const float* vector, float* out,
+            Kernel of_float32) {
+  std::vector<float> numbers(dimension);
+  const auto* widened = reinterpret_cast<const std::byte*>(numbers.data());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    DecodeInt8Row(rows[i], dimension, numbers.data());
+    of_float32(&widened, 1, dimension, vector, out + i);
+  }
+}
+
+}  // namespace
+
 void SquaredDistancesTo(std::span<const std::byte* const> rows, Element element, std::size_t dimension,
                         const float* vector, float* out) {
-  if (element == Element::kFloat32) {
+  if (element == Element::kInt8) {
+    OfInt8(rows, dimension, vector, out, &HWY_DYNAMIC_DISPATCH(ScatteredDistances32));
+  } else if (element == Element::kFloat32) {
     HWY_DYNAMIC_DISPATCH(ScatteredDistances32)(rows.data(), rows.size(), dimension, vector, out);
   } else {
     HWY_DYNAMIC_DISPATCH(ScatteredDistances16)(rows.data(), rows.size(), dimension, vector, out);
@@ -71,7 +93,9 @@ void SquaredDistancesTo(std::span<const std::byte* const> rows, Element element,
 
 void DotProductsWith(std::span<const std::byte* const> rows, Element element, std::size_t dimension,
                      const float* vector, float* out) {
-  if (element == Element::kFloat32) {
+  if (element == Element::kInt8) {
+    OfInt8(rows, dimension, vector, out, &HWY_DYNAMIC_DISPATCH(ScatteredProducts32));
+  } else if (element == Element::kFloat32) {
     HWY_DYNAMIC_DISPATCH(ScatteredProducts32)(rows.data(), rows.size(), dimension, vector, out);
   } else {
     HWY_DYNAMIC_DISPATCH(ScatteredProducts16)(rows.data(), rows.size(), dimension, vector, out);

@@ -12,7 +12,8 @@ namespace actkin {
 // instructions that the processor has (chosen at run time), the next row being fetched meanwhile. The order of the sums
 // differs between processors. Any thread.
 //
-// rows[i]: where a row's `dimension` numbers of `element` begin; they need no more alignment than a number.
+// element: not none. rows[i]: where a row's `dimension` numbers of `element` begin; they need no more alignment than a
+// number. Of int8 where the row of storage/machine/int8_rows.h begins.
 // vector: dimension. out: one number a row. Nothing outside the rows is read.
 void SquaredDistancesTo(std::span<const std::byte* const> rows, Element element, std::size_t dimension,
                         const float* vector, float* out);

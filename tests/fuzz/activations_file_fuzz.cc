@@ -1,5 +1,5 @@
 // A hostile activations.json; what is read is written, and read as the same.
-#include "storage/formats/activations_file.h"
+#include "storage/exchange/activations_file.h"
 #include "tests/fuzz/fuzz_input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -36,10 +36,10 @@ struct Site {
     order = std::make_shared<RowOrderFile>(order_file.path());
     checksum = Rows().checksum();
   }
-  SiteRows Rows() const {
+  RowSource Rows() const {
     std::vector<VectorFile> files;
     files.emplace_back(vectors.path());
-    return SiteRows(std::move(files));
+    return RowSource(std::move(files));
   }
 };
 

@@ -1,6 +1,6 @@
 // A hostile .npy file, as ids, documents and matrices are read.
+#include "storage/exchange/npy_file.h"
 #include "storage/formats/matrix_file.h"
-#include "storage/formats/npy_file.h"
 #include "tests/fuzz/fuzz_input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

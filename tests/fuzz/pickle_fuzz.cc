@@ -1,5 +1,5 @@
 // A hostile pickle: the part of a .pt checkpoint that is a program. (The zip archive around it is LibTorch's to read.)
-#include "indexer/torch/pickle_state_dict.h"
+#include "indexer/torch/pickle/pickle_state_dict.h"
 #include "tests/fuzz/fuzz_input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

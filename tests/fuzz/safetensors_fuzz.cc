@@ -2,7 +2,7 @@
 #include "query/reader/prompt_forward.h"
 #include "schema/model_layout.h"
 #include "schema/vocabulary.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "tests/fuzz/fuzz_input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

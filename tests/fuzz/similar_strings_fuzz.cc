@@ -1,5 +1,5 @@
 // Hostile JSON of similar strings: a file of neighbors, a map of batches, and a file's name.
-#include "storage/formats/similar_strings_file.h"
+#include "storage/exchange/similar_strings_file.h"
 #include "tests/fuzz/fuzz_input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -18,15 +18,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace actkin;
   static const MemoryFile memory;
   FuzzInput input(data, size);
-  // Numbers: dimension, rows, levels.
+  // Numbers: dimension, rows, version, levels.
   const auto fit = [](HeaderNumbers& numbers) -> SectionBytes {
-    const std::size_t levels = numbers[2] % kMostLevels + 1;
-    numbers[2] = levels;
+    SketchLevels levels;
+    std::uint64_t encoded = 1;
+    for (std::uint64_t rest = numbers[3]; levels.count < kMostLevels && rest % 16 != 0; rest /= 16) {
+      const std::uint64_t units = (rest % 16 - 1) % (kMostCodes / kCodeUnit) + 1;
+      encoded |= units << (8 * levels.count);
+      levels.Add(units * kCodeUnit);
+    }
+    numbers[2] = 1;
+    numbers[3] = encoded;
     const std::uint64_t blocks = SketchBlocks(numbers[1]);
     const std::uint64_t groups = SketchBlocks(blocks);
-    std::uint64_t codes = blocks * kBlockBytes;
-    for (std::size_t level = 0; level < levels; ++level) codes += numbers[1] * kLevelCodes[level];
-    return {sizeof(SketchScales) + numbers[0] * sizeof(double) + (1 + FirstAxis(levels)) * numbers[0] * sizeof(float),
+    std::uint64_t codes = 0;
+    for (std::size_t level = 0; level < levels.count; ++level) codes += numbers[1] * levels.codes[level];
+    return {sizeof(SketchScales) + numbers[0] * sizeof(double) + (1 + levels.axis_count()) * numbers[0] * sizeof(float),
             2 * numbers[1] * sizeof(std::uint32_t),
             (groups + SketchBlocks(groups)) * kBlockRows * (2 * kCoarseCodes + 4 * sizeof(float)) +
                 2 * blocks * kBlockRows * sizeof(float),
@@ -51,9 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
     }
     for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) Touch(file.Lengths(from));
-    Touch(std::span(file.CoarseCodes(0), file.block_count() * kBlockBytes));
-    for (std::size_t level = 0; level < file.level_count(); ++level) {
-      Touch(std::span(file.Codes(level), file.row_count() * kLevelCodes[level]));
+    for (std::size_t level = 0; level < file.levels().count; ++level) {
+      Touch(std::span(file.Codes(level), file.row_count() * file.levels().codes[level]));
     }
     file.Verify();
   });

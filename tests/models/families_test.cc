@@ -132,7 +132,9 @@ TEST_F(FamiliesTest, SlidingWindowsBoundTheSequence) {
   EXPECT_EQ(longest("mistral", {{"sliding_window", 7}}), 7);
   EXPECT_EQ(longest("mistral", {{"sliding_window", nullptr}}), 30);
   EXPECT_EQ(longest("qwen2", {{"sliding_window", 7}, {"use_sliding_window", false}}), 30);
-  EXPECT_EQ(longest("qwen2", {{"sliding_window", 7}, {"use_sliding_window", true}}), 7);
+  EXPECT_EQ(longest("qwen2", {{"sliding_window", 7}, {"use_sliding_window", true}, {"max_window_layers", 1}}), 7);
+  EXPECT_EQ(longest("qwen2", {{"sliding_window", 7}, {"use_sliding_window", true}, {"max_window_layers", 5}}), 30);
+  EXPECT_EQ(longest("qwen3", {{"sliding_window", 7}, {"use_sliding_window", true}}), 30);  // 28 of its 3 blocks
   EXPECT_EQ(longest("qwen3", {{"sliding_window", 7}, {"layer_types", {"full_attention"}}}), 30);
 }
 

@@ -6,7 +6,7 @@
 
 #include "indexer/model/checkpoint.h"
 #include "schema/error.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "tests/models/interpreters.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"

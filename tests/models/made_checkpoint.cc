@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "schema/error.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "storage/machine/file.h"
 #include "storage/machine/float16.h"
 

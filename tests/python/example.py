@@ -13,6 +13,7 @@ def tour(path: str) -> list[str]:
         few: actkin.Table[actkin.Neighbor] = found[:3]
         next_tokens: list[actkin.NextToken] = first.next_tokens
         several: list[actkin.Neighbors] = index.neighbors(["ab", [1, 2], np.array([1, 2])])
+        filtered = index.neighbors(vector=np.zeros(384), where="occurrences > 1", metric="cosine", context=(3, 3))
         distances, rows = index.search(np.zeros((3, 384)), stream="ffwd", block=5, k=10)
         vectors = np.asarray(index.rows("ffwd", 5))
         ids: int = int(index.ids(rows, "ffwd", 5)[0, 0])
@@ -22,9 +23,16 @@ def tour(path: str) -> list[str]:
         for row in connection.execute("SELECT text FROM string WHERE string_id = ?", [ids]):
             texts.append(str(row[0]))
         sound: bool = index.verify().sound
-        print(few, next_tokens, several, distances, vectors, token, probability, sound, index.context(5).text)
+        print(filtered, few, next_tokens, several, distances, vectors, token, probability, sound, index.context(5).text)
         try:
             index.neighbors("", k=0)
         except actkin.Error as error:
             texts.append(error.code)
         return texts
+
+
+def refused(index: actkin.Index) -> None:
+    """What is misspelled, or of another type, is known before it runs: an ignore that is not needed is an error."""
+    index.neighbors("ab", strem="ffwd")  # type: ignore[call-overload]
+    index.search(np.zeros((1, 384)), metrik="l2")  # type: ignore[call-arg]
+    index.search(np.zeros((1, 384)), k="5")  # type: ignore[arg-type]

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import MADE, ask_command, run_command
 
 import actkin
+from conftest import MADE, ask_command, run_command
 
 
 def rows_of(found):

@@ -5,9 +5,9 @@ import signal
 import stat
 
 import pytest
-from conftest import BUILD, COMMAND, FOLDER, MADE
 
 import actkin
+from conftest import BUILD, COMMAND, FOLDER, MADE
 
 
 @pytest.fixture
@@ -23,7 +23,9 @@ def test_it_builds_what_the_command_builds(builder, tmp_path, capfd):
             assert index.sites == made.sites
             assert index.neighbors("abba c") == made.neighbors("abba c")
     assert capfd.readouterr().err  # its progress
-    with actkin.build([FOLDER / "corpus.txt"], model=model, out=out, length=6, t_i=range(2, 4), positions=False) as index:
+    with actkin.build(
+        [FOLDER / "corpus.txt"], model=model, out=out, length=6, t_i=range(2, 4), positions=False
+    ) as index:
         assert {site.t_i for site in index.sites if site.stream == "ffwd"} == {2, 3, 5}
 
 
@@ -35,7 +37,7 @@ def test_its_errors_are_the_commands(builder, tmp_path):
         actkin.build(FOLDER / "corpus.txt", out=tmp_path / "x.actkin", no_such_flag=1)
 
 
-def test_without_libtorch_it_says_what_to_do(monkeypatch, tmp_path):
+def test_without_libtorch_it_says_what_to_do(monkeypatch, tmp_path, copy):
     (tmp_path / "bin").mkdir()
     plain = tmp_path / "bin/actkin"
     plain.write_text("#!/bin/sh\nexit 1\n")
@@ -43,8 +45,13 @@ def test_without_libtorch_it_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.delenv("ACTKIN", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(actkin.UnsupportedError, match="actkin.record") as raised:
-        actkin.build(FOLDER / "corpus.txt", out=tmp_path / "x.actkin")
+        actkin.build(FOLDER / "corpus.txt", model=BUILD[2], out=tmp_path / "x.actkin")
     assert "\n" not in str(raised.value)
+    # What follows what is counted without; a model that is there already is asked for again.
+    with actkin.build(FOLDER / "corpus.txt", out=tmp_path / "counts.actkin") as index:
+        assert index.info.model is None and index.occurrences("ab") > 0
+    with pytest.raises(actkin.UnsupportedError):
+        actkin.build(FOLDER / "corpus.txt", out=copy, t_i=2)
 
 
 def test_ctrl_c_leaves_what_a_kill_leaves(builder, tmp_path):

@@ -13,9 +13,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import MADE
 
 import actkin
+from conftest import MADE
 
 EXTENSION = os.environ["ACTKIN_EXTENSION"]
 PROGRAMS = Path(sys.executable).parent

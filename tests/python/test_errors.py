@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import MADE
 
 import actkin
+from conftest import MADE
 
 
 def test_kinds():
@@ -154,8 +154,109 @@ def test_a_newer_catalog(copy):
 
 
 def test_the_command_is_the_wheels():
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; from actkin._command import main; sys.argv = ['actkin', '--version']; main()"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    script = "import sys; from actkin._command import main; sys.argv = ['actkin', '--version']; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["actkin", actkin.__version__]
+
+
+def test_surrogates(index):
+    """What no UTF-8 holds is said to be such, wherever a text is taken."""
+    for ask in (
+        lambda text: index.neighbors(text),
+        lambda text: index.neighbors([text, "ab"]),
+        lambda text: index.neighbors("ab", where=text),
+        lambda text: index.neighbors("ab", stream=text),
+        lambda text: index.search([[0.0] * 12], metric=text),
+        lambda text: index.search([[0.0] * 12], index=text),
+        lambda text: index.rows(text),
+        lambda text: index.ids([0], rows=text),
+        lambda text: index.next_tokens(text),
+        lambda text: index.occurrences(text),
+        lambda text: index.predict("ab", text),
+        lambda text: index.model(text),
+        lambda text: index.encode(text),
+    ):
+        with pytest.raises(actkin.InvalidArgumentError, match="surrogate") as raised:
+            ask("a\ud800b")
+        assert raised.value.code == "invalid argument" and "\ud800" not in str(raised.value)
+    for ask in (
+        lambda text: index.sql(text),
+        lambda text: index.sql("SELECT ?", [text]),
+        lambda text: index.sql("SELECT :name", {"name": text}),
+    ):
+        with pytest.raises((actkin.Error, UnicodeEncodeError)) as raised:
+            ask("SELECT 'a\ud800b'")
+        assert isinstance(raised.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("vector", "kind"),
+    [
+        ([0.0] * 11, ValueError),
+        ([0.0] * 13, ValueError),
+        ([], ValueError),
+        ([[0.0] * 12], ValueError),
+        ([float("nan")] * 12, ValueError),
+        ([float("-inf")] * 12, ValueError),
+        ([1e39] * 12, ValueError),
+        ([1j] * 12, TypeError),
+        (["0"] * 12, TypeError),
+        ([None] * 12, TypeError),
+        ([[0.0], [0.0, 1.0]], (TypeError, ValueError)),
+        (b"0" * 48, TypeError),
+        ("abba c", TypeError),
+        (0.5, ValueError),
+        (object(), TypeError),
+    ],
+)
+def test_one_vector(index, vector, kind):
+    with pytest.raises(kind) as raised:
+        index.neighbors(vector=vector)
+    assert "\n" not in str(raised.value)
+
+
+def test_numbers_that_make_no_sense(index):
+    for ask in (
+        lambda: index.context(-1),
+        lambda: index.context(0, -1),
+        lambda: index.context(0, 0, 2**40),
+        lambda: index.decode([-1]),
+        lambda: index.decode([2**32]),
+        lambda: index.neighbors("ab", k=-1),
+        lambda: index.neighbors("ab", at=5),
+        lambda: index.neighbors("ab", context=(-1, 0)),
+        lambda: index.neighbors("ab", exclude_window=-1),
+        lambda: index.neighbors(string_id=-1),
+        lambda: index.neighbors(position=-1),
+        lambda: index.neighbors("ab", metric="cosine", low=float("nan")),
+        lambda: index.predict("ab", k=-2),
+        lambda: index.predict("ab", t_i=2**40),
+        lambda: index.search([[0.0] * 12], k=-1),
+    ):
+        with pytest.raises(actkin.InvalidArgumentError) as raised:
+            ask()
+        assert raised.value.code == "invalid argument" and isinstance(raised.value, ValueError)
+    for ask in (
+        lambda: index.context("5"),
+        lambda: index.context(1.5),
+        lambda: index.neighbors("ab", k=2.0),
+        lambda: index.neighbors("ab", context=5),
+        lambda: index.neighbors("ab", low="0"),
+        lambda: index.ids(["0"]),
+        lambda: index.decode("ab"),
+        lambda: index.predict("ab", t_i="5"),
+        lambda: index.search([[0.0] * 12], center=1, k=None, block="1"),
+        lambda: index.search([[0.0] * 12], at=1),
+        lambda: index.search([[0.0] * 12], context=(1, 1)),
+    ):
+        with pytest.raises(TypeError):
+            ask()
+
+
+def test_an_empty_prompt_of_many(index):
+    for prompts in (["ab", ""], ["ab", []], [[0], [99]]):
+        with pytest.raises(actkin.InvalidArgumentError):
+            index.neighbors(prompts)
+    for prompts in (["ab", 5], ["ab", b"ab"], ["ab", None]):
+        with pytest.raises(TypeError):
+            index.neighbors(prompts)

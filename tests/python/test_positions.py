@@ -3,9 +3,9 @@
 import nanoarrow
 import numpy as np
 import pytest
-from conftest import ask_command
 
 import actkin
+from conftest import ask_command
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 import pytest
-from conftest import MADE
 
 import actkin
+from conftest import MADE
 
 
 class Alarm(Exception):

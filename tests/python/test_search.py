@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import MADE, run_command
 
 import actkin
+from conftest import MADE, run_command
 
 
 @pytest.mark.parametrize("site", [("ffwd", 1, 5), ("proj", 0, 2), ("embedding", 0, 5)])
@@ -86,6 +86,20 @@ def test_rows_of_half_precision(tmp_path):
         np.testing.assert_array_equal(index.search(rows[:3]).rows[:, 0], [0, 1, 2])
 
 
+def test_rows_of_int8_come_out_as_float32(tmp_path):
+    folder = tmp_path / "int8.actkin"
+    from conftest import BUILD
+
+    done = run_command("build", *BUILD, "--out", folder, "--t-i", "5", "--rows", "int8")
+    assert done.returncode == 0, done.stderr
+    with actkin.open(folder) as index, actkin.open(MADE) as whole:
+        rows = index.rows("ffwd", 1)
+        assert isinstance(rows, actkin.Rows) and rows.dtype == np.float32
+        exact = np.asarray(whole.rows("ffwd", 1))
+        assert np.abs(np.asarray(rows) - exact).max() <= np.abs(exact).max() / 127
+        np.testing.assert_array_equal(index.search(rows[:3]).rows[:, 0], [0, 1, 2])
+
+
 def test_rows_that_are_no_file_act_as_an_array(index):
     rows = index.rows("embedding")
     assert isinstance(rows, actkin.Rows)
@@ -157,8 +171,9 @@ def test_what_is_no_vector(index, vectors, error):
 
 @pytest.mark.parametrize(
     "options",
-    [{"k": 0}, {"k": -3}, {"k": 10**6}, {"k": 2**70}, {"threads": -1}, {"threads": 10**6}, {"metric": "l3"}, {"order": "x"},
-     {"params": "efSearch=3"}, {"block": 2**40}, {"where": "nothing = 1"}, {"where": "1; DROP TABLE string"}],
+    [{"k": 0}, {"k": -3}, {"k": 10**6}, {"k": 2**70}, {"threads": -1}, {"threads": 10**6}, {"metric": "l3"},
+     {"order": "x"}, {"params": "efSearch=3"}, {"block": 2**40}, {"where": "nothing = 1"},
+     {"where": "1; DROP TABLE string"}],
 )  # fmt: skip
 def test_what_cannot_be_asked(index, options):
     with pytest.raises(actkin.InvalidArgumentError) as raised:

@@ -6,10 +6,10 @@ import threading
 import numpy as np
 import pandas
 import pytest
-from conftest import MADE
 
 import actkin
 from actkin import dbapi
+from conftest import MADE
 
 QUERY = "SELECT rank, string_id, text, distance FROM actkin_neighbors(?, 'ffwd', 1, 5) LIMIT ?"
 

@@ -14,10 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("arguments", [["-p", "actkin"], [Path(__file__).with_name("example.py")]])
 def test_types(arguments, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path, *arguments],
-        capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(ROOT / "tools/python")}, cwd=tmp_path,
-    )  # fmt: skip
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path]
+    environment = {**os.environ, "MYPYPATH": str(ROOT / "tools/python")}
+    done = subprocess.run([*mypy, *arguments], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from conftest import MADE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,12 +27,22 @@ def wheel(tmp_path_factory):
     """Of objects that are compiled already, where they are the same."""
     folder = tmp_path_factory.mktemp("wheel")
     # The tools of the environment: nothing is downloaded.
-    run(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--disable-pip-version-check",
-        "--config-settings", f"build-dir={BUILD}/wheel", "--wheel-dir", folder / "built", ROOT,
-        env={**os.environ, "CMAKE_CXX_COMPILER_LAUNCHER": str(Path(__file__).with_name("reuse_object"))})  # fmt: skip
+    pip_wheel = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-build-isolation",
+        "--no-deps",
+        "--disable-pip-version-check",
+    ]
+    launcher = str(Path(__file__).with_name("reuse_object"))
+    run(*pip_wheel, "--config-settings", f"build-dir={BUILD}/wheel", "--wheel-dir", folder / "built", ROOT,
+        env={**os.environ, "CMAKE_CXX_COMPILER_LAUNCHER": launcher})  # fmt: skip
     (built,) = (folder / "built").iterdir()
-    run(sys.executable, "-m", "auditwheel", "repair", "--plat", "manylinux_2_36_x86_64", "--wheel-dir", folder / "mended", built,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})  # fmt: skip
+    repair = [sys.executable, "-m", "auditwheel", "repair", "--plat", "manylinux_2_36_x86_64"]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    run(*repair, "--wheel-dir", folder / "mended", built, env={**os.environ, "PATH": path})
     (mended,) = (folder / "mended").iterdir()
     return mended
 

@@ -40,12 +40,37 @@ class RelationCostTest(IndexTest):
                                    ("among = '[458, 459, 571]' AND string_id >= 459", 2)]:
             count, answer = self.rows_read(f"SELECT string_id, text, distance FROM {SITE} WHERE {condition} ORDER BY distance")
             self.assertEqual((count, len(answer)), (strings, strings), condition)
-        # A rank is a place among all rows, and k cuts before the condition.
-        for query in [f"SELECT rank FROM {SITE} WHERE string_id = 571",
-                      f"SELECT distance FROM {SITE} WHERE k = 300 AND string_id = 571"]:
-            count, answer = self.rows_read(query)
-            self.assertEqual(len(answer), 1)
-            self.assertGreaterEqual(count, ROWS, query)
+        # k cuts before the condition.
+        count, answer = self.rows_read(f"SELECT distance FROM {SITE} WHERE k = 300 AND string_id = 571")
+        self.assertEqual(len(answer), 1)
+        self.assertGreaterEqual(count, ROWS)
+
+    def test_ranks_of_found_rows_are_counted(self):
+        # A rank is a place among all rows: the one that is found is read, and of a site without sketches all once more.
+        connection = self.open(MADE)
+        ranks = dict(connection.execute(f"SELECT string_id, rank FROM {SITE}"))
+        count, answer = self.rows_read(f"SELECT rank FROM {SITE} WHERE string_id = 571")
+        self.assertEqual((count, answer), (1 + ROWS, [(ranks[571],)]))
+        ids = sorted(ranks)[::7]
+        listed = ", ".join(map(str, ids))
+        for condition, wanted in [(f"string_id IN ({listed})", ids),
+                                  (f"string_id IN ({listed}) AND rank <= 50", [id for id in ids if ranks[id] <= 50]),
+                                  (f"string_id IN ({listed}) AND rank > 200", [id for id in ids if ranks[id] > 200]),
+                                  ("text GLOB 'a*'", None)]:
+            count, answer = self.rows_read(f"SELECT string_id, rank FROM {SITE} WHERE {condition} ORDER BY rank")
+            if wanted is not None:
+                self.assertEqual([id for id, _ in answer], sorted(wanted, key=ranks.get), condition)
+            self.assertEqual([ranks[id] for id, _ in answer], [rank for _, rank in answer], condition)
+            self.assertLessEqual(count, 3 * ROWS, condition)
+            self.assertGreater(len(answer), 0, condition)
+        # In the band and among the rows that the call chooses.
+        banded = f"{SITE} AS b WHERE low = 1 AND exclude_self = 1 AND max_length = 1.2 AND among = '[{listed}, 571]'"
+        ranks = dict(connection.execute(f"SELECT string_id, rank FROM {banded}"))
+        self.assertGreater(len(ranks), 5)
+        for id, rank in ranks.items():
+            _, answer = self.rows_read(f"SELECT rank, distance FROM {banded} AND string_id = {id}")
+            self.assertEqual(answer[0][0], rank)
+        connection.close()
 
     def test_of_positions_that_are_compared_no_others_are_read(self):
         positions = os.path.join(FOLDER, "positions.actkin")

@@ -179,6 +179,7 @@ class Arguments:
             if not positions and "document" in chosen.get("distinct", []) and self.chance(0.9):
                 chosen["distinct"] = ["token"]
             maybe("exclude_window", 0.1 if positions and name == "neighbors" else 0.005)
+            maybe("max_length", 0.1)
             if self.chance(0.12):
                 self.band(chosen)
             if self.chance(0.03) and "embedding" not in chosen.get("stream", []):

@@ -85,15 +85,16 @@ SEARCH = SITE | {"k": ("INTEGER", None), "metric": ("TEXT", "l2"), "sort_order":
                  "index_name": ("TEXT", "exact"), "params": ("TEXT", ""), "low": ("REAL", None),
                  "high": ("REAL", None), "catalog": ("TEXT", "main"), "among": ("TEXT", None), "center": ("INTEGER", 0),
                  "rows": ("TEXT", default_rows), "distinct": ("TEXT", None), "exclude_window": ("INTEGER", 0)}
+LAST = {"max_length": ("REAL", None)}
 TABLES = {table.name: table for table in (
-    Table("neighbors", {"prompt": ("TEXT", None)} | SEARCH | {"exclude_self": ("INTEGER", 0)}, "rank", ("prompt",)),
-    Table("neighbors_of", {"vector": ("BLOB", None)} | SEARCH | {"exclude_position": ("INTEGER", None)}, "rank",
+    Table("neighbors", {"prompt": ("TEXT", None)} | SEARCH | {"exclude_self": ("INTEGER", 0)} | LAST, "rank", ("prompt",)),
+    Table("neighbors_of", {"vector": ("BLOB", None)} | SEARCH | {"exclude_position": ("INTEGER", None)} | LAST, "rank",
           ("vector",)),
     Table("model", {"prompt": ("TEXT", None), "catalog": ("TEXT", "main")}, "rank", ("prompt",)),
     Table("predict", {"prompt": ("TEXT", None), "scheme": ("TEXT", "progressive_ffwd_weight"),
                       "t_i": ("TEXT", str(LAST_T_I)), "k": ("INTEGER", 10), "metric": ("TEXT", "l2"),
                       "merge": ("TEXT", "nearest"), "catalog": ("TEXT", "main"), "rows": ("TEXT", default_rows),
-                      "exclude_self": ("INTEGER", 0)}, "rank", ("prompt",)),
+                      "exclude_self": ("INTEGER", 0)} | LAST, "rank", ("prompt",)),
     Table("saved_neighbors", {"prompt_set": ("TEXT", None), "stream": ("TEXT", None), "block": ("INTEGER", None),
                               "t_i": ("INTEGER", None), "metric": ("TEXT", "l2"), "k": ("INTEGER", None),
                               "low": ("REAL", None), "high": ("REAL", None), "prompt": ("TEXT", None),
@@ -113,6 +114,7 @@ class Oracle:
         self.calls = {}
         self.rankings = {}
         self.vectors = {}
+        self.lengths = {}
         self.held = {}
         self.texts = dict(connection.execute("SELECT string_id, text FROM string"))
         tokens = connection.execute("SELECT text FROM actkin_tokens ORDER BY position")
@@ -304,6 +306,20 @@ class Oracle:
             own = [at for at in range(len(tokens)) if tokens[max(0, at + 1 - len(prompt)):at + 1] == prompt]
         return {near for at in own for near in range(at - window, at + window + 1)}
 
+    def length(self, named, row_id):
+        """How long a row is."""
+        if named["t_i"] is NULL:
+            sql = "SELECT actkin_vector_at(?, ?, ?, ?)"
+        else:
+            sql = "SELECT actkin_vector(?, ?, ?, ?)"
+        block = 0 if named["stream"] == "embedding" else named["block"]
+        key = (sql, row_id, named["stream"], block, named["catalog"])
+        if key not in self.lengths:
+            (stored,), = self.connection.execute(sql, key[1:]).fetchall()
+            numbers = struct.unpack(f"<{len(stored) // 4}f", stored)
+            self.lengths[key] = math.sqrt(dot(numbers, numbers))
+        return self.lengths[key]
+
     def group(self, named, row_id):
         """What a row is told apart by."""
         if named["t_i"] is NULL:
@@ -328,6 +344,8 @@ class Oracle:
             full = [row for row in full if row[0] in chosen]
         own = self.own_rows(named)
         full = [row for row in full if row[0] not in own]
+        if named["max_length"] is not None:
+            full = [row for row in full if self.length(named, row[0]) <= named["max_length"]]
         low = -math.inf if named["low"] is None else named["low"]
         high = math.inf if named["high"] is None else named["high"]
         measured = [row for row in full

@@ -8,6 +8,7 @@ SHORT = ["ab", "ba", "cab"]
 UNKNOWN = "xyz"
 STREAMS = ["proj", "ffwd", "embedding"]
 KS = [1, 2, 3, 5, 7, 12, 31]
+LENGTHS = [1.4, 0.9, 2.2, 3.0]
 BANDS = {"l2": (0.35, 0.75, 1.3, 2.1), "cosine": (-0.3, 0.15, 0.5, 0.85)}
 
 # {name: (columns, rows)}. n and x are for comparisons with rank, k and distance.
@@ -32,7 +33,7 @@ VALUES = {
     "scheme": ["inverse_distance", "last_ffwd_only", "prompt_only", "progressive_ffwd_weight"],
     "merge": ["farthest", "nearest"], "index_name": [APPROXIMATE], "exclude_self": [1, 0],
     "rows": ["positions", "strings"], "distinct": ["text", "token", "document"], "exclude_window": [2, 9, 0],
-    "exclude_position": [40, 5],
+    "exclude_position": [40, 5], "max_length": LENGTHS,
     "among": ["SELECT string_id FROM string WHERE occurrences > 1", "[102, 110, 111, 120, 131, 150, 171, 8, 9, 12, 900]",
               "SELECT string_id FROM string WHERE string_id % 3 = 0", "[]", "SELECT 103 UNION ALL SELECT -7"],
 }

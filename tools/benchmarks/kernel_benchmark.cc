@@ -122,26 +122,27 @@ std::vector<std::int8_t> Codes(std::size_t count) {
   return codes;
 }
 
-LevelQuery CodedQuery(std::size_t level) {
+LevelQuery CodedQuery(std::size_t count) {
   LevelQuery query;
-  query.count = kLevelCodes[level];
-  for (std::size_t i = 0; i + 1 < query.count; ++i) {
+  query.count = count;
+  for (std::size_t i = 0; i < query.count; ++i) {
     query.codes[i] = static_cast<std::int16_t>(static_cast<int>(MixedBits(i) % (2 * kCodeLimit)) - kCodeLimit);
   }
+  query.Prepare();
   return query;
 }
 
 // As many blocks as a site of tinyshakespeare has. items_per_second: rows.
-template <void (*kernel)(const std::int8_t*, const LevelQuery&, std::int32_t*, std::int32_t*)>
+template <void (*kernel)(const std::int8_t*, std::size_t, const LevelQuery&, std::int32_t*, std::int32_t*)>
 void Coarse(benchmark::State& state) {
   constexpr std::size_t kBlocks = 858923 / kBlockRows;
   const std::vector<std::int8_t> codes = Codes(kBlocks * kBlockBytes);
-  const LevelQuery query = CodedQuery(0);
+  const LevelQuery query = CodedQuery(kCoarseCodes);
   std::array<std::int32_t, kBlockRows> sums;
   std::array<std::int32_t, kBlockRows> rests;
   for (auto _ : state) {
     for (std::size_t block = 0; block < kBlocks; ++block) {
-      kernel(codes.data() + block * kBlockBytes, query, sums.data(), rests.data());
+      kernel(codes.data() + block * kBlockBytes, kBlockRows, query, sums.data(), rests.data());
       benchmark::DoNotOptimize(sums.data());
     }
   }
@@ -150,17 +151,17 @@ void Coarse(benchmark::State& state) {
 }
 
 // The boxes of as many blocks. items_per_second: boxes.
-template <void (*kernel)(const std::int8_t*, const std::int8_t*, const LevelQuery&, Side, std::int32_t*, std::int32_t*)>
+template <void (*kernel)(const std::int8_t*, const std::int8_t*, const LevelQuery&, std::int32_t*, std::int32_t*)>
 void Boxes(benchmark::State& state) {
   constexpr std::size_t kGroups = 858923 / kBlockRows / kBlockRows;
   const std::vector<std::int8_t> codes = Codes(2 * kGroups * kBlockBytes);
-  const LevelQuery query = CodedQuery(0);
+  const LevelQuery query = CodedQuery(kCoarseCodes);
   std::array<std::int32_t, kBlockRows> sums;
   std::array<std::int32_t, kBlockRows> rests;
   for (auto _ : state) {
     for (std::size_t group = 0; group < kGroups; ++group) {
       const std::int8_t* low = codes.data() + 2 * group * kBlockBytes;
-      kernel(low, low + kBlockBytes, query, Side::kNear, sums.data(), rests.data());
+      kernel(low, low + kBlockBytes, query, sums.data(), rests.data());
       benchmark::DoNotOptimize(sums.data());
     }
   }
@@ -168,7 +169,7 @@ void Boxes(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(codes.size()));
 }
 
-// Every hundredth row. Argument: the level. items_per_second: rows.
+// Every hundredth row. Argument: codes of the level. items_per_second: rows.
 template <void (*kernel)(const std::int8_t*, const std::uint32_t*, std::size_t, const LevelQuery&, std::int32_t*,
                          std::int32_t*)>
 void CodedRows(benchmark::State& state) {
@@ -202,8 +203,8 @@ BENCHMARK(Coarse<CoarseDistances>)->Name("CoarseDistances");
 BENCHMARK(Coarse<scalar::CoarseDistances>)->Name("CoarseDistances/scalar");
 BENCHMARK(Boxes<BoxDistances>)->Name("BoxDistances");
 BENCHMARK(Boxes<scalar::BoxDistances>)->Name("BoxDistances/scalar");
-BENCHMARK(CodedRows<RowDistances>)->Name("RowDistances")->Arg(1)->Arg(2)->Arg(3);
-BENCHMARK(CodedRows<scalar::RowDistances>)->Name("RowDistances/scalar")->Arg(1);
+BENCHMARK(CodedRows<RowDistances>)->Name("RowDistances")->Arg(16)->Arg(48)->Arg(64)->Arg(128);
+BENCHMARK(CodedRows<scalar::RowDistances>)->Name("RowDistances/scalar")->Arg(48);
 
 }  // namespace
 }  // namespace actkin

@@ -1,20 +1,24 @@
 // How long exact search takes by metric, and what it reads, of single queries by one thread:
 //   search_benchmark DIRECTORY [STREAM BLOCK T_I]...
 //
-// In the corpus: queries are rows of the site. Outside it: outputs of strings whose halves are of two of the corpus'
-// strings, and that it does not have. Medians of 100 queries; then, of searches that stop early, how many of the 10
-// nearest they find.
+// T_I is `positions` for a site over positions. In the corpus: queries are rows of the site. Outside it: outputs of
+// strings whose halves are of two of the corpus' strings, and that it does not have; of 24 tokens before each of two
+// positions. Medians of 100 queries, in processor time; then, of searches that stop early, how many of the 10 nearest
+// they find, and many queries at once.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "query/exact/exact_search.h"
+#include "query/experiment/position_evaluation.h"
 #include "query/reader/index_reader.h"
 #include "schema/random.h"
 
@@ -25,6 +29,13 @@ constexpr std::size_t kQueries = 100;
 
 using Queries = std::vector<std::vector<float>>;
 
+// Milliseconds, of this thread: what others do on the machine does not count.
+double ProcessorTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return 1e3 * static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_nsec);
+}
+
 std::vector<std::vector<Match>> Measure(const std::string& name, const SiteIndex& index, const Queries& queries,
                                         SearchRequest request) {
   SearchCost cost;
@@ -32,9 +43,9 @@ std::vector<std::vector<Match>> Measure(const std::string& name, const SiteIndex
   std::vector<double> times;
   std::vector<std::vector<Match>> answers;
   for (const std::vector<float>& query : queries) {
-    const auto begin = std::chrono::steady_clock::now();
+    const double begin = ProcessorTime();
     answers.push_back(index.Search(query, request).front());
-    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    times.push_back(ProcessorTime() - begin);
   }
   std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
   fmt::print("{:<36} {:>9.3f} {:>9}", name, times[times.size() / 2], cost.boxes_read / queries.size());
@@ -51,7 +62,24 @@ Queries Inside(const SiteIndex& index) {
   return queries;
 }
 
+Queries OutsidePositions(IndexReader& reader, const Site& site) {
+  constexpr std::size_t kHalf = 24;
+  const std::vector<Prompt> prompts = SamplePositions(reader, site, 2 * kQueries, 77);
+  Queries queries;
+  for (std::size_t i = 0; i + 1 < prompts.size(); i += 2) {
+    Prompt mixed;
+    for (const Prompt* part : {&prompts[i], &prompts[i + 1]}) {
+      const std::size_t taken = std::min(kHalf, part->tokens.size());
+      mixed.tokens.insert(mixed.tokens.end(), part->tokens.end() - static_cast<std::ptrdiff_t>(taken),
+                          part->tokens.end());
+    }
+    queries.push_back(reader.QueryVector(mixed, site));
+  }
+  return queries;
+}
+
 Queries Outside(IndexReader& reader, const Site& site) {
+  if (site.over_positions()) return OutsidePositions(reader, site);
   Queries queries;
   const StringId first = reader.FirstStringId(site.t_i + 1);
   const std::uint64_t rows = reader.RowCount(site.t_i);
@@ -67,11 +95,28 @@ Queries Outside(IndexReader& reader, const Site& site) {
   return queries;
 }
 
+// By two threads: the time that passes, and that of both.
+void MeasureAtOnce(const SiteIndex& index) {
+  std::vector<float> queries;
+  constexpr std::size_t kAtOnce = 2000;
+  for (std::size_t i = 0; i < kAtOnce; ++i) {
+    const std::vector<float> query = index.Vector(static_cast<RowNumber>(MixedBits(i + 5000) % index.row_count()));
+    queries.insert(queries.end(), query.begin(), query.end());
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t processor = std::clock();
+  index.Search(queries, {.k = 10, .threads = 2});
+  const double used = 1e3 * static_cast<double>(std::clock() - processor) / CLOCKS_PER_SEC;
+  const double passed = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  fmt::print("{:<36} {:>9.3f} ms of processor time a query, {:.3f} passed\n", "l2 k 10, 2,000 at once, 2 threads",
+             used / kAtOnce, passed / kAtOnce);
+}
+
 void MeasureSite(IndexReader& reader, const NeighborQuery& asked) {
   const Site site = reader.ResolveSite(asked, std::size_t{0});
   const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(site);
-  fmt::print("{}, {} rows of {}\n{:<36} {:>9} {:>9} {:>10} {:>10} {:>10} {:>10} {:>9}\n", Describe(site),
-             index->row_count(), index->dimension(), "", "ms", "boxes", "16 B", "48 B", "64 B", "128 B", "rows read");
+  fmt::print("{}, {} rows of {}\n{:<36} {:>9} {:>9} {:>65} {:>10}\n", Describe(site), index->row_count(),
+             index->dimension(), "", "ms", "boxes", "bytes of each level", "rows read");
   const Queries inside = Inside(*index);
   const Queries outside = Outside(reader, site);
   Measure("warming up", *index, inside, {});
@@ -85,6 +130,7 @@ void MeasureSite(IndexReader& reader, const NeighborQuery& asked) {
       }
     }
   }
+  MeasureAtOnce(*index);
   Measure("l2 farthest k 10 in", *index, inside, {.order = Order::kFarthest, .k = 10});
   fmt::print("\n");
   for (const bool in_corpus : {true, false}) {
@@ -110,7 +156,11 @@ void Run(int count, char** arguments) {
     NeighborQuery asked;
     asked.stream = ParseStream(arguments[i]);
     asked.block = std::atoi(arguments[i + 1]);
-    asked.t_i = std::atoi(arguments[i + 2]);
+    if (std::string_view(arguments[i + 2]) == "positions") {
+      asked.rows = RowKind::kPositions;
+    } else {
+      asked.t_i = std::atoi(arguments[i + 2]);
+    }
     MeasureSite(reader, asked);
   }
 }

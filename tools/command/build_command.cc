@@ -96,6 +96,7 @@ nlohmann::ordered_json PlanJson(const BuildForecast& forecast) {
           {"model_bytes", forecast.model_bytes},
           {"position_bytes", forecast.position_bytes},
           {"bytes", forecast.bytes()},
+          {"peak_bytes", forecast.peak_bytes()},
           {"free_bytes", forecast.free_bytes},
           {"peak_memory", forecast.peak_memory},
           {"catalog_seconds", forecast.catalog_seconds},
@@ -124,6 +125,10 @@ void PrintPlan(const BuildForecast& forecast) {
   Print(table.Text(StdoutIsTerminal()));
   Print(fmt::format("\n{} on disk ({} free), {} of memory\n", HumanBytes(forecast.bytes()),
                     HumanBytes(forecast.free_bytes), HumanBytes(forecast.peak_memory)));
+  if (forecast.passing_bytes > 0) {
+    Print(fmt::format("{} on disk while rows that are not kept wait for their sketches\n",
+                      HumanBytes(forecast.peak_bytes())));
+  }
   Print(fmt::format("{} strings, {} distinct prefixes through the model\n", Grouped(forecast.strings),
                     Grouped(forecast.prefixes)));
   if (forecast.positions > 0) {
@@ -133,10 +138,11 @@ void PrintPlan(const BuildForecast& forecast) {
   Print(fmt::format("about {} on this machine: catalog {}, forward pass {}, sketches {}\n",
                     HumanSeconds(forecast.seconds()), HumanSeconds(forecast.catalog_seconds),
                     HumanSeconds(forecast.capture_seconds), HumanSeconds(forecast.sketch_seconds)));
-  if (forecast.bytes() > forecast.free_bytes) {
-    Print(fmt::format(
-        "It does not fit: name fewer --t-i, --blocks or --streams, {}or halve the rows with --rows float16\n",
-        forecast.positions > 0 ? "keep fewer positions by --every or --sample, " : ""));
+  if (forecast.peak_bytes() > forecast.free_bytes) {
+    Print(
+        fmt::format("It does not fit: name fewer --t-i, --blocks or --streams, {}or make rows smaller with --rows "
+                    "float16 or int8\n",
+                    forecast.positions > 0 ? "keep fewer positions by --every or --sample, " : ""));
   }
 }
 
@@ -220,7 +226,11 @@ void AddBuildCommand(CLI::App& app) {
                    "Which streams to index: embedding, proj, ffwd, residual, or what TransformerLens "
                    "calls them (attn_out, mlp_out, resid_post)")
       ->capture_default_str();
-  command->add_option("--rows", flags->rows, "float32, or float16: half the disk, 11 bits of precision")
+  command
+      ->add_option(
+          "--rows", flags->rows,
+          "float32; float16: half the disk, 11 bits of precision; int8: about a quarter, 8 bits; none: sketches alone, "
+          "the model makes again the rows that a search reads (over strings)")
       ->capture_default_str();
   command->add_option("--field", flags->field, "Of a line of NAME.jsonl, what holds the text")->capture_default_str();
   command->add_option("--split-documents", flags->split_documents,

@@ -15,11 +15,11 @@
 #include "schema/text.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
-#include "tools/command/filter_flags.h"
-#include "tools/command/prompt_flags.h"
-#include "tools/command/site_flags.h"
-#include "tools/command/stream_sites.h"
-#include "tools/command/study_flags.h"
+#include "tools/command/flags/filter_flags.h"
+#include "tools/command/flags/prompt_flags.h"
+#include "tools/command/flags/site_flags.h"
+#include "tools/command/flags/stream_sites.h"
+#include "tools/command/flags/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/svg_chart.h"
 #include "tools/output/table.h"
@@ -45,6 +45,7 @@ struct Flags {
   double stream_disk = 0;
   std::string plot;
   PositionFlags positions;
+  std::optional<double> max_length = {};
   int threads = 1;
   bool json = false;
 };
@@ -90,6 +91,7 @@ std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flag
           request.over_positions = over_positions;
           request.exclude_self = over_positions && !flags.positions.include_self;
           request.exclude_window = static_cast<std::uint64_t>(flags.positions.exclude_window);
+          request.max_length = flags.max_length;
           request.merge = ParseMerge(merge);
           request.k = k;
           if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);
@@ -121,7 +123,8 @@ std::vector<std::string> PartsOf(const EvaluationRun& run, const std::string& wi
   const std::optional<std::uint64_t> k = CountShown(run.request);
   return {std::string(Name(run.request.metric)), fmt::format("k {}", k ? Grouped(*k) : "all"),
           run.request.over_positions
-              ? "over positions" + DescribeFilter("", run.request.exclude_self, run.request.exclude_window)
+              ? "over positions" +
+                    DescribeFilter("", run.request.exclude_self, run.request.exclude_window, run.request.max_length)
               : fmt::format("t_i {}", FormatNumberList(run.request.t_is)),
           run.request.t_is.size() > 1 ? fmt::format("{} merge", Name(run.request.merge)) : "",
           !within.empty()             ? "within " + within
@@ -198,6 +201,7 @@ EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const st
   row.t_is = result.run.request.t_is;
   row.exclude_self = result.run.request.exclude_self;
   row.exclude_window = result.run.request.exclude_window;
+  row.max_length = result.run.request.max_length;
   row.merge = result.run.request.merge;
   row.k = CountShown(result.run.request);
   row.within = within;
@@ -325,6 +329,9 @@ std::vector<NeighborNeed> RequireNeeds(Experiment& experiment, std::span<const N
 void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& reader) {
   constexpr std::array kRefused{"--t-i", "--prompts", "--stream-sites", "--merge"};
   RefuseWithPositions(command, flags.positions, kRefused);
+  if (flags.max_length && !(*flags.max_length >= 0)) {
+    FailUsage("--max-length {}: expected a length, at least 0", *flags.max_length);
+  }
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   ProgressBar progress;
@@ -357,6 +364,7 @@ void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& 
   for (const Result& result : results) {
     json_runs.push_back(JsonRun(result, flags.within));
     AddRows(result.run.request.exclude_self, result.run.request.exclude_window, json_runs.back());
+    if (flags.max_length) json_runs.back()["max_length"] = *flags.max_length;
   }
   PrintJson(OrderedJson{{"samples", prompts.size()},
                         {"prompt_set", experiment.set().row.name},
@@ -367,6 +375,7 @@ void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& 
 void Run(const CLI::App& command, const Flags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
   if (AsksPositions(flags.positions, !flags.t_is.empty(), reader)) return RunOverPositions(command, flags, reader);
+  if (flags.max_length) FailUsage("--max-length: goes with --positions");
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   const std::vector<PoolRequest> requests = ReadRequests(command, flags, reader, blocks, /*over_positions=*/false);
@@ -457,6 +466,7 @@ void AddEvaluateCommand(CLI::App& app) {
       "--stream-disk", flags->stream_disk,
       "GB that such sites may take at once (default: most of what is free); the fewer, the more passes");
   AddPositionOptions(*command, flags->positions);
+  command->add_option("--max-length", flags->max_length, std::string("With --positions: ") + kMaxLengthHelp);
   command->add_option("--plot", flags->plot, "Draw the curves, as SVG");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);

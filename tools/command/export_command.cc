@@ -13,7 +13,7 @@
 #include "storage/catalog/site_filter.h"
 #include "storage/machine/export_folder.h"
 #include "tools/command/commands.h"
-#include "tools/command/study_flags.h"
+#include "tools/command/flags/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
 

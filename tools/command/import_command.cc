@@ -7,8 +7,8 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
+#include "tools/command/flags/study_flags.h"
 #include "tools/command/stop_signals.h"
-#include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
 

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -7,7 +10,10 @@
 #include "schema/number_list.h"
 #include "schema/text.h"
 #include "storage/catalog/catalog.h"
+#include "storage/catalog/site_statistics.h"
 #include "storage/directory/directory_files.h"
+#include "storage/directory/sketch_size.h"
+#include "storage/formats/vector_file.h"
 #include "tools/command/commands.h"
 #include "tools/output/json_output.h"
 #include "tools/output/table.h"
@@ -24,6 +30,9 @@ struct SiteInfo {
   std::optional<PositionSetRow> positions = {};
   std::uint64_t bytes = 0;  // of its vector files and indices, each file once
   std::optional<RecordedSiteRow> recorded = {};
+  std::optional<SiteStatisticsRow> statistics = {};
+  SketchSize sketches = {};
+  std::optional<RoundingRow> rounding = {};  // of rows of int8
 };
 
 struct DirectoryInfo {
@@ -41,8 +50,8 @@ struct DirectoryInfo {
 
 // Whether an approximate index is large enough to hold the site's rows a second time. A graph has links alone.
 bool HoldsRows(const SiteRow& site, const SiteIndexRow& index) {
-  return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) &&
-         index.file.bytes >= site.row_count * site.dimension * ElementBytes(site.element);
+  return index.name != kExactIndexName && !IndexDirectory::IsGraph(index.file.file) && site.element != Element::kNone &&
+         index.file.bytes >= site.row_count * StoredRowBytes(site.element, site.dimension);
 }
 
 // A line for what was recorded elsewhere, by where it came from.
@@ -92,11 +101,117 @@ std::string ApproximateIndices(const DirectoryInfo& info) {
   return "\n" + table.Text(StdoutColor());
 }
 
+// A line for the sites whose rows are rounded: how far their answers are float32's.
+std::string Roundings(const DirectoryInfo& info) {
+  double lowest = 1;
+  double highest = 0;
+  std::uint64_t k = 0;
+  for (const SiteInfo& site : info.sites) {
+    if (!site.rounding) continue;
+    lowest = std::min(lowest, site.rounding->recall);
+    highest = std::max(highest, site.rounding->recall);
+    k = std::max(k, site.rounding->k);
+  }
+  if (k == 0) return "";
+  const std::string share = lowest == highest ? fmt::format("{:.1f} %", 100 * lowest)
+                                              : fmt::format("{:.1f} to {:.1f} %", 100 * lowest, 100 * highest);
+  return fmt::format(
+      "\nrows of int8: of the {} nearest of float32, {} are found (l2, a sample of each site at build)\n", k, share);
+}
+
 // Which positions have rows, and how they were seen: "all, 256 by 128".
 std::string Seen(const SiteInfo& site) {
   std::string text = Printable(site.positions->name);
   if (site.row.window && site.row.stride) text += fmt::format(", {} by {}", *site.row.window, *site.row.stride);
   return text;
+}
+
+double QuantileOf(const SiteStatisticsRow& statistics, std::string_view pairs, double quantile) {
+  for (const SiteDistanceRow& row : statistics.distances) {
+    if (row.pairs == pairs && row.quantile == quantile) return row.distance;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+// Three digits; empty where there is no such number.
+std::string Short(std::optional<double> number) {
+  return number && std::isfinite(*number) ? fmt::format("{:.3g}", *number) : "";
+}
+
+std::string ShortCosine(std::optional<double> cosine) {
+  // No sign of what rounds to 0.
+  return cosine ? fmt::format("{:.2f}", std::abs(*cosine) < 0.005 ? 0.0 : *cosine) : "";
+}
+
+std::string Percent(double share) {
+  if (share == 0) return "none";
+  return share < 0.0001 ? "< 0.01 %" : fmt::format("{:.2g} %", 100 * share);
+}
+
+// "16+48+64"
+std::string Levels(const SketchSize& sketches) {
+  std::string text;
+  for (const std::size_t codes : sketches.levels) text += (text.empty() ? "" : "+") + std::to_string(codes);
+  return text;
+}
+
+// A line a site: how long its rows are, how much alike, how far apart; and what its sketches take.
+std::string Statistics(const DirectoryInfo& info) {
+  if (std::ranges::none_of(info.sites, [](const SiteInfo& site) { return site.statistics.has_value(); })) return "";
+  Table table({{"rows of"},
+               {"mean length", Table::Align::kRight},
+               {"median", Table::Align::kRight},
+               {"longest", Table::Align::kRight},
+               {"over 10 medians", Table::Align::kRight},
+               {"cosine", Table::Align::kRight},
+               {"centered", Table::Align::kRight},
+               {"nearest at", Table::Align::kRight},
+               {"others at", Table::Align::kRight},
+               {"sketches", Table::Align::kRight},
+               {"bytes a row", Table::Align::kRight}});
+  std::size_t worth = 0;
+  double lowest = 1;
+  double highest = -1;
+  for (const SiteInfo& site : info.sites) {
+    if (!site.statistics) continue;
+    const SiteStatisticsRow& statistics = *site.statistics;
+    const double times = statistics.median_length > 0 ? statistics.longest / statistics.median_length : 1;
+    table.Add({Describe(site.row.site), Short(statistics.mean_length), Short(statistics.median_length),
+               times >= 10 ? fmt::format("{:.3g} ({:.0f} x)", statistics.longest, times) : Short(statistics.longest),
+               Percent(statistics.long_share), ShortCosine(statistics.cosine), ShortCosine(statistics.centered_cosine),
+               Short(QuantileOf(statistics, kNearestPairs, 0.5)), Short(QuantileOf(statistics, kRandomPairs, 0.5)),
+               Levels(site.sketches),
+               site.sketches.levels.empty() ? "" : fmt::format("{:.0f}", site.sketches.bytes_per_row)});
+    if (!IsWorthCentering(statistics)) continue;
+    ++worth;
+    lowest = std::min(lowest, *statistics.cosine);
+    highest = std::max(highest, *statistics.cosine);
+  }
+  std::string text = "\n" + table.Text(StdoutColor());
+  if (worth > 0) {
+    text += fmt::format("any two rows of {} are alike ({}{}): ask them --metric cosine with --center\n",
+                        worth == 1 ? "one site" : fmt::format("{} sites", worth), ShortCosine(lowest),
+                        worth > 1 ? " to " + ShortCosine(highest) : "");
+  }
+  return text;
+}
+
+OrderedJson JsonStatistics(const SiteStatisticsRow& statistics) {
+  const auto optional = [](std::optional<double> number) {
+    return number ? OrderedJson(*number) : OrderedJson(nullptr);
+  };
+  OrderedJson distances = OrderedJson::object();
+  for (const SiteDistanceRow& row : statistics.distances) {
+    distances[row.pairs].push_back({{"quantile", row.quantile}, {"distance", row.distance}});
+  }
+  return {{"mean_length", statistics.mean_length},
+          {"median_length", statistics.median_length},
+          {"longest", statistics.longest},
+          {"long_share", statistics.long_share},
+          {"cosine", optional(statistics.cosine)},
+          {"centered_cosine", optional(statistics.centered_cosine)},
+          {"worth_centering", IsWorthCentering(statistics)},
+          {"distances", std::move(distances)}};
 }
 
 DirectoryInfo ReadInfo(const IndexDirectory& directory) {
@@ -112,6 +227,9 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   for (const SiteRow& row : catalog.Sites()) {
     SiteInfo site{row, catalog.SiteIndices(row.site_id)};
     site.recorded = catalog.RecordedSite(row.site_id);
+    site.statistics = ReadSiteStatistics(catalog, row.site_id);
+    site.sketches = SketchSizeOf(directory, catalog, row);
+    if (row.element == Element::kInt8) site.rounding = catalog.Rounding(row.site_id);
     if (row.position_set_id) site.positions = catalog.PositionSet(*row.position_set_id);
     for (const DirectoryFile& file : SiteFiles(catalog, row)) site.bytes += file.file.bytes;
     info.sites.push_back(std::move(site));
@@ -187,7 +305,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
                  t_i == kOverPositions ? seen : std::to_string(t_i), Grouped(row.row_count), Grouped(row.dimension),
                  std::string(Name(row.element)), indices, HumanBytes(bytes)});
     }
-    text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info);
+    text += "\n" + table.Text(StdoutColor()) + ApproximateIndices(info) + Roundings(info) + Statistics(info);
   }
   for (const std::string& name : info.unfinished) text += fmt::format("unfinished: partial/{}\n", Printable(name));
   return text;
@@ -249,6 +367,17 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
                              {"element", Name(site.row.element)},
                              {"bytes", site.bytes},
                              {"indices", std::move(indices)}});
+    json["sites"].back()["statistics"] = site.statistics ? JsonStatistics(*site.statistics) : OrderedJson(nullptr);
+    json["sites"].back()["sketches"] =
+        site.sketches.levels.empty()
+            ? OrderedJson(nullptr)
+            : OrderedJson{{"levels", site.sketches.levels}, {"bytes_per_row", site.sketches.bytes_per_row}};
+    if (const std::optional<RoundingRow>& rounding = site.rounding) {
+      json["sites"].back()["rounding"] = {{"sampled_rows", rounding->sampled_rows},
+                                          {"queries", rounding->queries},
+                                          {"k", rounding->k},
+                                          {"recall", rounding->recall}};
+    }
     if (const std::optional<RecordedSiteRow>& recorded = site.recorded) {
       const std::optional<TokenId>& beginning = recorded->bos_token_id;
       json["sites"].back()["recorded"] = {{"source", recorded->source},

@@ -16,7 +16,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/machine/processor.h"
 #include "tools/command/commands.h"
-#include "tools/command/flag_values.h"
+#include "tools/command/flags/flag_values.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {

@@ -8,7 +8,7 @@
 
 #include "schema/error.h"
 #include "schema/text.h"
-#include "tools/command/filter_flags.h"
+#include "tools/command/flags/filter_flags.h"
 #include "tools/command/shown_tokens.h"
 #include "tools/output/table.h"
 #include "tools/output/terminal.h"
@@ -201,7 +201,7 @@ std::string NeighborReport::Human(const std::string& heading, const Neighbors& a
                                        query.search.order == Order::kFarthest ? ", farthest first" : "",
                                        DescribeFilter(query), is_new ? "  (not in the corpus)" : "");
   if (answer.rows.empty()) {
-    const bool filtered = query.exclude_self || query.exclude_window > 0 || !query.where.empty();
+    const bool filtered = query.exclude_self || query.exclude_window > 0 || query.max_length || !query.where.empty();
     return text + (query.search.within ? "no rows in this band\n"
                    : filtered          ? "no rows pass the filter\n"
                                        : "no rows\n");

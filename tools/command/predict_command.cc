@@ -13,12 +13,12 @@
 #include "schema/text.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
-#include "tools/command/filter_flags.h"
+#include "tools/command/flags/filter_flags.h"
+#include "tools/command/flags/prompt_flags.h"
+#include "tools/command/flags/site_flags.h"
+#include "tools/command/flags/study_flags.h"
 #include "tools/command/neighbor_report.h"
-#include "tools/command/prompt_flags.h"
 #include "tools/command/shown_tokens.h"
-#include "tools/command/site_flags.h"
-#include "tools/command/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/svg_chart.h"
 #include "tools/output/table.h"
@@ -65,7 +65,7 @@ std::string DescribeRequest(const PoolRequest& request) {
   if (!request.bands.empty()) text += "  within bands";
   text += request.over_positions ? "  over positions" : fmt::format("  t_i {}", JoinNumbers(request.t_is));
   if (request.t_is.size() > 1) text += fmt::format("  {} merge", Name(request.merge));
-  return text + DescribeFilter(request.where, request.exclude_self, request.exclude_window);
+  return text + DescribeFilter(request.where, request.exclude_self, request.exclude_window, request.max_length);
 }
 
 // Of all schemes that have neighbors, where it is the same; else empty, as where none has any.
@@ -165,8 +165,7 @@ OrderedJson JsonRequest(const Prediction& prediction) {
                    {"t_i", request.over_positions ? OrderedJson(nullptr) : OrderedJson(request.t_is)},
                    {"merge", Name(request.merge)}};
   if (request.over_positions) json["rows"] = Name(RowKind::kPositions);
-  AddFilter(request.where, request.exclude_self, json);
-  if (request.exclude_window > 0) json["exclude_window"] = request.exclude_window;
+  AddFilter(request.where, request.exclude_self, request.exclude_window, request.max_length, json);
   return json;
 }
 
@@ -258,6 +257,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   }
   answer.request.exclude_self = flags.filter.exclude_self || (over_positions && !flags.include_self);
   answer.request.exclude_window = static_cast<std::uint64_t>(flags.filter.exclude_window);
+  answer.request.max_length = flags.filter.max_length;
   answer.predictions = Predict(reader, answer.prompt, SchemesFor(chosen, answer.request, progress), answer.request,
                                flags.pool.prompt_set, flags.threads);
   if (reader.catalog().Model()) answer.model = reader.Forward().NextTokenProbabilities(answer.prompt.tokens);

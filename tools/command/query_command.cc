@@ -7,12 +7,12 @@
 #include "schema/error.h"
 #include "schema/text.h"
 #include "tools/command/commands.h"
-#include "tools/command/filter_flags.h"
-#include "tools/command/given_vectors.h"
+#include "tools/command/flags/filter_flags.h"
+#include "tools/command/flags/given_vectors.h"
+#include "tools/command/flags/prompt_flags.h"
+#include "tools/command/flags/site_flags.h"
 #include "tools/command/neighbor_report.h"
-#include "tools/command/prompt_flags.h"
 #include "tools/command/shown_tokens.h"
-#include "tools/command/site_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/terminal.h"
 
@@ -78,6 +78,7 @@ NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   query.where = flags.filter.where;
   query.exclude_self = flags.filter.exclude_self;
   query.exclude_window = static_cast<std::uint64_t>(flags.filter.exclude_window);
+  query.max_length = flags.filter.max_length;
   if (flags.over_positions) query.rows = RowKind::kPositions;
   if (!flags.distinct.empty()) query.distinct = ParseDistinct(flags.distinct);
   query.search.parameters = flags.parameters;

@@ -13,7 +13,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
-#include "tools/command/site_flags.h"
+#include "tools/command/flags/site_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/svg_chart.h"
 #include "tools/output/table.h"
@@ -43,20 +43,22 @@ struct SiteRecall {
   SiteRow site;
   SiteIndexRow index;
   std::vector<RecallRow> rows;
+  std::optional<RoundingRow> rounding = {};  // of rows of int8
 };
 
 // The rows of one index and its parameters, by k.
 struct Run {
-  std::string label;  // "exact", "efSearch=64"
+  std::string label;  // "exact", "efSearch=64", "rows=4000"
   std::map<std::uint64_t, const RecallRow*> by_k;
 };
+
+// Searches that stop early are measured as approximate indices are.
+bool IsExact(const RecallRow& row) { return row.name == kExactIndexName && row.parameters.empty(); }
 
 std::vector<Run> Runs(const SiteRecall& measured) {
   std::vector<Run> runs;
   for (const RecallRow& row : measured.rows) {
-    const std::string label = row.name == kExactIndexName ? kExactIndexName
-                              : row.parameters.empty()    ? "(no parameters)"
-                                                          : row.parameters;
+    const std::string label = !row.parameters.empty() ? row.parameters : IsExact(row) ? row.name : "(no parameters)";
     if (runs.empty() || runs.back().label != label) runs.push_back({label, {}});
     runs.back().by_k[row.k] = &row;
   }
@@ -79,10 +81,12 @@ std::vector<SiteRow> SitesToMeasure(IndexReader& reader, const Flags& flags) {
 
 SiteIndexRow FindIndex(IndexReader& reader, const SiteRow& site, const RecallOptions& options) {
   reader.OpenIndex(site.site, options.index_name, options.metric);  // says what is there when it is not
-  for (const SiteIndexRow& index : reader.catalog().SiteIndices(site.site_id)) {
-    if (index.name == options.index_name && index.metric == options.metric) return index;
+  for (SiteIndexRow& index : reader.catalog().SiteIndices(site.site_id)) {
+    if (index.name != options.index_name || (index.metric && index.metric != options.metric)) continue;
+    index.metric = options.metric;
+    return index;
   }
-  FailUsage("--index {}: it is what the others are compared with: name another", options.index_name);
+  Fail("{} has no index {}", Describe(site.site), options.index_name);
 }
 
 std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const RecallOptions& options,
@@ -101,6 +105,7 @@ std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const R
       const std::vector<float> vector = reader.QueryVector(prompt, one.site.site);
       queries.insert(queries.end(), vector.begin(), vector.end());
     }
+    if (one.site.element == Element::kInt8) one.rounding = reader.catalog().Rounding(one.site.site_id);
     progress.Begin(Describe(one.site.site), RecallSearches(one.site, prompts.size(), options), "searches");
     one.rows =
         MeasureRecall(reader, one.site, queries, options, [&](std::uint64_t done) { progress.Advance(done, 0); });
@@ -129,6 +134,11 @@ std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options
     table.Add(std::move(cells));
   }
   text += table.Text(StdoutColor());
+  if (const std::optional<RoundingRow>& rounding = measured.rounding) {
+    text += fmt::format(
+        "exact is of the rows as they are kept, in int8: of the {} nearest of float32, {:.1f} % are found\n",
+        rounding->k, 100 * rounding->recall);
+  }
   return text + fmt::format("built in {}, {}\n", HumanSeconds(measured.index.build_seconds),
                             HumanBytes(measured.index.file.bytes));
 }
@@ -144,6 +154,7 @@ OrderedJson JsonRecall(const SiteRecall& measured) {
     runs.push_back({{"index", row.name}, {"parameters", row.parameters}, {"k", std::move(by_k)}});
   }
   const RecallRow& first = measured.rows.front();
+  const std::optional<RoundingRow>& rounding = measured.rounding;
   return {{"stream", Name(measured.site.site.stream)},
           {"block", measured.site.site.block},
           {"t_i", measured.site.site.t_i},
@@ -155,6 +166,7 @@ OrderedJson JsonRecall(const SiteRecall& measured) {
           {"prompts", first.prompts},
           {"seed", first.seed},
           {"threads", first.threads},
+          {"rounding_recall", rounding ? OrderedJson(rounding->recall) : OrderedJson(nullptr)},
           {"runs", std::move(runs)}};
 }
 
@@ -174,7 +186,7 @@ std::string RecallChart(const std::vector<SiteRecall>& all, std::uint64_t k) {
     for (const Run& run : Runs(measured)) {
       if (!run.by_k.contains(k)) continue;
       const RecallRow& row = *run.by_k.at(k);
-      const bool is_exact = row.name == kExactIndexName;
+      const bool is_exact = IsExact(row);
       (is_exact ? exact : approximate).points.push_back({row.median_ms, row.recall, is_exact ? "" : row.parameters});
     }
     chart.series.push_back(std::move(approximate));
@@ -202,6 +214,11 @@ void RunRecall(const Flags& flags) {
   options.index_name = flags.index;
   options.metric = ParseL2OrCosine(flags.metric);
   options.parameters = ParseParameterSweep(flags.parameters);
+  if (options.index_name == kExactIndexName && options.parameters.front().empty()) {
+    FailUsage(
+        "--index exact: it is what the others are compared with: say with --param where its searches stop, "
+        "rows=1000,4000 or recall=.9,.99");
+  }
   options.seed = flags.seed;
   options.threads = flags.threads;
   if (std::ranges::find(options.ks, flags.k) == options.ks.end()) options.ks.push_back(flags.k);
@@ -244,7 +261,7 @@ void AddRecallCommand(CLI::App& app) {
       ->required();
   command->add_option("--param", flags->parameters,
                       "Search parameters to go through: efSearch=16,32,64, or nprobe=4,16,k_factor_rf=1,4 for all "
-                      "combinations");
+                      "combinations; of the index exact rows=1000,4000 or recall=.9,.99, where its searches stop");
   command->add_option("--sample", flags->sample, "How many strings of the corpus to ask for")->capture_default_str();
   command->add_option("--seed", flags->seed, "Seed of the sample, which is torch.randperm's")->capture_default_str();
   AddSiteOptions(*command, flags->sites, "proj, ffwd or residual");
@@ -258,7 +275,8 @@ void AddRecallCommand(CLI::App& app) {
       "will do. What is measured is kept in the catalog's table recall.\n"
       "Examples:\n"
       "  actkin index gpl.actkin --add HNSW32 --stream ffwd --block -1 --t-i -1\n"
-      "  actkin recall gpl.actkin --index HNSW32 --param efSearch=16,32,64 --plot recall.svg");
+      "  actkin recall gpl.actkin --index HNSW32 --param efSearch=16,32,64 --plot recall.svg\n"
+      "  actkin recall gpl.actkin --index exact --param rows=1000,4000,16000 --stream ffwd --block -1 --t-i -1");
   command->callback([flags] { RunRecall(*flags); });
 }
 

@@ -14,9 +14,9 @@
 #include "schema/text.h"
 #include "storage/catalog/experiment_writer.h"
 #include "tools/command/commands.h"
-#include "tools/command/filter_flags.h"
-#include "tools/command/site_flags.h"
-#include "tools/command/study_flags.h"
+#include "tools/command/flags/filter_flags.h"
+#include "tools/command/flags/site_flags.h"
+#include "tools/command/flags/study_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/table.h"
 #include "tools/output/terminal.h"
@@ -156,7 +156,7 @@ void Run(const CLI::App& command, const Flags& flags) {
   }
   if (request.over_positions) {
     Print(fmt::format("{}, over positions{}\n\n", DescribePositions(experiment.set()),
-                      DescribeFilter("", request.exclude_self, request.exclude_window)));
+                      DescribeFilter("", request.exclude_self, request.exclude_window, std::nullopt)));
   }
   Print(HumanScheme(result.scheme) +
         "\nmean Hellinger distance; top n: the first n tokens, as a set, are the model's\n" + HumanAgreement(result));

@@ -70,6 +70,9 @@ struct Query {
   // or every place of the corpus where its tokens stand.
   bool exclude_self = false;
   std::uint64_t exclude_window = 0;  // of positions: leaves those out, and so many tokens on either side of each
+  // Only rows whose own Euclidean length is at most so much, whatever the metric: a few are many times longer than the
+  // others (SiteStatistics). Ranks, k and low to high are then those of these rows.
+  std::optional<double> max_length = {};
   std::string distinct = {};    // text, token or document (of positions alone): the best row of each. Empty: all rows
   std::string index = "exact";  // or an approximate one by its name (SiteInfo), which needs k where low or high is
   std::string parameters = {};  // of an approximate index: "efSearch=64"
@@ -129,7 +132,8 @@ struct RowMatches {
   std::vector<std::uint64_t> rows;  // the same shape: numbers of the site's rows, from 0
 };
 
-// Rows of a site that stand in a file one after the other, as numbers of SiteInfo::element, little-endian.
+// Rows of a site that stand in a file one after the other, as numbers of SiteInfo::element, little-endian. Rows of int8
+// are codes, and of none there are none: they have no such files.
 struct RowFile {
   std::filesystem::path path;
   std::uint64_t offset = 0;     // of the first of them in the file, in bytes
@@ -166,6 +170,7 @@ struct PredictionQuery {
   // As in Query; without: over positions the prompt's own row is left out, over strings not.
   std::optional<bool> exclude_self = {};
   std::uint64_t exclude_window = 0;         // as in Query
+  std::optional<double> max_length = {};    // as in Query, in every site
   std::string rows = {};                    // as in Query
   int at = -1;                              // as in Query
   int threads = 0;                          // as in Query
@@ -192,6 +197,27 @@ struct ModelInfo {
   std::uint64_t context = 0;  // tokens that a prompt may have
 };
 
+// A quantile of Euclidean distances between rows of a site.
+struct DistanceQuantile {
+  // "random": of random pairs. "nearest", "tenth": from a row to its nearest, and its tenth nearest, other row.
+  std::string pairs;
+  double quantile = 0;  // 0 to 1
+  double distance = 0;
+};
+
+// What the rows of a site are like. Cosines are means over all pairs of a sample of rows; none where there is one row.
+struct SiteStatistics {
+  double mean_length = 0;  // Euclidean, as are the others, of all rows
+  double median_length = 0;
+  double longest = 0;
+  double long_share = 0;  // 0 to 1: of the rows that are longer than ten times the median
+  std::optional<double> cosine = {};
+  std::optional<double> centered_cosine = {};    // of rows less the mean of all
+  std::vector<DistanceQuantile> distances = {};  // by pairs, then quantile; of embeddings random pairs alone
+  // Whether `center` is worth asking with cosine: any two rows are alike before it, and far less after it.
+  bool worth_centering = false;
+};
+
 // A matrix of rows x dimension numbers. Its rows are of the strings first_string_id to first_string_id + rows - 1, or
 // of positions.
 struct SiteInfo {
@@ -201,12 +227,17 @@ struct SiteInfo {
   std::uint64_t rows = 0;
   std::uint64_t dimension = 0;
   std::uint64_t first_string_id = 0;  // 0 over positions
-  std::string element;                // that numbers are stored as: float32 or float16
-  std::vector<std::string> indices;   // by name, each once: "exact", and approximate ones
+  std::string element;  // that numbers are stored as: float32, float16, int8 or none: the model makes them again
+  std::vector<std::string> indices;  // by name, each once: "exact", and approximate ones
   bool over_positions = false;
   // Over positions: how many tokens the model saw at once, and by how many that advanced; none where it is not known.
   std::optional<std::uint64_t> window = {};
   std::optional<std::uint64_t> stride = {};
+  std::optional<SiteStatistics> statistics = {};  // none until a build has made them
+  // Of its sketches, by which exact search leaves rows out: codes of a byte a row at each level, and the bytes that
+  // they take a row with all that belongs to them. Empty and 0: it has none, and every row is read.
+  std::vector<std::uint32_t> sketch_levels = {};
+  double sketch_bytes = 0;
 };
 
 struct IndexInfo {

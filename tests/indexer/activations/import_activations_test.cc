@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "indexer/build/build.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "tests/indexer/activations/import_activations_fixture.h"
 #include "tests/schema/tokenizer/made_tokenizer.h"
 

@@ -4,8 +4,8 @@
 #include <fstream>
 #include <random>
 
-#include "storage/formats/activations_file.h"
-#include "storage/formats/npy_file.h"
+#include "storage/exchange/activations_file.h"
+#include "storage/exchange/npy_file.h"
 #include "storage/machine/file.h"
 
 namespace actkin {

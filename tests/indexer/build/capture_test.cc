@@ -2,15 +2,12 @@
 #include "indexer/build/capture.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
-#include <cstdlib>
 #include <random>
 
 #include "storage/formats/vector_file.h"
 #include "storage/machine/file.h"
+#include "tests/durability/killed_child.h"
 #include "tests/error_matchers.h"
 #include "tests/silent_progress.h"
 #include "tests/temporary_folder.h"
@@ -136,16 +133,7 @@ TEST_F(CaptureTest, KilledAnywhereAndContinuedItEndsWithTheSameBytes) {
   int stop = 1;
   for (bool killed = true; killed; stop += 7) {
     const std::string name = "killed-" + std::to_string(stop);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::setenv("ACTKIN_STOP_BEFORE", std::to_string(stop).c_str(), 1);
-      Run(name, 2);
-      ::_exit(0);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    killed = WIFSIGNALED(status);
-    EXPECT_TRUE(killed ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+    killed = KilledBefore(stop, [&] { Run(name, 2); });
     EXPECT_EQ(FileBytes(Run(name, 2)), undisturbed) << "killed before event " << stop;
   }
   EXPECT_GT(stop, 100) << "the capture passes many stop points";

@@ -2,16 +2,13 @@
 #include "indexer/build/position_capture.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
-#include <cstdlib>
 #include <random>
 
 #include "indexer/text/position_choice.h"
 #include "storage/formats/vector_file.h"
 #include "storage/machine/file.h"
+#include "tests/durability/killed_child.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 
@@ -169,16 +166,7 @@ TEST_F(PositionCaptureTest, KilledAnywhereAndContinuedItEndsWithTheSameBytes) {
   int stop = 1;
   for (bool killed = true; killed; stop += 11) {
     const std::string name = "killed-" + std::to_string(stop);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::setenv("ACTKIN_STOP_BEFORE", std::to_string(stop).c_str(), 1);
-      Run(name, 2);
-      ::_exit(0);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    killed = WIFSIGNALED(status);
-    EXPECT_TRUE(killed ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+    killed = KilledBefore(stop, [&] { Run(name, 2); });
     EXPECT_EQ(FileBytes(Run(name, 2)), undisturbed) << "killed before event " << stop;
   }
   EXPECT_GT(stop, 100) << "the capture passes many stop points";

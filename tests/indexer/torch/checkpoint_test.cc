@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "tests/error_matchers.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"

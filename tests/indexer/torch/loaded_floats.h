@@ -5,7 +5,7 @@
 #include <string>
 
 #include "indexer/model/source_tensors.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 
 namespace actkin {
 

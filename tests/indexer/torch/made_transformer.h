@@ -2,7 +2,7 @@
 #define ACTKIN_TESTS_INDEXER_TORCH_MADE_TRANSFORMER_H_
 
 #include "schema/model_layout.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 
 namespace actkin {
 

@@ -64,10 +64,10 @@ class ApproximateIndexTest : public testing::Test {
               folder_ / fmt::format("{}-{}-{}", Name(element), split, ordinals_.size())};
   }
 
-  SiteRows Rows() const {
+  RowSource Rows() const {
     std::vector<VectorFile> files;
     for (const std::filesystem::path& path : files_) files.emplace_back(path);
-    return SiteRows(std::move(files));
+    return RowSource(std::move(files));
   }
 
   SiteIndexRow Build(const std::string& name, Metric metric = Metric::kL2, int threads = 2) {

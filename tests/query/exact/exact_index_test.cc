@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -75,7 +77,7 @@ std::vector<Asked> EveryRequest(const MadeRows& rows, std::span<const StringOrdi
 class HardRowsTest : public testing::TestWithParam<std::tuple<Element, Made>> {};
 
 TEST_P(HardRowsTest, EveryRequestGetsTheBruteForceAnswer) {
-  for (const MadeRows& rows : HardRows()) {
+  for (MadeRows& rows : HardRows()) {
     const TemporaryFolder folder;
     const std::size_t count = rows.row_count();
     const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(count);
@@ -85,6 +87,9 @@ TEST_P(HardRowsTest, EveryRequestGetsTheBruteForceAnswer) {
     const auto [element, made] = GetParam();
     const auto index = MakeExactIndex(folder, element, rows.dimension, rows.values, ordinals, splits, made);
     ASSERT_EQ(index->row_count(), count);
+    // The answer is that over the stored numbers.
+    rows.values = AsStored(element, rows.dimension, rows.values);
+    if (element == Element::kInt8) rows.whole_numbers = false;
     for (const Asked& asked : EveryRequest(rows, ordinals)) {
       const auto queries = std::span(rows.queries).first(asked.query_count * rows.dimension);
       const auto answers = index->Search(queries, asked.request);
@@ -99,7 +104,7 @@ TEST_P(HardRowsTest, EveryRequestGetsTheBruteForceAnswer) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Elements, HardRowsTest,
-                         testing::Combine(testing::Values(Element::kFloat32, Element::kFloat16),
+                         testing::Combine(testing::Values(Element::kFloat32, Element::kFloat16, Element::kInt8),
                                           testing::Values(Made::kWithSketches, Made::kWithoutSketches)),
                          [](const auto& made) {
                            return std::string(Name(std::get<0>(made.param))) +
@@ -141,6 +146,45 @@ TEST(SketchesTest, WideRowsGetTheBruteForceAnswerForEveryK) {
   }
 }
 
+// A promise about cost: what searches of a site of many clusters read, by metric, of everything that there is to read.
+TEST(SketchesTest, SearchesReadLittle) {
+  constexpr std::size_t kDimension = 320;
+  constexpr std::size_t kRows = 20'000;
+  constexpr std::size_t kQueries = 20;
+  // A query. There are 313 boxes of blocks, 320,000 bytes of coarse codes.
+  constexpr std::uint64_t kMostBoxes = 1000;
+  constexpr std::uint64_t kMostCoarseBytes = 320'000;
+  constexpr std::uint64_t kMostFinerBytes = 1'000'000;
+  constexpr std::uint64_t kMostRowsRead = 5000;
+  std::mt19937 generator(41);
+  std::normal_distribution<float> normal;
+  std::vector<float> centers(50 * kDimension);
+  const auto faded = [&](std::size_t i) { return normal(generator) * std::pow(0.95F, static_cast<float>(i)); };
+  for (std::size_t i = 0; i < centers.size(); ++i) centers[i] = 3 * faded(i % kDimension);
+  std::vector<float> values(kRows * kDimension);
+  for (std::size_t row = 0; row < kRows; ++row) {
+    const float* center = centers.data() + generator() % 50 * kDimension;
+    for (std::size_t i = 0; i < kDimension; ++i) values[row * kDimension + i] = center[i] + faded(i);
+  }
+  const TemporaryFolder folder;
+  const auto index =
+      MakeExactIndex(folder, Element::kFloat32, kDimension, values, ShuffledOrdinals(kRows), {}, Made::kWithSketches);
+  const auto queries = std::span(values).first(kQueries * kDimension);
+  for (const Metric metric : kMetrics) {
+    SearchCost cost;
+    index->Search(queries, {.metric = metric, .k = 10, .cost = &cost});
+    std::uint64_t finer = 0;
+    for (std::size_t level = 1; level < kMostLevels; ++level) finer += cost.code_bytes_read[level];
+    RecordProperty(std::string(Name(metric)),
+                   fmt::format("{} boxes, {} coarse, {} finer, {} rows", cost.boxes_read / kQueries,
+                               cost.code_bytes_read[0] / kQueries, finer / kQueries, cost.rows_read / kQueries));
+    EXPECT_LE(cost.boxes_read, kQueries * kMostBoxes) << Name(metric);
+    EXPECT_LE(cost.code_bytes_read[0], kQueries * kMostCoarseBytes) << Name(metric);
+    EXPECT_LE(finer, kQueries * kMostFinerBytes) << Name(metric);
+    EXPECT_LE(cost.rows_read, kQueries * kMostRowsRead) << Name(metric);
+  }
+}
+
 // The k best of some rows: ever more of those of all rows.
 TEST(SketchesTest, ASearchMayStopEarly) {
   constexpr std::size_t kDimension = 40;
@@ -171,18 +215,42 @@ TEST(SketchesTest, ASearchMayStopEarly) {
         }
       }
       // Each bound is found among the most promising blocks first.
-      EXPECT_LE(cost.code_bytes_read[0], 50 * (rows + 64 * 17) * kLevelCodes[0]);
+      EXPECT_LE(cost.code_bytes_read[0], 50 * (rows + 64 * 17) * kCoarseCodes);
       EXPECT_GE(found, found_before) << Name(metric) << ' ' << rows;
       found_before = found;
     }
     EXPECT_EQ(found_before, 500U);
+
+    // As many rows as were measured to find this share: other rows find about as many.
+    std::uint64_t read_before = 0;
+    for (const char* share : {"recall=.5", "recall=.9", "recall=0.99", "recall=1"}) {
+      SearchCost cost;
+      const auto some =
+          index->Search(queries, {.metric = metric, .k = 10, .parameters = share, .threads = 2, .cost = &cost});
+      std::size_t found = 0;
+      for (std::size_t query = 0; query < some.size(); ++query) {
+        for (const Match& match : some[query]) found += std::ranges::count(all[query], match.row, &Match::row);
+      }
+      EXPECT_GE(static_cast<double>(found) / 500, std::strtod(share + std::strlen("recall="), nullptr) - 0.05)
+          << Name(metric) << ' ' << share;
+      EXPECT_GE(cost.code_bytes_read[0], read_before);
+      read_before = cost.code_bytes_read[0];
+    }
   }
+  // Measured of the nearest: of the farthest nothing is known, so that all rows count.
+  const SearchRequest farthest{.order = Order::kFarthest, .k = 10};
+  SearchRequest early = farthest;
+  early.parameters = "recall=.5";
+  EXPECT_EQ(index->Search(queries, early)[3].back().distance, index->Search(queries, farthest)[3].back().distance);
   // Never fewer than k.
   const SearchRequest many{.k = 3000, .parameters = "rows=100"};
   EXPECT_EQ(index->Search(queries, many)[7].size(), 3000U);
   const auto error = [&](const SearchRequest& request) { return ErrorOf([&] { index->Search(queries, request); }); };
   EXPECT_THAT(error({.k = 1, .parameters = "rows=0"}), OneLineWith("rows=0", "rows=N"));
   EXPECT_THAT(error({.k = 1, .parameters = "rows=5x"}), OneLineWith("rows=5x", "rows=N"));
+  EXPECT_THAT(error({.k = 1, .parameters = "recall=0"}), OneLineWith("recall=0", "recall=R"));
+  EXPECT_THAT(error({.k = 1, .parameters = "recall=1.01"}), OneLineWith("recall=1.01", "at most 1"));
+  EXPECT_THAT(error({.k = 1, .parameters = "efSearch=5"}), OneLineWith("efSearch=5", "rows=N"));
   EXPECT_THAT(error({.k = std::nullopt, .parameters = "rows=5"}), OneLineWith("rows=5", "give k"));
 }
 
@@ -196,7 +264,7 @@ TEST_P(ClusteredRowsTest, EveryMetricGetsTheBruteForceAnswer) {
     return all[generator() % all.size()];
   };
   std::normal_distribution<float> normal;
-  const auto dimension = pick(std::size_t{1}, std::size_t{2}, std::size_t{17}, std::size_t{70}, std::size_t{90});
+  const auto dimension = pick(std::size_t{1}, std::size_t{2}, std::size_t{17}, std::size_t{90}, std::size_t{320});
   const std::size_t count = 6000 + generator() % 1500;
   const auto clusters = pick(std::size_t{1}, std::size_t{7}, std::size_t{300});
   const auto offset = pick(0.0F, 3.0F, 100.0F);
@@ -456,7 +524,7 @@ TEST(ExactIndexTest, FilesMustCoverTheRowsOfOneSite) {
     return ErrorOf([&] {
       std::vector<VectorFile> all;
       (all.push_back(std::move(files)), ...);
-      ExactIndex(std::move(all), std::nullopt, order);
+      ExactIndex(RowSource(std::move(all)), std::nullopt, order);
     });
   };
   EXPECT_EQ(error(rows(4, 10), rows(0, 4)), "no error");
@@ -478,7 +546,7 @@ TEST(ExactIndexTest, DamagedRowsAndOrdersAreNamed) {
     return ErrorOf([&] {
       std::vector<VectorFile> files;
       files.emplace_back(path);
-      ExactIndex(std::move(files), std::nullopt, row_order)
+      ExactIndex(RowSource(std::move(files)), std::nullopt, row_order)
           .Search(std::vector<float>{1, 2, 3}, {.metric = metric, .k = 2});
     });
   };

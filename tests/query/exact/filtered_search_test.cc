@@ -220,7 +220,7 @@ TEST(FilteredSearchTest, OnlySketchesAndRowsThatPassAreRead) {
   const Counted all = Count(site, nullptr);
   EXPECT_LE(all.boxes, 3 * (kRows / 64 + 64));
   EXPECT_LT(all.rows_read, 500U);
-  EXPECT_LE(all.coarse_bytes, (kRows + 20 * kBlockRows) * kLevelCodes[0]);
+  EXPECT_LE(all.coarse_bytes, (kRows + 20 * kBlockRows) * kCoarseCodes);
 
   // 4 rows: nothing but these is read, not even a sketch.
   const Counted few = Count(
@@ -231,14 +231,14 @@ TEST(FilteredSearchTest, OnlySketchesAndRowsThatPassAreRead) {
   // 1 %: the codes of no others, and not many more rows than without a filter.
   const auto percent = RandomRows(kRows, 0.01);
   const Counted sparse = Count(site, percent);
-  EXPECT_LE(sparse.coarse_bytes, 2 * percent->count() * kLevelCodes[0]);
-  EXPECT_LE(sparse.finer_bytes, 2 * percent->count() * kLevelCodes[1]);
+  EXPECT_LE(sparse.coarse_bytes, 2 * percent->count() * kCoarseCodes);
+  EXPECT_LE(sparse.finer_bytes, 2 * percent->count() * 48);
   EXPECT_LE(sparse.rows_read, percent->count());
   EXPECT_LE(sparse.rows_read, all.rows_read + 36);
 
   // A range, whose rows stand anywhere in the sketches' order.
   const Counted range = Count(site, Shared(RowSet::OfRanges(kRows, {{10'010, 12'000}})));
-  EXPECT_LE(range.finer_bytes, 2 * 1990 * kLevelCodes[1]);
+  EXPECT_LE(range.finer_bytes, 2 * 1990 * 48);
   EXPECT_LE(range.rows_read, 1990U);
 
   // Half: not many more rows read than that share explains.

@@ -133,6 +133,14 @@ std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t di
   return path;
 }
 
+std::vector<float> AsStored(Element element, std::size_t dimension, std::span<const float> values) {
+  const TemporaryFolder folder;
+  const VectorFile file(WriteRows(folder, element, dimension, 0, values));
+  std::vector<float> stored(values.size());
+  file.ReadRows(file.rows(), stored);
+  return stored;
+}
+
 std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Element element, std::size_t dimension,
                                            std::span<const float> values, std::span<const StringOrdinal> ordinals,
                                            const std::vector<RowNumber>& splits, Made made) {
@@ -145,13 +153,14 @@ std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Elemen
   };
   for (const RowNumber split : splits) write_to(split);
   write_to(static_cast<RowNumber>(values.size() / dimension));
+  RowSource rows(std::move(files));
   std::optional<SketchFile> sketches;
   if (made == Made::kWithSketches) {
-    WriteSketches(folder / "sketches", files, PlainRowAlgebra(), 2, [](std::uint64_t) {});
+    WriteSketches(folder / "sketches", rows, PlainRowAlgebra(), 2, [](std::uint64_t) {});
     sketches.emplace(folder / "sketches");
     sketches->Verify();
   }
-  return std::make_unique<ExactIndex>(std::move(files), std::move(sketches), MakeRowOrder(folder, ordinals));
+  return std::make_unique<ExactIndex>(std::move(rows), std::move(sketches), MakeRowOrder(folder, ordinals));
 }
 
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,

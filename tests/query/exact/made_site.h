@@ -45,6 +45,9 @@ std::filesystem::path WriteAnyRows(const TemporaryFolder& folder, std::size_t di
 
 inline constexpr std::array kMetrics{Metric::kL2, Metric::kCosine, Metric::kDot, Metric::kCenteredCosine};
 
+// Rows as they come back after they were stored.
+std::vector<float> AsStored(Element element, std::size_t dimension, std::span<const float> values);
+
 enum class Made { kWithSketches, kWithoutSketches };
 
 // An index over `values`, in files that end at each of `splits` and at the last row.

@@ -13,18 +13,21 @@
 namespace actkin {
 namespace {
 
-LevelQuery DrawQuery(std::size_t level, std::mt19937& generator) {
-  LevelQuery query;
-  query.count = kLevelCodes[level];
-  const int limit = QueryCodeLimit(query.count);
+constexpr std::array kSides{Side::kNear, Side::kFar};
+// Of every width that a vector, two or a part of one holds.
+constexpr std::array<std::size_t, 7> kCounts{16, 32, 48, 64, 80, 112, 128};
+
+LevelQuery DrawQuery(Side side, std::size_t count, std::mt19937& generator) {
+  LevelQuery query{.side = side, .count = count};
+  const int limit = QueryCodeLimit(side, count);
   std::uniform_int_distribution<int> code(-limit, limit);
-  for (std::size_t i = 0; i + 1 < query.count; ++i) query.codes[i] = static_cast<std::int16_t>(code(generator));
-  query.rest = code(generator);
+  for (std::size_t i = 0; i < query.count; ++i) query.codes[i] = static_cast<std::int16_t>(code(generator));
   std::uint32_t exponent = kMaximumExponent;
   for (std::uint32_t& drawn : query.exponents) {
     if (exponent > 0 && generator() % 3 == 0) --exponent;
     drawn = exponent;
   }
+  query.Prepare();
   return query;
 }
 
@@ -36,14 +39,11 @@ std::vector<std::int8_t> DrawCodes(std::size_t count, std::mt19937& generator) {
 }
 
 // The largest sums that codes in range can have.
-LevelQuery WidestQuery(std::size_t level) {
-  LevelQuery query;
-  query.count = kLevelCodes[level];
-  for (std::size_t i = 0; i + 1 < query.count; ++i) {
-    query.codes[i] = static_cast<std::int16_t>(QueryCodeLimit(query.count));
-  }
-  query.rest = QueryCodeLimit(query.count);
+LevelQuery WidestQuery(Side side, std::size_t count) {
+  LevelQuery query{.side = side, .count = count};
+  std::fill_n(query.codes.begin(), count, static_cast<std::int16_t>(QueryCodeLimit(side, count)));
   query.exponents.fill(kMaximumExponent);
+  query.Prepare();
   return query;
 }
 
@@ -56,64 +56,80 @@ class SketchKernelsTest : public testing::TestWithParam<std::int64_t> {
 
   static void ExpectBlocksAsScalar(const std::vector<std::int8_t>& codes, const std::vector<std::int8_t>& others,
                                    const LevelQuery& query) {
-    Block sums{};
-    Block rests{};
-    Block right_sums{};
-    Block right_rests{};
-    CoarseDistances(codes.data(), query, sums.data(), rests.data());
-    scalar::CoarseDistances(codes.data(), query, right_sums.data(), right_rests.data());
-    EXPECT_EQ(sums, right_sums);
-    EXPECT_EQ(rests, right_rests);
+    // A block may have fewer rows, behind which nothing may be read.
+    for (const std::size_t rows : {64, 63, 33, 16, 5, 1}) {
+      const std::vector<std::int8_t> part(codes.begin(),
+                                          codes.begin() + static_cast<std::ptrdiff_t>(rows * kCoarseCodes));
+      Block sums{};
+      Block rests{};
+      Block right_sums{};
+      Block right_rests{};
+      CoarseDistances(part.data(), rows, query, sums.data(), rests.data());
+      scalar::CoarseDistances(part.data(), rows, query, right_sums.data(), right_rests.data());
+      EXPECT_EQ(sums, right_sums) << rows;
+      EXPECT_EQ(rests, right_rests) << rows;
+    }
     std::vector<std::int8_t> low(kBlockBytes);
     std::vector<std::int8_t> high(kBlockBytes);
     for (std::size_t i = 0; i < kBlockBytes; ++i) {
       low[i] = std::min(codes[i], others[i]);
       high[i] = std::max(codes[i], others[i]);
     }
-    for (const Side side : {Side::kNear, Side::kFar}) {
-      BoxDistances(low.data(), high.data(), query, side, sums.data(), rests.data());
-      scalar::BoxDistances(low.data(), high.data(), query, side, right_sums.data(), right_rests.data());
-      EXPECT_EQ(sums, right_sums);
-      EXPECT_EQ(rests, right_rests);
-    }
+    Block sums{};
+    Block rests{};
+    Block right_sums{};
+    Block right_rests{};
+    BoxDistances(low.data(), high.data(), query, sums.data(), rests.data());
+    scalar::BoxDistances(low.data(), high.data(), query, right_sums.data(), right_rests.data());
+    EXPECT_EQ(sums, right_sums);
+    EXPECT_EQ(rests, right_rests);
   }
 };
 
 TEST_P(SketchKernelsTest, CoarseCodesAndBoxesAreAsFarAsTheScalarOnesSay) {
   std::mt19937 generator(1);
-  for (int i = 0; i < 20; ++i) {
-    const LevelQuery query = DrawQuery(0, generator);
-    ExpectBlocksAsScalar(DrawCodes(kBlockBytes, generator), DrawCodes(kBlockBytes, generator), query);
+  for (const Side side : kSides) {
+    for (int i = 0; i < 20; ++i) {
+      const LevelQuery query = DrawQuery(side, kCoarseCodes, generator);
+      ExpectBlocksAsScalar(DrawCodes(kBlockBytes, generator), DrawCodes(kBlockBytes, generator), query);
+    }
+    const std::vector<std::int8_t> farthest(kBlockBytes, -kCodeLimit);
+    const LevelQuery widest = WidestQuery(side, kCoarseCodes);
+    ExpectBlocksAsScalar(farthest, farthest, widest);
+    Block sums{};
+    Block rests{};
+    CoarseDistances(farthest.data(), kBlockRows, widest, sums.data(), rests.data());
+    const std::int32_t apart = side == Side::kNear ? kFarthestNear : 596 + 127;
+    EXPECT_EQ(sums[63], 15 * 64 * apart * apart);
+    EXPECT_EQ(rests[63], apart);
   }
-  const std::vector<std::int8_t> farthest(kBlockBytes, -kCodeLimit);
-  ExpectBlocksAsScalar(farthest, farthest, WidestQuery(0));
-  Block sums{};
-  Block rests{};
-  CoarseDistances(farthest.data(), WidestQuery(0), sums.data(), rests.data());
-  EXPECT_EQ(sums[63], 15 * 64 * (596 + 127) * (596 + 127));
-  EXPECT_EQ(rests[63], 596 + 127);
 }
 
 TEST_P(SketchKernelsTest, RowsAreAsFarAsTheScalarOnesSay) {
   std::mt19937 generator(2);
-  const std::vector<std::uint32_t> places{3, 0, 7, 7, 100};
+  std::vector<std::uint32_t> places{3, 0, 7, 7, 100};
+  for (std::uint32_t i = 0; i < 40; ++i) places.push_back(i * 7 % 101);
   const auto expect_as_scalar = [&](const std::vector<std::int8_t>& codes, const LevelQuery& query) {
-    std::vector<std::int32_t> sums(places.size());
-    std::vector<std::int32_t> rests(places.size());
-    std::vector<std::int32_t> right_sums(places.size());
-    std::vector<std::int32_t> right_rests(places.size());
-    RowDistances(codes.data(), places.data(), places.size(), query, sums.data(), rests.data());
-    scalar::RowDistances(codes.data(), places.data(), places.size(), query, right_sums.data(), right_rests.data());
-    EXPECT_EQ(sums, right_sums);
-    EXPECT_EQ(rests, right_rests);
-    EXPECT_GE(*std::ranges::min_element(sums), 0);
-  };
-  for (std::size_t level = 0; level < kMostLevels; ++level) {
-    for (int i = 0; i < 20; ++i) {
-      const LevelQuery query = DrawQuery(level, generator);
-      expect_as_scalar(DrawCodes(101 * query.count, generator), query);
+    for (const std::size_t count : {1, 4, 5, 16, 45}) {
+      std::vector<std::int32_t> sums(count);
+      std::vector<std::int32_t> rests(count);
+      std::vector<std::int32_t> right_sums(count);
+      std::vector<std::int32_t> right_rests(count);
+      RowDistances(codes.data(), places.data(), count, query, sums.data(), rests.data());
+      scalar::RowDistances(codes.data(), places.data(), count, query, right_sums.data(), right_rests.data());
+      EXPECT_EQ(sums, right_sums);
+      EXPECT_EQ(rests, right_rests);
+      EXPECT_GE(*std::ranges::min_element(sums), 0);
     }
-    expect_as_scalar(std::vector<std::int8_t>(101 * kLevelCodes[level], -kCodeLimit), WidestQuery(level));
+  };
+  for (const Side side : kSides) {
+    for (const std::size_t codes : kCounts) {
+      for (int i = 0; i < 5; ++i) {
+        const LevelQuery query = DrawQuery(side, codes, generator);
+        expect_as_scalar(DrawCodes(101 * codes, generator), query);
+      }
+      expect_as_scalar(std::vector<std::int8_t>(101 * codes, -kCodeLimit), WidestQuery(side, codes));
+    }
   }
 }
 
@@ -141,6 +157,89 @@ TEST_P(SketchKernelsTest, BoundsAndChoicesAreTheScalarOnes) {
     for (const float limit : {bounds[count / 2], -1.0F, std::numeric_limits<float>::infinity()}) {
       EXPECT_EQ(NotAbove(bounds.data(), count, limit), scalar::NotAbove(bounds.data(), count, limit));
     }
+  }
+}
+
+// To the last bit.
+TEST_P(SketchKernelsTest, KeysAreTheScalarOnes) {
+  std::mt19937 generator(4);
+  std::vector<float> bounds(37);
+  std::vector<float> lengths(37);
+  for (float& bound : bounds) bound = static_cast<float>(generator() % 10'000) / 7;
+  for (float& length : lengths) length = static_cast<float>(generator() % 300) / 3;
+  for (const NearKey kind : {NearKey::kBound, NearKey::kDot, NearKey::kCosine}) {
+    std::vector<float> right(37);
+    scalar::NearKeys(kind, bounds.data(), lengths.data(), 37, 123.25F, right.data());
+    std::vector<float> keys = bounds;
+    NearKeys(kind, keys.data(), lengths.data(), 37, 123.25F, keys.data());
+    EXPECT_EQ(keys, right);
+  }
+}
+
+// Numbers of rows, with room behind them.
+struct Rows {
+  explicit Rows(std::size_t count)
+      : places(count + kKeepRoom), along(places.size()), keys(places.size()), lengths(places.size()) {}
+  RowNumbers numbers(bool with_lengths) {
+    return {places.data(), along.data(), keys.data(), with_lengths ? lengths.data() : nullptr};
+  }
+  bool StartsAs(const Rows& other, std::size_t count, bool with_lengths) const {
+    return std::equal(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(count), other.places.begin()) &&
+           std::equal(along.begin(), along.begin() + static_cast<std::ptrdiff_t>(count), other.along.begin()) &&
+           std::equal(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(count), other.keys.begin()) &&
+           (!with_lengths ||
+            std::equal(lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(count), other.lengths.begin()));
+  }
+
+  std::vector<std::uint32_t> places;
+  std::vector<float> along;
+  std::vector<float> keys;
+  std::vector<float> lengths;
+};
+
+TEST_P(SketchKernelsTest, TheSameRowsAreKept) {
+  std::mt19937 generator(6);
+  std::vector<float> along(kBlockRows);
+  std::vector<float> keys(kBlockRows);
+  std::vector<float> lengths(kBlockRows);
+  for (std::size_t row = 0; row < kBlockRows; ++row) {
+    along[row] = static_cast<float>(generator() % 1000);
+    keys[row] = static_cast<float>(generator() % 100);
+    lengths[row] = static_cast<float>(generator() % 10);
+  }
+  const std::uint64_t some = std::uint64_t{generator()} << 32 | generator();
+  for (const bool with_lengths : {false, true}) {
+    for (const std::uint64_t bits : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{1} << 63, some}) {
+      Rows kept(kBlockRows);
+      Rows right(kBlockRows);
+      const float* given = with_lengths ? lengths.data() : nullptr;
+      const std::size_t count = KeepOfBlock(bits, 640, along.data(), keys.data(), given, kept.numbers(with_lengths));
+      EXPECT_EQ(count, scalar::KeepOfBlock(bits, 640, along.data(), keys.data(), given, right.numbers(with_lengths)));
+      EXPECT_TRUE(kept.StartsAs(right, count, with_lengths));
+      for (const float limit : {-1.0F, 50.0F, 1000.0F}) {
+        Rows fewer = kept;
+        Rows right_fewer = right;
+        const std::size_t left = KeepNotAbove(fewer.numbers(with_lengths), count, limit);
+        EXPECT_EQ(left, scalar::KeepNotAbove(right_fewer.numbers(with_lengths), count, limit));
+        EXPECT_TRUE(fewer.StartsAs(right_fewer, left, with_lengths));
+      }
+    }
+  }
+}
+
+TEST_P(SketchKernelsTest, ProductsWithAxesAreTheScalarOnes) {
+  std::mt19937 generator(7);
+  std::normal_distribution<float> normal;
+  for (const std::size_t dimension : {1, 7, 19, 64}) {
+    std::vector<float> axes(9 * dimension);
+    for (float& number : axes) number = normal(generator);
+    std::vector<double> vector(dimension);
+    for (double& number : vector) number = normal(generator);
+    std::vector<double> products(9);
+    std::vector<double> right(9);
+    AxisProducts(axes.data(), 9, dimension, vector.data(), products.data());
+    scalar::AxisProducts(axes.data(), 9, dimension, vector.data(), right.data());
+    for (std::size_t axis = 0; axis < 9; ++axis) EXPECT_NEAR(products[axis], right[axis], 1e-12);
   }
 }
 

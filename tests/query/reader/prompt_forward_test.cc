@@ -7,7 +7,7 @@
 #include <cmath>
 #include <thread>
 
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 #include "tests/error_matchers.h"
 #include "tests/models/made_decoder.h"
 #include "tests/temporary_folder.h"

@@ -4,6 +4,8 @@
 
 #include "schema/catalog_sql.h"
 #include "storage/catalog/catalog_writer.h"
+#include "storage/catalog/content_checksum.h"
+#include "storage/catalog/site_statistics.h"
 #include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
@@ -211,6 +213,74 @@ TEST_F(CatalogTest, ATableThatIsGoneIsNotWrittenOver) {
   SqliteConnection(directory_.Catalog(), SqliteConnection::Mode::kWrite).Execute("DROP TABLE recall");
   EXPECT_THAT(ErrorOf([this] { CatalogWriter(directory_).AddSites(std::vector<NewSite>{ProjSite(0)}, {}); }),
               OneLineWith(directory_.Catalog().string(), "recall", "restore it"));
+}
+
+SiteStatisticsRow SomeStatistics() {
+  return {1.5, 1, 40, 0.25, 0.5, std::nullopt, {{"nearest", 0.5, 0.125}, {"random", 0.01, 1}, {"random", 0.5, 2}}};
+}
+
+TEST_F(CatalogTest, StatisticsReadBackUntilTheRowsOrSketchesAreMadeAgain) {
+  const NewSite site = ProjSite(0);
+  CatalogWriter(directory_).AddSites(std::vector<NewSite>{site, ProjSite(1)}, {});
+  const auto read = [this](std::int64_t site_id) {
+    const auto connection = OpenCatalog(directory_);
+    Catalog catalog(connection->handle());
+    return ReadSiteStatistics(catalog, site_id);
+  };
+  EXPECT_FALSE(read(1));
+  SiteStatisticsRow other = SomeStatistics();
+  other.centered_cosine = -0.25;
+  StatisticsWriter(directory_)
+      .SetStatistics(std::vector<StatisticsWriter::NewStatistics>{{1, SomeStatistics()}, {2, SomeStatistics()}});
+  StatisticsWriter(directory_).SetStatistics(std::vector<StatisticsWriter::NewStatistics>{{2, other}});
+  EXPECT_EQ(read(1), SomeStatistics());
+  EXPECT_EQ(read(2), other);
+  CatalogWriter(directory_).SetExactIndex(1, {"sites/proj-b0-t1.sketches", 4096, "00000000000000ab"}, 1);
+  EXPECT_FALSE(read(1));
+  EXPECT_TRUE(read(2));
+  CatalogWriter(directory_).SetRows(2, site.vector_files[0].file);
+  EXPECT_FALSE(read(2));
+  EXPECT_EQ(OpenCatalog(directory_)->Value("SELECT count(*) FROM site_distance"), "0");
+}
+
+// One that is a few tables older than this program is read, and gets them from who writes next. Tables that are gone
+// with their checksums left are damage.
+TEST_F(CatalogTest, ACatalogWithoutStatisticsGetsItsTablesWhenItIsWritten) {
+  const auto change = [this](const char* sql) {
+    SqliteConnection(directory_.Catalog(), SqliteConnection::Mode::kWrite).Execute(sql);
+  };
+  change(
+      "DROP TABLE site_statistics; DROP TABLE site_distance; "
+      "DELETE FROM content_checksum WHERE name IN ('site_statistics', 'site_distance')");
+  {
+    const auto connection = OpenCatalog(directory_);
+    Catalog catalog(connection->handle());
+    EXPECT_FALSE(ReadSiteStatistics(catalog, 1));
+    EXPECT_TRUE(WasMadeBefore(connection->handle(), "site_distance"));
+  }
+  CatalogWriter(directory_).AddSites(std::vector<NewSite>{ProjSite(0)}, {});
+  StatisticsWriter(directory_).SetStatistics(std::vector<StatisticsWriter::NewStatistics>{{1, SomeStatistics()}});
+  {
+    const auto connection = OpenCatalog(directory_);
+    Catalog catalog(connection->handle());
+    EXPECT_EQ(ReadSiteStatistics(catalog, 1), SomeStatistics());
+    EXPECT_FALSE(WasMadeBefore(connection->handle(), "site_distance"));
+    for (const std::string& table : CheckedTables()) VerifyContent(connection->handle(), table);
+  }
+  change("DROP TABLE site_distance");
+  EXPECT_THAT(ErrorOf([this] { CatalogWriter(directory_).SetRows(1, {}); }),
+              OneLineWith("site_distance", "restore it"));
+}
+
+TEST_F(CatalogTest, StatisticsThatAreNoNumbersAreDamage) {
+  CatalogWriter(directory_).AddSites(std::vector<NewSite>{ProjSite(0)}, {});
+  StatisticsWriter(directory_).SetStatistics(std::vector<StatisticsWriter::NewStatistics>{{1, SomeStatistics()}});
+  SqliteConnection(directory_.Catalog(), SqliteConnection::Mode::kWrite)
+      .Execute("UPDATE site_statistics SET longest = 9e999");
+  const auto connection = OpenCatalog(directory_);
+  Catalog catalog(connection->handle());
+  EXPECT_THAT(ErrorOf([&] { ReadSiteStatistics(catalog, 1); }), OneLineWith("damaged", "statistics"));
+  EXPECT_THAT(ErrorOf([&] { VerifyContent(connection->handle(), "site_statistics"); }), OneLineWith("damaged"));
 }
 
 TEST_F(CatalogTest, AModelMayBeginWithAToken) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/error_matchers.h"
-#include "tests/storage/formats/npy_bytes.h"
+#include "tests/storage/exchange/npy_bytes.h"
 #include "tests/temporary_folder.h"
 
 namespace actkin {

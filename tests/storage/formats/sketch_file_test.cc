@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kDimension = 5;
 constexpr std::uint64_t kRows = 70;  // two blocks
-constexpr std::size_t kLevels = 3;
+constexpr SketchLevels kLevels{3, {kCoarseCodes, 48, 64}};
 
 SketchScales MadeScales() {
   SketchScales scales;
@@ -52,17 +52,17 @@ std::vector<float> MadeLengths(float first) {
 std::uint64_t WriteMade(const std::filesystem::path& path, const SketchScales& scales) {
   SketchFileWriter writer(path, kDimension, kRows, kLevels);
   writer.WriteOrder(Order());
-  writer.WriteCoarse(Codes(2 * kBlockBytes, 1));
+  writer.WriteCoarse(Codes(kRows * kCoarseCodes, 1));
   writer.WriteLengths(LengthFrom::kZero, MadeLengths(1));
   writer.WriteLengths(LengthFrom::kMean, MadeLengths(100));
-  for (std::size_t level = 1; level < kLevels; ++level) {
+  for (std::size_t level = 1; level < kLevels.count; ++level) {
     // In two parts, the second first.
-    const std::vector<std::int8_t> codes = Codes(kRows * kLevelCodes[level], static_cast<unsigned>(level));
-    writer.WriteCodes(level, 9, std::span(codes).subspan(9 * kLevelCodes[level]));
-    writer.WriteCodes(level, 0, std::span(codes).first(9 * kLevelCodes[level]));
+    const std::vector<std::int8_t> codes = Codes(kRows * kLevels.codes[level], static_cast<unsigned>(level));
+    writer.WriteCodes(level, 9, std::span(codes).subspan(9 * kLevels.codes[level]));
+    writer.WriteCodes(level, 0, std::span(codes).first(9 * kLevels.codes[level]));
   }
   writer.WriteHead(scales, std::vector<double>(kDimension, 2.5), std::vector<float>(kDimension, 1.5F),
-                   std::vector<float>(FirstAxis(kLevels) * kDimension, 0.25F));
+                   std::vector<float>(kLevels.axis_count() * kDimension, 0.25F));
   return writer.Finish();
 }
 
@@ -73,7 +73,7 @@ TEST(SketchFileTest, ReadsWhatWasWritten) {
   EXPECT_EQ(file.header_checksum(), checksum);
   EXPECT_EQ(file.dimension(), kDimension);
   EXPECT_EQ(file.row_count(), kRows);
-  EXPECT_EQ(file.level_count(), kLevels);
+  EXPECT_EQ(file.levels(), kLevels);
   EXPECT_EQ(file.block_count(), 2U);
   EXPECT_EQ(file.file_bytes(), SketchFileWriter::FileBytes(kDimension, kRows, kLevels));
   EXPECT_EQ(file.scales().levels[0].step, 0.5);
@@ -82,22 +82,16 @@ TEST(SketchFileTest, ReadsWhatWasWritten) {
   EXPECT_EQ(file.scales().reach, 3);
   EXPECT_EQ(file.mean()[4], 2.5);
   EXPECT_EQ(file.center()[4], 1.5F);
-  EXPECT_EQ(file.axes().size(), FirstAxis(kLevels) * kDimension);
+  EXPECT_EQ(file.axes().size(), kLevels.axis_count() * kDimension);
   EXPECT_EQ(file.axes().back(), 0.25F);
   for (RowNumber row = 0; row < kRows; ++row) {
     EXPECT_EQ(file.RowAt(file.PlaceOf(row)), row);
     EXPECT_EQ(file.PlaceOf(row), kRows - 1 - row);
   }
-  const std::vector<std::int8_t> coarse = Codes(2 * kBlockBytes, 1);
-  EXPECT_TRUE(std::equal(coarse.begin(), coarse.end(), file.CoarseCodes(0)));
-  for (std::uint64_t place = 0; place < kRows; ++place) {
-    for (std::size_t code = 0; code < kCoarseCodes; ++code) {
-      EXPECT_EQ(file.Codes(0)[place * kCoarseCodes + code],
-                coarse[place / kBlockRows * kBlockBytes + CoarsePlace(place % kBlockRows, code)]);
-    }
-  }
-  for (std::size_t level = 1; level < kLevels; ++level) {
-    const std::vector<std::int8_t> codes = Codes(kRows * kLevelCodes[level], static_cast<unsigned>(level));
+  const std::vector<std::int8_t> coarse = Codes(kRows * kCoarseCodes, 1);
+  EXPECT_TRUE(std::equal(coarse.begin(), coarse.end(), file.Codes(0)));
+  for (std::size_t level = 1; level < kLevels.count; ++level) {
+    const std::vector<std::int8_t> codes = Codes(kRows * kLevels.codes[level], static_cast<unsigned>(level));
     EXPECT_TRUE(std::equal(codes.begin(), codes.end(), file.Codes(level)));
   }
   EXPECT_EQ(file.Lengths(LengthFrom::kZero)[69], 70);
@@ -117,17 +111,44 @@ TEST(SketchFileTest, BoxesHoldTheCodesOfTheirBlocks) {
     for (std::size_t code = 0; code < kCoarseCodes; ++code) {
       int least = 127;
       int most = -127;
-      for (std::size_t row = 0; row < kBlockRows; ++row) {
-        const int one = file.CoarseCodes(block)[CoarsePlace(row, code)];
+      for (std::size_t row = block * kBlockRows; row < std::min((block + 1) * kBlockRows, kRows); ++row) {
+        const int one = file.Codes(0)[row * kCoarseCodes + code];
         least = std::min(least, one);
         most = std::max(most, one);
       }
-      EXPECT_EQ(file.LowCorners(BoxOf::kBlock, 0)[CoarsePlace(block, code)], least);
-      EXPECT_EQ(file.HighCorners(BoxOf::kBlock, 0)[CoarsePlace(block, code)], most);
-      EXPECT_LE(file.LowCorners(BoxOf::kGroup, 0)[CoarsePlace(0, code)], least);
-      EXPECT_GE(file.HighCorners(BoxOf::kGroup, 0)[CoarsePlace(0, code)], most);
+      EXPECT_EQ(file.LowCorners(BoxOf::kBlock, 0)[block * kCoarseCodes + code], least);
+      EXPECT_EQ(file.HighCorners(BoxOf::kBlock, 0)[block * kCoarseCodes + code], most);
+      EXPECT_LE(file.LowCorners(BoxOf::kGroup, 0)[code], least);
+      EXPECT_GE(file.HighCorners(BoxOf::kGroup, 0)[code], most);
+      // Behind the last box stand copies of it.
+      EXPECT_EQ(file.LowCorners(BoxOf::kBlock, 0)[63 * kCoarseCodes + code],
+                file.LowCorners(BoxOf::kBlock, 0)[kCoarseCodes + code]);
     }
   }
+}
+
+// Rewrites the header's numbers, with a right checksum.
+void ChangeNumber(const std::filesystem::path& path, std::size_t number, std::uint64_t value) {
+  SectionFileHeader header = SectionFile(path, FileKind::kSketches).header();
+  header.numbers[number] = value;
+  OutputFile(path, OutputFile::Mode::kContinue).WriteAt(0, EncodeHeader(header));
+}
+
+TEST(SketchFileTest, AnotherVersionAndLevelsThatThereCannotBeAreRefused) {
+  const TemporaryFolder folder;
+  const auto error = [&](std::size_t number, std::uint64_t value) {
+    WriteMade(folder / "h", MadeScales());
+    ChangeNumber(folder / "h", number, value);
+    return ErrorOf([&] { SketchFile{folder / "h"}; });
+  };
+  EXPECT_EQ(error(3, 0x040301), "no error");
+  EXPECT_THAT(error(2, 0), OneLineWith((folder / "h").string(), "version 0, expected 1", "actkin build"));
+  EXPECT_THAT(error(2, 2), OneLineWith((folder / "h").string(), "version 2"));
+  for (const std::uint64_t levels :
+       std::initializer_list<std::uint64_t>{0x0, 0x2, 0x040300, 0x090301, 0x040001, 0x01010101010101}) {
+    EXPECT_THAT(error(3, levels), OneLineWith((folder / "h").string(), "levels")) << levels;
+  }
+  EXPECT_THAT(error(3, 0x0301), OneLineWith((folder / "h").string(), "sections"));
 }
 
 TEST(SketchFileTest, EveryDamageIsFound) {
@@ -158,7 +179,7 @@ TEST(SketchFileTest, ScalesThatAreNoBoundsAreRefused) {
   EXPECT_THAT(error([](SketchScales& scales) { scales.levels[0].step = 0; }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.levels[1].near_error = -1; }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.levels[2].rest_far_error = std::nan(""); }), refused);
-  EXPECT_THAT(error([](SketchScales& scales) { scales.levels[1].exponents[31] = 1; }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.levels[1].exponents[15] = 1; }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.axis_defect = 0.7; }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.reach = INFINITY; }), refused);
 }

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "storage/machine/int8_rows.h"
 #include "tests/error_matchers.h"
 #include "tests/temporary_folder.h"
 
@@ -54,6 +55,29 @@ TEST(VectorFileTest, Float16KeepsElevenBits) {
   }
 }
 
+TEST(VectorFileTest, Int8RowsAreReadAsTheyWereRounded) {
+  const TemporaryFolder folder;
+  constexpr std::size_t kDimension = 150;
+  const std::vector<float> values = RandomValues(9 * kDimension);
+  VectorFileWriter writer(folder / "v", Element::kInt8, kDimension, {4, 13});
+  writer.AddChecksum(writer.WriteRows(4, values));
+  writer.Finish();
+  const VectorFile file(folder / "v");
+  file.Verify();
+  EXPECT_EQ(file.file_bytes(), VectorFileWriter::FileBytes(Element::kInt8, kDimension, 9));
+  EXPECT_LT(StoredRowBytes(Element::kInt8, 768), 768 * 4 * 0.28);
+  std::vector<float> all(values.size());
+  file.ReadRows(file.rows(), all);
+  for (RowNumber row = 0; row < 9; ++row) {
+    std::vector<std::byte> bytes(Int8RowBytes(kDimension));
+    std::vector<float> rounded(kDimension);
+    EncodeInt8Row(values.data() + row * kDimension, kDimension, bytes.data());
+    DecodeInt8Row(bytes.data(), kDimension, rounded.data());
+    EXPECT_EQ(file.Row(4 + row), rounded);
+    EXPECT_TRUE(std::ranges::equal(std::span(all).subspan(row * kDimension, kDimension), rounded));
+  }
+}
+
 // The same bytes, whatever the order of the rows, the number of threads, and where a build was interrupted.
 TEST(VectorFileTest, BytesDoNotDependOnTheOrderOfWriting) {
   const TemporaryFolder folder;
@@ -97,7 +121,7 @@ TEST(VectorFileTest, BytesDoNotDependOnTheOrderOfWriting) {
 
 TEST(VectorFileTest, EveryDamageIsFound) {
   const TemporaryFolder folder;
-  for (const Element element : {Element::kFloat32, Element::kFloat16}) {
+  for (const Element element : {Element::kFloat32, Element::kFloat16, Element::kInt8}) {
     VectorFileWriter writer(folder / "v", element, 16, {0, 20});
     writer.AddChecksum(writer.WriteRows(0, RandomValues(20 * 16)));
     writer.Finish();
@@ -110,7 +134,7 @@ TEST(VectorFileTest, EveryDamageIsFound) {
     }
     // Two rows that changed places are two damaged rows.
     std::string swapped = whole;
-    const std::size_t row_bytes = 16 * ElementBytes(element);
+    const std::size_t row_bytes = StoredRowBytes(element, 16);
     std::swap_ranges(swapped.begin() + 4096, swapped.begin() + 4096 + static_cast<std::ptrdiff_t>(row_bytes),
                      swapped.begin() + 4096 + static_cast<std::ptrdiff_t>(row_bytes));
     const auto path = folder.Write("damaged", swapped);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "storage/machine/float16.h"
+#include "storage/machine/int8_rows.h"
 
 namespace actkin {
 namespace {
@@ -64,6 +65,38 @@ TEST_P(RowDistanceTest, AgreesWithDoublePrecision) {
       DotProductsWith(rows, element, dimension, vector.data(), found.data());
       for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_NEAR(found[i], products[i], 1e-5 * (1 + distances[i]));
     }
+  }
+}
+
+TEST_P(RowDistanceTest, RowsOfInt8AreTakenAsTheyWereRounded) {
+  std::mt19937 generator(2);
+  std::normal_distribution<float> normal;
+  for (const std::size_t dimension : {1U, 17U, 300U}) {
+    std::vector<float> vector(dimension);
+    for (float& number : vector) number = normal(generator);
+    std::vector<std::vector<std::byte>> rows;
+    std::vector<std::vector<float>> rounded;
+    std::vector<const std::byte*> of_int8;
+    std::vector<const std::byte*> of_float32;
+    for (int row = 0; row < 5; ++row) {
+      std::vector<float> numbers(dimension);
+      for (float& number : numbers) number = normal(generator);
+      EncodeInt8Row(numbers.data(), dimension, rows.emplace_back(Int8RowBytes(dimension)).data());
+      DecodeInt8Row(rows.back().data(), dimension, numbers.data());
+      rounded.push_back(numbers);
+    }
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      of_int8.push_back(rows[row].data());
+      of_float32.push_back(reinterpret_cast<const std::byte*>(rounded[row].data()));
+    }
+    std::vector<float> found(5);
+    std::vector<float> expected(5);
+    SquaredDistancesTo(of_int8, Element::kInt8, dimension, vector.data(), found.data());
+    SquaredDistancesTo(of_float32, Element::kFloat32, dimension, vector.data(), expected.data());
+    EXPECT_EQ(found, expected);
+    DotProductsWith(of_int8, Element::kInt8, dimension, vector.data(), found.data());
+    DotProductsWith(of_float32, Element::kFloat32, dimension, vector.data(), expected.data());
+    EXPECT_EQ(found, expected);
   }
 }
 

@@ -11,7 +11,7 @@
 #include <span>
 #include <utility>
 
-#include "storage/formats/npy_file.h"
+#include "storage/exchange/npy_file.h"
 #include "storage/machine/file.h"
 #include "tests/indexer/activations/made_activations.h"
 #include "tests/temporary_folder.h"

@@ -289,6 +289,24 @@ TEST_F(ApproximateCommandTest, RecallForPeople) {
   EXPECT_THAT(unsaved.err, HasSubstr("not saved: "));
 }
 
+// Searches that stop early stand beside approximate indices.
+TEST_F(ApproximateCommandTest, RecallOfExactThatStopsEarly) {
+  const CommandResult result =
+      RunCommand({"recall", index_, "--index", "exact", "--param", "rows=64,100000", "--stream", "ffwd", "--block",
+                  "-1", "--t-i", "5", "--sample", "20", "--json"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const json runs = json::parse(result.out)["sites"][0]["runs"];
+  ASSERT_EQ(runs.size(), 3U);
+  EXPECT_EQ(runs[0]["parameters"], "");
+  EXPECT_EQ(runs[1]["parameters"], "rows=64");
+  EXPECT_EQ(runs[2]["parameters"], "rows=100000");
+  for (const json& at_k : runs[2]["k"]) EXPECT_EQ(at_k["recall"], 1);
+  EXPECT_EQ(Value("SELECT count(DISTINCT parameters) FROM recall WHERE name = 'exact'"), "3");
+  const CommandResult people = RunCommand({"recall", index_, "--index", "exact", "--param", "recall=.9", "--stream",
+                                           "ffwd", "--block", "-1", "--t-i", "5", "--sample", "5"});
+  EXPECT_THAT(people.out, AllOf(HasSubstr("exact"), HasSubstr("recall=0.9"))) << people.err;
+}
+
 TEST_F(ApproximateCommandTest, RecallOfWhatIsNotThere) {
   const auto refused = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"recall", index_});
@@ -298,7 +316,8 @@ TEST_F(ApproximateCommandTest, RecallOfWhatIsNotThere) {
     return result.err;
   };
   EXPECT_THAT(refused({"--index", "HNSW8"}), HasSubstr("it has exact"));
-  EXPECT_THAT(refused({"--index", "exact"}), HasSubstr("--index exact"));
+  EXPECT_THAT(refused({"--index", "exact"}), HasSubstr("rows=1000"));
+  EXPECT_THAT(refused({"--index", "exact", "--param", "efSearch=16"}), HasSubstr("rows=N"));
   EXPECT_THAT(refused({"--index", "HNSW8", "--block", "9"}), HasSubstr("no site ffwd block 9"));
   EXPECT_THAT(refused({"--index", "HNSW8", "--sample", "0"}), HasSubstr("--sample 0"));
   EXPECT_THAT(refused({"--index", "HNSW8", "-k", "0"}), HasSubstr("-k 0"));

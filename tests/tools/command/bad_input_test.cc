@@ -119,7 +119,7 @@ TEST_F(BadInputTest, BuildFlags) {
   ExpectBuildFails({corpus_, "--model", model_, "--blocks", "0-2"}, 2, "--blocks 2", "blocks 0-1");
   ExpectBuildFails({corpus_, "--model", model_, "--streams", "fwd"}, 2, R"("fwd")",
                    "embedding, proj, ffwd or residual");
-  ExpectBuildFails({corpus_, "--model", model_, "--rows", "int8"}, 2, R"("int8")", "float32 or float16");
+  ExpectBuildFails({corpus_, "--model", model_, "--rows", "int4"}, 2, R"("int4")", "float32, float16, int8 or none");
   ExpectBuildFails({corpus_, "--colour"}, 2, "--colour", "--help");
   ExpectFailure({"build", corpus_}, 2, "--out");
   ExpectFailure({}, 2, "--help");

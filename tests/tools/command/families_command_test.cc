@@ -147,6 +147,7 @@ TEST_F(FamiliesCommandTest, WhatDoesNotGoTogetherIsOneLine) {
   EXPECT_THAT(error({"--model", model, "--bos", "always"}), HasSubstr("bos_token"));
   EXPECT_THAT(error({"--model", model, "--streams", "attn_in"}),
               HasSubstr("expected embedding, proj, ffwd or residual"));
+  EXPECT_THAT(error({"--model", model, "--streams", "blocks.1.hook_mlp_out"}), HasSubstr("its block by --blocks"));
   EXPECT_THAT(error({"--model", folder_ / "nowhere"}), HasSubstr("no such checkpoint"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "no.actkin/catalog.db"));
 }

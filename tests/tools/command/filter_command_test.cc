@@ -1,10 +1,13 @@
 // --where and --exclude-self of query and predict, and the same through actkin/index.h.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "actkin/index.h"
+#include "storage/catalog/sqlite.h"
 #include "tests/tools/command/made_index.h"
 #include "tests/tools/command/run_command.h"
 
@@ -68,6 +71,95 @@ TEST_F(FilterCommandTest, NeighborsAreTheBestOfThoseThatPass) {
                   asked, [](const json& row) { return row["text"].get<std::string>().back() == 'b'; }, 1000));
     EXPECT_EQ(ask({"--where", "0"}), json::array());
   }
+}
+
+// The length is the row's own, whatever the metric.
+TEST_F(FilterCommandTest, RowsThatAreTooLongAreLeftOut) {
+  for (const std::vector<std::string>& asked : std::vector<std::vector<std::string>>{
+           {"abba "},
+           {"abba ", "--stream", "proj", "--block", "0", "--metric", "cosine", "--center"},
+           {"abba ", "--order", "farthest", "--metric", "cosine"},
+           {"abba ", "--stream", "embedding"}}) {
+    const bool proj = asked.size() > 2 && asked[2] == "proj";
+    const bool embedding = asked.size() > 2 && asked[2] == "embedding";
+    const SiteName site{embedding ? "embedding"
+                        : proj    ? "proj"
+                                  : "ffwd",
+                        embedding ? std::nullopt : std::optional(proj ? 0 : 1), 4};
+    actkin::Index index(Index());
+    const SiteInfo info = index.FindSite(site);
+    ASSERT_TRUE(info.statistics);
+    const double limit = info.statistics->median_length * (1 + 1e-9);
+    const auto is_short = [&](const json& row) {
+      std::vector<float> numbers(info.dimension);
+      const std::vector<std::uint64_t> ids{row["string_id"].get<std::uint64_t>()};
+      index.Rows(site, ids, numbers);
+      double square = 0;
+      for (const float number : numbers) square += std::pow(double{number}, 2);
+      return std::sqrt(square) <= limit;
+    };
+    const auto ask = [&](const std::vector<std::string>& filter) {
+      std::vector<std::string> arguments = asked;
+      arguments.insert(arguments.end(), {"--max-length", fmt::format("{}", limit)});
+      arguments.insert(arguments.end(), filter.begin(), filter.end());
+      return Run("query", Index(), arguments);
+    };
+    const json expected = Filtered(asked, is_short, 7);
+    ASSERT_EQ(expected.size(), 7U);
+    EXPECT_EQ(ask({"-k", "7"})["neighbors"], expected);
+    EXPECT_EQ(ask({})["max_length"], limit);
+    EXPECT_EQ(ask({"--where", "occurrences > 1"})["neighbors"],
+              Filtered(
+                  asked, [&](const json& row) { return is_short(row) && Number("occurrences", row) > 1; }, 10));
+  }
+  EXPECT_THAT(RunCommand({"query", Index(), "abba ", "--max-length", "0.5"}).out,
+              AllOf(HasSubstr("rows up to 0.5 long"), HasSubstr("no rows pass the filter")));
+  EXPECT_EQ(Run("predict", Index(), {"abba ", "--max-length", "1e9"})["tokens"],
+            Run("predict", Index(), {"abba "})["tokens"]);
+  EXPECT_EQ(Run("predict", Index(), {"abba ", "--max-length", "0"})["tokens"], json::array());
+  EXPECT_EQ(Run("predict", Index(), {"abba ", "--max-length", "2.5"})["max_length"], 2.5);
+  ExpectFailure({"query", Index(), "abba ", "--max-length", "-1"}, 2, "--max-length -1: expected a length, at least 0");
+  ExpectFailure({"predict", Index(), "abba ", "--max-length", "nan"}, 2, "--max-length nan: expected a length");
+  ExpectFailure({"evaluate", Index(), "--max-length", "3"}, 2, "--max-length: goes with --positions");
+}
+
+// A build says what rows are like, to people, in JSON, in SQL, and through the face.
+TEST_F(FilterCommandTest, InfoShowsWhatRowsAreLike) {
+  const json answer = Run("info", Index(), {});
+  actkin::Index index(Index());
+  const IndexInfo info = index.Info();
+  ASSERT_EQ(info.sites.size(), answer["sites"].size());
+  for (std::size_t i = 0; i < info.sites.size(); ++i) {
+    const json& site = answer["sites"][i];
+    const std::optional<SiteStatistics>& statistics = info.sites[i].statistics;
+    ASSERT_TRUE(statistics);
+    EXPECT_EQ(site["statistics"]["mean_length"], statistics->mean_length);
+    EXPECT_EQ(site["statistics"]["longest"], statistics->longest);
+    EXPECT_EQ(site["statistics"]["cosine"], statistics->cosine.value());
+    EXPECT_EQ(site["statistics"]["centered_cosine"], statistics->centered_cosine.value());
+    EXPECT_EQ(site["statistics"]["worth_centering"], statistics->worth_centering);
+    EXPECT_EQ(site["statistics"]["distances"].contains("nearest"), site["stream"] != "embedding");
+    EXPECT_EQ(site["statistics"]["distances"]["random"].size(), 7U);
+    EXPECT_LE(statistics->mean_length, statistics->longest);
+    // Fewer rows than have sketches.
+    EXPECT_TRUE(site["sketches"].is_null());
+    EXPECT_TRUE(info.sites[i].sketch_levels.empty());
+  }
+  EXPECT_EQ(MadeIndexTest::Query(Index(), "SELECT count(*) FROM site_statistics"), std::to_string(info.sites.size()));
+  EXPECT_THAT(RunCommand({"info", Index()}).out,
+              AllOf(HasSubstr("mean length"), HasSubstr("over 10 medians"), HasSubstr("ffwd block 1 t_i 4")));
+  // Says it again where it is missing, and nothing else.
+  const std::string copy = Copy("without.actkin");
+  const std::string before = Rows(copy, "site_statistics") + Rows(copy, "site_distance");
+  SqliteConnection(copy + "/catalog.db", SqliteConnection::Mode::kWrite)
+      .Execute(
+          "DROP TABLE site_statistics; DROP TABLE site_distance; "
+          "DELETE FROM content_checksum WHERE name IN ('site_statistics', 'site_distance')");
+  EXPECT_TRUE(Run("info", copy, {})["sites"][0]["statistics"].is_null());
+  ASSERT_EQ(RunCommand({"build", Corpus(), "--model", Model(), "--out", copy, "--length", "5", "--t-i", "2-4"}).status,
+            0);
+  EXPECT_EQ(Rows(copy, "site_statistics") + Rows(copy, "site_distance"), before);
+  ExpectSound(copy);
 }
 
 TEST_F(FilterCommandTest, ABatchLeavesOutTheOwnStringOfEach) {

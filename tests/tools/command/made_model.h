@@ -5,7 +5,7 @@
 #include <string>
 
 #include "schema/model_layout.h"
-#include "storage/formats/safetensors.h"
+#include "storage/exchange/safetensors.h"
 
 namespace actkin {
 

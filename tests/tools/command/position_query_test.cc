@@ -173,6 +173,16 @@ TEST_F(PositionQueryTest, AnswersAreThoseOfBruteForce) {
       default:
         break;
     }
+    if (pick(4) == 0) {
+      query.max_length = 0.5 * pick(8);
+      passes = [chosen = passes, limit = *query.max_length](std::uint64_t position) {
+        double square = 0;
+        for (std::uint64_t d = 0; d < kDimension; ++d) {
+          square += std::pow(recorded_[position / kEvery * kDimension + d], 2);
+        }
+        return chosen(position) && std::sqrt(square) <= limit;
+      };
+    }
     std::function<std::string(std::uint64_t)> group = [](std::uint64_t position) { return std::to_string(position); };
     switch (pick(4)) {
       case 0:

@@ -9,9 +9,9 @@
 
 #include "indexer/text/position_choice.h"
 #include "storage/catalog/catalog.h"
+#include "storage/exchange/safetensors.h"
 #include "storage/formats/corpus_tokens_file.h"
 #include "storage/formats/position_rows.h"
-#include "storage/formats/safetensors.h"
 #include "storage/formats/vector_file.h"
 #include "storage/machine/file.h"
 #include "tests/models/made_checkpoint.h"

@@ -8,7 +8,7 @@
 #include <regex>
 
 #include "storage/catalog/sqlite.h"
-#include "storage/formats/similar_strings_file.h"
+#include "storage/exchange/similar_strings_file.h"
 #include "storage/machine/file.h"
 #include "tests/error_matchers.h"
 #include "tests/shared_data.h"

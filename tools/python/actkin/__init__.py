@@ -8,6 +8,7 @@ network, and what came next after them.
 
 from . import dbapi
 from ._actkin import __version__
+from ._build import build
 from ._errors import (
     BusyError,
     DamagedError,
@@ -21,12 +22,12 @@ from ._errors import (
     StoppedError,
     UnsupportedError,
 )
-from ._build import build
 from ._index import Index, SearchResult, open
 from ._record import record
 from ._recorder import Recorder
 from ._records import (
     Context,
+    DistanceQuantile,
     Document,
     Finding,
     Findings,
@@ -47,6 +48,7 @@ __all__ = [
     "DamagedError",
     "DatabaseError",
     "DirectoryNotFoundError",
+    "DistanceQuantile",
     "Document",
     "Error",
     "FailedError",

@@ -13,7 +13,12 @@ _Context = tuple[int, int, str, str, str]
 _Neighbor = tuple[int, int, int | None, int | None, str, str, _Context | None, float, float | None, list[_NextToken]]
 _Neighbors = tuple[str, int, int, bool, list[_Neighbor], int]
 _Distribution = tuple[list[tuple[str, int, float]], list[str]]
-_Site = tuple[str, int, int, int, int, int, str, list[str], bool, int | None, int | None]
+_Statistics = tuple[
+    float, float, float, float, float | None, float | None, bool, list[tuple[str, float, float]]
+]
+_Site = tuple[
+    str, int, int, int, int, int, str, list[str], bool, int | None, int | None, _Statistics | None, list[int], float
+]
 _Prompt = str | list[int]
 
 class Query:
@@ -31,6 +36,7 @@ class Query:
     where: str
     exclude_self: bool
     exclude_window: int
+    max_length: float | None
     distinct: str
     index: str
     parameters: str
@@ -51,6 +57,7 @@ class PredictionQuery:
     where: str
     exclude_self: bool | None
     exclude_window: int
+    max_length: float | None
     rows: str
     at: int
     threads: int

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import _arguments
 from ._command import COMMAND
-from ._errors import FailedError, InvalidArgumentError, UnsupportedError
+from ._errors import FailedError, InvalidArgumentError, NotFoundError, UnsupportedError
 from ._index import Index
 
 _LIBRARY = "libactkin_torch.so"
@@ -76,18 +76,28 @@ def run(command: str, arguments: Sequence[str | bytes]) -> None:
 
 
 def build(corpus: _arguments.Path | Sequence[_arguments.Path], *, out: _arguments.Path, **options: Any) -> Index:
-    """Builds an index directory, or adds to it, as `actkin build CORPUS... --out OUT` does, and opens it. Killed and run
-    again, it continues.
+    """Builds an index directory, or adds to it, as `actkin build CORPUS... --out OUT` does, and opens it. Killed and
+    run again, it continues. Without a model it counts what follows what; with one, it needs an installed actkin that
+    has LibTorch.
 
         actkin.build("corpus.txt", model="SmolLM2-135M/", out="smol.actkin", positions=True)
 
     Further arguments are the command's flags: `actkin build --help`.
     """
-    many = isinstance(corpus, Sequence) and not isinstance(corpus, (str, bytes))
-    texts = [_arguments.path_bytes(text) for text in corpus] if many else [_arguments.path_bytes(corpus)]  # type: ignore[union-attr,arg-type]
+    many: Sequence[Any] = [corpus] if isinstance(corpus, (str, bytes, os.PathLike)) else corpus
+    texts = [_arguments.path_bytes(text) for text in many]
     path = _arguments.path_bytes(out)
-    run(find_builder(), ["build", *texts, "--out", path, *arguments_of(options)])
+    command = find_builder() if options.get("model") is not None or _has_model(path) else COMMAND
+    run(command, ["build", *texts, "--out", path, *arguments_of(options)])
     return Index(path)
+
+
+def _has_model(path: bytes) -> bool:
+    try:
+        with Index(path) as index:
+            return index.info.model is not None
+    except NotFoundError:
+        return os.path.exists(path)  # begun, and killed
 
 
 __all__ = ["COMMAND", "build"]

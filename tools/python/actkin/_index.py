@@ -13,8 +13,10 @@ import numpy.typing as npt
 from . import _actkin, _arguments, _show, dbapi
 from ._arguments import Path, Prompt
 from ._errors import DirectoryNotFoundError, InvalidArgumentError, NotFoundError
+from ._options import CONTEXT, NEIGHBOR_OPTIONS, SEARCH_OPTIONS, fill, make_query, width_of
 from ._records import (
     Context,
+    DistanceQuantile,
     Document,
     Finding,
     Findings,
@@ -30,14 +32,15 @@ from ._records import (
 from ._rows import Rows, open_rows, site_name
 
 if TYPE_CHECKING:
-    from ._record import RecordedModel
+    from typing_extensions import Unpack  # the checker has it
 
-_MOST_THREADS = 1024
-_CONTEXT = (12, 4)  # tokens before a position, and after it
+    from ._options import NeighborOptions, SearchOptions
+    from ._recorded import RecordedModel
 
 
 class SearchResult(NamedTuple):
-    """As FAISS gives it: n x k distances (l2 not squared), and the numbers of the rows. NumPy's, or torch's for a tensor."""
+    """As FAISS gives it: n x k distances (l2 not squared), and the numbers of the rows. NumPy's; torch's for a
+    tensor."""
 
     distances: Any
     rows: Any
@@ -49,17 +52,33 @@ def _next_tokens(tokens: Sequence[tuple[str, int, int]]) -> list[NextToken]:
 
 
 def _site(fields: tuple[Any, ...]) -> Site:
-    stream, block, t_i, rows, dimension, _, element, indices, over_positions, window, stride = fields
-    over = "positions" if over_positions else "strings"
-    return Site(stream, block, None if over_positions else t_i, rows, dimension, element, indices, over, window, stride)
+    stream, block, t_i, rows, dimension, _, element, indices, over_positions, window, stride = fields[:11]
+    statistics, sketch_levels, sketch_bytes = fields[11:]
+    *measured, distances = statistics or (*(None,) * 7, [])
+    return Site(
+        stream,
+        block,
+        None if over_positions else t_i,
+        rows,
+        dimension,
+        element,
+        indices,
+        "positions" if over_positions else "strings",
+        window,
+        stride,
+        *measured,
+        [DistanceQuantile(*one) for one in distances],
+        sketch_levels,
+        sketch_bytes,
+    )
 
 
 class Index:
     """An index directory, open for asking: `actkin.open(DIRECTORY)`. Words and numbers are those of the command and of
     SQL. What is not given has its default: the last block that is built, the longest strings, l2, the nearest 10.
 
-    Threads may share one; they wait for each other, and each search uses all cores. It can be pickled (its path is), and
-    used in a child after fork(), which opens it anew. Ctrl-C ends what runs.
+    Threads may share one; they wait for each other, and each search uses all cores. It can be pickled (its path is),
+    and used in a child after fork(), which opens it anew. Ctrl-C ends what runs.
     """
 
     def __init__(
@@ -71,7 +90,7 @@ class Index:
         self._opened = self._open()
         self._recorded: RecordedModel | None = None
         if model is not None:
-            from ._record import RecordedModel
+            from ._recorded import RecordedModel
 
             self._recorded = RecordedModel(self._path, model, tokenizer, modules)
 
@@ -156,53 +175,10 @@ class Index:
         string_id: int | None = None,
         position: int | None = None,
         vector: Any = None,
-        stream: str = "",
-        block: int | None = None,
-        t_i: int | None = None,
-        rows: str = "",
-        at: int = -1,
-        k: int | None = None,
-        metric: str = "l2",
-        center: bool = False,
-        order: str = "nearest",
-        low: float | None = None,
-        high: float | None = None,
-        where: str = "",
-        exclude_self: bool = False,
-        exclude_window: int = 0,
-        distinct: str = "",
-        index: str = "exact",
-        params: str = "",
-        threads: int = 0,
-        next_tokens: bool = True,
-        context: tuple[int, int] = _CONTEXT,
+        **options: Unpack[NeighborOptions],
     ) -> Neighbors: ...
     @overload
-    def neighbors(
-        self,
-        prompt: Sequence[Prompt],
-        *,
-        stream: str = "",
-        block: int | None = None,
-        t_i: int | None = None,
-        rows: str = "",
-        at: int = -1,
-        k: int | None = None,
-        metric: str = "l2",
-        center: bool = False,
-        order: str = "nearest",
-        low: float | None = None,
-        high: float | None = None,
-        where: str = "",
-        exclude_self: bool = False,
-        exclude_window: int = 0,
-        distinct: str = "",
-        index: str = "exact",
-        params: str = "",
-        threads: int = 0,
-        next_tokens: bool = True,
-        context: tuple[int, int] = _CONTEXT,
-    ) -> list[Neighbors]: ...
+    def neighbors(self, prompt: Sequence[Prompt], **options: Unpack[NeighborOptions]) -> list[Neighbors]: ...
     def neighbors(
         self,
         prompt: Any = None,
@@ -215,21 +191,23 @@ class Index:
         """The rows whose activations are next to a prompt's, by rank, each with what came next in the corpus.
 
         prompt: a text, or the ids of its tokens; of several prompts each gets its answer. Instead of it, string_id (of
-        a string of the corpus), position (of the corpus) or vector (of the site's dimension). stream: without it
-        ffwd, or the only one of an index without a model. rows: strings or positions; at: which of the prompt's tokens is asked. low, high: only distances between the two (of cosine and
-        dot: similarities). where: a condition of SQL over string_id, length, text, occurrences and last_token_id; over
-        positions over position, document_id, token_id, text and next_token_id. exclude_self: without the prompt's own
-        row; exclude_window: nor so many tokens around it. distinct: the best row of each text, token or document.
-        context: how many tokens before and after a position are shown.
+        a string of the corpus), position (of the corpus) or vector (of the site's dimension).
+
+        options, as the command and SQL have them:
+        stream, block, t_i: which site: ffwd (without a model: the only stream), the last block, the longest strings where nothing is said. rows: strings
+        or positions. at: which of the prompt's tokens is asked (the last, -1). k: how many (10). metric: l2, cosine or
+        dot; center: without the rows' mean. order: nearest or farthest. low, high: only distances between the two (of
+        cosine and dot: similarities). where: a condition of SQL over string_id, length, text, occurrences and
+        last_token_id; over positions over position, document_id, token_id, text and next_token_id. exclude_self:
+        without the prompt's own row; exclude_window: nor so many tokens around it. max_length: only rows at most so long.
+        distinct: the best row of each text, token or document. index, params: an index that was added, and its parameters. threads: as many as there are
+        cores. next_tokens: with what came next (yes). context: how many tokens before and after a position are shown,
+        (12, 4).
         """
         if sum(given is not None for given in (prompt, string_id, position, vector)) != 1:
             raise InvalidArgumentError("give one of prompt, string_id, position and vector")
-        before, after = options.pop("context", _CONTEXT)
-        width = (
-            _arguments.integer(before, "context", 0, 2**31 - 1),
-            _arguments.integer(after, "context", 0, 2**31 - 1),
-        )
-        query = self._query(options.pop("next_tokens", True), **options)
+        width = width_of(options.pop("context", CONTEXT))
+        query = make_query("neighbors", NEIGHBOR_OPTIONS, {"next_tokens": True, **options})
         if string_id is not None:
             found = self._native().neighbors_of_string(
                 _arguments.integer(string_id, "string_id", 0, 2**63 - 1), query, width
@@ -270,51 +248,6 @@ class Index:
         return self._neighbors(self._native().neighbors_of_vector(vector, query, width), _asked(one), query.metric)
 
     @staticmethod
-    def _query(
-        with_next_tokens: bool,
-        *,
-        stream: str = "",
-        block: int | None = None,
-        t_i: int | None = None,
-        rows: str = "",
-        at: int = -1,
-        k: int | None = None,
-        metric: str = "l2",
-        center: bool = False,
-        order: str = "nearest",
-        low: float | None = None,
-        high: float | None = None,
-        where: str = "",
-        exclude_self: bool = False,
-        exclude_window: int = 0,
-        distinct: str = "",
-        index: str = "exact",
-        params: str = "",
-        threads: int = 0,
-    ) -> _actkin.Query:
-        query = _actkin.Query()
-        query.stream = _arguments.text(stream, "stream")
-        query.block = _arguments.small(block, "block")
-        query.t_i = _arguments.small(t_i, "t_i")
-        query.rows = _arguments.text(rows, "rows")
-        query.at = _arguments.integer(at, "at", -(2**31), 2**31 - 1)
-        query.center = bool(center)
-        query.k = _arguments.count(k, "k")
-        query.metric = _arguments.text(metric, "metric")
-        query.order = _arguments.text(order, "order")
-        query.low = _arguments.number(low, "low")
-        query.high = _arguments.number(high, "high")
-        query.where = _arguments.text(where, "where")
-        query.exclude_self = bool(exclude_self)
-        query.exclude_window = _arguments.integer(exclude_window, "exclude_window", 0, 2**63 - 1)
-        query.distinct = _arguments.text(distinct, "distinct")
-        query.index = _arguments.text(index, "index")
-        query.parameters = _arguments.text(params, "params")
-        query.threads = _arguments.integer(threads, "threads", 0, _MOST_THREADS)
-        query.next_tokens = bool(with_next_tokens)
-        return query
-
-    @staticmethod
     def _neighbors(found: tuple[Any, ...], asked: str, metric: str) -> Neighbors:
         stream, block, t_i, over_positions, rows, filled_up = found
         records = [
@@ -353,43 +286,14 @@ class Index:
             filled_up=filled_up,
         )
 
-    def search(
-        self,
-        vectors: Any,
-        *,
-        stream: str = "",
-        block: int | None = None,
-        t_i: int | None = None,
-        rows: str = "",
-        k: int | None = None,
-        metric: str = "l2",
-        center: bool = False,
-        order: str = "nearest",
-        where: str = "",
-        index: str = "exact",
-        params: str = "",
-        threads: int = 0,
-    ) -> SearchResult:
+    def search(self, vectors: Any, **options: Unpack[SearchOptions]) -> SearchResult:
         """The best rows of each of n vectors, in one search on all cores: (distances, rows), both n x k.
 
         vectors: n x dimension, of NumPy, torch or nested lists. rows are numbers of the site's rows: `rows(...)[r]` are
-        their vectors, `ids(r, ...)` the string_ids or positions that they are of.
+        their vectors, `ids(r, ...)` the string_ids or positions that they are of. options: stream, block, t_i, rows, k,
+        metric, center, order, where, index, params and threads, as neighbors has them.
         """
-        query = self._query(
-            False,
-            stream=stream,
-            block=block,
-            t_i=t_i,
-            rows=rows,
-            k=k,
-            metric=metric,
-            center=center,
-            order=order,
-            where=where,
-            index=index,
-            params=params,
-            threads=threads,
-        )
+        query = make_query("search", SEARCH_OPTIONS, options)
         distances, numbers = self._native().search(_arguments.floats(vectors, "vectors", 2), query)
         torch = _arguments.torch_of(vectors)
         if torch is None:
@@ -452,25 +356,23 @@ class Index:
         where: str = "",
         exclude_self: bool | None = None,
         exclude_window: int = 0,
+        max_length: float | None = None,
         threads: int = 0,
     ) -> Table[TokenProbability]:
         """The next token, by what followed the neighbors of a prompt (or of a position): the most probable first."""
         if (prompt is None) == (position is None):
             raise InvalidArgumentError("give one of prompt and position")
         query = _actkin.PredictionQuery()
-        query.scheme = _arguments.text(scheme, "scheme")
         t_is = [] if t_i is None else list(t_i) if isinstance(t_i, Sequence) else [t_i]
         query.t_is = [_arguments.integer(one, "t_i", -(2**31), 2**31 - 1) for one in t_is]
-        query.rows = _arguments.text(rows, "rows")
-        query.at = _arguments.integer(at, "at", -(2**31), 2**31 - 1)
-        query.k = _arguments.count(k, "k")
-        query.metric = _arguments.text(metric, "metric")
-        query.center = bool(center)
-        query.merge = _arguments.text(merge, "merge")
-        query.where = _arguments.text(where, "where")
         query.exclude_self = None if exclude_self is None else bool(exclude_self)
-        query.exclude_window = _arguments.integer(exclude_window, "exclude_window", 0, 2**63 - 1)
-        query.threads = _arguments.integer(threads, "threads", 0, _MOST_THREADS)
+        fill(
+            query,
+            {
+                "scheme": scheme, "rows": rows, "at": at, "k": k, "metric": metric, "center": center, "merge": merge,
+                "where": where, "exclude_window": exclude_window, "max_length": max_length, "threads": threads,
+            },
+        )  # fmt: skip
         if position is not None:
             place = _arguments.integer(position, "position", 0, 2**63 - 1)
             asked, (tokens, notes) = f"position {place}", self._native().predict_at_position(place, query)
@@ -490,7 +392,7 @@ class Index:
 
     # The corpus.
 
-    def context(self, position: int, before: int = _CONTEXT[0], after: int = _CONTEXT[1]) -> Context:
+    def context(self, position: int, before: int = CONTEXT[0], after: int = CONTEXT[1]) -> Context:
         """The token at a position of the corpus, so many tokens before it and so many after it in its document."""
         return Context(
             *self._native().context(

@@ -67,8 +67,16 @@ class TokenProbability(NamedTuple):
     probability: float
 
 
+class DistanceQuantile(NamedTuple):
+    """A quantile of Euclidean distances between rows of a site."""
+
+    pairs: str  # random ones; nearest, tenth: from a row to its nearest, and its tenth nearest, other row
+    quantile: float  # 0 to 1
+    distance: float
+
+
 class Site(NamedTuple):
-    """A matrix of rows x dimension numbers."""
+    """A matrix of rows x dimension numbers, and what its rows are like (None until a build has measured them)."""
 
     stream: str
     block: int
@@ -80,6 +88,16 @@ class Site(NamedTuple):
     over: str  # strings or positions
     window: int | None  # over positions: how many tokens the model saw at once; None where that is not known
     stride: int | None
+    mean_length: float | None  # Euclidean, as are the others, of all rows
+    median_length: float | None
+    longest: float | None
+    long_share: float | None  # 0 to 1: of the rows that are longer than ten times the median
+    cosine: float | None  # the mean over all pairs of a sample of rows
+    centered_cosine: float | None  # the same of rows less the mean of all
+    worth_centering: bool | None  # whether center=True is worth asking with cosine
+    distances: list[DistanceQuantile]
+    sketch_levels: list[int]  # codes of a byte a row at each level; none: every row is read
+    sketch_bytes: float  # a row
 
 
 class Document(NamedTuple):

@@ -51,6 +51,8 @@ def _cell(name: str, value: Any) -> str:
         if name == "next_tokens":
             more = f" +{len(value) - _MOST_TOKENS}" if len(value) > _MOST_TOKENS else ""
             return ", ".join(f"{quoted(one.token)} {one.count}" for one in value[:_MOST_TOKENS]) + more
+        if name == "distances":  # the medians
+            return ", ".join(f"{visible(one.pairs)} {one.distance:.3g}" for one in value if one.quantile == 0.5)
         return ", ".join(_cell("", one) for one in value)
     return str(value) if name == "context" else _short(visible(str(value)))  # a context shows itself
 
@@ -101,12 +103,26 @@ def _used_columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list
         "context",
         "window",
         "stride",
+        "mean_length",
+        "median_length",
+        "longest",
+        "long_share",
+        "cosine",
+        "centered_cosine",
+        "worth_centering",
+        "distances",
+        "sketch_levels",
     )
     return [
         at
         for at, name in enumerate(columns)
         if name not in optional or any(row[at] is not None and row[at] != [] for row in rows)
     ]
+
+
+def _code(page: str) -> str:
+    """What is a page already, its spaces as they are."""
+    return f'<code style="white-space:pre-wrap">{page}</code>'
 
 
 def _bar(share: float, label: str) -> str:
@@ -121,7 +137,7 @@ def _bar(share: float, label: str) -> str:
 def _html_cell(name: str, value: Any) -> str:
     if name == "next_tokens" and isinstance(value, list):
         bars = [
-            _bar(one.probability, f"<code>{html.escape(quoted(one.token))}</code> {one.count}")
+            _bar(one.probability, f"{_code(html.escape(_short(quoted(one.token))))} {one.count}")
             for one in value[:_MOST_TOKENS]
         ]
         more = f"+{len(value) - _MOST_TOKENS}" if len(value) > _MOST_TOKENS else ""
@@ -131,7 +147,7 @@ def _html_cell(name: str, value: Any) -> str:
     if name == "context" and value is not None:
         return context_html(value.before, value.token, value.after)
     text = html.escape(_cell(name, value))
-    return f"<code>{text}</code>" if name in ("text", "token") else text
+    return _code(text) if name in ("text", "token") else text
 
 
 def as_html(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str, notes: Sequence[str]) -> str:
@@ -154,4 +170,4 @@ def as_html(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str, n
 
 def context_html(before: str, token: str, after: str) -> str:
     marked = f"<mark>{html.escape(visible(token))}</mark>"
-    return f"<code>{html.escape(visible(before))}{marked}{html.escape(visible(after))}</code>"
+    return _code(f"{html.escape(visible(before))}{marked}{html.escape(visible(after))}")

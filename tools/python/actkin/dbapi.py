@@ -2,7 +2,7 @@
 sqlite3 where that goes further. Python's sqlite3 may have the same catalog open in the same process.
 
     connection = index.connect()
-    connection.execute("SELECT text, distance FROM actkin_neighbors(?, 'ffwd', 5, 9) LIMIT 10", ["my most gr"]).fetchall()
+    connection.execute("SELECT text, distance FROM actkin_neighbors(?, 'ffwd', 5, 9)", ["my most gr"]).fetchall()
 
 Statements are transactions by themselves unless BEGIN is executed. A connection is a reader; write=True lets it keep
 tables of one's own in the catalog. Threads: any; they wait for each other. A child after fork() opens its own.

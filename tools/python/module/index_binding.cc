@@ -116,9 +116,20 @@ nb::object TupleOf(const Distribution& found) {
   return nb::make_tuple(tokens, found.notes);
 }
 
+nb::object TupleOf(const SiteStatistics& statistics) {
+  nb::list distances;
+  for (const DistanceQuantile& row : statistics.distances) {
+    distances.append(nb::make_tuple(row.pairs, row.quantile, row.distance));
+  }
+  return nb::make_tuple(statistics.mean_length, statistics.median_length, statistics.longest, statistics.long_share,
+                        statistics.cosine, statistics.centered_cosine, statistics.worth_centering, distances);
+}
+
 nb::object TupleOf(const SiteInfo& site) {
   return nb::make_tuple(site.stream, site.block, site.t_i, site.rows, site.dimension, site.first_string_id,
-                        site.element, site.indices, site.over_positions, site.window, site.stride);
+                        site.element, site.indices, site.over_positions, site.window, site.stride,
+                        site.statistics ? TupleOf(*site.statistics) : nb::none(), site.sketch_levels,
+                        site.sketch_bytes);
 }
 
 // A text, or the ids of its tokens.
@@ -326,6 +337,7 @@ void BindIndex(nb::module_& module) {
       .def_rw("where", &Query::where)
       .def_rw("exclude_self", &Query::exclude_self)
       .def_rw("exclude_window", &Query::exclude_window)
+      .def_rw("max_length", &Query::max_length, nb::arg().none())
       .def_rw("distinct", &Query::distinct)
       .def_rw("index", &Query::index)
       .def_rw("parameters", &Query::parameters)
@@ -350,6 +362,7 @@ void BindIndex(nb::module_& module) {
       .def_rw("where", &PredictionQuery::where)
       .def_rw("exclude_self", &PredictionQuery::exclude_self, nb::arg().none())
       .def_rw("exclude_window", &PredictionQuery::exclude_window)
+      .def_rw("max_length", &PredictionQuery::max_length, nb::arg().none())
       .def_rw("rows", &PredictionQuery::rows)
       .def_rw("at", &PredictionQuery::at)
       .def_rw("threads", &PredictionQuery::threads);

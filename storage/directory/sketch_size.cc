@@ -1,0 +1,24 @@
+#include "storage/directory/sketch_size.h"
+
+#include "schema/error.h"
+#include "storage/directory/directory_files.h"
+#include "storage/formats/sketch_file.h"
+
+namespace actkin {
+
+SketchSize SketchSizeOf(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site) {
+  SketchSize size;
+  for (const DirectoryFile& listed : SiteFiles(catalog, site)) {
+    if (listed.kind != DirectoryFile::Kind::kSketches || site.row_count == 0) continue;
+    try {
+      const auto file = OpenListed<SketchFile>(directory, listed.file);
+      for (std::size_t level = 0; level < file.level_count(); ++level) size.levels.push_back(kLevelCodes[level]);
+      size.bytes_per_row = static_cast<double>(file.file_bytes()) / static_cast<double>(site.row_count);
+    } catch (const Error&) {
+      return {};
+    }
+  }
+  return size;
+}
+
+}  // namespace actkin
