@@ -13,9 +13,7 @@ _Context = tuple[int, int, str, str, str]
 _Neighbor = tuple[int, int, int | None, int | None, str, str, _Context | None, float, float | None, list[_NextToken]]
 _Neighbors = tuple[str, int, int, bool, list[_Neighbor], int]
 _Distribution = tuple[list[tuple[str, int, float]], list[str]]
-_Statistics = tuple[
-    float, float, float, float, float | None, float | None, bool, list[tuple[str, float, float]]
-]
+_Statistics = tuple[float, float, float, float, float | None, float | None, bool, list[tuple[str, float, float]]]
 _Site = tuple[
     str, int, int, int, int, int, str, list[str], bool, int | None, int | None, _Statistics | None, list[int], float
 ]

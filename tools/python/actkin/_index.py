@@ -194,15 +194,15 @@ class Index:
         a string of the corpus), position (of the corpus) or vector (of the site's dimension).
 
         options, as the command and SQL have them:
-        stream, block, t_i: which site: ffwd (without a model: the only stream), the last block, the longest strings where nothing is said. rows: strings
-        or positions. at: which of the prompt's tokens is asked (the last, -1). k: how many (10). metric: l2, cosine or
-        dot; center: without the rows' mean. order: nearest or farthest. low, high: only distances between the two (of
-        cosine and dot: similarities). where: a condition of SQL over string_id, length, text, occurrences and
-        last_token_id; over positions over position, document_id, token_id, text and next_token_id. exclude_self:
-        without the prompt's own row; exclude_window: nor so many tokens around it. max_length: only rows at most so long.
-        distinct: the best row of each text, token or document. index, params: an index that was added, and its parameters. threads: as many as there are
-        cores. next_tokens: with what came next (yes). context: how many tokens before and after a position are shown,
-        (12, 4).
+        stream, block, t_i: which site: ffwd (without a model: the only stream), the last block, the longest strings
+        where nothing is said. rows: strings or positions. at: which of the prompt's tokens is asked (the last, -1). k:
+        how many (10). metric: l2, cosine or dot; center: without the rows' mean. order: nearest or farthest. low, high:
+        only distances between the two (of cosine and dot: similarities). where: a condition of SQL over string_id,
+        length, text, occurrences and last_token_id; over positions over position, document_id, token_id, text and
+        next_token_id. exclude_self: without the prompt's own row; exclude_window: nor so many tokens around it.
+        max_length: only rows at most so long. distinct: the best row of each text, token or document. index, params: an
+        index that was added, and its parameters. threads: as many as there are cores. next_tokens: with what came next
+        (yes). context: how many tokens before and after a position are shown, (12, 4).
         """
         if sum(given is not None for given in (prompt, string_id, position, vector)) != 1:
             raise InvalidArgumentError("give one of prompt, string_id, position and vector")

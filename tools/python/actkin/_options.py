@@ -14,7 +14,7 @@ CONTEXT = (12, 4)  # tokens before a position, and after it
 class SearchOptions(TypedDict, total=False):
     """What is not given is as said here."""
 
-    stream: str  # ffwd
+    stream: str  # ffwd; without a model the only one
     block: int | None  # the last that is built; -1 is the model's last
     t_i: int | None  # the last that is built
     rows: str  # strings or positions; strings where there are any
