@@ -55,22 +55,10 @@ def _site(fields: tuple[Any, ...]) -> Site:
     stream, block, t_i, rows, dimension, _, element, indices, over_positions, window, stride = fields[:11]
     statistics, sketch_levels, sketch_bytes = fields[11:]
     *measured, distances = statistics or (*(None,) * 7, [])
-    return Site(
-        stream,
-        block,
-        None if over_positions else t_i,
-        rows,
-        dimension,
-        element,
-        indices,
-        "positions" if over_positions else "strings",
-        window,
-        stride,
-        *measured,
-        [DistanceQuantile(*one) for one in distances],
-        sketch_levels,
-        sketch_bytes,
-    )
+    t_i, over = (None, "positions") if over_positions else (t_i, "strings")
+    place = (stream, block, t_i, rows, dimension, element, indices, over, window, stride)
+    quantiles = [DistanceQuantile(*one) for one in distances]
+    return Site._make((*place, *measured, quantiles, sketch_levels, sketch_bytes))
 
 
 class Index:
