@@ -15,8 +15,6 @@ namespace actkin {
 namespace {
 
 constexpr std::uint64_t kDefaultEfSearch = 16;
-constexpr int kCacheLine = 64;
-constexpr int kLinesAhead = 4;
 
 // A row with its distance: squared for l2, the similarity with its sign turned for cosine. Smaller is nearer.
 struct Candidate {
@@ -102,19 +100,11 @@ class GraphIndex::GraphSearch {
 
   // rows_ and distances_ are then of those of a row's links that `accepts` takes.
   void MeasureLinks(RowNumber row, std::uint32_t level, const auto& accepts) {
-    const std::span<const RowNumber> room = index_.file_.Links(row, level);
-    const std::span<const RowNumber> links(room.begin(), std::ranges::find(room, kNoLink));
-    for (const RowNumber link : links) {
-      if (link >= graph_.row_count) index_.file_.FailOnLink(row, link);
-      __builtin_prefetch(visited_.data() + link);
-    }
     rows_.clear();
-    for (const RowNumber link : links) {
-      if (!accepts(link)) continue;
-      // The first lines of all rows are on their way while the first of them are measured.
-      const std::byte* const stored = index_.rows().Stored(link);
-      for (int line = 0; line < kLinesAhead; ++line) __builtin_prefetch(stored + kCacheLine * line);
-      rows_.push_back(link);
+    for (const RowNumber link : index_.file_.Links(row, level)) {
+      if (link == kNoLink) break;
+      if (link >= graph_.row_count) index_.file_.FailOnLink(row, link);
+      if (accepts(link)) rows_.push_back(link);
     }
     Measure();
   }

@@ -1,4 +1,4 @@
-"""Asks this project and its peers the same questions over the same rows. tools/bench runs it; --help says what it takes."""
+"""Asks this project and its peers the same questions over the same rows. tools/bench runs it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     commas = {"type": lambda text: text.split(","), "metavar": "A,B"}
     parser.add_argument("input", nargs="*", type=Path, help="index directories, or .npy, .fvecs, .hdf5 files of rows")
-    parser.add_argument("--full", action="store_true", help="all rows of every site, k 1000, and 20,000 questions at once")
+    parser.add_argument(
+        "--full", action="store_true", help="all rows of every site, k 1000, and 20,000 questions at once"
+    )
     parser.add_argument("--rows", type=int, default=0, help="so many rows of a site (default: 100,000; --full: all)")
     parser.add_argument("--sites", default=[], help="STREAM/BLOCK of the directories, such as proj/0,ffwd/5", **commas)
     parser.add_argument(
@@ -41,7 +43,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--graphs", metavar="A,B", type=lambda text: text.split(","), help="of these sites alone: minutes each"
     )
-    parser.add_argument("--threads", type=int, default=machine.cores(), help="for building, and for many questions at once")
+    parser.add_argument(
+        "--threads", type=int, default=machine.cores(), help="for building, and for many questions at once"
+    )
     parser.add_argument("--json", type=Path, help="write everything there")
     parser.add_argument("--plot", type=Path, help="write recall against time there, as SVG")
     parser.add_argument("--again", action="store_true", help="measure sites again that were measured")
@@ -188,7 +192,9 @@ def run(flags: argparse.Namespace) -> int:
 def report(flags: argparse.Namespace, results: list[Result]) -> int:
     described = machine.describe()
     records = [record for result in results for record in result["records"]]  # type: ignore[attr-defined]
-    heading = f"{machine.in_words(described)}; {date.today()}; " + ", ".join(f"{name} {version}" for name, version in peers.versions().items())
+    heading = f"{machine.in_words(described)}; {date.today()}; " + ", ".join(
+        f"{name} {version}" for name, version in peers.versions().items()
+    )
     print(f"{heading}\n\n{table.table(records)}\n\nWhere a peer is faster:\n\n{table.losses(records)}")
     for result in results:
         for peer, reason in result["skipped"].items():  # type: ignore[attr-defined]

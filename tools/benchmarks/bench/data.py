@@ -147,7 +147,12 @@ def run(command: Path, *arguments: object) -> None:
 
 
 def sites_of(
-    directory: Path, *, names: list[str], outside: Path | None = None, questions: np.ndarray | None = None, prefix: str = ""
+    directory: Path,
+    *,
+    names: list[str],
+    outside: Path | None = None,
+    questions: np.ndarray | None = None,
+    prefix: str = "",
 ) -> Iterator[Dataset]:
     """The sites of a directory: all that keep rows of their own, or the named ones (STREAM/BLOCK). outside: a directory
     of another text by the same model, whose rows are questions."""

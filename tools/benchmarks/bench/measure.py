@@ -138,7 +138,9 @@ def ask_by_turns(
     return records
 
 
-def _meet(truth: Truth, methods: list[Method], answers: list[dict[int, np.ndarray]]) -> dict[tuple[int, int], np.ndarray]:
+def _meet(
+    truth: Truth, methods: list[Method], answers: list[dict[int, np.ndarray]]
+) -> dict[tuple[int, int], np.ndarray]:
     """Makes the best of all exact answers the truth: an error of ours is found by any peer, and the other way round."""
     found = {}
     for number, method in enumerate(methods):
@@ -152,7 +154,7 @@ def _meet(truth: Truth, methods: list[Method], answers: list[dict[int, np.ndarra
 def ask_at_once(
     site: str, methods: list[Method], rows: np.ndarray, questions: np.ndarray, k: int, threads: int, seconds: float
 ) -> list[Record]:
-    """Many questions in one call, all threads: time of the processor, by the number of threads. A method that would take
+    """Many questions in one call, all threads: time of the processor, by the number of threads. A method that takes
     longer than `seconds` is asked fewer, and its time is taken for proportional to their number."""
     counts, answers = [], []
     for method in methods:

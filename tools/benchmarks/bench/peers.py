@@ -38,7 +38,13 @@ class Method:
     batch: bool = False  # whether it is asked many questions at once, too
 
 
-def _built(dataset: Dataset, name: str, build: Callable[[], Any], save: Callable[[Any, str], object], load: Callable[[str], Any]) -> tuple[Any, float]:
+def _built(
+    dataset: Dataset,
+    name: str,
+    build: Callable[[], Any],
+    save: Callable[[Any, str], object],
+    load: Callable[[str], Any],
+) -> tuple[Any, float]:
     """A graph, and the seconds that its build took: minutes, so it is kept for a run that is made again."""
     if dataset.kept is None:
         begin = time.perf_counter()
@@ -172,7 +178,9 @@ def usearch_hnsw(rows: np.ndarray, dataset: Dataset, index: actkin.Index, thread
     def asking(ef: int) -> Callable[[np.ndarray, int, int], np.ndarray]:
         def ask(questions: np.ndarray, k: int, threads: int) -> np.ndarray:
             graph.expansion_search = ef
-            return np.asarray(graph.search(questions, k, threads=threads).keys, dtype=np.int64).reshape(len(questions), -1)
+            return np.asarray(graph.search(questions, k, threads=threads).keys, dtype=np.int64).reshape(
+                len(questions), -1
+            )
 
         return ask
 

@@ -47,7 +47,8 @@ def _mark(name: tuple[str, str, bool], x: float, y: float) -> str:
     if not name[2]:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{color}"/>'
     if "Flat" in name[1] and "PCA" not in name[1]:
-        return f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="none" stroke="{color}" stroke-width="2"/>'
+        style = f'fill="none" stroke="{color}" stroke-width="2"'
+        return f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" {style}/>'
     return f'<path d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5z" fill="{color}"/>'
 
 

@@ -60,13 +60,18 @@ def table(records: list[Row]) -> str:
                 lines.append(f"| {site}, {asked}, k {k} | {text} | ERROR: {row['error']} | | |")
                 continue
             recall = "exact" if row["exact"] else f"{_number(row, 'recall'):.3f}"
-            lines.append(f"| {site}, {asked}, k {k} | {text} | {milliseconds(_number(row, 'ms'))} | {recall} | {ratio} |")
+            lines.append(
+                f"| {site}, {asked}, k {k} | {text} | {milliseconds(_number(row, 'ms'))} | {recall} | {ratio} |"
+            )
     return "\n".join(lines)
 
 
 def losses(records: list[Row]) -> str:
     """A row where a peer is faster than anything of ours that finds as many."""
-    lines = ["| site, questions | peer | ms | recall@k | ours at that recall | ms | slower |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| site, questions | peer | ms | recall@k | ours at that recall | ms | slower |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for (site, asked, k), group in _groups(records):
         ours = [row for row in group if row["library"] == "actkin" and not row["error"]]
         for peer in chosen(row for row in group if row["library"] != "actkin" and not row["error"]):
