@@ -121,7 +121,7 @@ std::vector<std::uint64_t> ExactIndex::CountBefore(std::span<const float> query,
 
 RowSet ExactIndex::RowsUpTo(double length, int threads) const {
   const auto exact = [this](RowNumber row) { return LengthOf(Vector(row)); };
-  return sketches_ ? actkin::RowsUpTo(*sketches_, length, threads, exact)
+  return sketches_ ? actkin::RowsUpTo(*sketches_, length, source_.computed() ? kComputedTolerance : 0, threads, exact)
                    : actkin::RowsUpTo(row_count(), length, threads, exact);
 }
 

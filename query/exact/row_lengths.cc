@@ -53,15 +53,15 @@ RowSet RowsUpTo(std::uint64_t row_count, double length, int threads, const RowLe
                           }));
 }
 
-RowSet RowsUpTo(const SketchFile& sketches, double length, int threads, const RowLength& exact) {
+RowSet RowsUpTo(const SketchFile& sketches, double length, double tolerance, int threads, const RowLength& exact) {
   RequireLength(length);
   // Four times the rounding to float32, which double precision's disappears in; below it float32 has no more digits.
-  constexpr double kRounding = 0x1p-22;
+  const double rounding = 0x1p-22 + 2 * tolerance;
   constexpr double kSmallest = 0x1p-140;
   const std::span<const float> lengths = sketches.Lengths(LengthFrom::kZero);
   return RowSet::OfRanges(sketches.row_count(), RunsWhere(sketches.row_count(), threads, [&](std::uint64_t row) {
                             const double rounded = lengths[sketches.PlaceOf(static_cast<RowNumber>(row))];
-                            const double slack = rounded * kRounding + kSmallest;
+                            const double slack = rounded * rounding + kSmallest;
                             if (rounded + slack <= length) return true;
                             if (std::isfinite(rounded) && rounded - slack > length) return false;
                             return exact(static_cast<RowNumber>(row)) <= length;

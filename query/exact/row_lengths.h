@@ -19,8 +19,9 @@ using RowLength = std::function<double(RowNumber row)>;
 // The rows that are at most so long. Both throw Error (usage) where that is no number from 0 on, and what `exact`
 // throws. By the length of every row:
 RowSet RowsUpTo(std::uint64_t row_count, double length, int threads, const RowLength& exact);
-// By the lengths that sketches keep, rounded, and the exact ones of the rows whose rounding leaves it open:
-RowSet RowsUpTo(const SketchFile& sketches, double length, int threads, const RowLength& exact);
+// By the lengths that sketches keep, rounded, and the exact ones of the rows whose rounding leaves it open. tolerance:
+// the rows are not those that the sketches were made of, but differ from them by at most that share of their lengths.
+RowSet RowsUpTo(const SketchFile& sketches, double length, double tolerance, int threads, const RowLength& exact);
 
 }  // namespace actkin
 

@@ -148,3 +148,30 @@ def test_verify_finds_what_was_changed(copy):
         assert not findings.sound
         assert [finding.path for finding in findings.damaged] == ["sites/ffwd-b1-t5.vectors"]
         assert {finding.path: finding.state for finding in findings}["mine.txt"] == "leftover"
+
+
+def test_sites_say_what_their_rows_are_like(index):
+    told = ask_command("info", MADE)["sites"]
+    assert len(told) == len(index.sites)
+    for site, other in zip(index.sites, told):
+        statistics = other["statistics"]
+        assert (site.mean_length, site.longest) == (statistics["mean_length"], statistics["longest"])
+        assert (site.cosine, site.worth_centering) == (statistics["cosine"], statistics["worth_centering"])
+        assert {one.pairs for one in site.distances} == set(statistics["distances"])
+        assert site.sketch_levels == (other["sketches"] or {"levels": []})["levels"]
+    assert "median_length" in repr(index.sites)
+
+
+def test_rows_that_are_too_long_are_left_out(index):
+    assert index.neighbors("abba c", k=5, max_length=1e9) == index.neighbors("abba c", k=5)
+    assert len(index.neighbors("abba c", max_length=0)) == 0
+    site = next(site for site in index.sites if (site.stream, site.block, site.t_i) == ("ffwd", 1, 5))
+    limit = site.median_length * 1.00001
+    numbers = np.arange(site.rows)
+    lengths = np.linalg.norm(np.asarray(index.rows("ffwd", 1, 5)[:], np.float64), axis=1)
+    short = set(index.ids(numbers, "ffwd", 1, 5)[lengths <= limit].tolist())
+    expected = [row.string_id for row in index.neighbors("abba c", k=site.rows) if row.string_id in short]
+    found = index.neighbors("abba c", k=9, max_length=limit)
+    assert [row.string_id for row in found] == expected[:9]
+    with pytest.raises(actkin.InvalidArgumentError, match="max_length"):
+        index.neighbors("abba c", max_length=-1)
