@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "query/exact/exact_search.h"
-#include "query/experiment/position_evaluation.h"
 #include "query/reader/index_reader.h"
+#include "query/reader/prompt_set.h"
 #include "schema/random.h"
 
 namespace actkin {
@@ -64,7 +64,7 @@ Queries Inside(const SiteIndex& index) {
 
 Queries OutsidePositions(IndexReader& reader, const Site& site) {
   constexpr std::size_t kHalf = 24;
-  const std::vector<Prompt> prompts = SamplePositions(reader, site, 2 * kQueries, 77);
+  const std::vector<Prompt> prompts = SamplePositionSet(reader, site, 2 * kQueries, 77).prompts;
   Queries queries;
   for (std::size_t i = 0; i + 1 < prompts.size(); i += 2) {
     Prompt mixed;
