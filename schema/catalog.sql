@@ -213,25 +213,29 @@ CREATE TABLE IF NOT EXISTS recall(
   PRIMARY KEY (site_id, name, metric, parameters, prompts, seed, k)
 ) WITHOUT ROWID;
 
--- Prompts that experiments ask together. seed: of a sample, drawn as torch.randperm draws it, of the strings of L tokens.
--- imported: its neighbors come from elsewhere, and those of this directory's own sites are never added to them.
+-- Prompts that experiments ask together. rows: 'strings', or 'positions' of the corpus. seed: of a sample, drawn as
+-- torch.randperm draws it, of the strings of L tokens, or of the positions that a site has rows of. imported: its
+-- neighbors come from elsewhere, and those of this directory's own sites are never added to them.
 CREATE TABLE IF NOT EXISTS prompt_set(
   prompt_set_id INTEGER PRIMARY KEY,
   name          TEXT    NOT NULL UNIQUE,
-  length        INTEGER NOT NULL,  -- tokens of each prompt
+  length        INTEGER NOT NULL,  -- tokens of each prompt; of positions 0: each has its own number
   prompt_count  INTEGER NOT NULL,
   sha256        TEXT    NOT NULL,  -- of a JSON array of texts; of lists of ids, but for the tokenizer 'characters'
   seed          INTEGER,
-  imported      INTEGER NOT NULL
+  imported      INTEGER NOT NULL,
+  rows          TEXT    NOT NULL
 );
 
--- number: from 0. string_id: the prompt's own string, where the corpus has it. tokens: as in the table string.
+-- number: from 0. string_id: the prompt's own string, where the corpus has it. tokens: as in the table string. Of a
+-- position string_id is NULL, text its token's, and tokens what it was asked with, itself the last.
 CREATE TABLE IF NOT EXISTS prompt(
   prompt_set_id INTEGER NOT NULL REFERENCES prompt_set,
   number        INTEGER NOT NULL,
   text          TEXT    NOT NULL,
   string_id     INTEGER,
   tokens        BLOB    NOT NULL,
+  position      INTEGER,
   PRIMARY KEY (prompt_set_id, number)
 ) WITHOUT ROWID;
 
@@ -293,7 +297,9 @@ SELECT scheme.name, streams.value, CAST(weights.key AS INTEGER), weights.value,
 
 -- How well a scheme reproduces what it is compared with over the prompts [first_prompt, first_prompt + samples) of a set.
 -- compared_with: 'model', its own predictions; 'corpus', what follows the prompts there, where there is no model. k NULL:
--- all rows within the bands. t_is: "7,8,9". within: empty, one band, or one a block.
+-- all rows within the bands. t_is: "7,8,9"; empty over positions. within: empty, one band, or one a block. exclude_self:
+-- whether the prompt's own row was left out, with so many positions on either side as exclude_window says.
+-- max_length: only rows at most so long counted; NULL: all.
 CREATE TABLE IF NOT EXISTS evaluation(
   evaluation_id  INTEGER PRIMARY KEY,
   prompt_set_id  INTEGER NOT NULL REFERENCES prompt_set,
@@ -307,10 +313,14 @@ CREATE TABLE IF NOT EXISTS evaluation(
   k              INTEGER,
   within         TEXT    NOT NULL,
   compared_with  TEXT    NOT NULL,
-  hellinger_mean REAL    NOT NULL
+  hellinger_mean REAL    NOT NULL,
+  exclude_self   INTEGER NOT NULL,
+  exclude_window INTEGER NOT NULL,
+  max_length     REAL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS evaluation_run
-    ON evaluation(prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, compared_with);
+    ON evaluation(prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, compared_with,
+                  exclude_self, exclude_window, ifnull(max_length, -1));
 
 -- Fractions of the samples: entry n is the same; the first n are the same in any order.
 CREATE TABLE IF NOT EXISTS evaluation_top_n(

@@ -56,13 +56,13 @@ std::string Vocabulary::Json() const {
   return texts.dump();
 }
 
-std::vector<TokenId> Vocabulary::Encode(std::u32string_view text, std::string_view what) const {
+std::vector<TokenId> Vocabulary::Encode(std::u32string_view text, std::string_view what, std::size_t first) const {
   std::vector<TokenId> tokens(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto found = std::ranges::lower_bound(code_points_, text[i]);
     if (found == code_points_.end() || *found != text[i]) {
       FailUsage("{}: character {} (U+{:04X}) at position {} is not one of the vocabulary's {} tokens", what,
-                Quote(Utf8(text.substr(i, 1))), static_cast<unsigned>(text[i]), i, size());
+                Quote(Utf8(text.substr(i, 1))), static_cast<unsigned>(text[i]), first + i, size());
     }
     tokens[i] = static_cast<TokenId>(found - code_points_.begin());
   }

@@ -27,7 +27,7 @@ class Vocabulary {
   std::string Json() const;
 
   // Throws Error (usage) naming `what` and the first character that is no token.
-  std::vector<TokenId> Encode(std::u32string_view text, std::string_view what) const;
+  std::vector<TokenId> Encode(std::u32string_view text, std::string_view what, std::size_t first = 0) const;
   std::vector<TokenId> Encode(std::string_view utf8, std::string_view what) const;
 
   friend bool operator==(const Vocabulary&, const Vocabulary&) = default;

@@ -147,6 +147,11 @@ SitePresence FindSite(const RecordedMatrix& matrix, const IndexDirectory& direct
   if (!SamePositions(matrix, *OpenPositions(directory, catalog, *site))) {
     Fail("{}, of other positions: {}", what, kAdvice);
   }
+  const RecordedSite& recorded = matrix.recorded();
+  if (recorded.window && site->window && (recorded.window != site->window || recorded.stride != site->stride)) {
+    Fail("{}, seen in windows of {} that advance by {}, these in windows of {} by {}: {}", what, *site->window,
+         site->stride.value_or(0), *recorded.window, *recorded.stride, kAdvice);
+  }
   std::optional<std::uint64_t> other = 0;
   try {
     other = FirstOtherRow(matrix, OpenSiteRows(directory, catalog, *site), progress);

@@ -313,6 +313,8 @@ class Importer {
       const RecordedMatrix& matrix = *planned[i].matrix;
       NewSite site;
       site.site = {0, file.site, matrix.dimension(), matrix.row_count(), 0, matrix.element()};
+      site.site.window = matrix.recorded().window;
+      site.site.stride = matrix.recorded().stride;
       site.vector_files.push_back({{0, file.row_count}, published});
       site.indices.push_back({kExactIndexName, std::nullopt, published, seconds});
       site.positions = MakePositions(matrix);

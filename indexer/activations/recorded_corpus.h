@@ -12,7 +12,7 @@ namespace actkin {
 
 // The tokens that activations were recorded over, as a build has those of a text.
 struct RecordedCorpus {
-  Corpus corpus;                 // without its text; the SHA-256 is of the ids and the documents' lengths
+  Corpus corpus;                 // without its source; the SHA-256 is of the ids and the documents' lengths
   std::uint64_t text_bytes = 0;  // that its tokens stand for
   std::size_t longest_document = 0;
   CorpusTokens tokens;

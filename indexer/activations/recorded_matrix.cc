@@ -49,7 +49,7 @@ bool AllFinite(std::span<const float> values) {
 
 RecordedMatrix::RecordedMatrix(const std::filesystem::path& folder, const RecordedSite& recorded,
                                std::uint64_t token_count, PositionLists& lists)
-    : site_{recorded.stream, recorded.block, kOverPositions} {
+    : recorded_(recorded), site_{recorded.stream, recorded.block, kOverPositions} {
   for (const std::string& name : recorded.files) {
     const std::filesystem::path path = folder / name;
     const MatrixFile& part = parts_.emplace_back(MatrixFile::Open(path, recorded.tensor));

@@ -33,6 +33,8 @@ class RecordedMatrix {
                  PositionLists& lists);
 
   const Site& site() const { return site_; }
+  // As activations.json describes it.
+  const RecordedSite& recorded() const { return recorded_; }
   std::uint64_t row_count() const { return row_count_; }
   std::uint64_t dimension() const { return parts_.front().columns(); }
   Element element() const { return parts_.front().element(); }
@@ -53,6 +55,7 @@ class RecordedMatrix {
   void ReadPositions(const std::filesystem::path& folder, const RecordedSite& recorded, std::uint64_t token_count,
                      PositionLists& lists);
 
+  RecordedSite recorded_;
   Site site_;
   std::vector<MatrixFile> parts_;
   std::vector<std::uint64_t> begins_ = {0};  // the row that each part begins with, and the number of all

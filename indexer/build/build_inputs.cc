@@ -134,9 +134,6 @@ BuildInputs ReadBuildInputs(const BuildOptions& options, const IndexDirectory& d
   const std::string input = options.corpus.Name();
   inputs.tokenizer = ChooseTokenizer(request, inputs.corpus, input, directory, existing.tokenizer);
   inputs.tokens = Tokenize(inputs.corpus, *inputs.tokenizer.tokenizer, inputs.string_length, input);
-  // From here on the corpus is its tokens.
-  std::string().swap(inputs.corpus.text);
-  std::vector<Corpus::Document>().swap(inputs.corpus.documents);
   if (!inputs.tokens.same_text) {
     progress.Note(
         fmt::format("{}: the tokenizer's normalizer changes it: strings show what their tokens stand for", input));

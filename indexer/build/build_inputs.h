@@ -22,7 +22,7 @@ namespace actkin {
 // Everything that a build is made from, read once, before anything is written. Immutable.
 struct BuildInputs {
   int string_length = 0;
-  Corpus corpus;  // without its text
+  Corpus corpus;
   ChosenTokenizer tokenizer;
   CorpusTokens tokens;
   std::optional<Checkpoint> checkpoint;

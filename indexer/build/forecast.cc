@@ -260,8 +260,9 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
       forecast.sketch_seconds = static_cast<double>(sites) * cost.fixed + static_cast<double>(rows) * cost.row;
     }
   }
-  // The text is there until it is cut into tokens.
-  forecast.peak_memory = std::max(memory, kProgram + tokens + 2 * inputs.corpus.bytes);
+  // Where tokens are no characters, a document is there while it is cut, and its tokens twice.
+  const std::uint64_t document = inputs.tokenizer.characters ? 0 : 3 * inputs.corpus.longest_document;
+  forecast.peak_memory = std::max(memory, kProgram + tokens + document);
   return forecast;
 }
 

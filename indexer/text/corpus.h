@@ -19,6 +19,7 @@ struct CorpusSource {
   // A text file, which is one document; a folder, whose files NAME.txt are one each, by name; NAME.jsonl, of which each
   // line is a JSON object and a document. "-" is standard input, a text (storage/machine/given_input.h).
   std::vector<std::filesystem::path> inputs;
+  bool all_texts = false;                // each is a text, whatever it is called
   std::string field = "text";            // of the objects, which holds the text
   std::optional<std::string> separator;  // stands between the documents of a text; without: a text is one
 
@@ -26,22 +27,17 @@ struct CorpusSource {
   std::string Name() const;
 };
 
-// The text that an index directory is made from.
+// The text that an index directory is made from. It stays where it is: it is read twice, in pieces, by ReadCorpus and
+// by Tokenize, and no more of it is in memory than the document that is cut into tokens.
 struct Corpus {
-  // One document's: bytes [begin, end) of the text. It may be empty.
-  struct Document {
-    std::string name;   // as the catalog holds it (ValidUtf8); unique only where its source has them so
-    std::string input;  // for messages
-    std::size_t begin = 0;
-    std::size_t end = 0;
-  };
-
+  CorpusSource source;
   std::string name;            // of its file, without folders, as the catalog holds it (ValidUtf8); or "standard input"
   std::string sha256;          // of the file's bytes; where it may have several documents, of these with their lengths
-  std::string text;            // UTF-8, of all documents, one after the other
   std::uint64_t bytes = 0;     // of the text
   std::size_t characters = 0;  // code points
-  std::vector<Document> documents;
+  std::u32string alphabet;     // the distinct ones, ascending
+  std::uint64_t documents = 0;
+  std::uint64_t longest_document = 0;  // its bytes
 };
 
 // One text, which is one document: "-" is standard input. Throws Error naming `path` when it is empty, is not UTF-8, or
@@ -63,8 +59,9 @@ struct CorpusTokens {
   std::vector<RowRange> Positions() const;
 };
 
-// input: the corpus's name for messages. Throws Error naming it when no document has `string_length` tokens, or there
-// are more than can be numbered, or as Tokenizer::Encode does.
+// Where tokens are characters a text is cut as it is read; else a document at a time. input: the corpus's name for
+// messages. Throws Error naming it when no document has `string_length` tokens, or there are more than can be numbered,
+// or the text is not the one that ReadCorpus has seen; or as Tokenizer::Encode does.
 CorpusTokens Tokenize(const Corpus& corpus, const Tokenizer& tokenizer, int string_length, const std::string& input);
 
 }  // namespace actkin

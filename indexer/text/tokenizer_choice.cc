@@ -48,9 +48,9 @@ Vocabulary ChooseVocabulary(const TokenizerRequest& request, const Corpus& corpu
     }
     return vocabulary;
   }
-  if (!model) return VocabularyOf(corpus.text, corpus_input);
+  if (!model) return Vocabulary::OfText(corpus.alphabet);
   if (model->vocabulary) return RequireSize(*model->vocabulary, *model, "the vocabulary in its metadata", "");
-  return RequireSize(VocabularyOf(corpus.text, corpus_input), *model, corpus_input,
+  return RequireSize(Vocabulary::OfText(corpus.alphabet), *model, corpus_input,
                      std::filesystem::is_directory(model->file)
                          ? " distinct characters: its tokenizer.json is missing there; or give one by `tokenizer`"
                          : " distinct characters: name the text that it was trained on with `vocabulary_from`");

@@ -46,8 +46,8 @@ struct TrainingText {
   std::span<const TokenId> validation() const { return std::span(tokens).subspan(split); }
 };
 
-TrainingText MakeText(const Corpus& corpus, const std::string& path, std::int64_t context) {
-  const std::u32string points = CodePoints(corpus.text, path);
+TrainingText MakeText(const std::string& utf8, const std::string& path, std::int64_t context) {
+  const std::u32string points = CodePoints(utf8, path);
   TrainingText text{.vocabulary = Vocabulary::OfText(points), .tokens = {}, .split = points.size() / 10 * 9};
   text.tokens = text.vocabulary.Encode(points, path);
   const auto sequence = static_cast<std::size_t>(context) + 1;
@@ -338,7 +338,7 @@ TrainSummary Train(const TrainOptions& given, const TrainerMaker& make, Progress
   const FileLock lock(TrainingLockPath(given.out), given.out.string() + ": another training of this file is at work",
                       FileLock::AtEnd::kRemove);
   const Corpus corpus = ReadCorpus(given.corpus);
-  const TrainingText text = MakeText(corpus, InputName(given.corpus), given.plan.context);
+  const TrainingText text = MakeText(ReadInput(given.corpus), InputName(given.corpus), given.plan.context);
   TrainOptions options = given;
   options.plan.corpus_sha256 = corpus.sha256;
   options.plan.vocabulary_size = static_cast<std::int64_t>(text.vocabulary.size());

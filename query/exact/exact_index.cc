@@ -107,15 +107,14 @@ std::vector<std::uint64_t> ExactIndex::CountBefore(std::span<const float> query,
                                                    const SearchRequest& request) const {
   SearchRequest all = request;
   all.k.reset();
-  RequireOneQuery(query, dimension_);
-  const RowRange rows = CheckRequest(query, dimension_, row_count_, all);
+  RequireOneQuery(query, dimension());
+  const RowRange rows = CheckRequest(query, dimension(), row_count(), all);
   if (matches.empty()) return {};
-  const VectorScan scan(files_, dimension_, query, request.metric, MomentsFor(request.metric, request.threads),
-                        request.cost);
+  const VectorScan scan(source_, query, request.metric, MomentsFor(request.metric, request.threads), request.cost);
   // Of few rows the numbers are read sooner than the boxes of all.
-  const std::uint64_t looked_at = LookedAt(all, row_count_);
-  if (!sketches_ || looked_at <= std::max(kFewRows, row_count_ / kBlockRows) || !CanTell(query)) {
-    return CountByScan(scan, row_count_, matches, all, *order_);
+  const std::uint64_t looked_at = LookedAt(all, row_count());
+  if (!sketches_ || looked_at <= std::max(kFewRows, row_count() / kBlockRows) || !CanTell(query)) {
+    return CountByScan(scan, row_count(), matches, all, *order_);
   }
   return CountBySketches(*sketches_, scan, query, rows, matches, all, *order_);
 }
@@ -123,7 +122,7 @@ std::vector<std::uint64_t> ExactIndex::CountBefore(std::span<const float> query,
 RowSet ExactIndex::RowsUpTo(double length, int threads) const {
   const auto exact = [this](RowNumber row) { return LengthOf(Vector(row)); };
   return sketches_ ? actkin::RowsUpTo(*sketches_, length, threads, exact)
-                   : actkin::RowsUpTo(row_count_, length, threads, exact);
+                   : actkin::RowsUpTo(row_count(), length, threads, exact);
 }
 
 bool ExactIndex::CanTell(std::span<const float> queries) const {

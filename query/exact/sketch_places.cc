@@ -16,8 +16,9 @@ using Places = PlaceCounter::Places;
 // One side of the query: keys of rows and boxes, and the limits of the matches' distances.
 class KeyedSide {
  public:
-  KeyedSide(const SketchFile& file, Metric metric, Side side, std::span<const float> query, const PlaceCounter& counter)
-      : file_(file), side_(side), query_(file, metric, side, query) {
+  KeyedSide(const SketchFile& file, Metric metric, Side side, std::span<const float> query, double tolerance,
+            const PlaceCounter& counter)
+      : file_(file), query_(file, metric, side, query, tolerance) {
     for (std::size_t i = 0; i < counter.count(); ++i) limits_.push_back(query_.Limit(counter.distance(i)));
   }
 
@@ -30,36 +31,36 @@ class KeyedSide {
     std::array<std::int32_t, kBlockRows> rests;
     std::array<float, kBlockRows> along{};
     std::array<float, kBlockRows> bounds;
-    BoxDistances(file_.LowCorners(of, part), file_.HighCorners(of, part), query_.level(0), side_, sums.data(),
-                 rests.data());
+    BoxDistances(file_.LowCorners(of, part), file_.HighCorners(of, part), query_.level(0), sums.data(), rests.data());
     BoundDistances(sums.data(), rests.data(), kBlockRows, query_.terms(0), along.data(), bounds.data());
     query_.BoxKeys(of, part * kBlockRows, bounds, keys);
   }
 
   // Of the rows of a block by their coarse codes. along: what the next level goes on with.
-  void CoarseKeys(std::uint64_t block, float* along, float* keys) const {
+  void CoarseKeys(std::uint64_t block, std::size_t rows, float* along, float* keys) const {
     std::array<std::int32_t, kBlockRows> sums;
     std::array<std::int32_t, kBlockRows> rests;
-    std::array<float, kBlockRows> bounds;
-    std::fill_n(along, kBlockRows, 0.0F);
-    CoarseDistances(file_.CoarseCodes(block), query_.level(0), sums.data(), rests.data());
-    BoundDistances(sums.data(), rests.data(), kBlockRows, query_.terms(0), along, bounds.data());
-    query_.RowKeys(block * kBlockRows, bounds, keys);
+    std::fill_n(along, rows, 0.0F);
+    CoarseDistances(file_.Codes(0) + block * kBlockBytes, rows, query_.level(0), sums.data(), rests.data());
+    BoundDistances(sums.data(), rests.data(), rows, query_.terms(0), along, keys);
+    query_.RowKeys(block * kBlockRows, std::span(keys, rows), keys);
   }
 
   // Of rows anywhere, by their codes at a level.
   void LevelKeys(std::size_t level, std::span<const std::uint32_t> places, float* along, float* keys) const {
     std::vector<std::int32_t> sums(places.size());
     std::vector<std::int32_t> rests(places.size());
-    std::vector<float> bounds(places.size());
+    std::vector<float> lengths;
+    if (query_.lengths() != nullptr) {
+      for (const std::uint32_t place : places) lengths.push_back(query_.lengths()[place]);
+    }
     RowDistances(file_.Codes(level), places.data(), places.size(), query_.level(level), sums.data(), rests.data());
-    BoundDistances(sums.data(), rests.data(), places.size(), query_.terms(level), along, bounds.data());
-    query_.RowKeys(places, bounds, keys);
+    BoundDistances(sums.data(), rests.data(), places.size(), query_.terms(level), along, keys);
+    query_.RowKeys(places, lengths.empty() ? nullptr : lengths.data(), std::span(keys, places.size()), keys);
   }
 
  private:
   const SketchFile& file_;
-  const Side side_;
   const SketchQuery query_;
   std::vector<float> limits_;
 };
@@ -75,8 +76,10 @@ class SketchPlaces {
         order_(order),
         counter_(request, matches),
         raw_places_(counter_, scan.bounds(0)),
-        better_(file, request.metric, request.order == Order::kNearest ? Side::kNear : Side::kFar, query, counter_),
-        worse_(file, request.metric, request.order == Order::kNearest ? Side::kFar : Side::kNear, query, counter_),
+        better_(file, request.metric, request.order == Order::kNearest ? Side::kNear : Side::kFar, query,
+                scan.row_tolerance(), counter_),
+        worse_(file, request.metric, request.order == Order::kNearest ? Side::kFar : Side::kNear, query,
+               scan.row_tolerance(), counter_),
         filtered_(request.among || rows.size() < file.row_count()) {
     // A key above the limit on the better side has nothing at that distance or better: it is before no match up to that
     // one. On the worse side it has nothing at that distance or worse: it is before all from that one on. Limits are in
@@ -120,6 +123,8 @@ class SketchPlaces {
     Undecided left;
     std::vector<float> keys_better;
     std::vector<float> keys_worse;
+    std::vector<RowNumber> rows;  // that are read,
+    std::vector<float> raw;       // and their raw values
   };
   using Keys = std::array<float, kBlockRows>;
 
@@ -175,10 +180,10 @@ class SketchPlaces {
     Keys along_worse;
     Keys better;
     Keys worse;
-    better_.CoarseKeys(block, along_better.data(), better.data());
-    worse_.CoarseKeys(block, along_worse.data(), worse.data());
-    CountCodes(0, kBlockRows);
-    const std::uint64_t end = std::min<std::uint64_t>(kBlockRows, file_.row_count() - block * kBlockRows);
+    const std::size_t end = std::min<std::uint64_t>(kBlockRows, file_.row_count() - block * kBlockRows);
+    better_.CoarseKeys(block, end, along_better.data(), better.data());
+    worse_.CoarseKeys(block, end, along_worse.data(), worse.data());
+    CountCodes(0, end);
     for (std::uint64_t i = 0; i < end; ++i) {
       const std::uint64_t place = block * kBlockRows + i;
       if (!Passes(place)) continue;
@@ -222,10 +227,14 @@ class SketchPlaces {
 
   void ReadRows(Worker& worker) const {
     Undecided& left = worker.left;
-    for (std::size_t level = 1; level < file_.level_count() && !left.places.empty(); ++level) Refine(level, worker);
-    for (const std::uint32_t place : left.places) {
-      const RowNumber row = file_.RowAt(place);
-      const Places places = raw_places_.Of(scan_.ScanRow(0, row));
+    for (std::size_t level = 1; level < file_.levels().count && !left.places.empty(); ++level) Refine(level, worker);
+    worker.rows.clear();
+    for (const std::uint32_t place : left.places) worker.rows.push_back(file_.RowAt(place));
+    worker.raw.resize(worker.rows.size());
+    scan_.ScanRows(0, worker.rows, worker.raw);
+    for (std::size_t i = 0; i < worker.rows.size(); ++i) {
+      const RowNumber row = worker.rows[i];
+      const Places places = raw_places_.Of(worker.raw[i]);
       ++worker.rows_at[places.decided() ? places.low : counter_.PlaceOf(scan_.Distance(0, row), order_.Number(row))];
     }
     Resize(left, 0);
@@ -233,7 +242,7 @@ class SketchPlaces {
 
   void CountCodes(std::size_t level, std::uint64_t rows) const {
     if (request_.cost == nullptr) return;
-    request_.cost->code_bytes_read[level].fetch_add(rows * kLevelCodes[level], std::memory_order_relaxed);
+    request_.cost->code_bytes_read[level].fetch_add(rows * file_.levels().codes[level], std::memory_order_relaxed);
   }
 
   const SketchFile& file_;

@@ -223,7 +223,7 @@ void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
   const Band& within = need.within.value();
   const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
   const std::shared_ptr<const RowOrderFile> order = built.OpenRowOrder(site.t_i);
-  const StringId first = FirstStringId(site.t_i + 1);
+  const StringRowNextTokens next_tokens(*order, FirstStringId(site.t_i + 1), Counts());
   Lock();
   const BandRequest request{
       .metric = metric, .thresholds = ThresholdsOf(within, metric), .inverse_distance = true, .threads = threads_};
@@ -232,7 +232,7 @@ void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
       kBandBatch, Counts().vocabulary_size(),
       [&](BandTotalsWriter& writer, RowRange range) {
         const std::vector<float> queries = Vectors().Of(site, range, built);
-        const BandCounts counts = CountBands(*index, *order, first, Counts(), queries, request);
+        const BandCounts counts = CountBands(*index, next_tokens, queries, request);
         std::vector<BandTotalsWriter::Totals> totals;
         for (std::size_t i = 0; i < range.size(); ++i) {
           totals.push_back({counts.rows[i * counts.bands + counts.bands - 1], counts.Of(i, counts.bands - 1)});

@@ -1,14 +1,23 @@
 #include "query/experiment/position_evaluation.h"
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "query/experiment/prompt_work.h"
 #include "query/predict/prediction.h"
-#include "query/reader/prompt_sample.h"
 #include "schema/error.h"
+#include "storage/catalog/experiment_writer.h"
+#include "storage/formats/prompt_record_file.h"
+#include "storage/machine/sha256.h"
 
 namespace actkin {
 namespace {
+
+constexpr std::uint64_t kBatch = 16;  // prompts whose agreement is made safe together
 
 // Runs that ask the same neighbors, which are found once for all of them.
 struct Group {
@@ -28,48 +37,100 @@ std::vector<Group> GroupRuns(std::span<const EvaluationRun> runs) {
   return groups;
 }
 
-// What came next at a position.
-std::vector<float> NextTokenAt(IndexReader& reader, std::uint64_t position) {
-  std::vector<float> distribution(reader.vocabulary().size());
-  for (const NextToken& next : reader.NextTokensAt(position)) distribution[next.token_id] = 1;
-  return distribution;
+// What a record of the file is: of one run.
+struct Record {
+  double hellinger = 1;
+  std::uint16_t in_order = 0;
+  std::uint16_t any_order = 0;
+  std::uint32_t zeros = 0;
+};
+static_assert(sizeof(Record) == 16);
+
+// Names all that the agreement depends on.
+std::string WorkName(Experiment& experiment, int blocks, std::span<const EvaluationRun> runs, RowRange prompts,
+                     Reference reference) {
+  IndexReader& reader = experiment.reader();
+  const std::optional<ModelRow> model = reader.catalog().Model();
+  std::string what = fmt::format("{} {} {} {} {} {}", experiment.set().row.sha256, reader.corpus().sha256,
+                                 model ? model->sha256 : "", Name(reference), prompts.begin, prompts.end);
+  for (const Site& site : PositionSitesOf(runs, blocks)) {
+    what += "\n" + Describe(site);
+    for (const VectorFileRow& file : reader.catalog().VectorFiles(reader.RequireSite(site).site_id)) {
+      what += " " + file.file.checksum;
+    }
+  }
+  for (const auto& [scheme, request] : runs) {
+    what += fmt::format("\n{} {} {} {} {} {} {}", SchemeJson(scheme), Name(request.metric), request.metric_is_open,
+                        request.k.value_or(0), request.exclude_self, request.exclude_window,
+                        request.max_length.value_or(-1));
+    for (const std::optional<Band>& band : request.bands) what += " " + (band ? FormatBand(*band) : "none");
+  }
+  return fmt::format("evaluate-{}.agreement", Sha256(what).substr(0, 12));
 }
 
 }  // namespace
 
-std::vector<Prompt> SamplePositions(IndexReader& reader, const Site& site, std::uint64_t count, std::uint64_t seed) {
-  if (count == 0) FailUsage("a sample of 0 prompts: expected at least 1");
-  const std::shared_ptr<const RowMap> map = reader.OpenRowMap(site);
-  if (count > map->row_count()) {
-    FailUsage("a sample of {} prompts: {} has {} rows", count, Describe(site), map->row_count());
+std::vector<Site> PositionSitesOf(std::span<const EvaluationRun> runs, int blocks) {
+  std::vector<Site> sites;
+  for (std::size_t term = 0; term < Terms(blocks).size(); ++term) {
+    const Term of = Terms(blocks)[term];
+    const bool used = std::ranges::any_of(runs, [term](const EvaluationRun& run) { return run.scheme.Uses(term); });
+    if (used) sites.push_back({of.stream, of.block, kOverPositions});
   }
-  std::vector<Prompt> prompts;
-  for (const std::uint32_t row : PromptSample(map->row_count(), count, seed)) {
-    prompts.push_back(reader.PromptAt(static_cast<std::int64_t>(map->Number(row))));
-  }
-  return prompts;
+  return sites;
 }
 
-std::vector<Agreement> EvaluatePositions(IndexReader& reader, std::span<const Prompt> positions,
-                                         std::span<const EvaluationRun> runs, int threads, ProgressListener& progress) {
+std::vector<Agreement> EvaluatePositions(Experiment& experiment, int blocks, std::span<const EvaluationRun> runs,
+                                         RowRange prompts) {
+  IndexReader& reader = experiment.reader();
+  const std::vector<Site> sites = PositionSitesOf(runs, blocks);
+  reader.RequireSites(sites);
+  for (const Site& site : sites) reader.OpenIndex(site);  // damage is found before the work begins
   const std::vector<Group> groups = GroupRuns(runs);
-  const bool model = reader.catalog().Model().has_value();
-  std::vector<AgreementCounter> counters(runs.size());
-  progress.Begin("evaluate", positions.size(), "prompts");
-  for (std::size_t i = 0; i < positions.size(); ++i) {
-    const Prompt& prompt = positions[i];
-    const std::vector<float> own =
-        model ? reader.Forward().NextTokenProbabilities(prompt.tokens) : NextTokenAt(reader, prompt.position.value());
-    const ComparedDistribution compared(own);
-    for (const Group& group : groups) {
-      const std::vector<Prediction> predictions = Predict(reader, prompt, group.schemes, group.request, "", threads);
-      for (std::size_t p = 0; p < predictions.size(); ++p) {
-        counters[group.runs[p]].Add(compared.Compare(predictions[p].probabilities));
+  const Reference reference = ReferenceOf(experiment);
+  const ReferenceDistributions references(experiment, reference);
+  experiment.Lock();
+
+  const std::string name = WorkName(experiment, blocks, runs, prompts, reference);
+  const WorkPlan plan{name, prompts.size(), kBatch};
+  WorkFolder work(ExperimentPartial(reader.directory(), name), plan, {0, plan.batches()},
+                  {reader.directory().path() / name}, 1);
+  PromptRecordWriter writer(work.File(0), FileKind::kAgreements, prompts.size(), runs.size() * sizeof(Record), {},
+                            WrittenOf(work));
+  FillRecords(work, "evaluate", writer, experiment.progress(), [&](RowRange batch) {
+    const RowRange some{prompts.begin + batch.begin, prompts.begin + batch.end};
+    std::vector<std::vector<float>> own(some.size());
+    references.ForEach(some, [&](int, std::uint64_t prompt, std::span<const float> distribution) {
+      own[prompt - some.begin].assign(distribution.begin(), distribution.end());
+    });
+    std::vector<Record> records;
+    for (std::uint64_t prompt = some.begin; prompt < some.end; ++prompt) {
+      const ComparedDistribution compared(own[prompt - some.begin]);
+      std::vector<Record> of_one(runs.size());
+      for (const Group& group : groups) {
+        const std::vector<Prediction> predictions =
+            Predict(reader, experiment.set().prompts[prompt], group.schemes, group.request, "", experiment.threads());
+        for (std::size_t i = 0; i < predictions.size(); ++i) {
+          const PromptAgreement agreement = compared.Compare(predictions[i].probabilities);
+          of_one[group.runs[i]] = {agreement.hellinger, agreement.in_order, agreement.any_order, 0};
+        }
       }
+      std::ranges::move(of_one, std::back_inserter(records));
     }
-    progress.Advance(i + 1, 0);
+    writer.Write(std::as_bytes(std::span(records)));
+  });
+  writer.Finish();
+
+  const PromptRecordFile file(work.File(0), FileKind::kAgreements);
+  std::vector<AgreementCounter> counters(runs.size());
+  for (std::uint64_t prompt = 0; prompt < prompts.size(); ++prompt) {
+    std::vector<Record> of_one(runs.size());
+    std::memcpy(of_one.data(), file.Record(prompt).data(), of_one.size() * sizeof(Record));
+    for (std::size_t run = 0; run < runs.size(); ++run) {
+      counters[run].Add({of_one[run].in_order, of_one[run].any_order, of_one[run].hellinger});
+    }
   }
-  progress.End();
+  work.Remove();
   std::vector<Agreement> agreements;
   for (const AgreementCounter& counter : counters) agreements.push_back(counter.Finish());
   return agreements;

@@ -1,25 +1,25 @@
 #ifndef ACTKIN_QUERY_EXPERIMENT_POSITION_EVALUATION_H_
 #define ACTKIN_QUERY_EXPERIMENT_POSITION_EVALUATION_H_
 
-#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "query/experiment/evaluation.h"
-#include "query/reader/index_reader.h"
-#include "schema/progress.h"
+#include "query/experiment/experiment.h"
+#include "schema/site.h"
 
 namespace actkin {
 
-// Positions of the corpus as prompts: `count` of those that a site over positions has rows of, drawn as PromptSample
-// draws numbers of rows. Throws Error (usage) when there are fewer.
-std::vector<Prompt> SamplePositions(IndexReader& reader, const Site& site, std::uint64_t count, std::uint64_t seed);
+// The sites over positions that the runs ask, in the order of terms. REQUIRES: schemes have the terms of `blocks`
+// blocks.
+std::vector<Site> PositionSitesOf(std::span<const EvaluationRun> runs, int blocks);
 
-// The agreement of every run over positions with the model's own distributions at these positions, which it computes
-// with the tokens that the prompts have, or where there is no model with what came next there. Every prompt is searched
-// by itself, and nothing is saved. Throws Error (usage) when a site is not built.
-std::vector<Agreement> EvaluatePositions(IndexReader& reader, std::span<const Prompt> positions,
-                                         std::span<const EvaluationRun> runs, int threads, ProgressListener& progress);
+// The agreement of every run over positions with ReferenceOf(experiment), over the prompts [prompts.begin, prompts.end)
+// of the experiment's set, which is of positions. Every prompt is searched by itself, since each leaves out other rows;
+// how it agrees is kept in a file under partial/, from which a run that was killed continues and which is gone at the
+// end. Throws Error (usage) when a site is not built.
+std::vector<Agreement> EvaluatePositions(Experiment& experiment, int blocks, std::span<const EvaluationRun> runs,
+                                         RowRange prompts);
 
 }  // namespace actkin
 

@@ -21,9 +21,15 @@ Reference ReferenceOf(Experiment& experiment) {
 ReferenceDistributions::ReferenceDistributions(Experiment& experiment, Reference reference)
     : set_(experiment.set()),
       threads_(experiment.threads()),
-      counts_(experiment.Counts()),
-      vocabulary_size_(counts_.vocabulary_size()) {
-  if (reference == Reference::kCorpus) return;
+      vocabulary_size_(experiment.reader().vocabulary().size()) {
+  if (reference == Reference::kCorpus) {
+    if (set_.row.rows == RowKind::kPositions) {
+      corpus_.emplace(experiment.reader().CorpusTokens(), vocabulary_size_);
+    } else {
+      counts_ = &experiment.Counts();
+    }
+    return;
+  }
   model_ = experiment.Predictions();
   forward_ = &experiment.reader().Forward();
   vocabulary_size_ = static_cast<std::size_t>(forward_->shape().vocabulary_size);
@@ -58,11 +64,24 @@ void ReferenceDistributions::Fill(RowRange prompts, std::span<float> out) const 
     return;
   }
   std::ranges::fill(out, 0.0F);
+  if (corpus_) {
+    TokenAccumulator sums(vocabulary_size_);
+    std::vector<TokenValue> next;
+    for (std::uint64_t prompt = prompts.begin; prompt < prompts.end; ++prompt) {
+      corpus_->Add(set_.prompts[prompt].position.value(), 1, sums);
+      next.clear();
+      sums.Take(next);
+      for (const TokenValue& token : next) {
+        out[(prompt - prompts.begin) * vocabulary_size_ + token.token] = static_cast<float>(token.value);
+      }
+    }
+    return;
+  }
   for (std::uint64_t prompt = prompts.begin; prompt < prompts.end; ++prompt) {
     const std::optional<StringId>& string_id = set_.prompts[prompt].string_id;
     if (!string_id) continue;
     float* own = out.data() + (prompt - prompts.begin) * vocabulary_size_;
-    for (const NextTokenTable::Entry& entry : counts_.Of(*string_id))
+    for (const NextTokenTable::Entry& entry : counts_->Of(*string_id))
       own[entry.token] = static_cast<float>(entry.count);
   }
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,7 @@
 namespace actkin {
 
 // What predictions are compared with: the model's own distributions where there is a model, else what follows the
-// prompts in the corpus.
+// prompts in the corpus: of positions what came next there.
 enum class Reference : std::uint8_t { kModel, kCorpus };
 std::string_view Name(Reference reference);
 Reference ReferenceOf(Experiment& experiment);
@@ -43,7 +44,8 @@ class ReferenceDistributions {
 
   const PromptSet& set_;
   const int threads_;
-  const NextTokenTable& counts_;
+  const NextTokenTable* counts_ = nullptr;  // of strings, where those are compared with
+  std::optional<CorpusNextTokens> corpus_;  // of positions, likewise
   std::size_t vocabulary_size_ = 0;
   const PromptForward* forward_ = nullptr;
   std::shared_ptr<const PredictionsFile> model_;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <numbers>
 #include <optional>
 #include <system_error>
@@ -123,6 +124,7 @@ class Tuning {
  private:
   std::vector<Site> SitesOf(std::size_t number) const {
     const Term term = Terms(blocks_)[number];
+    if (request_.over_positions) return {{term.stream, term.block, kOverPositions}};
     if (term.stream == Stream::kEmbedding) return {{term.stream, 0, experiment_.set().row.length - 1}};
     std::vector<Site> sites;
     for (const int t_i : request_.t_is) sites.push_back({term.stream, term.block, t_i});
@@ -133,7 +135,8 @@ class Tuning {
     if (experiment_.set().row.imported) {
       FailUsage("imported neighbors cannot be tuned: all rows of a site are needed");
     }
-    if (request_.streams.contains(Stream::kEmbedding) && experiment_.set().row.length > reader_.string_length()) {
+    if (!request_.over_positions && request_.streams.contains(Stream::kEmbedding) &&
+        experiment_.set().row.length > reader_.string_length()) {
       FailUsage("`streams` embedding: the prompts have {} tokens, the longest strings {}", experiment_.set().row.length,
                 reader_.string_length());
     }
@@ -169,8 +172,14 @@ class Tuning {
         request_.training_prompts, static_cast<double>(bytes) / 1e9, static_cast<double>(kMostBytes) / 1e9);
   }
 
-  StringId FirstStringId(const Site& site) const {
-    return reader_.catalog().Lengths().at(static_cast<std::size_t>(site.t_i)).first_string_id;
+  // The rows that each prompt's counts are without; none at all where nothing is left out.
+  std::vector<std::vector<RowRange>> LeftOut(const Site& site, RowRange prompts) {
+    std::vector<std::vector<RowRange>> rows;
+    if (!request_.exclude_self && request_.exclude_window == 0) return rows;
+    for (std::uint64_t prompt = prompts.begin; prompt < prompts.end; ++prompt) {
+      rows.push_back(reader_.OwnRows(experiment_.set().prompts[prompt], site, request_.exclude_window));
+    }
+    return rows;
   }
 
   // Names what the counts are of.
@@ -178,8 +187,14 @@ class Tuning {
     std::string what = fmt::format("{} {} {}", experiment_.set().row.sha256, reader_.corpus().sha256,
                                    reader_.catalog().Model().value().sha256);
     for (const double threshold : thresholds_) what += fmt::format(" {}", threshold);
-    return fmt::format("tune-{}-{}-b{}-t{}.counts", Sha256(what).substr(0, 12), Name(site.stream), site.block,
-                       site.t_i);
+    if (site.over_positions()) {
+      what += fmt::format(" without {} {}", request_.exclude_self, request_.exclude_window);
+      for (const VectorFileRow& file : reader_.catalog().VectorFiles(reader_.RequireSite(site).site_id)) {
+        what += " " + file.file.checksum;
+      }
+    }
+    return fmt::format("tune-{}-{}-b{}-{}.counts", Sha256(what).substr(0, 12), Name(site.stream), site.block,
+                       site.over_positions() ? "positions" : fmt::format("t{}", site.t_i));
   }
 
   std::filesystem::path WriteCounts(const Site& site) {
@@ -190,16 +205,23 @@ class Tuning {
     WorkFolder work = PromptWork(directory, experiment_.set(), folder / name, kBatch);
     const std::size_t bands = thresholds_.size();
     const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
-    const std::shared_ptr<const RowOrderFile> order = reader_.OpenRowOrder(site.t_i);
-    const BandRequest request{.metric = Metric::kCosine,
-                              .thresholds = thresholds_,
-                              .inverse_distance = false,
-                              .threads = experiment_.threads()};
+    const std::shared_ptr<const RowMap> rows = reader_.OpenRowMap(site);
+    std::unique_ptr<const RowNextTokens> next_tokens;
+    if (site.over_positions()) {
+      next_tokens = std::make_unique<PositionRowNextTokens>(*rows, reader_.CorpusTokens(), vocabulary_);
+    } else {
+      next_tokens = std::make_unique<StringRowNextTokens>(*rows, reader_.FirstId(site), experiment_.Counts());
+    }
     PromptRecordWriter writer(work.File(0), FileKind::kBandCounts, experiment_.set().prompts.size(),
                               CountsFile::RecordBytes(bands), {bands, vocabulary_}, WrittenOf(work));
     FillRecords(work, Describe(site), writer, experiment_.progress(), [&](RowRange range) {
-      const BandCounts counts =
-          CountBands(*index, *order, FirstStringId(site), experiment_.Counts(), vectors_.Of(site, range), request);
+      const std::vector<std::vector<RowRange>> left_out = LeftOut(site, range);
+      const BandRequest request{.metric = Metric::kCosine,
+                                .thresholds = thresholds_,
+                                .inverse_distance = false,
+                                .threads = experiment_.threads(),
+                                .left_out = left_out};
+      const BandCounts counts = CountBands(*index, *next_tokens, vectors_.Of(site, range), request);
       std::vector<std::uint64_t> ends;
       std::vector<TokenCount> lists;
       for (std::size_t i = 0; i < range.size() * bands; ++i) {

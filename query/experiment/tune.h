@@ -15,7 +15,12 @@ namespace actkin {
 
 struct TuneRequest {
   std::set<Stream> streams = {Stream::kFfwd};
-  std::vector<int> t_is;               // of proj and ffwd: rows of all of them count
+  std::vector<int> t_is;  // of proj and ffwd: rows of all of them count
+  // The rows are positions: no t_i. The set is of positions, too, and may leave out each one's own row, and so many
+  // before and after it (IndexReader::OwnRows).
+  bool over_positions = false;
+  bool exclude_self = false;
+  std::uint64_t exclude_window = 0;
   std::uint64_t training_prompts = 0;  // the first of the set; the others are held out
   std::string name = "tuned";          // of the scheme
 };

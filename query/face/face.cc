@@ -33,9 +33,14 @@ int Threads(int threads) {
   return threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-NeighborQuery ReadQuery(const Query& asked) {
+// Of an empty text the one that is meant then.
+StreamName ReadStream(IndexReader& reader, const std::string& stream) {
+  return stream.empty() ? StreamName{reader.DefaultStream()} : ParseStreamName(stream);
+}
+
+NeighborQuery ReadQuery(IndexReader& reader, const Query& asked) {
   NeighborQuery query;
-  const StreamName name = ParseStreamName(asked.stream);
+  const StreamName name = ReadStream(reader, asked.stream);
   query.stream = name.stream;
   query.block = BlockOf(name, asked.block);
   query.t_i = asked.t_i;
@@ -111,7 +116,7 @@ SiteInfo DescribeSite(const IndexDirectory& directory, Catalog& catalog, const S
 // A site without a prompt.
 Site NamedSite(IndexReader& reader, const SiteName& asked) {
   NeighborQuery query;
-  const StreamName name = ParseStreamName(asked.stream);
+  const StreamName name = ReadStream(reader, asked.stream);
   query.stream = name.stream;
   query.block = BlockOf(name, asked.block);
   query.t_i = asked.t_i;
@@ -213,7 +218,8 @@ IndexInfo Index::Info() {
 NeighborList Index::Neighbors(const PromptInput& prompt, const Query& query) {
   return OneErrorType([&] {
     const StopScope stop(query.stop);
-    return ListOf(reader().FindNeighbors({reader().UpTo(reader().Encode(prompt), query.at)}, ReadQuery(query)).front());
+    return ListOf(
+        reader().FindNeighbors({reader().UpTo(reader().Encode(prompt), query.at)}, ReadQuery(reader(), query)).front());
   });
 }
 
@@ -227,7 +233,7 @@ std::vector<NeighborList> Index::NeighborsOfPrompts(std::span<const PromptInput>
     std::vector<Prompt> encoded;
     for (const PromptInput& prompt : prompts) encoded.push_back(reader().UpTo(reader().Encode(prompt), query.at));
     std::vector<NeighborList> answers;
-    for (actkin::Neighbors& found : reader().FindNeighbors(encoded, ReadQuery(query))) {
+    for (actkin::Neighbors& found : reader().FindNeighbors(encoded, ReadQuery(reader(), query))) {
       answers.push_back(ListOf(std::move(found)));
     }
     return answers;
@@ -238,7 +244,7 @@ NeighborList Index::NeighborsOfString(std::uint64_t string_id, const Query& quer
   return OneErrorType([&] {
     const StopScope stop(query.stop);
     const Prompt prompt = reader().UpTo(reader().PromptOf(string_id), query.at);
-    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(query)).front());
+    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(reader(), query)).front());
   });
 }
 
@@ -246,14 +252,14 @@ NeighborList Index::NeighborsOfPosition(std::uint64_t position, const Query& que
   return OneErrorType([&] {
     const StopScope stop(query.stop);
     const Prompt prompt = reader().UpTo(reader().PromptAt(static_cast<std::int64_t>(position)), query.at);
-    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(query)).front());
+    return ListOf(reader().FindNeighbors({prompt}, ReadQuery(reader(), query)).front());
   });
 }
 
 NeighborList Index::NeighborsOfVector(std::span<const float> vector, const Query& query) {
   return OneErrorType([&] {
     const StopScope stop(query.stop);
-    return ListOf(reader().FindNeighborsOf(vector, ReadQuery(query)));
+    return ListOf(reader().FindNeighborsOf(vector, ReadQuery(reader(), query)));
   });
 }
 
@@ -261,7 +267,7 @@ RowMatches Index::Search(std::span<const float> vectors, std::uint64_t count, co
   return OneErrorType([&] {
     if (query.low || query.high) FailUsage("low and high choose another number of rows for each vector: give k alone");
     const StopScope stop(query.stop);
-    const NeighborQuery asked = ReadQuery(query);
+    const NeighborQuery asked = ReadQuery(reader(), query);
     const NeighborRows found = reader().FindRowsNear(vectors, count, asked);
     RowMatches matches{std::string(Name(found.site.stream)), found.site.block, found.site.t_i, 0, {}, {}};
     matches.k = found.matches.empty() ? *asked.search.k : found.matches.front().size();

@@ -15,8 +15,6 @@
 namespace actkin {
 namespace {
 
-using Entries = std::span<const NextTokenTable::Entry>;
-
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Queries that pass over the rows together, while their sums take so many bytes a thread.
 constexpr std::size_t kGroup = 256;
@@ -147,14 +145,13 @@ double InverseScale(const BandRequest& request, std::uint64_t occurrences) {
 
 class BandCounter {
  public:
-  BandCounter(const SiteIndex& index, const RowMap& order, StringId first, const NextTokenTable& next_tokens,
-              const BandRequest& request)
-      : index_(index), order_(order), first_(first), next_tokens_(next_tokens), request_(request) {
+  BandCounter(const SiteIndex& index, const RowNextTokens& next_tokens, const BandRequest& request)
+      : index_(index), next_tokens_(next_tokens), request_(request) {
     if (request.inverse_distance) scale_ = InverseScale(request, next_tokens.total());
   }
 
-  // Sums for each of a group of queries: bands (x vocabulary) numbers a query.
-  void CountGroup(std::span<const float> queries, Sums& sums) {
+  // Sums for each of a group of queries, `first` the first of all: bands (x vocabulary) numbers a query.
+  void CountGroup(std::span<const float> queries, std::size_t first, Sums& sums) {
     const std::unique_ptr<RowScan> scan = index_.NewScan(queries, request_.metric, request_.threads);
     std::vector<BandFinder> finders;
     for (std::size_t query = 0; query < scan->query_count(); ++query) {
@@ -168,7 +165,7 @@ class BandCounter {
       worker.sums.Clear(bands, next_tokens_.vocabulary_size(), request_.inverse_distance);
     }
     ForEachPiece(rows, scan->piece(), workers, [&](int number, RowRange piece) {
-      CountPiece(*scan, finders, piece, workers_[static_cast<std::size_t>(number)]);
+      CountPiece(*scan, finders, first, piece, workers_[static_cast<std::size_t>(number)]);
     });
     sums.Clear(bands, next_tokens_.vocabulary_size(), request_.inverse_distance);
     for (const Worker& worker : workers_) {
@@ -186,22 +183,31 @@ class BandCounter {
  private:
   struct Worker {
     std::vector<float> raw;
-    std::vector<Entries> entries;
+    std::vector<NextTokenTable::Entry> room;
+    std::vector<RowNextTokens::Entries> entries;
     Sums sums;
   };
 
-  void CountPiece(const RowScan& scan, std::span<const BandFinder> finders, RowRange piece, Worker& worker) const {
+  // Whether a row counts for a query. Asked for ascending rows; `next` begins at 0.
+  bool Counts(std::size_t query, std::uint64_t row, std::size_t& next) const {
+    if (request_.left_out.empty()) return true;
+    const std::vector<RowRange>& left_out = request_.left_out[query];
+    while (next < left_out.size() && left_out[next].end <= row) ++next;
+    return next == left_out.size() || row < left_out[next].begin;
+  }
+
+  void CountPiece(const RowScan& scan, std::span<const BandFinder> finders, std::size_t first, RowRange piece,
+                  Worker& worker) const {
     worker.raw.resize(scan.query_count() * piece.size());
     scan.Scan(piece, worker.raw);
-    worker.entries.clear();
-    for (std::uint64_t row = piece.begin; row < piece.end; ++row) {
-      worker.entries.push_back(next_tokens_.Of(first_ + order_.Number(static_cast<RowNumber>(row))));
-    }
+    next_tokens_.Read(piece, worker.room, worker.entries);
     const std::size_t bands = request_.thresholds.size();
     const std::size_t vocabulary = next_tokens_.vocabulary_size();
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
       const float* raw = worker.raw.data() + query * piece.size();
+      std::size_t next = 0;
       for (std::size_t i = 0; i < piece.size(); ++i) {
+        if (!Counts(first + query, piece.begin + i, next)) continue;
         const auto distance = [&] { return scan.Distance(query, static_cast<RowNumber>(piece.begin + i)); };
         std::uint8_t band = finders[query].Find(raw[i]);
         if (band == BandFinder::kDoubt) band = finders[query].Decide(raw[i], distance);
@@ -229,9 +235,7 @@ class BandCounter {
   }
 
   const SiteIndex& index_;
-  const RowMap& order_;
-  const StringId first_;
-  const NextTokenTable& next_tokens_;
+  const RowNextTokens& next_tokens_;
   const BandRequest& request_;
   double scale_ = 1;
   std::vector<Worker> workers_;
@@ -250,9 +254,8 @@ std::vector<double> ThresholdsOf(const Band& within, Metric metric) {
   return thresholds;
 }
 
-BandCounts CountBands(const SiteIndex& index, const RowMap& order, StringId first, const NextTokenTable& next_tokens,
-                      std::span<const float> queries, const BandRequest& request,
-                      const std::function<void(std::uint64_t)>& report) {
+BandCounts CountBands(const SiteIndex& index, const RowNextTokens& next_tokens, std::span<const float> queries,
+                      const BandRequest& request, const std::function<void(std::uint64_t)>& report) {
   CheckThresholds(request);
   const std::size_t query_count = queries.size() / index.dimension();
   const std::size_t vocabulary = next_tokens.vocabulary_size();
@@ -260,11 +263,11 @@ BandCounts CountBands(const SiteIndex& index, const RowMap& order, StringId firs
   result.rows.reserve(query_count * result.bands);
   result.ends.reserve(query_count * result.bands);
   const std::size_t group = GroupSize(result.bands, vocabulary, request.inverse_distance);
-  BandCounter counter(index, order, first, next_tokens, request);
+  BandCounter counter(index, next_tokens, request);
   Sums sums;
   for (std::size_t begin = 0; begin < query_count; begin += group) {
     const std::size_t count = std::min(group, query_count - begin);
-    counter.CountGroup(queries.subspan(begin * index.dimension(), count * index.dimension()), sums);
+    counter.CountGroup(queries.subspan(begin * index.dimension(), count * index.dimension()), begin, sums);
     result.rows.insert(result.rows.end(), sums.rows.begin(), sums.rows.end());
     for (std::size_t at = 0; at < sums.counts.size(); at += vocabulary) {
       for (std::size_t token = 0; token < vocabulary; ++token) {

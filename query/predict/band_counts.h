@@ -11,7 +11,6 @@
 #include "query/predict/next_token_counts.h"
 #include "schema/band.h"
 #include "schema/site.h"
-#include "storage/formats/row_map.h"
 #include "storage/formats/saved_neighbors_file.h"
 
 namespace actkin {
@@ -24,6 +23,8 @@ struct BandRequest {
   std::vector<double> thresholds;
   bool inverse_distance = false;  // add those up, too
   int threads = 1;
+  // Of each query, rows that do not count: ranges that follow each other; empty: all rows count.
+  std::span<const std::vector<RowRange>> left_out = {};
 };
 
 // What came next after the rows of a site, by how near they are to each of some queries.
@@ -47,14 +48,13 @@ std::vector<double> ThresholdsOf(const Band& within, Metric metric);
 // Passes over all rows once for every few hundred queries, without a list of neighbors: bands that hold hundreds of
 // thousands of rows cost little more than empty ones. Which band a row is in is exact, as SiteIndex::Search is: where
 // the scan leaves it in doubt, the distance is computed in double precision. The result does not depend on the threads.
-// queries: count x dimension; order: of the site's rows; first: the id of the site's first string. `report` is told how
-// many queries are done. Memory: the result, and for each thread and once more 4 bytes (12 with inverse distances) x
-// bands x vocabulary x queries that pass together: 256, or fewer so that this is at most 64 MB, but at least one.
-// Throws Error (usage) when the thresholds are not as said, or the index keeps no rows.
+// queries: count x dimension; next_tokens: of the site's rows. `report` is told how many queries are done. Memory: the
+// result, and for each thread and once more 4 bytes (12 with inverse distances) x bands x vocabulary x queries that
+// pass together: 256, or fewer so that this is at most 64 MB, but at least one. Throws Error (usage) when the
+// thresholds are not as said, or the index keeps no rows.
 BandCounts CountBands(
-    const SiteIndex& index, const RowMap& order, StringId first, const NextTokenTable& next_tokens,
-    std::span<const float> queries, const BandRequest& request,
-    const std::function<void(std::uint64_t)>& report = [](std::uint64_t) {});
+    const SiteIndex& index, const RowNextTokens& next_tokens, std::span<const float> queries,
+    const BandRequest& request, const std::function<void(std::uint64_t)>& report = [](std::uint64_t) {});
 
 }  // namespace actkin
 

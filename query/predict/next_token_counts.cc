@@ -18,6 +18,35 @@ void CorpusNextTokens::Add(std::uint64_t position, double factor, TokenAccumulat
   totals.Add(corpus_->Token(position + 1), factor);
 }
 
+void StringRowNextTokens::Read(RowRange rows, std::vector<NextTokenTable::Entry>& /*room*/,
+                               std::vector<Entries>& entries) const {
+  entries.clear();
+  for (std::uint64_t row = rows.begin; row < rows.end; ++row) {
+    entries.push_back(table_.Of(first_ + order_.Number(static_cast<RowNumber>(row))));
+  }
+}
+
+void PositionRowNextTokens::Read(RowRange rows, std::vector<NextTokenTable::Entry>& room,
+                                 std::vector<Entries>& entries) const {
+  entries.clear();
+  room.resize(rows.size());
+  std::uint64_t document = 0;
+  RowRange positions{0, 0};
+  for (std::uint64_t row = rows.begin; row < rows.end; ++row) {
+    const std::uint64_t position = positions_.Number(static_cast<RowNumber>(row));
+    if (position >= corpus_->token_count()) Fail("position {}: the corpus has {}", position, corpus_->token_count());
+    if (position < positions.begin || position >= positions.end) {
+      document = corpus_->DocumentOf(position);
+      positions = corpus_->Positions(document);
+    }
+    const std::optional<TokenId> next = corpus_->Entry(position + document + 1);
+    NextTokenTable::Entry& entry = room[row - rows.begin];
+    if (next && *next >= vocabulary_size_) Fail("{}: damaged: token {}", corpus_->path().string(), *next);
+    entry = {next.value_or(0), 1};
+    entries.emplace_back(&entry, next ? 1 : 0);
+  }
+}
+
 NextTokenTable::NextTokenTable(Catalog& catalog, std::size_t vocabulary_size, int min_length, int max_length)
     : vocabulary_size_(vocabulary_size) {
   const std::vector<LengthRow> lengths = catalog.Lengths();

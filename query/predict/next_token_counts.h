@@ -11,6 +11,7 @@
 #include "schema/site.h"
 #include "storage/catalog/catalog.h"
 #include "storage/formats/corpus_tokens_file.h"
+#include "storage/formats/row_map.h"
 
 namespace actkin {
 
@@ -78,6 +79,53 @@ class NextTokenTable : public NextTokenCounts {
   std::vector<std::uint32_t> begins_;  // of each string's entries, from first_ on; one more, the end of all
   std::vector<Entry> entries_;
   std::uint64_t total_ = 0;
+};
+
+// What follows each row of a site, for a pass over all of them. Immutable; any thread.
+class RowNextTokens {
+ public:
+  using Entries = std::span<const NextTokenTable::Entry>;
+  virtual ~RowNextTokens() = default;
+
+  virtual std::size_t vocabulary_size() const = 0;
+  // No sum over rows is larger.
+  virtual std::uint64_t total() const = 0;
+  // Replaces `entries` by those of some rows, a list each; they live as long as this object and `room`, which is
+  // written into. REQUIRES: rows of the site.
+  virtual void Read(RowRange rows, std::vector<NextTokenTable::Entry>& room, std::vector<Entries>& entries) const = 0;
+};
+
+// Of rows over strings. What it is made of outlives it. first: the string_id of ordinal 0.
+class StringRowNextTokens : public RowNextTokens {
+ public:
+  StringRowNextTokens(const RowMap& order, StringId first, const NextTokenTable& table)
+      : order_(order), first_(first), table_(table) {}
+
+  std::size_t vocabulary_size() const override { return table_.vocabulary_size(); }
+  std::uint64_t total() const override { return table_.total(); }
+  void Read(RowRange rows, std::vector<NextTokenTable::Entry>& room, std::vector<Entries>& entries) const override;
+
+ private:
+  const RowMap& order_;
+  const StringId first_;
+  const NextTokenTable& table_;
+};
+
+// Of rows over positions: what came next there, once.
+class PositionRowNextTokens : public RowNextTokens {
+ public:
+  PositionRowNextTokens(const RowMap& positions, std::shared_ptr<const CorpusTokensFile> corpus,
+                        std::size_t vocabulary_size)
+      : positions_(positions), corpus_(std::move(corpus)), vocabulary_size_(vocabulary_size) {}
+
+  std::size_t vocabulary_size() const override { return vocabulary_size_; }
+  std::uint64_t total() const override { return positions_.row_count(); }
+  void Read(RowRange rows, std::vector<NextTokenTable::Entry>& room, std::vector<Entries>& entries) const override;
+
+ private:
+  const RowMap& positions_;
+  const std::shared_ptr<const CorpusTokensFile> corpus_;
+  const std::size_t vocabulary_size_;
 };
 
 }  // namespace actkin

@@ -213,8 +213,8 @@ std::size_t Terms::Number(const Term& term) const {
 }
 
 std::string Describe(const Term& term) {
-  if (term.stream == Stream::kEmbedding) return std::string(Name(term.stream));
-  return fmt::format("{} block {}", Name(term.stream), term.block);
+  if (term.stream == Stream::kEmbedding) return BothNames(term.stream);
+  return fmt::format("{} block {} ({})", Name(term.stream), term.block, TransformerLensName(term.stream));
 }
 
 std::vector<Scheme> BuiltInSchemes(int blocks) {

@@ -51,7 +51,7 @@ class Terms {
   int blocks_;
 };
 
-// "embedding", "ffwd block 5"
+// "embedding (embed)", "ffwd block 5 (mlp_out)"
 std::string Describe(const Term& term);
 
 // A way to weigh the neighbors' next-token counts into one distribution: the sum over terms and neighbors of

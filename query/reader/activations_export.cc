@@ -164,7 +164,8 @@ class Exporter {
     progress_.End();
     exported.Publish();
     NoteWritten(name, header.size() + rows.row_count() * row_bytes);
-    file_.sites.push_back({site.site.stream, site.site.block, {name}, std::nullopt, WritePositions(site)});
+    file_.sites.push_back(
+        {site.site.stream, site.site.block, {name}, std::nullopt, WritePositions(site), site.window, site.stride});
   }
 
   // The file of a site's positions, written once; none where they are all.

@@ -167,6 +167,9 @@ class IndexReader {
   // The same for a vector: an embedding's has the positions of a prompt one after the other.
   Site ResolveSite(const NeighborQuery& query, std::span<const float> vector);
 
+  // The stream that is meant where none is named: ffwd; where there is no model, and no site of that, the only one that
+  // there are sites of. Throws Error (usage) naming them where those are several.
+  Stream DefaultStream();
   // Throws Error (usage) naming those that are known when it is none of the four that a model has, nor recorded here.
   void RequireStream(Stream stream);
   // Throws Error (usage) naming what is there when it is not built.

@@ -88,7 +88,8 @@ std::vector<float> IndexReader::VectorAt(std::uint64_t position, const Site& sit
     }
   }
   RequireStream(site.stream);
-  if (IsRecorded(site.stream) || (row && !row->window) || !catalog_->Model()) {
+  const bool recorded = row && (!row->window || catalog_->RecordedSite(row->site_id));
+  if (IsRecorded(site.stream) || recorded || !catalog_->Model()) {
     FailUsage(ErrorCode::kNotFound, "position {}: {} has no row of it, and {}", position, Describe(over_positions),
               catalog_->Model() ? "it was recorded elsewhere: this directory's model does not give it"
                                 : "there is no model here that would give it");

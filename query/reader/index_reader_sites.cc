@@ -1,6 +1,10 @@
 // Which site a query means, and what to say where it is not built.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "query/reader/index_reader.h"
 #include "schema/error.h"
@@ -96,6 +100,18 @@ void IndexReader::RequireStream(Stream stream) {
   const std::vector<SiteRow> sites = catalog_->Sites();
   const auto is_of_it = [stream](const SiteRow& row) { return row.site.stream == stream; };
   if (std::ranges::none_of(sites, is_of_it)) FailOnUnknownStream(sites, stream);
+}
+
+Stream IndexReader::DefaultStream() {
+  if (catalog_->Model()) return Stream::kFfwd;
+  std::set<Stream> streams;
+  for (const SiteRow& row : catalog_->Sites()) streams.insert(row.site.stream);
+  if (streams.empty() || streams.contains(Stream::kFfwd)) return Stream::kFfwd;
+  if (streams.size() == 1) return *streams.begin();
+  std::vector<std::string> names;
+  for (const Stream stream : streams) names.push_back(QuoteIfEscaped(Name(stream)));
+  FailUsage(ErrorCode::kNotFound, "no stream is named, and this index has sites of {}: name one of them",
+            fmt::join(names, ", "));
 }
 
 int IndexReader::ResolveBlock(int block) {

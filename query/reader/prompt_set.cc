@@ -34,11 +34,17 @@ nlohmann::json ParseArray(const std::string& text, const std::string& input) {
   }
 }
 
-// Fills in what the prompts say, and the set's id where the catalog has it.
-void Complete(IndexReader& reader, PromptSet& set) {
-  set.row.length = static_cast<int>(set.prompts.front().tokens.size());
+// What the prompts say of their set.
+void FillIn(IndexReader& reader, PromptSet& set) {
+  const bool positions = set.row.rows == RowKind::kPositions;
+  set.row.length = positions ? 0 : static_cast<int>(set.prompts.front().tokens.size());
   set.row.prompt_count = set.prompts.size();
   set.row.sha256 = PromptsSha256(PromptRows(set), reader.catalog().Tokenizer());
+}
+
+// The same, and the set's id where the catalog has it.
+void Complete(IndexReader& reader, PromptSet& set) {
+  FillIn(reader, set);
   const auto found = ExperimentCatalog(reader.catalog()).FindPromptSet(set.row.name);
   if (!found) return;
   if (found->sha256 != set.row.sha256 || found->imported) {
@@ -55,6 +61,28 @@ PromptSet SamplePromptSet(IndexReader& reader, std::uint64_t count, std::uint64_
   set.row.name = fmt::format("sample-{}-seed-{}", count, seed);
   set.row.seed = seed;
   set.prompts = SamplePrompts(reader, count, seed);
+  Complete(reader, set);
+  return set;
+}
+
+PromptSet SamplePositionSet(IndexReader& reader, const Site& site, std::uint64_t count, std::uint64_t seed) {
+  if (count == 0) FailUsage("a sample of 0 prompts: expected at least 1");
+  const std::shared_ptr<const RowMap> map = reader.OpenRowMap(site);
+  if (count > map->row_count()) {
+    FailUsage("a sample of {} prompts: {} has {} rows", count, Describe(site), map->row_count());
+  }
+  PromptSet set;
+  set.row.name = fmt::format("positions-{}-seed-{}", count, seed);
+  set.row.seed = seed;
+  set.row.rows = RowKind::kPositions;
+  for (const std::uint32_t row : PromptSample(map->row_count(), count, seed)) {
+    Prompt& prompt = set.prompts.emplace_back(reader.PromptAt(static_cast<std::int64_t>(map->Number(row))));
+    prompt.text = reader.vocabulary().Text(prompt.tokens.back());
+  }
+  FillIn(reader, set);
+  // Other sites may have other rows, or have seen them with other tokens.
+  const auto found = ExperimentCatalog(reader.catalog()).FindPromptSet(set.row.name);
+  if (found && found->sha256 != set.row.sha256) set.row.name += "-" + set.row.sha256.substr(0, 12);
   Complete(reader, set);
   return set;
 }
@@ -124,6 +152,14 @@ PromptSet LoadPromptSet(IndexReader& reader, const PromptSetRow& row) {
   PromptSet set;
   set.row = row;
   for (const PromptRow& prompt : ExperimentCatalog(reader.catalog()).Prompts(row.prompt_set_id)) {
+    if (row.rows == RowKind::kPositions) {
+      if (!prompt.position || *prompt.position >= reader.CorpusTokens()->token_count() || prompt.tokens.empty()) {
+        FailDamaged("prompt set {}: damaged: prompt {} is no position of the corpus", Quote(row.name),
+                    Quote(prompt.text));
+      }
+      set.prompts.push_back({prompt.text, prompt.tokens, std::nullopt, std::nullopt, prompt.position});
+      continue;
+    }
     set.prompts.push_back(reader.Encode(prompt.tokens));
     set.prompts.back().text = prompt.text;
     if (set.prompts.back().tokens.size() != static_cast<std::size_t>(row.length)) {
@@ -181,7 +217,9 @@ std::vector<PromptInput> ReadPrompts(const std::filesystem::path& file) {
 std::vector<PromptRow> PromptRows(const PromptSet& set) {
   std::vector<PromptRow> rows;
   rows.reserve(set.prompts.size());
-  for (const Prompt& prompt : set.prompts) rows.push_back({prompt.text, prompt.string_id, prompt.tokens});
+  for (const Prompt& prompt : set.prompts) {
+    rows.push_back({prompt.text, prompt.string_id, prompt.tokens, prompt.position});
+  }
   return rows;
 }
 

@@ -29,7 +29,7 @@ struct BatchPrompt {
 std::vector<BatchPrompt> EncodePrompts(IndexReader& reader, const std::vector<PromptInput>& inputs,
                                        UnknownPrompts unknown);
 
-// Prompts that an experiment asks together, all of the same number of tokens.
+// Prompts that an experiment asks together: all of the same number of tokens, or positions of the corpus.
 struct PromptSet {
   PromptSetRow row;  // its id is 0 while the catalog does not have it
   std::vector<Prompt> prompts;
@@ -39,6 +39,11 @@ struct PromptSet {
 // A sample of the corpus's strings of L tokens (prompt_sample.h), "sample-20000-seed-1337". Throws Error (usage) when
 // there are fewer.
 PromptSet SamplePromptSet(IndexReader& reader, std::uint64_t count, std::uint64_t seed = kDefaultSampleSeed);
+
+// Positions of the corpus: `count` of those that a site over positions has rows of, drawn likewise,
+// "positions-1000-seed-1337". Throws Error (usage) when there are fewer.
+PromptSet SamplePositionSet(IndexReader& reader, const Site& site, std::uint64_t count,
+                            std::uint64_t seed = kDefaultSampleSeed);
 
 // Prompts that a user wrote, under a name made from `file` and what is in it. Throws Error (usage) naming `file` and
 // the prompt that is not as long as the first or, with kError, cannot be asked.

@@ -16,7 +16,7 @@ constexpr std::uint64_t kPiece = 16;  // prompts
 
 std::vector<float> PromptVectors::Of(const Site& site, RowRange prompts, IndexReader& other) {
   std::vector<float> vectors;
-  if (site.stream == Stream::kEmbedding) {
+  if (site.stream == Stream::kEmbedding || prompts_.front().position) {
     for (std::uint64_t i = prompts.begin; i < prompts.end; ++i) {
       const std::vector<float> vector = reader_.QueryVector(prompts_[i], site);
       vectors.insert(vectors.end(), vector.begin(), vector.end());

@@ -12,9 +12,10 @@
 
 namespace actkin {
 
-// The vectors that many prompts of one length are compared by, the same that IndexReader::QueryVector gives for each.
-// Prompts without a row of their own go through the forward pass together, once for all streams and blocks that are
-// built: 4 x embed bytes of each stay in memory. One thread (it works in threads of its own).
+// The vectors that the prompts of a set are compared by, the same that IndexReader::QueryVector gives for each. Those
+// of positions are read one by one, from the site asked. Of prompts of one length: Prompts without a row of their own
+// go through the forward pass together, once for all streams and blocks that are built: 4 x embed bytes of each stay in
+// memory. One thread (it works in threads of its own).
 class PromptVectors {
  public:
   // All outlive this object.

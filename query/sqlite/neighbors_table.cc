@@ -135,13 +135,11 @@ class NeighborsTable : public TableFunction {
   }
 
   std::unique_ptr<TableRows> Call(AttachedCatalogs& catalogs, TableCall& call) const override {
-    NeighborQuery query = ReadQuery(call);
     CatalogSnapshot snapshot = catalogs.Open(call.Text(kCatalog, "main"));
     IndexReader& reader = snapshot.reader();
+    NeighborQuery query = ReadQuery(call, reader);
     const Asked asked = ReadAsked(call, reader, query);
-    call.SetDefault(kBlock, std::int64_t{asked.site.block});
-    if (!asked.site.over_positions()) call.SetDefault(kTI, std::int64_t{asked.site.t_i});
-    call.SetDefault(kRows, std::string(asked.site.over_positions() ? kRowsOfPositions : kRowsOfStrings));
+    SetSiteDefaults(asked.site, call);
     // What looks at some rows alone finds its k rows at once.
     const bool exact = query.index_name == kExactIndexName && query.search.parameters.empty();
     if (!query.search.k && !query.search.parameters.empty() && query.index_name == kExactIndexName) {
@@ -214,9 +212,10 @@ class NeighborsTable : public TableFunction {
     std::uint64_t exclude_window = 0;
   };
 
-  static NeighborQuery ReadQuery(TableCall& call) {
+  static NeighborQuery ReadQuery(TableCall& call, IndexReader& reader) {
     NeighborQuery query;
-    const StreamName name = ParseStreamName(call.Text(kStream, Name(Stream::kFfwd)));
+    if (!call.Fixed(kStream)) call.SetDefault(kStream, std::string(Name(reader.DefaultStream())));
+    const StreamName name = ParseStreamName(call.Text(kStream));
     query.stream = name.stream;
     query.block = BlockOf(name, call.Fixed(kBlock) ? std::optional(call.SmallInteger(kBlock)) : std::optional<int>());
     // NULL, as the table site has it: over positions.
@@ -242,6 +241,12 @@ class NeighborsTable : public TableFunction {
       query.search.within = band;
     }
     return query;
+  }
+
+  static void SetSiteDefaults(const Site& site, TableCall& call) {
+    call.SetDefault(kBlock, std::int64_t{site.block});
+    if (!site.over_positions()) call.SetDefault(kTI, std::int64_t{site.t_i});
+    call.SetDefault(kRows, std::string(site.over_positions() ? kRowsOfPositions : kRowsOfStrings));
   }
 
   static bool ReadSwitch(const TableCall& call, Argument argument) {
@@ -274,6 +279,9 @@ class NeighborsTable : public TableFunction {
       FailUsage("exclude_window {}: of a vector it is around exclude_position: fix that, too", window);
     }
     if ((asked.exclude_position || window > 0) && !asked.site.over_positions()) {
+      // Where the statement says what the rows are, but not to this call, that is what is wrong.
+      SetSiteDefaults(asked.site, call);
+      call.RequireReadable();
       FailUsage("{}: rows of strings are at no position", window > 0 ? "exclude_window" : "exclude_position");
     }
     return asked;

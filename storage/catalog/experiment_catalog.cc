@@ -13,7 +13,7 @@ namespace actkin {
 namespace {
 
 constexpr char kPromptSetColumns[] =
-    "SELECT prompt_set_id, name, length, prompt_count, sha256, seed, imported FROM {}.prompt_set";
+    "SELECT prompt_set_id, name, length, prompt_count, sha256, seed, imported, rows FROM {}.prompt_set";
 
 std::uint64_t Count(const SqliteStatement& statement, int column) {
   const std::int64_t value = statement.Integer(column);
@@ -30,6 +30,7 @@ PromptSetRow ReadPromptSet(const SqliteStatement& statement) {
   row.sha256 = statement.Text(4);
   if (!statement.IsNull(5)) row.seed = static_cast<std::uint64_t>(statement.Integer(5));
   row.imported = statement.Integer(6) != 0;
+  row.rows = ParseRowKind(statement.Text(7));
   return row;
 }
 
@@ -77,12 +78,13 @@ std::optional<PromptSetRow> ExperimentCatalog::FindPromptSet(std::string_view na
 
 std::vector<PromptRow> ExperimentCatalog::Prompts(std::int64_t prompt_set_id) {
   SqliteStatement statement =
-      Statement("SELECT text, string_id, tokens FROM {}.prompt WHERE prompt_set_id = ?1 ORDER BY number");
+      Statement("SELECT text, string_id, tokens, position FROM {}.prompt WHERE prompt_set_id = ?1 ORDER BY number");
   statement.Bind(prompt_set_id);
   std::vector<PromptRow> rows;
   while (statement.Step()) {
     rows.push_back({statement.Text(0), statement.IsNull(1) ? std::nullopt : std::optional(Count(statement, 1)),
-                    DecodeTokenIds(statement.Blob(2), width_)});
+                    DecodeTokenIds(statement.Blob(2), width_),
+                    statement.IsNull(3) ? std::nullopt : std::optional(Count(statement, 3))});
   }
   return rows;
 }
@@ -155,7 +157,8 @@ std::optional<SchemeRow> ExperimentCatalog::FindScheme(std::string_view name) {
 std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_set_id) {
   SqliteStatement statement = Statement(
       "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, compared_with, "
-      "hellinger_mean FROM {}.evaluation WHERE prompt_set_id = ?1 ORDER BY evaluation_id");
+      "hellinger_mean, exclude_self, exclude_window, max_length FROM {}.evaluation WHERE prompt_set_id = ?1 ORDER BY "
+      "evaluation_id");
   SqliteStatement top =
       Statement("SELECT in_order, any_order FROM {}.evaluation_top_n WHERE evaluation_id = ?1 ORDER BY n");
   statement.Bind(prompt_set_id);
@@ -166,12 +169,15 @@ std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_se
     row.samples = Count(statement, 2);
     row.scheme = {statement.Text(3), statement.Text(4)};
     row.metric = ParseMetric(statement.Text(5));
-    row.t_is = ParseNumberList(statement.Text(6), "t_is");
+    if (const std::string t_is = statement.Text(6); !t_is.empty()) row.t_is = ParseNumberList(t_is, "t_is");
     row.merge = ParseMerge(statement.Text(7));
     if (!statement.IsNull(8)) row.k = Count(statement, 8);
     row.within = statement.Text(9);
     row.compared_with = statement.Text(10);
     row.hellinger_mean = statement.Real(11);
+    row.exclude_self = statement.Integer(12) != 0;
+    row.exclude_window = Count(statement, 13);
+    if (!statement.IsNull(14)) row.max_length = statement.Real(14);
     top.Bind(statement.Integer(0));
     while (top.Step()) {
       row.top_n.push_back(top.Real(0));
@@ -184,7 +190,9 @@ std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_se
 std::string PromptsSha256(std::span<const PromptRow> prompts, const TokenizerRow& tokenizer) {
   nlohmann::json array = nlohmann::json::array();
   for (const PromptRow& prompt : prompts) {
-    if (tokenizer.file) {
+    if (prompt.position) {
+      array.push_back({*prompt.position, prompt.tokens});
+    } else if (tokenizer.file) {
       array.push_back(prompt.tokens);
     } else {
       array.push_back(prompt.text);

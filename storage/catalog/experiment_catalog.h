@@ -18,17 +18,19 @@ namespace actkin {
 struct PromptSetRow {
   std::int64_t prompt_set_id = 0;
   std::string name;
-  int length = 0;  // tokens of each prompt
+  int length = 0;  // tokens of each prompt; 0: of positions, each has its own number
   std::uint64_t prompt_count = 0;
   std::string sha256;
-  std::optional<std::uint64_t> seed;  // of a sample of the strings of L tokens
+  std::optional<std::uint64_t> seed;  // of a sample
   bool imported = false;
+  RowKind rows = RowKind::kStrings;  // what the prompts are
 };
 
 struct PromptRow {
   std::string text;
   std::optional<StringId> string_id;  // the prompt's own string
   std::vector<TokenId> tokens;
+  std::optional<std::uint64_t> position;  // then the text is its token's, and the tokens are what it is asked with
 };
 
 struct SavedNeighborsRow {
@@ -56,7 +58,10 @@ struct EvaluationRow {
   std::uint64_t samples = 0;
   SchemeRow scheme;  // as it was
   Metric metric = Metric::kL2;
-  std::vector<int> t_is;
+  std::vector<int> t_is;  // none: over positions
+  bool exclude_self = false;
+  std::uint64_t exclude_window = 0;
+  std::optional<double> max_length = {};  // of rows that count
   Merge merge = Merge::kNearest;
   std::optional<std::uint64_t> k;  // none: all rows within the bands
   std::string within;              // as --within writes it
@@ -93,8 +98,8 @@ class ExperimentCatalog {
   int width_ = 1;  // bytes of an id in `tokens`
 };
 
-// SHA-256 of the prompts as a JSON array, of their texts or, where two may have the same, of their ids: what tells one
-// list of prompts from another.
+// SHA-256 of the prompts as a JSON array, of their texts or, where two may have the same, of their ids; of positions,
+// each with its ids: what tells one list of prompts from another.
 std::string PromptsSha256(std::span<const PromptRow> prompts, const TokenizerRow& tokenizer);
 
 }  // namespace actkin

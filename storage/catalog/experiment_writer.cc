@@ -46,16 +46,19 @@ std::int64_t ExperimentWriter::AddPromptSet(const PromptSetRow& set, std::span<c
   CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
   SqliteStatement add_set(handle,
-                          "INSERT INTO prompt_set(name, length, prompt_count, sha256, imported, seed) "
-                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING prompt_set_id");
-  add_set.Bind(set.name, set.length, prompts.size(), set.sha256, set.imported ? 1 : 0);
-  if (set.seed) add_set.BindAt(6, *set.seed);
+                          "INSERT INTO prompt_set(name, length, prompt_count, sha256, imported, rows, seed) "
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING prompt_set_id");
+  add_set.Bind(set.name, set.length, prompts.size(), set.sha256, set.imported ? 1 : 0, Name(set.rows));
+  if (set.seed) add_set.BindAt(7, *set.seed);
   const std::int64_t id = add_set.RunForId();
-  SqliteStatement add_prompt(handle, InsertSql("prompt", "?1, ?2, ?3, NULLIF(?4, 0), ?5"));
+  SqliteStatement add_prompt(handle, InsertSql("prompt", "?1, ?2, ?3, NULLIF(?4, 0), ?5, NULLIF(?6, -1)"));
   const int width = Catalog(handle).TokenIdWidth();
   for (std::size_t number = 0; number < prompts.size(); ++number) {
     const std::string tokens = EncodeTokenIds(prompts[number].tokens, width);
-    add_prompt.Bind(id, number, prompts[number].text, prompts[number].string_id.value_or(0), SqliteBlob{tokens}).Run();
+    const std::int64_t position = prompts[number].position ? static_cast<std::int64_t>(*prompts[number].position) : -1;
+    add_prompt
+        .Bind(id, number, prompts[number].text, prompts[number].string_id.value_or(0), SqliteBlob{tokens}, position)
+        .Run();
   }
   for (const SavedNeighborsRow& row : saved) InsertSavedNeighbors(handle, id, row);
   transaction.Commit();
@@ -113,13 +116,14 @@ void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<con
   CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
   SqliteStatement add(
-      handle, UpsertSql("evaluation",
-                        {"prompt_set_id", "first_prompt", "samples", "scheme", "definition", "metric", "t_is", "merge",
-                         "k", "within", "compared_with", "hellinger_mean"},
-                        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12",
-                        "prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, "
-                        "compared_with") +
-                  " RETURNING evaluation_id");
+      handle,
+      UpsertSql("evaluation",
+                {"prompt_set_id", "first_prompt", "samples", "scheme", "definition", "metric", "t_is", "merge", "k",
+                 "within", "compared_with", "hellinger_mean", "exclude_self", "exclude_window", "max_length"},
+                "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12, ?13, ?14, NULLIF(?15, -1.0)",
+                "prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, "
+                "compared_with, exclude_self, exclude_window, ifnull(max_length, -1)") +
+          " RETURNING evaluation_id");
   SqliteStatement add_top(
       handle, UpsertSql("evaluation_top_n", OwnColumns("evaluation_top_n"), "?1, ?2, ?3, ?4", "evaluation_id, n"));
   SqliteStatement drop_more(handle, "DELETE FROM evaluation_top_n WHERE evaluation_id = ?1 AND n > ?2");
@@ -127,7 +131,8 @@ void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<con
     const std::string t_is = fmt::format("{}", fmt::join(row.t_is, ","));
     const std::int64_t id =
         add.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, row.scheme.definition, Name(row.metric),
-                 t_is, Name(row.merge), row.k.value_or(0), row.within, row.compared_with, row.hellinger_mean)
+                 t_is, Name(row.merge), row.k.value_or(0), row.within, row.compared_with, row.hellinger_mean,
+                 row.exclude_self ? 1 : 0, row.exclude_window, row.max_length.value_or(-1.0))
             .RunForId();
     for (std::size_t n = 0; n < row.top_n.size(); ++n) {
       add_top.Bind(id, n + 1, row.top_n[n], row.top_n_any_order[n]).Run();

@@ -12,7 +12,8 @@ SketchSize SketchSizeOf(const IndexDirectory& directory, Catalog& catalog, const
     if (listed.kind != DirectoryFile::Kind::kSketches || site.row_count == 0) continue;
     try {
       const auto file = OpenListed<SketchFile>(directory, listed.file);
-      for (std::size_t level = 0; level < file.level_count(); ++level) size.levels.push_back(kLevelCodes[level]);
+      const SketchLevels& levels = file.levels();
+      size.levels.assign(levels.codes.begin(), levels.codes.begin() + static_cast<std::ptrdiff_t>(levels.count));
       size.bytes_per_row = static_cast<double>(file.file_bytes()) / static_cast<double>(site.row_count);
     } catch (const Error&) {
       return {};

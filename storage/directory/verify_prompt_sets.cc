@@ -16,6 +16,15 @@ void VerifyPrompts(Catalog& catalog, ExperimentCatalog& experiments, const Promp
   if (prompts.size() != set.prompt_count) Fail("has {} prompts, expected {}", prompts.size(), set.prompt_count);
   if (PromptsSha256(prompts, catalog.Tokenizer()) != set.sha256) Fail("its prompts are not those that it was made of");
   for (const PromptRow& prompt : prompts) {
+    if (prompt.position.has_value() != (set.rows == RowKind::kPositions)) {
+      Fail("prompt {} is not one of its {}", Quote(prompt.text), Name(set.rows));
+    }
+    if (prompt.position) {
+      if (prompt.tokens.empty() || *prompt.position >= catalog.Corpus().token_count || prompt.string_id) {
+        Fail("prompt {} is no position of the corpus", *prompt.position);
+      }
+      continue;
+    }
     if (prompt.tokens.size() != static_cast<std::size_t>(set.length)) {
       Fail("prompt {} has {} tokens, expected {}", Quote(prompt.text), prompt.tokens.size(), set.length);
     }

@@ -81,8 +81,24 @@ int BlockOfSite(const JsonPart& site, const StreamName& name) {
   return block.value_or(0);
 }
 
+// Both, or neither.
+void ReadWindows(const JsonPart& part, RecordedSite& site) {
+  const JsonPart window = part["window"];
+  const JsonPart stride = part["stride"];
+  if (window.is_null() && stride.is_null()) return;
+  if (window.is_null()) stride.Refuse("expected \"window\" beside it, the number of tokens seen at once");
+  if (stride.is_null()) window.Refuse("expected \"stride\" beside it, by how many tokens windows advance");
+  site.window = WholeNumber(window);
+  site.stride = WholeNumber(stride);
+  if (*site.window == 0 || *site.window > std::numeric_limits<std::uint32_t>::max()) {
+    window.Refuse("expected a number of tokens, at least 1");
+  }
+  if (*site.stride == 0 || *site.stride > *site.window)
+    stride.Refuse("expected from 1 to the window, {}", *site.window);
+}
+
 RecordedSite ReadSite(const JsonPart& part) {
-  RefuseUnknownKeys(part, {"stream", "block", "files", "tensor", "positions"});
+  RefuseUnknownKeys(part, {"stream", "block", "files", "tensor", "positions", "window", "stride"});
   RecordedSite site;
   site.where = part.where();
   const StreamName name = RecordedStream(part["stream"]);
@@ -93,6 +109,7 @@ RecordedSite ReadSite(const JsonPart& part) {
   if (site.files.empty()) files.Refuse("expected at least one file");
   if (!part["tensor"].is_null()) site.tensor = part["tensor"].Text();
   site.positions = OptionalFileName(part["positions"]);
+  ReadWindows(part, site);
   return site;
 }
 
@@ -173,6 +190,8 @@ std::string SerializeActivationsFile(const ActivationsFile& file) {
     entry["files"] = site.files;
     if (site.tensor) entry["tensor"] = *site.tensor;
     if (site.positions) entry["positions"] = *site.positions;
+    if (site.window) entry["window"] = *site.window;
+    if (site.stride) entry["stride"] = *site.stride;
     text += between;
     text += entry.dump();
     between = ",\n  ";

@@ -22,6 +22,8 @@ struct RecordedSite {
   std::vector<std::string> files;        // parts that follow each other: .npy, or .safetensors
   std::optional<std::string> tensor;     // of each .safetensors file
   std::optional<std::string> positions;  // .npy, one a row, rising; none: all
+  std::optional<std::uint64_t> window;   // in which windows the documents were seen; none where that is not known
+  std::optional<std::uint64_t> stride;   // has a value where `window` has: from 1 to that
   // For messages: "activations.json: sites[3]".
   std::string where = {};
 };
@@ -35,7 +37,7 @@ struct RecordedSite {
 //   tokenizer         a tokenizer.json; or
 //   token_texts       a JSON list of texts, by id
 //   bos_token_id      of a token that stood before every window, and has no position and no row; null or absent: none
-//   sites             a list of objects: stream, block, files, tensor, positions
+//   sites             a list of objects: stream, block, files, tensor, positions, window and stride
 //
 // stream is any name; TransformerLens's mean what Stream does, and may hold the block: "blocks.5.hook_mlp_out".
 struct ActivationsFile {

@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -33,8 +33,8 @@ class CorpusSuffixes {
     TokenId token_id = 0;
     RowRange places;
   };
-  // What follows a prefix of `length` tokens at its places, by token id; none of them at the ends of documents. For
-  // each token a search among as many suffixes as it has places.
+  // What follows a prefix of `length` tokens at its places, by token id; none of them at the ends of documents. Looks
+  // at about log2(places of a token) suffixes for each token, of all tokens at once.
   std::vector<NextToken> NextTokens(RowRange places, std::uint64_t length) const;
 
   // Where in the corpus the suffix at a place begins. REQUIRES: it begins with a token.
@@ -46,11 +46,20 @@ class CorpusSuffixes {
  private:
   // prefix: its bytes. Below 0: the suffix comes before all that begin with it; 0: it is one of them.
   int Compare(std::uint64_t place, std::string_view prefix) const;
-  // The token that stands so far behind the beginning of a suffix; none: a document ends there.
-  std::optional<TokenId> TokenAt(std::uint64_t place, std::uint64_t offset) const;
-  // The end of the places, from `place` on, whose suffixes have its token at `offset`.
-  std::uint64_t EndOfToken(std::uint64_t place, std::uint64_t end, std::uint64_t offset, TokenId token) const;
-  void CountStep() const { steps_.fetch_add(1, std::memory_order_relaxed); }
+  // Two places of which the tokens at some offset differ, and these tokens.
+  struct Gap {
+    std::uint32_t low = 0;
+    std::uint32_t high = 0;
+    TokenId low_token = 0;
+    TokenId high_token = 0;
+  };
+  // Replaces the gaps, which are in order, by those that their middles leave; what is one place wide stays.
+  void Halve(std::uint64_t offset, std::vector<Gap>& gaps, std::vector<Gap>& halves,
+             std::vector<std::uint64_t>& entries) const;
+  // The token at an entry; kDocumentEnd: a document ends there.
+  static constexpr TokenId kDocumentEnd = std::numeric_limits<TokenId>::max();
+  TokenId TokenAt(std::uint64_t entry) const;
+  void CountSteps(std::uint64_t steps) const { steps_.fetch_add(steps, std::memory_order_relaxed); }
 
   std::shared_ptr<const CorpusTokensFile> tokens_;
   SuffixOrderFile order_;

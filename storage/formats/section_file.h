@@ -43,6 +43,7 @@ enum class FileKind : std::uint32_t {
   kCorpusTokens = 12,
   kSuffixOrder = 13,
   kPositions = 14,
+  kAgreements = 15,
 };
 
 struct Section {

@@ -1,10 +1,15 @@
 #include "storage/machine/given_input.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
+#include <system_error>
+#include <vector>
 
 #include "schema/error.h"
 #include "storage/machine/file.h"
@@ -26,6 +31,21 @@ std::string ReadToEnd(int descriptor) {
   }
 }
 
+// Whether it may be read as often as it is asked for.
+bool IsReadAgain(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return !IsStandardInput(path) && std::filesystem::is_regular_file(path, ignored);
+}
+
+const std::string& Kept(const std::filesystem::path& path) {
+  static std::mutex mutex;
+  static std::map<std::filesystem::path, std::string> texts;
+  const std::lock_guard lock(mutex);
+  const auto known = texts.find(path);
+  if (known != texts.end()) return known->second;
+  return texts.emplace(path, IsStandardInput(path) ? ReadToEnd(STDIN_FILENO) : ReadFile(path)).first->second;
+}
+
 }  // namespace
 
 bool IsStandardInput(const std::filesystem::path& path) { return path == "-"; }
@@ -34,10 +54,28 @@ std::string InputName(const std::filesystem::path& path) {
   return IsStandardInput(path) ? "standard input" : path.string();
 }
 
-std::string ReadInput(const std::filesystem::path& path) {
-  if (!IsStandardInput(path)) return ReadFile(path);
-  static const std::string text = ReadToEnd(STDIN_FILENO);
-  return text;
+std::string ReadInput(const std::filesystem::path& path) { return IsReadAgain(path) ? ReadFile(path) : Kept(path); }
+
+void ReadInputInPieces(const std::filesystem::path& path, const std::function<void(std::string_view piece)>& take) {
+  if (!IsReadAgain(path)) return take(Kept(path));
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  const auto fail = [&path](const char* what) { Fail("{}: cannot {}: {}", path.string(), what, std::strerror(errno)); };
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail("open");
+  struct Closing {
+    int descriptor;
+    ~Closing() { ::close(descriptor); }
+  } const closing{descriptor};
+  std::vector<char> buffer(kPiece);
+  for (;;) {
+    const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
+    if (count == 0) return;
+    if (count > 0) {
+      take({buffer.data(), static_cast<std::size_t>(count)});
+    } else if (errno != EINTR) {
+      fail("read");
+    }
+  }
 }
 
 }  // namespace actkin

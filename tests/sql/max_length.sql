@@ -12,9 +12,9 @@ SELECT count(*) AS half FROM actkin_neighbors('abba c', 'ffwd', 1, 5) AS b
                         WHERE stream = 'ffwd' AND block = 1 AND t_i = 5);
 -- it is the row's own, whatever the metric
 SELECT (SELECT json_group_array(string_id) FROM (SELECT string_id FROM actkin_neighbors('abba c', 'proj', 0, 5)
-          WHERE max_length = 1.1 AND metric = 'cosine' AND center = 1 ORDER BY string_id)) =
+          WHERE max_length = 3.0 AND metric = 'cosine' AND center = 1 ORDER BY string_id)) =
        (SELECT json_group_array(string_id) FROM (SELECT string_id FROM actkin_neighbors('abba c', 'proj', 0, 5) AS b
-          WHERE actkin_distance(actkin_vector(string_id, 'proj', 0), zeroblob(48), 'l2') <= 1.1 ORDER BY string_id)) AS same;
+          WHERE actkin_distance(actkin_vector(string_id, 'proj', 0), zeroblob(48), 'l2') <= 3.0 ORDER BY string_id)) AS same;
 -- with k, other filters, and of a vector
 SELECT count(*) AS rows FROM actkin_neighbors('abba c', 'ffwd', 1, 5)
  WHERE max_length = 0 AND k = 3;

@@ -64,7 +64,7 @@ class RelationCostTest(IndexTest):
             self.assertLessEqual(count, 3 * ROWS, condition)
             self.assertGreater(len(answer), 0, condition)
         # In the band and among the rows that the call chooses.
-        banded = f"{SITE} AS b WHERE low = 1 AND exclude_self = 1 AND max_length = 1.2 AND among = '[{listed}, 571]'"
+        banded = f"{SITE} AS b WHERE low = 1 AND exclude_self = 1 AND max_length = 6.2 AND among = '[{listed}, 571]'"
         ranks = dict(connection.execute(f"SELECT string_id, rank FROM {banded}"))
         self.assertGreater(len(ranks), 5)
         for id, rank in ranks.items():

@@ -119,7 +119,7 @@ class Arguments:
                              (0.15, tables.UNKNOWN), (0.3, NULL))
         if argument == "vector":
             return self.vector(reference)
-        if argument == "t_i" and reference.table.name in ("neighbors", "neighbors_of") and self.chance(0.2):
+        if argument == "t_i" and reference.table.name in ("neighbors", "neighbors_of") and self.chance(0.4):
             self.kinds.add("over positions")
             return NULL
         return self.usual(self.values_of(reference, argument))
@@ -173,7 +173,7 @@ class Arguments:
             else:
                 maybe("exclude_position", 0.1)
             if "t_i" not in chosen:
-                maybe("rows", 0.15, many)
+                maybe("rows", 0.3, many)
             positions = chosen.get("t_i") == [NULL] or chosen.get("rows") == ["positions"]
             maybe("distinct", 0.08)
             if not positions and "document" in chosen.get("distinct", []) and self.chance(0.9):

@@ -123,7 +123,7 @@ void Measure(const Options& options) {
   if (checkpoint.tokenizer) {
     tokenizer = ReadTokenizerJson(ReadFile(*checkpoint.tokenizer), checkpoint.tokenizer->string());
   } else {
-    tokenizer = std::make_unique<CharacterTokenizer>(Vocabulary::OfText(CodePoints(corpus.text, options.corpus)));
+    tokenizer = std::make_unique<CharacterTokenizer>(Vocabulary::OfText(corpus.alphabet));
   }
   const CorpusTokens tokens = Tokenize(corpus, *tokenizer, length, options.corpus);
   const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(*checkpoint.model);

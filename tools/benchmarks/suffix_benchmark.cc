@@ -41,7 +41,7 @@ double PeakMegabytes() {
 
 std::unique_ptr<const Tokenizer> OpenTokenizer(const Corpus& corpus, const std::string& json) {
   if (!json.empty()) return ReadTokenizerJson(ReadFile(json), json);
-  return std::make_unique<CharacterTokenizer>(Vocabulary::OfText(CodePoints(corpus.text, corpus.name)));
+  return std::make_unique<CharacterTokenizer>(Vocabulary::OfText(corpus.alphabet));
 }
 
 void PrintTimes(const char* what, std::vector<double> seconds, const std::string& more) {
@@ -61,7 +61,7 @@ void Measure(const std::string& path, const std::string& tokenizer_json, std::si
     const std::unique_ptr<const Tokenizer> tokenizer = OpenTokenizer(corpus, tokenizer_json);
     const CorpusTokens tokens = Tokenize(corpus, *tokenizer, 1, path);
     vocabulary_size = tokenizer->size();
-    text_bytes = corpus.text.size();
+    text_bytes = corpus.bytes;
     WriteCorpusTokensFile(folder / "corpus.tokens", tokens.tokens, std::vector<std::uint64_t>{0, tokens.tokens.size()},
                           vocabulary_size);
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -43,9 +44,7 @@ struct Flags {
   std::string stream_sites;
   double stream_disk = 0;
   std::string plot;
-  bool over_positions = false;
-  bool include_self = false;
-  std::int64_t exclude_window = 0;
+  PositionFlags positions;
   std::optional<double> max_length = {};
   int threads = 1;
   bool json = false;
@@ -90,8 +89,8 @@ std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flag
           request.metric_is_open = command.count("--metric") == 0 && !flags.center;
           request.t_is = positions;
           request.over_positions = over_positions;
-          request.exclude_self = over_positions && !flags.include_self;
-          request.exclude_window = static_cast<std::uint64_t>(flags.exclude_window);
+          request.exclude_self = over_positions && !flags.positions.include_self;
+          request.exclude_window = static_cast<std::uint64_t>(flags.positions.exclude_window);
           request.max_length = flags.max_length;
           request.merge = ParseMerge(merge);
           request.k = k;
@@ -200,10 +199,20 @@ EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const st
   EvaluationRow row = EvaluationOf(result.run.scheme, result.agreement, prompts.begin, reference);
   row.metric = result.run.request.metric;
   row.t_is = result.run.request.t_is;
+  row.exclude_self = result.run.request.exclude_self;
+  row.exclude_window = result.run.request.exclude_window;
+  row.max_length = result.run.request.max_length;
   row.merge = result.run.request.merge;
   row.k = CountShown(result.run.request);
   row.within = within;
   return row;
+}
+
+void SaveResults(Experiment& experiment, std::span<const Result> results, const RowRange& prompts,
+                 const std::string& within, Reference reference) {
+  std::vector<EvaluationRow> rows;
+  for (const Result& result : results) rows.push_back(CatalogRow(result, prompts, within, reference));
+  experiment.Writer()->SaveEvaluations(experiment.SaveSet(), rows);
 }
 
 // The runs that a chart shows: the best ones by Hellinger distance, each distribution once (prompt_only is the same
@@ -316,68 +325,57 @@ std::vector<NeighborNeed> RequireNeeds(Experiment& experiment, std::span<const N
   return streamed;
 }
 
-// What is asked over positions: of a sample of them, and nothing is saved.
+// Over positions, of a sample of them: of all runs in one pass over the prompts.
 void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& reader) {
-  for (const char* flag : {"--t-i", "--prompts", "--prompt-set", "--stream-sites", "--half", "--merge"}) {
-    if (command.count(flag) > 0) FailUsage("{}: is not for rows over positions", flag);
-  }
-  if (flags.exclude_window < 0) FailUsage("--exclude-window {}: expected a number of tokens", flags.exclude_window);
+  constexpr std::array kRefused{"--t-i", "--prompts", "--stream-sites", "--merge"};
+  RefuseWithPositions(command, flags.positions, kRefused);
   if (flags.max_length && !(*flags.max_length >= 0)) {
     FailUsage("--max-length {}: expected a length, at least 0", *flags.max_length);
   }
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   ProgressBar progress;
-  std::vector<std::vector<EvaluationRun>> runs_of_requests;
   std::vector<EvaluationRun> runs;
   for (const PoolRequest& request : ReadRequests(command, flags, reader, blocks, /*over_positions=*/true)) {
-    runs_of_requests.push_back(RunsOf(SchemesFor(chosen, request, progress), request));
-    std::ranges::copy(runs_of_requests.back(), std::back_inserter(runs));
+    std::ranges::copy(RunsOf(SchemesFor(chosen, request, progress), request), std::back_inserter(runs));
   }
-  std::vector<Site> sites;
-  for (std::size_t term = 0; term < Terms(blocks).size(); ++term) {
-    const Term of = Terms(blocks)[term];
-    const bool used = std::ranges::any_of(runs, [&](const EvaluationRun& run) { return run.scheme.Uses(term); });
-    if (used) sites.push_back({of.stream, of.block, kOverPositions});
-  }
+  const std::vector<Site> sites = PositionSitesOf(runs, blocks);
   if (sites.empty()) FailUsage("over positions: none of the schemes has neighbors");
   reader.RequireSites(sites);
-  constexpr std::uint64_t kSample = 1000;
-  const std::uint64_t rows = reader.OpenRowMap(sites.back())->row_count();
-  const std::uint64_t count = command.count("--sample") > 0 ? flags.prompts.sample : std::min(kSample, rows);
-  const std::vector<Prompt> prompts = SamplePositions(reader, sites.back(), count, flags.prompts.seed);
-  const bool model = reader.catalog().Model().has_value();
-  if (!model) progress.Note("no model: predictions are compared with what came next at the positions");
+  Experiment experiment(reader, ChoosePositionSet(command, flags.prompts, reader, sites.back()), flags.threads,
+                        progress);
+  const RowRange prompts = ChooseHalf(flags.half, experiment.set().prompts.size());
+  const Reference reference = ReferenceOf(experiment);
+  if (reference == Reference::kCorpus) {
+    progress.Note("no model: predictions are compared with what came next at the positions");
+  }
   SaveFileSchemes(reader, chosen, progress);
-  if (!flags.json) Print(fmt::format("{} positions of the corpus, seed {}\n", Grouped(count), flags.prompts.seed));
-  const std::vector<Agreement> agreements = EvaluatePositions(reader, prompts, runs, flags.threads, progress);
+  if (!flags.json) {
+    Print(fmt::format("{}{}\n", DescribePositions(experiment.set()),
+                      flags.half.empty() ? "" : fmt::format(", the {} half: {}", flags.half, Grouped(prompts.size()))));
+  }
+  const std::vector<Agreement> agreements = EvaluatePositions(experiment, blocks, runs, prompts);
   std::vector<Result> results;
   for (std::size_t i = 0; i < runs.size(); ++i) results.push_back({runs[i], agreements[i]});
+  SaveResults(experiment, results, prompts, flags.within, reference);
   if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(results, flags.within, prompts.size()));
   if (!flags.json) return Print(HumanTables(results, flags.within));
   OrderedJson json_runs = OrderedJson::array();
   for (const Result& result : results) {
     json_runs.push_back(JsonRun(result, flags.within));
-    json_runs.back()["rows"] = Name(RowKind::kPositions);
-    json_runs.back()["exclude_self"] = result.run.request.exclude_self;
-    if (flags.exclude_window > 0) json_runs.back()["exclude_window"] = flags.exclude_window;
+    AddRows(result.run.request.exclude_self, result.run.request.exclude_window, json_runs.back());
     if (flags.max_length) json_runs.back()["max_length"] = *flags.max_length;
   }
   PrintJson(OrderedJson{{"samples", prompts.size()},
-                        {"compared_with", Name(model ? Reference::kModel : Reference::kCorpus)},
+                        {"prompt_set", experiment.set().row.name},
+                        {"compared_with", Name(reference)},
                         {"runs", std::move(json_runs)}});
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
-  if (flags.over_positions || (flags.t_is.empty() && OnlyPositionsAreBuilt(reader))) {
-    return RunOverPositions(command, flags, reader);
-  }
-  if (flags.include_self || flags.exclude_window != 0 || flags.max_length) {
-    FailUsage("--{}: goes with --positions", flags.include_self          ? "include-self"
-                                             : flags.exclude_window != 0 ? "exclude-window"
-                                                                         : "max-length");
-  }
+  if (AsksPositions(flags.positions, !flags.t_is.empty(), reader)) return RunOverPositions(command, flags, reader);
+  if (flags.max_length) FailUsage("--max-length: goes with --positions");
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   const std::vector<PoolRequest> requests = ReadRequests(command, flags, reader, blocks, /*over_positions=*/false);
@@ -415,12 +413,8 @@ void Run(const CLI::App& command, const Flags& flags) {
   for (const std::vector<EvaluationRun>& runs : runs_of_requests) {
     const std::vector<Agreement> agreements = Evaluate(experiment, blocks, runs, prompts);
     std::vector<Result> cell;
-    std::vector<EvaluationRow> rows;
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-      cell.push_back({runs[i], agreements[i]});
-      rows.push_back(CatalogRow(cell.back(), prompts, flags.within, reference));
-    }
-    experiment.Writer()->SaveEvaluations(experiment.SaveSet(), rows);
+    for (std::size_t i = 0; i < runs.size(); ++i) cell.push_back({runs[i], agreements[i]});
+    SaveResults(experiment, cell, prompts, flags.within, reference);
     if (!flags.json) Print(HumanTables(cell, flags.within));
     results.insert(results.end(), cell.begin(), cell.end());
   }
@@ -471,12 +465,7 @@ void AddEvaluateCommand(CLI::App& app) {
   command->add_option(
       "--stream-disk", flags->stream_disk,
       "GB that such sites may take at once (default: most of what is free); the fewer, the more passes");
-  command->add_flag("--positions", flags->over_positions,
-                    "Of a sample of positions of the corpus (default: 1,000), by neighbors among the positions, each "
-                    "without its own row; nothing is saved (default where only those are built)");
-  command->add_flag("--include-self", flags->include_self, "With --positions: let each position's own row count");
-  command->add_option("--exclude-window", flags->exclude_window,
-                      "With --positions: leave out so many tokens before and after each, too");
+  AddPositionOptions(*command, flags->positions);
   command->add_option("--max-length", flags->max_length, std::string("With --positions: ") + kMaxLengthHelp);
   command->add_option("--plot", flags->plot, "Draw the curves, as SVG");
   command->add_flag("--json", flags->json, "Print JSON");

@@ -149,7 +149,7 @@ std::string Heading(const BatchPrompt& one, IndexReader& reader, NeighborReport&
 
 void Run(const CLI::App& command, const Flags& flags) {
   CheckFilter(command, flags.filter);
-  const std::vector<NeighborQuery> queries = ReadSites(flags.sites, ReadQuery(command, flags));
+  const NeighborQuery of_all = ReadQuery(command, flags);
   ParseUnknownPrompts(flags.unknown);
   const ReportOptions options = ReadReport(flags);
   const std::vector<PromptInput> inputs = ReadInputs(flags);
@@ -160,6 +160,7 @@ void Run(const CLI::App& command, const Flags& flags) {
         "a vector with --vector");
   }
   IndexReader reader(GivenDirectory(flags.directory));
+  const std::vector<NeighborQuery> queries = ReadSites(reader, flags.sites, of_all);
   const Asked asked = ReadAsked(flags, inputs, reader);
   std::vector<Prompt> prompts;
   for (const BatchPrompt& one : asked.prompts) {

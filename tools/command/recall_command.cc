@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "query/approximate/index_parameters.h"
-#include "query/experiment/position_evaluation.h"
 #include "query/reader/prompt_sample.h"
+#include "query/reader/prompt_set.h"
 #include "query/reader/recall.h"
 #include "schema/error.h"
 #include "schema/text.h"
@@ -67,7 +67,7 @@ std::vector<Run> Runs(const SiteRecall& measured) {
 
 std::vector<SiteRow> SitesToMeasure(IndexReader& reader, const Flags& flags) {
   std::vector<Site> sites;
-  for (const NeighborQuery& query : ReadSites(flags.sites, {})) {
+  for (const NeighborQuery& query : ReadSites(reader, flags.sites, {})) {
     if (query.stream == Stream::kEmbedding) {
       FailUsage("--stream embedding: embedding sites have the index 'exact' alone: expected proj, ffwd or residual");
     }
@@ -98,7 +98,7 @@ std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const R
   for (SiteRecall& one : measured) {
     const std::vector<Prompt> prompts =
         one.site.site.over_positions()
-            ? SamplePositions(reader, one.site.site, std::min(flags.sample, one.site.row_count), flags.seed)
+            ? SamplePositionSet(reader, one.site.site, std::min(flags.sample, one.site.row_count), flags.seed).prompts
             : SamplePrompts(reader, std::min(flags.sample, strings), flags.seed);
     std::vector<float> queries;
     for (const Prompt& prompt : prompts) {

@@ -190,13 +190,13 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
   }
   text += answer.prompt.string_id ? "\n" : "  (not in the corpus)\n";
   for (const std::string& note : answer.notes) text += note + "\n";
-  if (!answer.embedding.empty()) text += "\n" + SideBySide(reader, {{"embedding", &answer.embedding}});
+  if (!answer.embedding.empty()) text += "\n" + SideBySide(reader, {{Describe(Term{}), &answer.embedding}});
   if (answer.parts.size() == 1) {
     for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
       std::vector<Column> columns;
       for (int block = 0; block < answer.blocks; ++block) {
-        columns.push_back({fmt::format("{} block {}", Name(stream), block),
-                           &answer.parts[0].terms[Terms(answer.blocks).Number({stream, block})]});
+        columns.push_back(
+            {Describe(Term{stream, block}), &answer.parts[0].terms[Terms(answer.blocks).Number({stream, block})]});
       }
       text += "\n" + SideBySide(reader, columns);
     }
@@ -205,8 +205,8 @@ std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
       for (const Stream stream : {Stream::kProj, Stream::kFfwd}) {
         std::vector<Column> columns;
         for (const Part& part : answer.parts) {
-          columns.push_back({fmt::format("{} block {} t_i {}", Name(stream), block, part.t_is[0]),
-                             &part.terms[Terms(answer.blocks).Number({stream, block})]});
+          columns.push_back(
+              {Describe(Site{stream, block, part.t_is[0]}), &part.terms[Terms(answer.blocks).Number({stream, block})]});
         }
         text += "\n" + SideBySide(reader, columns);
       }

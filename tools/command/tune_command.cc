@@ -1,3 +1,4 @@
+#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -13,6 +14,7 @@
 #include "schema/text.h"
 #include "storage/catalog/experiment_writer.h"
 #include "tools/command/commands.h"
+#include "tools/command/flags/filter_flags.h"
 #include "tools/command/flags/site_flags.h"
 #include "tools/command/flags/study_flags.h"
 #include "tools/output/json_output.h"
@@ -30,6 +32,7 @@ struct Flags {
   NewSchemeFlags scheme{.name = "tuned"};
   std::string streams = "ffwd";
   std::string t_is;
+  PositionFlags positions;
   bool json = false;
   int threads = 1;
 };
@@ -37,7 +40,12 @@ struct Flags {
 std::set<Stream> ParseStreams(const std::string& text) {
   std::set<Stream> streams;
   std::istringstream list(text);
-  for (std::string stream; std::getline(list, stream, ',');) streams.insert(ParseStream(stream));
+  for (std::string name; std::getline(list, name, ',');) {
+    const Stream stream = ParseStream(name);
+    const bool weighed = stream == Stream::kEmbedding || stream == Stream::kProj || stream == Stream::kFfwd;
+    if (!weighed) FailUsage("--streams {}: schemes weigh embedding, proj and ffwd alone", QuoteIfEscaped(name));
+    streams.insert(stream);
+  }
   if (streams.empty()) FailUsage("--streams: expected some of embedding, proj and ffwd");
   return streams;
 }
@@ -77,11 +85,40 @@ OrderedJson JsonAgreement(const Agreement& agreement) {
 }
 
 EvaluationRow CatalogRow(const TuneResult& result, const Agreement& agreement, std::uint64_t first_prompt,
-                         const std::vector<int>& t_is) {
+                         const TuneRequest& request) {
   EvaluationRow row = EvaluationOf(result.scheme, agreement, first_prompt, Reference::kModel);
   row.metric = Metric::kCosine;
-  row.t_is = t_is;
+  row.t_is = request.t_is;
+  row.exclude_self = request.exclude_self;
+  row.exclude_window = request.exclude_window;
   return row;
+}
+
+// The sites whose rows are asked over positions.
+std::vector<Site> PositionSites(const std::set<Stream>& streams, int blocks) {
+  std::vector<Site> sites;
+  const Terms terms(blocks);
+  for (std::size_t term = 0; term < terms.size(); ++term) {
+    if (streams.contains(terms[term].stream)) sites.push_back({terms[term].stream, terms[term].block, kOverPositions});
+  }
+  return sites;
+}
+
+// What is asked, and of which prompts.
+PromptSet ReadRequest(const CLI::App& command, const Flags& flags, IndexReader& reader, int blocks,
+                      ProgressListener& progress, TuneRequest& request) {
+  if (!AsksPositions(flags.positions, !flags.t_is.empty(), reader)) {
+    request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
+    return ChoosePromptSet(command, flags.prompts, reader, progress);
+  }
+  constexpr std::array kRefused{"--t-i", "--prompts"};
+  RefuseWithPositions(command, flags.positions, kRefused);
+  request.over_positions = true;
+  request.exclude_self = !flags.positions.include_self;
+  request.exclude_window = static_cast<std::uint64_t>(flags.positions.exclude_window);
+  const std::vector<Site> sites = PositionSites(request.streams, blocks);
+  reader.RequireSites(sites);
+  return ChoosePositionSet(command, flags.prompts, reader, sites.back());
 }
 
 void Run(const CLI::App& command, const Flags& flags) {
@@ -91,29 +128,35 @@ void Run(const CLI::App& command, const Flags& flags) {
   request.name = flags.scheme.name;
   IndexReader reader(GivenDirectory(flags.directory));
   const int blocks = BlocksOf(reader);
-  request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
   ProgressBar progress;
-  Experiment experiment(reader, ChoosePromptSet(command, flags.prompts, reader, progress), flags.threads, progress);
+  Experiment experiment(reader, ReadRequest(command, flags, reader, blocks, progress, request), flags.threads,
+                        progress);
   const std::uint64_t prompts = experiment.set().prompts.size();
   request.training_prompts = TrainingPrompts(flags.scheme, prompts);
   const TuneResult result = Tune(experiment, blocks, request);
-  NoteLengths(experiment.set().prompts, request.t_is, progress);
+  if (!request.over_positions) NoteLengths(experiment.set().prompts, request.t_is, progress);
 
   const std::unique_ptr<ExperimentWriter> writer = experiment.Writer();
   SaveScheme(reader, *writer, result.scheme, progress);
-  std::vector<EvaluationRow> evaluations{CatalogRow(result, result.training, 0, request.t_is)};
+  std::vector<EvaluationRow> evaluations{CatalogRow(result, result.training, 0, request)};
   if (result.held_out.samples > 0) {
-    evaluations.push_back(CatalogRow(result, result.held_out, request.training_prompts, request.t_is));
+    evaluations.push_back(CatalogRow(result, result.held_out, request.training_prompts, request));
   }
   writer->SaveEvaluations(experiment.SaveSet(), evaluations);
 
   if (flags.json) {
-    PrintJson({{"prompt_set", experiment.set().row.name},
-               {"t_i", request.t_is},
-               {"scheme", OrderedJson::parse(SchemeJson(result.scheme))},
-               {"training", JsonAgreement(result.training)},
-               {"held_out", JsonAgreement(result.held_out)}});
+    OrderedJson json{{"prompt_set", experiment.set().row.name},
+                     {"t_i", request.over_positions ? OrderedJson(nullptr) : OrderedJson(request.t_is)}};
+    if (request.over_positions) AddRows(request.exclude_self, request.exclude_window, json);
+    json.update({{"scheme", OrderedJson::parse(SchemeJson(result.scheme))},
+                 {"training", JsonAgreement(result.training)},
+                 {"held_out", JsonAgreement(result.held_out)}});
+    PrintJson(std::move(json));
     return;
+  }
+  if (request.over_positions) {
+    Print(fmt::format("{}, over positions{}\n\n", DescribePositions(experiment.set()),
+                      DescribeFilter("", request.exclude_self, request.exclude_window, std::nullopt)));
   }
   Print(HumanScheme(result.scheme) +
         "\nmean Hellinger distance; top n: the first n tokens, as a set, are the model's\n" + HumanAgreement(result));
@@ -133,6 +176,7 @@ void AddTuneCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--t-i", flags->t_is,
                       "Positions of proj and ffwd, such as 9 or 7-9; -1 is the longest (default: the longest built)");
+  AddPositionOptions(*command, flags->positions);
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(
@@ -140,6 +184,7 @@ void AddTuneCommand(CLI::App& app) {
       "continues. The result is a scheme with bands, its figures are in the catalog's table evaluation.\n"
       "Examples:\n"
       "  actkin tune gpl.actkin --sample 1000\n"
+      "  actkin tune gpl.actkin --positions --sample 1000 --streams proj,ffwd\n"
       "  actkin predict gpl.actkin 'the licens' --scheme tuned");
   command->callback([command, flags] { Run(*command, *flags); });
 }

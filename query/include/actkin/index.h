@@ -47,7 +47,8 @@ struct PromptInput {
 
 // What is asked of every prompt of one call: {.stream = "proj", .k = 100}, what is not named keeps its default.
 struct Query {
-  std::string stream = "ffwd";    // embedding, proj (output of the attention projection) or ffwd (of the feed-forward)
+  std::string stream = {};        // embedding, proj (output of the attention projection), ffwd (of the feed-forward),
+                                  // residual, or as it was recorded. Empty: ffwd, or without a model the only one
   std::optional<int> block = {};  // from 0; -1 is the model's last. Without: the last that is built. Not for embedding
   std::optional<int> t_i = {};    // compare with strings of t_i + 1 tokens; -1 is the longest. Without: the longest
                                   // that is built of the block; for embedding the prompt's own length
@@ -83,7 +84,7 @@ struct Query {
 
 // A site by its words, as Query has them; but that for embedding, too, t_i is the longest built where it is not given.
 struct SiteName {
-  std::string stream = "ffwd";
+  std::string stream = {};
   std::optional<int> block = {};
   std::optional<int> t_i = {};
   std::string rows = {};

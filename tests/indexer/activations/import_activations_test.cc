@@ -92,7 +92,7 @@ TEST_F(ImportActivationsTest, ExportGivesTheSameBytes) {
   made_.WriteMatrix("s.npy", std::span(values_).first(positions.size() * kDimension), kDimension);
   made_.description["sites"].push_back({{"stream", "half of \"x\""}, {"files", {"h.npy"}}});
   made_.description["sites"].push_back(
-      {{"stream", "some"}, {"block", 2}, {"files", {"s.npy"}}, {"positions", "p.npy"}});
+      {{"stream", "some"}, {"block", 2}, {"files", {"s.npy"}}, {"positions", "p.npy"}, {"window", 9}, {"stride", 4}});
   made_.description["bos_token_id"] = 5;
   made_.description["document_names"] = {"first", "", "third"};
   Import();
@@ -112,6 +112,10 @@ TEST_F(ImportActivationsTest, ExportGivesTheSameBytes) {
     }
     if (site["stream"] == "some") {
       EXPECT_EQ(files[site["positions"].get<std::string>()], made_.Read("p.npy"));
+      EXPECT_EQ(site["window"], 9);
+      EXPECT_EQ(site["stride"], 4);
+    } else {
+      EXPECT_FALSE(site.contains("window") || site.contains("stride"));
     }
   }
 
@@ -121,6 +125,19 @@ TEST_F(ImportActivationsTest, ExportGivesTheSameBytes) {
   EXPECT_EQ(again.sites_before, 3U);
   ImportActivations({folder_ / "out", folder_ / "other.actkin", std::nullopt}, listener_);
   EXPECT_EQ(Export("other.actkin", "out2"), files);
+
+  // Positions are asked with the tokens that the window says: at 30 those from 24 on, as the window from 24 sees it.
+  EXPECT_EQ(Rows(Index(), "site", "stream, window, stride"),
+            "[\"ffwd\",null,null]\n[\"half of \\\"x\\\"\",null,null]\n[\"some\",9,4]\n");
+  IndexReader reader{IndexDirectory(Index())};
+  EXPECT_EQ(reader.PromptAt(30).tokens.size(), 7U);
+  made_.description["sites"][2]["stride"] = 3;
+  made_.WriteDescription();
+  EXPECT_THAT(ErrorOf([&] {
+                ImportActivations({made_.folder(), Index(), std::nullopt, false}, listener_);
+              }),
+              OneLineWith("has some block 2 over positions already, seen in windows of 9 that advance by 4",
+                          "these in windows of 9 by 3"));
 }
 
 TEST_F(ImportActivationsTest, PartsOfEveryFormatFollowEachOther) {

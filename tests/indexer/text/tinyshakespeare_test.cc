@@ -21,7 +21,7 @@ class TinyshakespeareTest : public testing::Test {
     if (!std::filesystem::exists(SharedData("tinyshakespeare.txt"))) return;
     facts_ = SharedJson("golden/tinyshakespeare.json");
     corpus_ = ReadCorpus(SharedData("tinyshakespeare.txt"));
-    const CharacterTokenizer tokenizer(Vocabulary::OfText(CodePoints(corpus_.text, "corpus")));
+    const CharacterTokenizer tokenizer(Vocabulary::OfText(corpus_.alphabet));
     tokens_ = Tokenize(corpus_, tokenizer, 10, "corpus");
     strings_ = std::make_unique<StringLevels>(tokens_.tokens, tokenizer.size(), 10);
     folder_ = std::make_unique<TemporaryFolder>();

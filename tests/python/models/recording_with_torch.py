@@ -197,12 +197,18 @@ def check_recorder(folder):
             assert [document.name for document in index.documents] == ["a", "b"]
             assert {site.stream for site in index.sites} == {"resid_mid", "mine"}
     few = folder / "few.actkin"
-    with actkin.Recorder(few, tokenizer=TEXTS, documents=[[0, 1, 2, 3, 4]], positions=[1, 3]) as recorder:
+    with actkin.Recorder(
+        few, tokenizer=TEXTS, documents=[[0, 1, 2, 3, 4]], positions=[1, 3], window=4, stride=2
+    ) as recorder:
         recorder.write("mine", 0, 0, rows[:2])
         recorder.write("mine", 0, 2, rows[2:])
     with actkin.open(few) as index:
         np.testing.assert_array_equal(index.ids([0, 1], "mine", 0, rows="positions"), [1, 3])
         np.testing.assert_array_equal(index.rows("mine", 0, rows="positions"), rows[[1, 3]].numpy())
+        # The only stream there is needs no name; the windows are kept.
+        assert index.neighbors(position=1).stream == "mine"
+        np.testing.assert_array_equal(index.rows(), rows[[1, 3]].numpy())
+        assert [(site.window, site.stride) for site in index.sites] == [(4, 2)]
 
 
 def check_wrong_inputs(folder):
@@ -230,6 +236,11 @@ def check_wrong_inputs(folder):
         (lambda: recorder.write("mine", 0, 0, torch.zeros(1, 4, dtype=torch.int64)), TypeError),
         (lambda: actkin.Recorder(out, tokenizer=5, documents=[[0]]), TypeError),
         (lambda: actkin.Recorder(out, tokenizer=TEXTS, documents=[]), actkin.InvalidArgumentError),
+        (lambda: actkin.Recorder(out, tokenizer=TEXTS, documents=[[0]], window=4), actkin.InvalidArgumentError),
+        (
+            lambda: actkin.Recorder(out, tokenizer=TEXTS, documents=[[0]], window=4, stride=5),
+            actkin.InvalidArgumentError,
+        ),
         (lambda: actkin.Recorder(out, tokenizer=TEXTS, documents=[[0, -1]]), actkin.InvalidArgumentError),
         (lambda: actkin.record("model", TEXTS, [[0]], out=out), TypeError),
         (lambda: actkin.record(Model(), TEXTS, [[0]], out=out), actkin.UnsupportedError),

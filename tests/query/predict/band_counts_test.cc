@@ -111,14 +111,15 @@ TEST(BandCountsTest, AddUpWhatASearchFindsInEachBand) {
       const auto index = MakeExactIndex(folder, element, made.dimension, made.values, ordinals,
                                         {static_cast<RowNumber>(made.row_count() / 3)});
       const auto order = MakeRowOrder(folder, ordinals);
-      const NextTokenTable next_tokens = MakeNextTokens(folder, made.row_count());
+      const NextTokenTable table = MakeNextTokens(folder, made.row_count());
+      const StringRowNextTokens next_tokens(*order, 1, table);
       for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
         const auto all = index->Search(made.queries, {.metric = metric, .k = std::nullopt});
         BandRequest request{.metric = metric, .inverse_distance = true, .threads = 3};
         request.thresholds = SomeThresholds(all[1], metric);
         for (const bool to_the_end : {false, true}) {
           if (to_the_end) request.thresholds.push_back(metric == Metric::kL2 ? kInfinity : -kInfinity);
-          const BandCounts counts = CountBands(*index, *order, 1, next_tokens, made.queries, request);
+          const BandCounts counts = CountBands(*index, next_tokens, made.queries, request);
           for (std::size_t query = 0; query < all.size(); ++query) {
             ExpectSumsOf(all[query], request, counts, query,
                          fmt::format("{} {} query {}", made.name, Name(metric), query));
@@ -135,13 +136,43 @@ TEST(BandCountsTest, DependOnTheThreadsInNothing) {
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
   const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
   const auto order = MakeRowOrder(folder, ordinals);
-  const NextTokenTable next_tokens = MakeNextTokens(folder, made.row_count());
+  const NextTokenTable table = MakeNextTokens(folder, made.row_count());
+  const StringRowNextTokens next_tokens(*order, 1, table);
   BandRequest request{.metric = Metric::kCosine, .thresholds = {0.5, -kInfinity}, .inverse_distance = true};
-  const BandCounts one = CountBands(*index, *order, 1, next_tokens, made.queries, request);
+  const BandCounts one = CountBands(*index, next_tokens, made.queries, request);
   request.threads = 5;
-  const BandCounts five = CountBands(*index, *order, 1, next_tokens, made.queries, request);
+  const BandCounts five = CountBands(*index, next_tokens, made.queries, request);
   EXPECT_EQ(one.ends, five.ends);
   EXPECT_EQ(one.totals, five.totals);
+}
+
+TEST(BandCountsTest, RowsLeftOutDoNotCount) {
+  const MadeRows made = HardRows().front();
+  const TemporaryFolder folder;
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
+  const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
+  const auto order = MakeRowOrder(folder, ordinals);
+  const NextTokenTable table = MakeNextTokens(folder, made.row_count());
+  const StringRowNextTokens next_tokens(*order, 1, table);
+  auto all = index->Search(made.queries, {.metric = Metric::kCosine, .k = std::nullopt});
+  // Of one none, of the others some rows, at the ends of the site, too.
+  std::vector<std::vector<RowRange>> left_out(all.size());
+  for (std::size_t query = 1; query < all.size(); ++query) {
+    left_out[query] = {{0, query}, {query + 3, query + 4}, {made.row_count() - query, made.row_count()}};
+    std::erase_if(all[query], [&](const Match& match) {
+      const std::uint64_t row = order->RowOf(static_cast<StringOrdinal>(match.number));
+      return std::ranges::any_of(left_out[query], [row](RowRange r) { return r.begin <= row && row < r.end; });
+    });
+  }
+  const BandRequest request{.metric = Metric::kCosine,
+                            .thresholds = SomeThresholds(all[0], Metric::kCosine),
+                            .inverse_distance = true,
+                            .threads = 3,
+                            .left_out = left_out};
+  const BandCounts counts = CountBands(*index, next_tokens, made.queries, request);
+  for (std::size_t query = 0; query < all.size(); ++query) {
+    ExpectSumsOf(all[query], request, counts, query, fmt::format("query {}", query));
+  }
 }
 
 TEST(BandCountsTest, ABandsLastThresholdsAreItself) {
@@ -158,11 +189,11 @@ TEST(BandCountsTest, ThresholdsThatAreNoneAreRefused) {
   const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
   const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
   const auto order = MakeRowOrder(folder, ordinals);
-  const NextTokenTable next_tokens = MakeNextTokens(folder, made.row_count());
+  const NextTokenTable table = MakeNextTokens(folder, made.row_count());
+  const StringRowNextTokens next_tokens(*order, 1, table);
   const auto error = [&](Metric metric, std::vector<double> thresholds) {
-    return ErrorOf([&] {
-      CountBands(*index, *order, 1, next_tokens, made.queries, {.metric = metric, .thresholds = thresholds});
-    });
+    return ErrorOf(
+        [&] { CountBands(*index, next_tokens, made.queries, {.metric = metric, .thresholds = thresholds}); });
   };
   EXPECT_THAT(error(Metric::kCosine, {}), OneLineWith("0 thresholds"));
   EXPECT_THAT(error(Metric::kCosine, {0.5, 0.6}), OneLineWith("threshold 0.6"));

@@ -12,7 +12,7 @@ constexpr char kWhole[] = R"({
   "tokenizer": "tokenizer.json", "bos_token_id": 1,
   "sites": [{"stream": "resid_post", "block": 5, "files": ["a.npy", "parts/b.npy"], "positions": "p.npy"},
             {"stream": "blocks.3.hook_resid_mid", "files": ["a.safetensors"], "tensor": "x"},
-            {"stream": "blocks.3.hook_mlp_out", "block": 3, "files": ["c.npy"]},
+            {"stream": "blocks.3.hook_mlp_out", "block": 3, "files": ["c.npy"], "window": 256, "stride": 64},
             {"stream": "hook_embed", "files": ["e.npy"]},
             {"stream": "sae 12", "files": ["s.npy"]}]})";
 
@@ -33,6 +33,9 @@ TEST(ActivationsFileTest, EverythingThatMayBeSaid) {
   EXPECT_EQ(place(1), "hook_resid_mid 3");
   EXPECT_EQ(file.sites[1].tensor, "x");
   EXPECT_EQ(place(2), "ffwd 3");
+  EXPECT_EQ(file.sites[2].window, 256U);
+  EXPECT_EQ(file.sites[2].stride, 64U);
+  EXPECT_FALSE(file.sites[1].window || file.sites[1].stride);
   EXPECT_EQ(place(3), "embedding 0");
   EXPECT_EQ(place(4), "sae 12 0");
 }
@@ -96,6 +99,12 @@ TEST(ActivationsFileTest, WhatIsNotSaidSoIsRefusedByKey) {
            {R"({"stream": "x", "files": []})", "sites[0].files: expected at least one"},
            {R"({"stream": "x", "files": ["a.npy", "../b.npy"]})", "sites[0].files[1]"},
            {R"({"stream": "x", "files": ["a.npy"], "position": "p.npy"})", "\"position\" is not known"},
+           {R"({"stream": "x", "files": ["a.npy"], "window": 8})", "sites[0].window: expected \"stride\" beside it"},
+           {R"({"stream": "x", "files": ["a.npy"], "stride": 8})", "sites[0].stride: expected \"window\" beside it"},
+           {R"({"stream": "x", "files": ["a.npy"], "window": 0, "stride": 0})", "sites[0].window: expected a number"},
+           {R"({"stream": "x", "files": ["a.npy"], "window": "8", "stride": 4})", "sites[0].window: expected a whole"},
+           {R"({"stream": "x", "files": ["a.npy"], "window": 8, "stride": 0})", "sites[0].stride: expected from 1 to"},
+           {R"({"stream": "x", "files": ["a.npy"], "window": 8, "stride": 9})", "from 1 to the window, 8"},
            {R"({"stream": "x", "files": ["a.npy"]}, {"stream": "x", "files": ["b.npy"]})", "sites[1]: x block 0"},
            {R"({"stream": "resid_post", "block": 1, "files": ["a.npy"]},
                {"stream": "residual", "block": 1, "files": ["b.npy"]})",

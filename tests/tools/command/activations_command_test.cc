@@ -53,6 +53,24 @@ class ActivationsCommandTest : public testing::Test {
   MadeActivations made_;
 };
 
+// Where no model says what is meant, it is the only stream that there is, at its last block.
+TEST_F(ActivationsCommandTest, TheOnlyStreamNeedsNoName) {
+  const std::string index = folder_ / "one.actkin";
+  MadeActivations one(folder_ / "one", {300, 200});
+  one.AddSite("mid", 1, "a.npy", MadeActivations::Random(500, kDimension, 1), kDimension);
+  one.AddSite("mid", 3, "b.npy", MadeActivations::Random(500, kDimension, 2), kDimension);
+  one.WriteDescription();
+  ASSERT_EQ(RunCommand({"import", index, "--layout", "activations", one.folder(), "--length", "3"}).status, 0);
+  const auto answer = RunForJson({"query", index, "--position", "7", "--json"});
+  EXPECT_EQ(answer["stream"], "mid");
+  EXPECT_EQ(answer["block"], 3);
+  EXPECT_EQ(answer, RunForJson({"query", index, "--position", "7", "--stream", "mid", "--block", "3", "--json"}));
+  ASSERT_EQ(Import("two.actkin").status, 0);
+  const CommandResult unclear = RunCommand({"query", folder_ / "two.actkin", "--position", "7"});
+  EXPECT_EQ(unclear.status, 2);
+  EXPECT_THAT(unclear.err, HasSubstr("no stream is named, and this index has sites of residual, sae: name one"));
+}
+
 TEST_F(ActivationsCommandTest, ImportsAndExports) {
   const CommandResult imported = Import("made.actkin");
   EXPECT_EQ(imported.status, 0) << imported.err;

@@ -54,6 +54,12 @@ void AddFilter(const std::string& where, bool exclude_self, std::uint64_t exclud
   if (max_length) json["max_length"] = *max_length;
 }
 
+void AddRows(bool exclude_self, std::uint64_t exclude_window, nlohmann::ordered_json& json) {
+  json["rows"] = Name(RowKind::kPositions);
+  json["exclude_self"] = exclude_self;
+  if (exclude_window > 0) json["exclude_window"] = exclude_window;
+}
+
 void AddFilter(const NeighborQuery& query, nlohmann::ordered_json& json) {
   AddFilter(query.where, query.exclude_self, query.exclude_window, query.max_length, json);
   if (query.distinct) json["distinct"] = Name(*query.distinct);

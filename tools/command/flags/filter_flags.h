@@ -32,6 +32,8 @@ void CheckFilter(const CLI::App& command, const FilterFlags& flags);
 std::string DescribeFilter(const std::string& where, bool exclude_self, std::uint64_t exclude_window,
                            std::optional<double> max_length);
 std::string DescribeFilter(const NeighborQuery& query);
+// Of rows over positions: "rows", "exclude_self" and, where it was asked for, "exclude_window".
+void AddRows(bool exclude_self, std::uint64_t exclude_window, nlohmann::ordered_json& json);
 // "where", "exclude_self", "exclude_window", "max_length" and "distinct", each where it was asked for.
 void AddFilter(const std::string& where, bool exclude_self, std::uint64_t exclude_window,
                std::optional<double> max_length, nlohmann::ordered_json& json);

@@ -21,8 +21,10 @@ std::vector<std::optional<int>> ReadNumbers(const std::string& list, const char*
 }  // namespace
 
 void AddSiteOptions(CLI::App& command, SiteFlags& flags, const std::string& streams) {
-  command.add_option("--stream", flags.streams, streams + "; several separated by commas, each on its own")
-      ->capture_default_str();
+  command.add_option("--stream", flags.streams,
+                     streams +
+                         ", or as it was recorded; several separated by commas, each on its own (default: ffwd, or "
+                         "without a model the only one there is)");
   command.add_option("--block", flags.blocks,
                      "Transformer blocks, such as 1,3 or 0-5, each on its own; -1 is the model's last (default: the "
                      "last that is built)");
@@ -31,9 +33,10 @@ void AddSiteOptions(CLI::App& command, SiteFlags& flags, const std::string& stre
                      "(default: the longest built of the block; for embedding the prompt's own length)");
 }
 
-std::vector<NeighborQuery> ReadSites(const SiteFlags& flags, const NeighborQuery& query) {
+std::vector<NeighborQuery> ReadSites(IndexReader& reader, const SiteFlags& flags, const NeighborQuery& query) {
   std::vector<NeighborQuery> queries;
-  std::istringstream list(flags.streams);
+  const std::string streams = flags.streams ? *flags.streams : std::string(Name(reader.DefaultStream()));
+  std::istringstream list(streams);
   std::set<std::string> seen;
   for (std::string text; std::getline(list, text, ',');) {
     if (!seen.insert(text).second) continue;
@@ -49,7 +52,7 @@ std::vector<NeighborQuery> ReadSites(const SiteFlags& flags, const NeighborQuery
       }
     }
   }
-  if (queries.empty()) ParseStream(flags.streams);
+  if (queries.empty()) ParseStream(streams);
   return queries;
 }
 

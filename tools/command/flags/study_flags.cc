@@ -41,6 +41,15 @@ Scheme NamedScheme(IndexReader& reader, const std::string& name) {
   }
 }
 
+PromptSet LoadSetOf(IndexReader& reader, const std::string& name, RowKind rows) {
+  const PromptSetRow row = RequirePromptSet(reader, name);
+  if (row.rows == rows) return LoadPromptSet(reader, row);
+  if (row.rows == RowKind::kPositions) {
+    FailUsage("prompt set {}: of positions: ask it with --positions, or a set of strings", Quote(row.name));
+  }
+  FailUsage("prompt set {}: of strings: over positions a set of positions is asked", Quote(row.name));
+}
+
 }  // namespace
 
 void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed, const std::string& before) {
@@ -84,11 +93,52 @@ PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, Ind
     }
     return set;
   }
-  if (!flags.prompt_set.empty()) return LoadPromptSet(reader, RequirePromptSet(reader, flags.prompt_set));
+  if (!flags.prompt_set.empty()) return LoadSetOf(reader, flags.prompt_set, RowKind::kStrings);
   const std::uint64_t strings = reader.catalog().Lengths().back().string_count;
   // The default is what the study took; a smaller corpus is taken whole.
   const std::uint64_t count = command.count("--sample") > 0 ? flags.sample : std::min(flags.sample, strings);
   return SamplePromptSet(reader, count, flags.seed);
+}
+
+void AddPositionOptions(CLI::App& command, PositionFlags& flags) {
+  command.add_flag("--positions", flags.over_positions,
+                   "Of a sample of positions of the corpus (default: 1,000), by neighbors among the positions, each "
+                   "without its own row (default where only those are built)");
+  command.add_flag("--include-self", flags.include_self, "With --positions: let each position's own row count");
+  command.add_option("--exclude-window", flags.exclude_window,
+                     "With --positions: leave out so many tokens before and after each, too");
+}
+
+bool AsksPositions(const PositionFlags& flags, bool t_i_is_given, IndexReader& reader) {
+  if (flags.over_positions || (!t_i_is_given && OnlyPositionsAreBuilt(reader))) return true;
+  if (flags.include_self || flags.exclude_window != 0) {
+    FailUsage("--{}: goes with --positions", flags.include_self ? "include-self" : "exclude-window");
+  }
+  return false;
+}
+
+void RefuseWithPositions(const CLI::App& command, const PositionFlags& flags, std::span<const char* const> refused) {
+  for (const char* flag : refused) {
+    if (command.count(flag) > 0) FailUsage("{}: is not for rows over positions", flag);
+  }
+  if (flags.exclude_window < 0) FailUsage("--exclude-window {}: expected a number of tokens", flags.exclude_window);
+}
+
+PromptSet ChoosePositionSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader, const Site& site) {
+  constexpr std::uint64_t kSample = 1000;
+  if (!flags.prompt_set.empty()) {
+    if (command.count("--sample") > 0) FailUsage("--sample and --prompt-set: give one of them");
+    return LoadSetOf(reader, flags.prompt_set, RowKind::kPositions);
+  }
+  const std::uint64_t rows = reader.OpenRowMap(site)->row_count();
+  const std::uint64_t count = command.count("--sample") > 0 ? flags.sample : std::min(kSample, rows);
+  return SamplePositionSet(reader, site, count, flags.seed);
+}
+
+std::string DescribePositions(const PromptSet& set) {
+  std::string text = fmt::format("{} positions of the corpus", Grouped(set.prompts.size()));
+  if (set.row.seed) text += fmt::format(", seed {}", *set.row.seed);
+  return text;
 }
 
 void AddPoolOptions(CLI::App& command, PoolFlags& flags) {

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,24 @@ void AddPromptOptions(CLI::App& command, PromptFlags& flags, SampleSeed seed = S
 // Throws Error (usage) where more than one is given, and what makes the set. Prompts that are left out become a note.
 PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader,
                           ProgressListener& progress);
+
+// Flags of the commands whose prompts may be positions of the corpus.
+struct PositionFlags {
+  bool over_positions = false;
+  bool include_self = false;
+  std::int64_t exclude_window = 0;
+};
+// Adds --positions, --include-self and --exclude-window.
+void AddPositionOptions(CLI::App& command, PositionFlags& flags);
+// Whether positions are meant: asked for, or all that is built where no t_i is given. Throws Error (usage) naming a
+// flag that goes with them alone, and was given without.
+bool AsksPositions(const PositionFlags& flags, bool t_i_is_given, IndexReader& reader);
+// Throws Error (usage) naming the first of these flags that was given, or a window that is none.
+void RefuseWithPositions(const CLI::App& command, const PositionFlags& flags, std::span<const char* const> refused);
+// --prompt-set, or a sample of the positions that a site has rows of: 1,000 where none is given, or all.
+PromptSet ChoosePositionSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader, const Site& site);
+// "1,000 positions of the corpus, seed 1337"
+std::string DescribePositions(const PromptSet& set);
 
 // Flags of the commands that pool a prompt's neighbors over blocks and positions, as they were given.
 struct PoolFlags {

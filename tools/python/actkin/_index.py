@@ -194,7 +194,7 @@ class Index:
         a string of the corpus), position (of the corpus) or vector (of the site's dimension).
 
         options, as the command and SQL have them:
-        stream, block, t_i: which site: ffwd, the last block, the longest strings where nothing is said. rows: strings
+        stream, block, t_i: which site: ffwd (without a model: the only stream), the last block, the longest strings where nothing is said. rows: strings
         or positions. at: which of the prompt's tokens is asked (the last, -1). k: how many (10). metric: l2, cosine or
         dot; center: without the rows' mean. order: nearest or farthest. low, high: only distances between the two (of
         cosine and dot: similarities). where: a condition of SQL over string_id, length, text, occurrences and
@@ -310,14 +310,14 @@ class Index:
         return _site(self._native().find_site(name))
 
     def rows(
-        self, stream: str = "ffwd", block: int | None = None, t_i: int | None = None, *, rows: str = ""
+        self, stream: str = "", block: int | None = None, t_i: int | None = None, *, rows: str = ""
     ) -> npt.NDArray[Any] | Rows:
         """The stored rows of a site, rows x dimension, read-only: a memmap where they stand in one file, else what acts
         as one. rows: strings or positions."""
         return open_rows(self._native, self._find_site(stream, block, t_i, rows))
 
     def ids(
-        self, numbers: Any, stream: str = "ffwd", block: int | None = None, t_i: int | None = None, *, rows: str = ""
+        self, numbers: Any, stream: str = "", block: int | None = None, t_i: int | None = None, *, rows: str = ""
     ) -> npt.NDArray[np.int64]:
         """What rows stand for, by their numbers: the string_id of each, or its position, in the shape of `numbers`."""
         site = self._find_site(stream, block, t_i, rows)

@@ -130,6 +130,8 @@ def record(
         documents=documents,
         document_names=document_names,
         bos_token_id=bos_token_id,
+        window=window,
+        stride=stride,
         sites=places,
         shard=shard,
         settings={"modules": named, "bos_token_id": bos_token_id, "window": window, "stride": stride},

@@ -160,7 +160,8 @@ class Recorder:
 
     documents: a list of token ids each. positions: which positions of the corpus get rows, rising; without it all.
     tensor: rows x dimension, of torch (on any device) or NumPy; float16 and bfloat16 are kept as such. bos_token_id: of
-    a token that the model saw before every window, which has no row. Leaving the block, or close(), imports what is
+    a token that the model saw before every window, which has no row. window, stride: in which windows the model saw the
+    documents, both where that is known; they are kept with the sites. Leaving the block, or close(), imports what is
     recorded once every row is written; until then, the same call after a kill continues, and `missing` says where.
 
     sites: which streams and blocks are recorded; without it, those that are written to. shard: which part of the work
@@ -179,6 +180,8 @@ class Recorder:
         document_names: Sequence[str] | None = None,
         positions: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
         bos_token_id: int | None = None,
+        window: int | None = None,
+        stride: int | None = None,
         sites: Collection[tuple[str, int]] | None = None,
         shard: str | tuple[int, int] | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -201,6 +204,12 @@ class Recorder:
         self._settings = None if settings is None else dict(settings)
         self._sites: dict[tuple[str, int], _SiteFile] = {}
         self._rows = len(self.tokens) if self._positions is None else len(self._positions)
+        self._windows: dict[str, int] = {}
+        if (window is None) != (stride is None):
+            raise InvalidArgumentError("window and stride: give both, or neither")
+        if window is not None and stride is not None:
+            self._windows["window"] = _arguments.integer(window, "window", 1, 2**31 - 1)
+            self._windows["stride"] = _arguments.integer(stride, "stride", 1, window)
         self._closed = False
         key, file, content = _tokenizer_files(tokenizer)
         self._describe(key, file, document_names, bos_token_id)
@@ -220,7 +229,7 @@ class Recorder:
 
     def _hash(self, tokenizer: bytes) -> str:
         """Of all that two recordings must have alike to be one."""
-        hashed = hashlib.sha256(json.dumps([self._manifest, self._settings]).encode() + tokenizer)
+        hashed = hashlib.sha256(json.dumps([self._manifest, self._settings, self._windows]).encode() + tokenizer)
         hashed.update(self.tokens.tobytes())
         if self._positions is not None:
             hashed.update(self._positions.tobytes())
@@ -358,6 +367,7 @@ class Recorder:
             described: dict[str, Any] = {"stream": stream, "block": block, "files": [site.file], "tensor": _TENSOR}
             if self._positions is not None:
                 described["positions"] = "positions.npy"
+            described.update(self._windows)
             sites.append(described)
         _replace(self.folder / "activations.json", json.dumps({**self._manifest, "sites": sites}).encode())
         run(COMMAND, ["import", self.out, "--layout", "activations", str(self.folder)])
