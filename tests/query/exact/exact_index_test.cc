@@ -146,45 +146,6 @@ TEST(SketchesTest, WideRowsGetTheBruteForceAnswerForEveryK) {
   }
 }
 
-// A promise about cost: what searches of a site of many clusters read, by metric, of everything that there is to read.
-TEST(SketchesTest, SearchesReadLittle) {
-  constexpr std::size_t kDimension = 320;
-  constexpr std::size_t kRows = 20'000;
-  constexpr std::size_t kQueries = 20;
-  // A query. There are 313 boxes of blocks, 320,000 bytes of coarse codes.
-  constexpr std::uint64_t kMostBoxes = 1000;
-  constexpr std::uint64_t kMostCoarseBytes = 320'000;
-  constexpr std::uint64_t kMostFinerBytes = 1'000'000;
-  constexpr std::uint64_t kMostRowsRead = 5000;
-  std::mt19937 generator(41);
-  std::normal_distribution<float> normal;
-  std::vector<float> centers(50 * kDimension);
-  const auto faded = [&](std::size_t i) { return normal(generator) * std::pow(0.95F, static_cast<float>(i)); };
-  for (std::size_t i = 0; i < centers.size(); ++i) centers[i] = 3 * faded(i % kDimension);
-  std::vector<float> values(kRows * kDimension);
-  for (std::size_t row = 0; row < kRows; ++row) {
-    const float* center = centers.data() + generator() % 50 * kDimension;
-    for (std::size_t i = 0; i < kDimension; ++i) values[row * kDimension + i] = center[i] + faded(i);
-  }
-  const TemporaryFolder folder;
-  const auto index =
-      MakeExactIndex(folder, Element::kFloat32, kDimension, values, ShuffledOrdinals(kRows), {}, Made::kWithSketches);
-  const auto queries = std::span(values).first(kQueries * kDimension);
-  for (const Metric metric : kMetrics) {
-    SearchCost cost;
-    index->Search(queries, {.metric = metric, .k = 10, .cost = &cost});
-    std::uint64_t finer = 0;
-    for (std::size_t level = 1; level < kMostLevels; ++level) finer += cost.code_bytes_read[level];
-    RecordProperty(std::string(Name(metric)),
-                   fmt::format("{} boxes, {} coarse, {} finer, {} rows", cost.boxes_read / kQueries,
-                               cost.code_bytes_read[0] / kQueries, finer / kQueries, cost.rows_read / kQueries));
-    EXPECT_LE(cost.boxes_read, kQueries * kMostBoxes) << Name(metric);
-    EXPECT_LE(cost.code_bytes_read[0], kQueries * kMostCoarseBytes) << Name(metric);
-    EXPECT_LE(finer, kQueries * kMostFinerBytes) << Name(metric);
-    EXPECT_LE(cost.rows_read, kQueries * kMostRowsRead) << Name(metric);
-  }
-}
-
 // The k best of some rows: ever more of those of all rows.
 TEST(SketchesTest, ASearchMayStopEarly) {
   constexpr std::size_t kDimension = 40;
