@@ -47,7 +47,7 @@ std::vector<float> ConeRows(std::size_t rows, std::size_t every) {
 
 class RowStatisticsTest : public testing::Test {
  protected:
-  std::vector<VectorFile> Write(std::span<const float> values, Element element, const std::vector<RowNumber>& splits) {
+  RowSource Write(std::span<const float> values, Element element, const std::vector<RowNumber>& splits) {
     std::vector<VectorFile> files;
     RowNumber first = 0;
     std::vector<RowNumber> ends = splits;
@@ -60,10 +60,10 @@ class RowStatisticsTest : public testing::Test {
       files.emplace_back(path);
       first = end;
     }
-    return files;
+    return RowSource(std::move(files));
   }
-  static SiteStatisticsRow Find(const std::vector<VectorFile>& files, int threads) {
-    return FindStatistics(files, FindMoments(files, 1).mean, threads);
+  static SiteStatisticsRow Find(const RowSource& rows, int threads) {
+    return FindStatistics(rows, FindMoments(rows, 1).mean, threads);
   }
   static double At(const SiteStatisticsRow& statistics, const std::string& pairs, double quantile) {
     for (const SiteDistanceRow& row : statistics.distances) {

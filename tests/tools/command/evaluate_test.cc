@@ -171,7 +171,7 @@ TEST_F(EvaluateTest, ImportedNeighborsNeedNoSite) {
     const LengthRow length = catalog.Lengths().back();
     for (StringOrdinal ordinal = 0; ordinal < 12; ++ordinal) {
       const StringRow row = catalog.String(length.first_string_id + ordinal);
-      prompts.push_back({row.text, row.string_id, row.tokens});
+      prompts.push_back({row.text, row.string_id, row.tokens, {}});
       neighbors.push_back({{ordinal, 0.0F}});
     }
   }
