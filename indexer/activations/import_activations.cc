@@ -236,8 +236,8 @@ class Importer {
     const auto megabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
     if (needed > free) {
       refused_ = made_here_;
-      Fail(ErrorCode::kOutOfSpace, "{}: needs {:.1f} MB on disk, {:.1f} are free", directory_.path().string(),
-           megabytes(needed), megabytes(free));
+      Fail(ErrorCode::kOutOfSpace, "{}: needs {:.1f} MB on disk, {:.1f} are free: free some space, and run it again",
+           directory_.path().string(), megabytes(needed), megabytes(free));
     }
     if (!planned.empty()) {
       progress_.Note(fmt::format("needs {:.1f} MB on disk ({:.1f} MB free)", megabytes(needed), megabytes(free)));

@@ -202,7 +202,7 @@ SitePlan PlanSites(const BuildOptions& options, const BuildInputs& inputs, const
   if (options.positions && options.element == Element::kNone) {
     FailUsage(
         ErrorCode::kUnsupported,
-        "rows none: rows over positions are kept, as float32, float16 or int8: to make one again the model would see "
+        "`rows` none: rows over positions are kept, as float32, float16 or int8: to make one again the model would see "
         "its whole window");
   }
   if (options.positions) plan.seen = CheckWindows(inputs, *options.positions);

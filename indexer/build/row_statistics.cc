@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint64_t kSampleRows = 4096;
 // Of wide rows fewer are held, though never fewer than these.
 constexpr std::uint64_t kSampleNumbers = std::uint64_t{1} << 22;
-constexpr std::uint64_t kFewestSampleRows = 256;
+constexpr std::uint64_t kFewestSampleRows = 64;
 // A row of the sample is paired with so many others.
 constexpr std::size_t kPartners = 8;
 constexpr std::size_t kAsked = 64;    // rows whose nearest are looked for

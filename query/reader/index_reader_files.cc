@@ -107,14 +107,14 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
   if (site.of_codes()) {
     index = std::make_shared<EmbeddingIndex>(OpenListed<CodeFile>(directory_, index_row->file), OpenRowMap(site));
   } else {
+    RowSource source = row.element == Element::kNone ? OpenRecomputedRows(directory_, *catalog_, row, CorpusTokens())
+                                                     : OpenSiteRows(directory_, *catalog_, row);
     // A small site has no sketches, nor has one whose build was stopped before it made them.
     const std::vector<VectorFileRow> rows = catalog_->VectorFiles(row.site_id);
     std::optional<SketchFile> sketches;
     if (std::ranges::none_of(rows, [&](const VectorFileRow& file) { return file.file.file == index_row->file.file; })) {
       sketches = OpenListed<SketchFile>(directory_, index_row->file);
     }
-    RowSource source = row.element == Element::kNone ? OpenRecomputedRows(directory_, *catalog_, row, CorpusTokens())
-                                                     : OpenSiteRows(directory_, *catalog_, row);
     index = std::make_shared<ExactIndex>(std::move(source), std::move(sketches), OpenRowMap(site));
   }
   if (index->dimension() != row.dimension || index->row_count() != row.row_count) {

@@ -26,7 +26,7 @@ RowSource OpenSiteRows(const IndexDirectory& directory, Catalog& catalog, const 
   }
   RowSource rows(OpenVectorFiles(directory, catalog, site));
   if (rows.dimension() != site.dimension || rows.row_count() != site.row_count) {
-    FailDamaged("{}: its rows are not those of {} in the catalog", directory.path().string(), Describe(site.site));
+    FailDamaged("{}: its rows are not those of {} in the catalog", rows.Path(0).string(), Describe(site.site));
   }
   return rows;
 }

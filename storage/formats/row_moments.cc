@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <utility>
 
 #include "storage/machine/row_workers.h"
 
@@ -10,16 +11,21 @@ namespace actkin {
 namespace {
 
 constexpr std::uint64_t kChunkRows = 4096;
-// Rows that are widened at once.
+// Rows that are widened at once, fewer where they are wide.
 constexpr std::uint64_t kPart = 64;
+// Bytes of rows that are widened at most, and that are let go together.
+constexpr std::uint64_t kPartBytes = std::uint64_t{4} << 20;
 
 // Adds up the rows of a chunk; returns the largest squared norm.
 double AddUp(const RowSource& source, RowRange chunk, std::span<double> sums) {
   const std::uint64_t dimension = source.dimension();
-  std::vector<float> rows(kPart * dimension);
+  const std::uint64_t step = std::clamp<std::uint64_t>(kPartBytes / (dimension * sizeof(float)), 1, kPart);
+  std::vector<float> rows(step * dimension);
   double largest = 0;
-  for (std::uint64_t begin = chunk.begin; begin < chunk.end; begin += kPart) {
-    const RowRange part{begin, std::min(begin + kPart, chunk.end)};
+  std::uint64_t kept = chunk.begin;  // rows before it are forgotten
+  for (std::uint64_t begin = chunk.begin; begin < chunk.end; begin += step) {
+    if ((begin - kept) * source.row_bytes() >= kPartBytes) source.Forget({std::exchange(kept, begin), begin});
+    const RowRange part{begin, std::min(begin + step, chunk.end)};
     source.Read(part, std::span(rows).first(part.size() * dimension));
     for (std::uint64_t row = 0; row < part.size(); ++row) {
       const float* numbers = rows.data() + row * dimension;
@@ -32,6 +38,7 @@ double AddUp(const RowSource& source, RowRange chunk, std::span<double> sums) {
       largest = std::max(largest, square);
     }
   }
+  source.Forget({kept, chunk.end});
   return largest;
 }
 
@@ -47,7 +54,6 @@ RowMoments FindMoments(const RowSource& source, int threads, const std::function
   ForEachPiece(rows, kChunkRows, UsefulThreads(rows, kChunkRows, threads), [&](int, RowRange chunk) {
     const std::uint64_t number = chunk.begin / kChunkRows;
     const double square = AddUp(source, chunk, std::span(sums).subspan(number * dimension, dimension));
-    source.Forget(chunk);
     const std::lock_guard lock(mutex);
     largest = std::max(largest, square);
     if (done) done(chunk.size());

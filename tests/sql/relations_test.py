@@ -47,7 +47,7 @@ class RelationsTest(unittest.TestCase):
         for change in ("DELETE FROM rel_neighbors WHERE rank = 1", "UPDATE rel_neighbors SET distance = distance + 1e-6",
                        "INSERT INTO rel_neighbors SELECT * FROM rel_neighbors WHERE rank = 2"):
             found = 0
-            for seed in range(150):
+            for seed in range(300):
                 self.comparison.check(seed)
                 if oracle.held["neighbors"]:
                     self.comparison.connection.execute(change)

@@ -41,7 +41,7 @@ TEST(SchemeTest, TermsAreTheEmbeddingThenProjThenFfwd) {
   EXPECT_EQ(Terms(3)[0], (Term{Stream::kEmbedding, 0}));
   EXPECT_EQ(Terms(3)[3], (Term{Stream::kProj, 2}));
   EXPECT_EQ(Terms(3)[4], (Term{Stream::kFfwd, 0}));
-  EXPECT_EQ(Describe(Terms(3)[6]), "ffwd block 2");
+  EXPECT_EQ(Describe(Terms(3)[6]), "ffwd block 2 (mlp_out)");
 }
 
 TEST(SchemeTest, ASimilarityOfMinusOneHasAFiniteKernel) {
