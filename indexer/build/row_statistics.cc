@@ -276,12 +276,13 @@ SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double
   std::vector<float> sample(sampled.size() * dimension);
   for (std::size_t i = 0; i < sampled.size(); ++i) {
     source.Read(sampled[i], std::span(sample).subspan(i * dimension, dimension));
+    source.Forget({sampled[i], std::uint64_t{sampled[i]} + 1});
   }
-  source.Forget(rows);
+  source.Forget(rows);  // what was brought in around them
   DescribePairs(sample, dimension, mean, statistics);
 
   const std::size_t asked = std::min(kAsked, sampled.size());
-  const std::uint64_t piece = std::max<std::uint64_t>(kPieceBytes / (dimension * sizeof(float)), 16);
+  const std::uint64_t piece = std::max<std::uint64_t>(kPieceBytes / (dimension * sizeof(float)), 4);
   const int workers = UsefulThreads(rows, piece, threads);
   std::vector<NearestRows> nearest(static_cast<std::size_t>(workers),
                                    NearestRows(std::span(sampled).first(asked), sample, dimension));

@@ -133,9 +133,11 @@ double QuantileOf(const SiteStatisticsRow& statistics, std::string_view pairs, d
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-// Three digits; empty where there is no such number.
+// Three digits, or all before the point; empty where there is no such number.
 std::string Short(std::optional<double> number) {
-  return number && std::isfinite(*number) ? fmt::format("{:.3g}", *number) : "";
+  if (!number || !std::isfinite(*number)) return "";
+  if (*number >= 1000 && *number < 1e15) return Grouped(static_cast<std::uint64_t>(std::llround(*number)));
+  return fmt::format("{:.3g}", *number);
 }
 
 std::string ShortCosine(std::optional<double> cosine) {
@@ -177,7 +179,7 @@ std::string Statistics(const DirectoryInfo& info) {
     const SiteStatisticsRow& statistics = *site.statistics;
     const double times = statistics.median_length > 0 ? statistics.longest / statistics.median_length : 1;
     table.Add({Describe(site.row.site), Short(statistics.mean_length), Short(statistics.median_length),
-               times >= 10 ? fmt::format("{:.3g} ({:.0f} x)", statistics.longest, times) : Short(statistics.longest),
+               times >= 10 ? fmt::format("{} ({:.0f} x)", Short(statistics.longest), times) : Short(statistics.longest),
                Percent(statistics.long_share), ShortCosine(statistics.cosine), ShortCosine(statistics.centered_cosine),
                Short(QuantileOf(statistics, kNearestPairs, 0.5)), Short(QuantileOf(statistics, kRandomPairs, 0.5)),
                Levels(site.sketches),
