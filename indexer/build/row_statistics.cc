@@ -27,7 +27,9 @@ constexpr std::size_t kNearest = 10;  // and how many
 constexpr std::array kQuantiles{0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99};
 // Bytes of rows that all asked rows are compared with in turn: they stay in the second-level cache.
 constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 18;
-constexpr std::size_t kForgottenTogether = 128;
+// With a row so many bytes around it are brought into memory; rows that are far apart are forgotten by so many bytes.
+constexpr std::size_t kBroughtInAround = std::size_t{1} << 18;
+constexpr std::size_t kForgottenBytes = std::size_t{1} << 21;
 
 double Length(std::span<const float> row) {
   double square = 0;
@@ -275,11 +277,11 @@ SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double
   SiteStatisticsRow statistics;
   const std::vector<RowNumber> sampled = SampleOf(rows.size(), dimension);
   std::vector<float> sample(sampled.size() * dimension);
-  // Around each row many pages are brought in.
+  const std::size_t together = std::max<std::size_t>(kForgottenBytes / (source.row_bytes() + kBroughtInAround), 1);
   std::uint64_t kept = 0;
   for (std::size_t i = 0; i < sampled.size(); ++i) {
     source.Read(sampled[i], std::span(sample).subspan(i * dimension, dimension));
-    if (i % kForgottenTogether == 0) source.Forget({std::exchange(kept, sampled[i]), sampled[i]});
+    if (i % together == 0) source.Forget({std::exchange(kept, sampled[i]), sampled[i]});
   }
   source.Forget({kept, rows.size()});
   DescribePairs(sample, dimension, mean, statistics);

@@ -19,8 +19,9 @@ namespace actkin {
 namespace {
 
 constexpr std::uint64_t kChunkRows = 4096;
-// Of rows that are far apart.
-constexpr std::size_t kForgottenTogether = 128;
+// With a row so many bytes around it are brought into memory; rows that are far apart are forgotten by so many bytes.
+constexpr std::size_t kBroughtInAround = std::size_t{1} << 18;
+constexpr std::size_t kForgottenBytes = std::size_t{1} << 21;
 // Rows that frame, levels and steps are chosen by: more did not leave fewer rows to finish.
 constexpr std::uint64_t kSampleRows = 32768;
 // Rows that are asked for their own neighbors, of which searches that stop early find some.
@@ -143,12 +144,13 @@ class SketchEncoder {
   std::vector<float> EveryRow(std::uint64_t step, std::vector<RowNumber>& numbers) const {
     std::vector<float> sample;
     std::vector<float> row;
-    std::uint64_t kept = 0;  // rows before it are forgotten; pages are brought in around those that are read
+    const std::size_t together = std::max<std::size_t>(kForgottenBytes / (source_.row_bytes() + kBroughtInAround), 1);
+    std::uint64_t kept = 0;  // rows before it are forgotten
     for (std::uint64_t number = step / 2; number < row_count_; number += step) {
       ReadRows({number, number + 1}, row);
       sample.insert(sample.end(), row.begin(), row.end());
       numbers.push_back(static_cast<RowNumber>(number));
-      if (numbers.size() % kForgottenTogether == 0) source_.Forget({std::exchange(kept, number), number});
+      if (numbers.size() % together == 0) source_.Forget({std::exchange(kept, number), number});
     }
     source_.Forget({kept, row_count_});
     return sample;
