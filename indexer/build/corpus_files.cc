@@ -36,8 +36,10 @@ std::uint64_t CorpusFileBytes(const CorpusTokens& tokens, std::uint64_t vocabula
   const std::uint64_t documents = tokens.documents.size();
   const std::uint64_t entry = static_cast<std::uint64_t>(TokenIdWidth(vocabulary_size)) + sizeof(std::uint32_t);
   // Headers, and what sections begin at.
-  constexpr std::uint64_t kRest = 4 * kSectionAlignment;
-  return (tokens.tokens.size() + documents) * entry + (documents + 1) * sizeof(std::uint64_t) + kRest;
+  constexpr std::uint64_t kRest = 6 * kSectionAlignment;
+  // What follows wide prefixes, as measured on English text.
+  const std::uint64_t wide = vocabulary_size > SuffixOrderFile::kMostSearched ? tokens.tokens.size() / 3 : 0;
+  return (tokens.tokens.size() + documents) * entry + wide + (documents + 1) * sizeof(std::uint64_t) + kRest;
 }
 
 }  // namespace actkin
