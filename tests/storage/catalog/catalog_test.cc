@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "schema/catalog_sql.h"
+#include "storage/catalog/catalog_objects.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/catalog/content_checksum.h"
 #include "storage/catalog/site_statistics.h"
@@ -289,6 +290,14 @@ TEST_F(CatalogTest, AModelMayBeginWithAToken) {
   EXPECT_EQ(Catalog(connection->handle()).Model()->bos_token_id, 1U);
   SqliteConnection(directory_.Catalog(), SqliteConnection::Mode::kWrite).Execute("UPDATE model SET bos_token_id = 2");
   EXPECT_THAT(ErrorOf([&] { Catalog(connection->handle()).Model(); }), OneLineWith("damaged", "token 2"));
+}
+
+// Python's recorder adds its table by SQL.
+TEST(CatalogObjectsTest, WhatTheRecorderKeepsIsNotAUsers) {
+  SqliteConnection catalog(":memory:", SqliteConnection::Mode::kCreate);
+  catalog.Execute(kCatalogSql);
+  catalog.Execute("CREATE TABLE recorder(key TEXT PRIMARY KEY, value TEXT); CREATE TABLE mine(x)");
+  EXPECT_EQ(AddedObjects(catalog.handle()), std::vector<std::string>{"table mine"});
 }
 
 }  // namespace
