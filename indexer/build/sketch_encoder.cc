@@ -93,6 +93,46 @@ std::int8_t Code(double number, double step, double& near, double& far) {
   return static_cast<std::int8_t>(code);
 }
 
+// The far errors of all blocks.
+class FarErrors {
+ public:
+  FarErrors(const SketchLevels& levels, std::uint64_t row_count) : levels_(levels) {
+    for (std::size_t level = 0; level < levels.count; ++level) {
+      for (std::vector<double>& errors : errors_[level]) errors.resize(SketchBlocks(row_count));
+    }
+  }
+
+  void Include(std::size_t level, std::uint64_t place, const Errors& of_row) {
+    double& axes = errors_[level][0][place / kBlockRows];
+    double& rest = errors_[level][1][place / kBlockRows];
+    axes = std::max(axes, of_row.far);
+    rest = std::max(rest, of_row.rest_far);
+  }
+
+  // allowance: is added to each.
+  void Write(SketchFileWriter& writer, double allowance) const {
+    for (std::size_t level = 0; level < levels_.count; ++level) {
+      for (const CodesOf codes : {CodesOf::kAxes, CodesOf::kRest}) {
+        std::vector<float> rounded;
+        for (const double error : errors_[level][static_cast<std::size_t>(codes)]) {
+          rounded.push_back(RoundUp(error + allowance));
+        }
+        writer.WriteFarErrors(level, codes, rounded);
+      }
+    }
+  }
+
+ private:
+  static float RoundUp(double number) {
+    const auto most = static_cast<double>(std::numeric_limits<float>::max());
+    const auto rounded = static_cast<float>(std::min(number, most));
+    return rounded < number ? std::nextafter(rounded, std::numeric_limits<float>::max()) : rounded;
+  }
+
+  SketchLevels levels_;
+  std::array<std::array<std::vector<double>, 2>, kMostLevels> errors_;  // level; axes or rest; by block
+};
+
 class SketchEncoder {
  public:
   SketchEncoder(const RowSource& source, const RowAlgebra& algebra, int threads,
@@ -121,14 +161,9 @@ class SketchEncoder {
     }
     WriteCodes(places, coarse, writer);
     const double allowance = Allowance(plan_.frame, plan_.scales.axis_defect);
-    // Whether a row is longer than `reach` is asked of its length from the mean, rounded to float32: the center is the
-    // mean rounded likewise.
-    const double far_allowance = allowance + 4 * kUnit * (MeanLength() + plan_.frame.reach);
     for (LevelScales& level : plan_.scales.levels) {
       level.near_error = std::min(level.near_error + allowance, kNothingKnown);
       level.rest_near_error = std::min(level.rest_near_error + allowance, kNothingKnown);
-      level.far_error = std::min(level.far_error + far_allowance, kNothingKnown);
-      level.rest_far_error = std::min(level.rest_far_error + far_allowance, kNothingKnown);
     }
     writer.WriteHead(plan_.scales, moments_.mean, plan_.frame.center, plan_.frame.axes);
     return writer.Finish();
@@ -230,6 +265,7 @@ class SketchEncoder {
     const std::vector<float> asked = EveryRow((row_count_ + kAskingRows - 1) / kAskingRows, asking);
     EarlyStopTrial trial(asking, asked, moments_, algebra_);
     std::array<std::vector<float>, 2> lengths{std::vector<float>(row_count_), std::vector<float>(row_count_)};
+    FarErrors far_errors(plan_.levels, row_count_);
     std::mutex mutex;
     ForEachChunk([&](std::vector<float>& rows, RowRange range) {
       std::array<std::vector<float>, 2> of_chunk;
@@ -247,28 +283,33 @@ class SketchEncoder {
       std::iota(by_place.begin(), by_place.end(), 0);
       std::ranges::sort(by_place, {}, [&](std::uint64_t row) { return places[range.begin + row]; });
       std::array<Errors, kMostLevels> errors;
+      std::array<std::vector<Errors>, kMostLevels> of_rows;  // by place; those that are not longer than `reach`
       std::vector<std::int8_t> codes(range.size() * kMostCodes);
       for (std::size_t level = 0; level < plan_.levels.count; ++level) {
         for (std::size_t i = 0; i < by_place.size(); ++i) {
           Errors one = Encode(coordinates, by_place[i], level, codes.data() + i * plan_.levels.codes[level]);
           const double from_mean = lengths[1][places[range.begin + by_place[i]]];
           if (from_mean > plan_.scales.reach) one.far = one.rest_far = 0;
-          errors[level].Include(
-              {std::sqrt(one.near), std::sqrt(one.far), std::sqrt(one.rest_near), std::sqrt(one.rest_far)});
+          one = {std::sqrt(one.near), std::sqrt(one.far), std::sqrt(one.rest_near), std::sqrt(one.rest_far)};
+          errors[level].Include(one);
+          of_rows[level].push_back(one);
         }
         if (level > 0) WriteRuns(level, range, by_place, places, codes, writer);
       }
       const std::lock_guard lock(mutex);
       for (std::size_t level = 0; level < plan_.levels.count; ++level) {
         LevelScales& scales = plan_.scales.levels[level];
-        Errors all{scales.near_error, scales.far_error, scales.rest_near_error, scales.rest_far_error};
-        all.Include(errors[level]);
-        scales.near_error = all.near;
-        scales.far_error = all.far;
-        scales.rest_near_error = all.rest_near;
-        scales.rest_far_error = all.rest_far;
+        scales.near_error = std::max(scales.near_error, errors[level].near);
+        scales.rest_near_error = std::max(scales.rest_near_error, errors[level].rest_near);
+        for (std::size_t i = 0; i < by_place.size(); ++i) {
+          far_errors.Include(level, places[range.begin + by_place[i]], of_rows[level][i]);
+        }
       }
     });
+    // Whether a row is longer than `reach` is asked of its length from the mean, rounded to float32: the center is the
+    // mean rounded likewise.
+    far_errors.Write(writer,
+                     Allowance(plan_.frame, plan_.scales.axis_defect) + 4 * kUnit * (MeanLength() + plan_.frame.reach));
     for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) {
       writer.WriteLengths(from, lengths[static_cast<std::size_t>(from)]);
     }

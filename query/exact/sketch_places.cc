@@ -29,10 +29,9 @@ class KeyedSide {
   void BoxKeys(BoxOf of, std::uint64_t part, float* keys) const {
     std::array<std::int32_t, kBlockRows> sums;
     std::array<std::int32_t, kBlockRows> rests;
-    std::array<float, kBlockRows> along{};
     std::array<float, kBlockRows> bounds;
     BoxDistances(file_.LowCorners(of, part), file_.HighCorners(of, part), query_.level(0), sums.data(), rests.data());
-    BoundDistances(sums.data(), rests.data(), kBlockRows, query_.terms(0), along.data(), bounds.data());
+    query_.BoundBoxes(of, part * kBlockRows, sums, rests.data(), bounds.data());
     query_.BoxKeys(of, part * kBlockRows, bounds, keys);
   }
 
@@ -42,7 +41,7 @@ class KeyedSide {
     std::array<std::int32_t, kBlockRows> rests;
     std::fill_n(along, rows, 0.0F);
     CoarseDistances(file_.Codes(0) + block * kBlockBytes, rows, query_.level(0), sums.data(), rests.data());
-    BoundDistances(sums.data(), rests.data(), rows, query_.terms(0), along, keys);
+    query_.BoundBlock(block, std::span(sums).first(rows), rests.data(), along, keys);
     query_.RowKeys(block * kBlockRows, std::span(keys, rows), keys);
   }
 
@@ -55,7 +54,7 @@ class KeyedSide {
       for (const std::uint32_t place : places) lengths.push_back(query_.lengths()[place]);
     }
     RowDistances(file_.Codes(level), places.data(), places.size(), query_.level(level), sums.data(), rests.data());
-    BoundDistances(sums.data(), rests.data(), places.size(), query_.terms(level), along, keys);
+    query_.BoundRows(level, places, sums.data(), rests.data(), along, keys);
     query_.RowKeys(places, lengths.empty() ? nullptr : lengths.data(), std::span(keys, places.size()), keys);
   }
 

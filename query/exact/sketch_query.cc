@@ -68,6 +68,11 @@ float RoundUp(double number) {
 
 double Norm(std::span<const double> numbers) { return std::sqrt(SquaredNorm(numbers)); }
 
+// Of a level's bounds: what codes miss of rows, and what is not known of the query.
+float ErrorOf(double rows, double query) {
+  return static_cast<float>(std::min((rows + query) * (1 + 0x1p-20), kLargestError));
+}
+
 // From where the metric measures lengths; none for l2.
 std::span<const float> LengthsFor(const SketchFile& file, Metric metric) {
   if (metric == Metric::kL2) return {};
@@ -185,16 +190,47 @@ void SketchQuery::Encode(std::span<const double> along, std::size_t level, doubl
       code_of((near ? rest.length : -rest.length) - scales.rest_center, scales.rest_step, rest_missed);
   query.Prepare();
 
-  const auto error = [&](double near_error, double far_error, double missed, double unknown) {
-    const double sum = (near ? near_error : far_error) + std::abs(missed) + unknown;
-    return static_cast<float>(std::min(sum * (1 + 0x1p-20), kLargestError) * (near ? 1 : -1));
-  };
+  unknown_[level] = {std::sqrt(square) + slack, std::abs(rest_missed) + rest.slack};
   LevelTerms& terms = terms_[level];
   terms.step = static_cast<float>(scales.step);
-  terms.error = error(scales.near_error, scales.far_error, std::sqrt(square), slack);
   terms.rest_step = static_cast<float>(scales.rest_step);
-  terms.rest_error = error(scales.rest_near_error, scales.rest_far_error, rest_missed, rest.slack);
+  terms.error = ErrorOf(scales.near_error, unknown_[level].axes);
+  terms.rest_error = ErrorOf(scales.rest_near_error, unknown_[level].rest);
   terms.factor = static_cast<float>(near ? kDown / ((1 + defect) * (1 + defect)) : kUp / ((1 - defect) * (1 - defect)));
+}
+
+LevelTerms SketchQuery::FarTerms(std::size_t level, BoxOf of, std::uint64_t box) const {
+  LevelTerms terms = terms_[level];
+  terms.error = -ErrorOf(file_.FarErrors(of, level, CodesOf::kAxes)[box], unknown_[level].axes);
+  terms.rest_error = -ErrorOf(file_.FarErrors(of, level, CodesOf::kRest)[box], unknown_[level].rest);
+  return terms;
+}
+
+void SketchQuery::BoundBoxes(BoxOf of, std::uint64_t first, std::span<const std::int32_t> sums,
+                             const std::int32_t* rests, float* bounds) const {
+  std::array<float, kBlockRows> along{};
+  if (side_ == Side::kNear) return BoundDistances(sums.data(), rests, sums.size(), terms_[0], along.data(), bounds);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    BoundDistances(sums.data() + i, rests + i, 1, FarTerms(0, of, first + i), along.data() + i, bounds + i);
+  }
+}
+
+void SketchQuery::BoundBlock(std::uint64_t block, std::span<const std::int32_t> sums, const std::int32_t* rests,
+                             float* along, float* bounds) const {
+  BoundDistances(sums.data(), rests, sums.size(), side_ == Side::kNear ? terms_[0] : FarTerms(0, BoxOf::kBlock, block),
+                 along, bounds);
+}
+
+void SketchQuery::BoundRows(std::size_t level, std::span<const std::uint32_t> places, const std::int32_t* sums,
+                            const std::int32_t* rests, float* along, float* bounds) const {
+  if (side_ == Side::kNear) return BoundDistances(sums, rests, places.size(), terms_[level], along, bounds);
+  // Rows of a block mostly stand together.
+  for (std::size_t first = 0, end = 0; first < places.size(); first = end) {
+    const std::uint64_t block = places[first] / kBlockRows;
+    while (end < places.size() && places[end] / kBlockRows == block) ++end;
+    BoundDistances(sums + first, rests + first, end - first, FarTerms(level, BoxOf::kBlock, block), along + first,
+                   bounds + first);
+  }
 }
 
 float SketchQuery::Limit(double distance) const {

@@ -26,7 +26,17 @@ class SketchQuery {
   SketchQuery(const SketchFile& file, Metric metric, Side side, std::span<const float> query, double tolerance = 0);
 
   const LevelQuery& level(std::size_t number) const { return levels_[number]; }
+  // On the near side.
   const LevelTerms& terms(std::size_t number) const { return terms_[number]; }
+
+  // BoundDistances of boxes, by the coarse codes: of consecutive ones, as many as there are sums.
+  void BoundBoxes(BoxOf of, std::uint64_t first, std::span<const std::int32_t> sums, const std::int32_t* rests,
+                  float* bounds) const;
+  // The same of the rows of a block, by the coarse codes, and of rows at `places` by those of a level.
+  void BoundBlock(std::uint64_t block, std::span<const std::int32_t> sums, const std::int32_t* rests, float* along,
+                  float* bounds) const;
+  void BoundRows(std::size_t level, std::span<const std::uint32_t> places, const std::int32_t* sums,
+                 const std::int32_t* rests, float* along, float* bounds) const;
 
   // `distance`, in units of the metric, may be infinite.
   float Limit(double distance) const;
@@ -51,6 +61,8 @@ class SketchQuery {
                        std::size_t first_level, std::array<Rest, kMostLevels>& rests);
   // Coordinates along the axes, which are as near as `slack` to the query's, and what the axes so far leave.
   void Encode(std::span<const double> along, std::size_t level, double slack, const Rest& rest);
+  // What a level proves of the rows of a box on the far side.
+  LevelTerms FarTerms(std::size_t level, BoxOf of, std::uint64_t box) const;
   template <typename Place>
   void FarKeys(const Place& place, const float* lengths, std::span<const float> bounds, float* keys) const;
   float FarCosineOfBox(float bound, float shortest) const;
@@ -69,6 +81,12 @@ class SketchQuery {
   float reach_ = 0;                   // rows that are longer are not bounded from above
   std::array<LevelQuery, kMostLevels> levels_;
   std::array<LevelTerms, kMostLevels> terms_;
+  // What is not known of the query's own coordinates, and of its rest: of the terms' errors, the part that is no row's.
+  struct Unknown {
+    double axes = 0;
+    double rest = 0;
+  };
+  std::array<Unknown, kMostLevels> unknown_;
 };
 
 }  // namespace actkin

@@ -220,11 +220,10 @@ class SketchSearch {
   void FindKeys(BoxOf of, std::uint64_t part, std::size_t query, float* keys) const {
     std::array<std::int32_t, kBlockRows> sums;
     std::array<std::int32_t, kBlockRows> rests;
-    std::array<float, kBlockRows> along{};
     std::array<float, kBlockRows> bounds;
     const SketchQuery& asked = queries_[query];
     BoxDistances(file_.LowCorners(of, part), file_.HighCorners(of, part), asked.level(0), sums.data(), rests.data());
-    BoundDistances(sums.data(), rests.data(), kBlockRows, asked.terms(0), along.data(), bounds.data());
+    asked.BoundBoxes(of, part * kBlockRows, sums, rests.data(), bounds.data());
     asked.BoxKeys(of, part * kBlockRows, bounds, keys);
     if (request_.cost != nullptr) request_.cost->boxes_read.fetch_add(kBlockRows, std::memory_order_relaxed);
   }
@@ -375,7 +374,7 @@ class SketchSearch {
     const std::uint64_t first = block * kBlockRows;
     const std::size_t rows = std::min<std::uint64_t>(kBlockRows, file_.row_count() - first);
     CoarseDistances(file_.Codes(0) + block * kBlockBytes, rows, asked.level(0), sums.data(), rests.data());
-    BoundDistances(sums.data(), rests.data(), rows, asked.terms(0), along.data(), keys.data());
+    asked.BoundBlock(block, std::span(sums).first(rows), rests.data(), along.data(), keys.data());
     asked.RowKeys(first, std::span(keys).first(rows), keys.data());
     Count(0, rows);
     std::uint64_t chosen = NotAbove(keys.data(), rows, limit);
@@ -403,7 +402,7 @@ class SketchSearch {
     const std::span<const std::uint32_t> places = left.places();
     RowDistances(file_.Codes(level), places.data(), left.size(), asked.level(level), worker.sums.data(),
                  worker.rests.data());
-    BoundDistances(worker.sums.data(), worker.rests.data(), left.size(), asked.terms(level), left.along(), left.keys());
+    asked.BoundRows(level, places, worker.sums.data(), worker.rests.data(), left.along(), left.keys());
     asked.RowKeys(places, left.lengths(), std::span(left.keys(), left.size()), left.keys());
     Count(level, left.size());
     left.resize(KeepNotAbove(left.numbers(), left.size(), limit));

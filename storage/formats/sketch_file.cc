@@ -18,8 +18,8 @@ namespace {
 enum Number { kDimension, kRows, kVersion, kLevels };
 enum SectionNumber { kHead, kOrder, kBlocks, kCodes };
 
-// Of what stands in the sections; 0 had the codes of blocks in pairs.
-constexpr std::uint64_t kSketchVersion = 1;
+// Of what stands in the sections; 0 had the codes of blocks in pairs, 1 no errors of boxes.
+constexpr std::uint64_t kSketchVersion = 2;
 
 static_assert(std::is_trivially_copyable_v<SketchScales> && sizeof(SketchScales) % sizeof(double) == 0);
 
@@ -36,7 +36,7 @@ constexpr std::array kBoxesOf{BoxOf::kBlock, BoxOf::kGroup};
 
 // Where each part of the section of blocks begins.
 struct BlockParts {
-  explicit BlockParts(std::uint64_t row_count) {
+  BlockParts(std::uint64_t row_count, const SketchLevels& levels) {
     for (const BoxOf of : kBoxesOf) {
       corners[static_cast<std::size_t>(of)] = bytes;
       bytes += PaddedBoxes(of, row_count) * 2 * kCoarseCodes;
@@ -49,6 +49,14 @@ struct BlockParts {
         }
       }
     }
+    for (const BoxOf of : kBoxesOf) {
+      for (std::size_t level = 0; level < levels.count; ++level) {
+        for (std::uint64_t& codes : far_errors[static_cast<std::size_t>(of)][level]) {
+          codes = bytes;
+          bytes += PaddedBoxes(of, row_count) * sizeof(float);
+        }
+      }
+    }
     for (std::uint64_t& from : lengths) {
       from = bytes;
       bytes += PaddedRows(row_count) * sizeof(float);
@@ -56,7 +64,8 @@ struct BlockParts {
   }
 
   std::array<std::uint64_t, 2> corners{};
-  std::array<std::array<std::array<std::uint64_t, 2>, 2>, 2> extents{};  // of; from; shortest or longest
+  std::array<std::array<std::array<std::uint64_t, 2>, 2>, 2> extents{};               // of; from; shortest or longest
+  std::array<std::array<std::array<std::uint64_t, 2>, kMostLevels>, 2> far_errors{};  // of; level; axes or rest
   std::array<std::uint64_t, 2> lengths{};
   std::uint64_t bytes = 0;
 };
@@ -102,7 +111,7 @@ SectionFileHeader NewHeader(std::uint64_t dimension, std::uint64_t row_count, co
   header.numbers[kLevels] = EncodeLevels(levels);
   header.sections[kHead].bytes = HeadBytes(dimension, levels);
   header.sections[kOrder].bytes = 2 * row_count * sizeof(std::uint32_t);
-  header.sections[kBlocks].bytes = BlockParts(row_count).bytes;
+  header.sections[kBlocks].bytes = BlockParts(row_count, levels).bytes;
   header.sections[kCodes].bytes = CodesBegin(levels, levels.count, row_count);
   LayOutSections(header);
   return header;
@@ -113,8 +122,7 @@ bool IsBound(double number) { return std::isfinite(number) && number >= 0; }
 // Whatever stands here, a search reads nothing outside the file; but a bound must be a number.
 bool Sane(const LevelScales& scales) {
   bool sane = IsBound(scales.step) && scales.step > 0 && IsBound(scales.rest_step) && scales.rest_step > 0;
-  for (const double number :
-       {scales.near_error, scales.far_error, scales.rest_center, scales.rest_near_error, scales.rest_far_error}) {
+  for (const double number : {scales.near_error, scales.rest_center, scales.rest_near_error}) {
     sane = sane && IsBound(number);
   }
   std::uint32_t before = kMaximumExponent;
@@ -168,7 +176,7 @@ SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind
   rows_ = {order, row_count_};
   places_ = {order + row_count_, row_count_};
   const std::byte* blocks = file_.section(kBlocks).data();
-  const BlockParts parts(row_count_);
+  const BlockParts parts(row_count_, levels_);
   for (const BoxOf of : kBoxesOf) {
     const auto number = static_cast<std::size_t>(of);
     boxes_[number] = reinterpret_cast<const std::int8_t*>(blocks + parts.corners[number]);
@@ -176,6 +184,13 @@ SketchFile::SketchFile(const std::filesystem::path& path) : file_(path, FileKind
       for (std::size_t end = 0; end < 2; ++end) {
         extents_[number][from][end] = {reinterpret_cast<const float*>(blocks + parts.extents[number][from][end]),
                                        PaddedBoxes(of, row_count_)};
+      }
+    }
+    for (std::size_t level = 0; level < levels_.count; ++level) {
+      for (std::size_t codes = 0; codes < 2; ++codes) {
+        const std::uint64_t begin = parts.far_errors[number][level][codes];
+        far_errors_[number][level][codes] = {reinterpret_cast<const float*>(blocks + begin),
+                                             PaddedBoxes(of, row_count_)};
       }
     }
   }
@@ -292,7 +307,7 @@ void SketchFileWriter::WriteCoarse(std::span<const std::int8_t> coarse) {
 
 void SketchFileWriter::WriteCorners(std::size_t of, std::span<const std::int8_t> low,
                                     std::span<const std::int8_t> high) {
-  std::uint64_t offset = header_.sections[kBlocks].offset + BlockParts(row_count_).corners[of];
+  std::uint64_t offset = header_.sections[kBlocks].offset + BlockParts(row_count_, levels_).corners[of];
   for (std::size_t part = 0; part < low.size(); part += kBlockBytes) {
     file_.WriteAt(offset, low.data() + part, kBlockBytes);
     file_.WriteAt(offset + kBlockBytes, high.data() + part, kBlockBytes);
@@ -300,21 +315,29 @@ void SketchFileWriter::WriteCorners(std::size_t of, std::span<const std::int8_t>
   }
 }
 
+void SketchFileWriter::WriteNumbers(std::uint64_t part, std::span<const float> numbers) {
+  file_.WriteAt(header_.sections[kBlocks].offset + part, numbers.data(), numbers.size_bytes());
+}
+
+void SketchFileWriter::WriteFarErrors(std::size_t level, CodesOf codes, std::span<const float> errors) {
+  const BlockParts parts(row_count_, levels_);
+  const auto number = static_cast<std::size_t>(codes);
+  WriteNumbers(parts.far_errors[0][level][number], errors);
+  WriteNumbers(parts.far_errors[1][level][number], ExtremeOfEach(errors, true));
+}
+
 void SketchFileWriter::WriteLengths(LengthFrom from, std::span<const float> lengths) {
-  const BlockParts parts(row_count_);
+  const BlockParts parts(row_count_, levels_);
   const auto number = static_cast<std::size_t>(from);
-  const auto write = [&](std::uint64_t part, std::span<const float> numbers) {
-    file_.WriteAt(header_.sections[kBlocks].offset + part, numbers.data(), numbers.size_bytes());
-  };
   for (const bool largest : {false, true}) {
     const std::vector<float> of_blocks = ExtremeOfEach(lengths, largest);
-    write(parts.extents[0][number][largest ? 1 : 0], of_blocks);
-    write(parts.extents[1][number][largest ? 1 : 0],
-          ExtremeOfEach(std::span(of_blocks).first(SketchBlocks(row_count_)), largest));
+    WriteNumbers(parts.extents[0][number][largest ? 1 : 0], of_blocks);
+    WriteNumbers(parts.extents[1][number][largest ? 1 : 0],
+                 ExtremeOfEach(std::span(of_blocks).first(SketchBlocks(row_count_)), largest));
   }
   std::vector<float> padded(lengths.begin(), lengths.end());
   padded.resize(PaddedRows(row_count_), lengths.back());
-  write(parts.lengths[number], padded);
+  WriteNumbers(parts.lengths[number], padded);
 }
 
 void SketchFileWriter::WriteCodes(std::size_t level, std::uint64_t first_place, std::span<const std::int8_t> codes) {

@@ -21,7 +21,8 @@ namespace actkin {
 // principal axes and, as its last code, the length of what these axes and those of the levels before leave of z; all
 // are drawn in to what their codes reach, and rounded. Drawing in, to a ball or to a box, takes no two points farther
 // apart: so the codes of a row and of a query that is drawn in likewise bound their distance from below. Of rows that
-// are not longer than `reach` they bound it from above as well.
+// are not longer than `reach` they bound it from above as well, where it is known how far their numbers are from what
+// their codes say: few rows are far, and so that these do not spoil the bounds of the others, this is kept by box.
 //
 // The first level is coarse. The rows stand in an order, by `place`, in which neighbors in space are neighbors, and of
 // each block of 64 of them the smallest and the largest coarse codes are kept: a box. So they are of each group of 64
@@ -65,16 +66,13 @@ constexpr std::uint64_t SketchBlocks(std::uint64_t count) { return (count + kBlo
 inline constexpr std::uint64_t kFewestRowsWithSketches = 4096;
 
 // What a level's codes mean. Code i is worth step * 2^exponents[i / 4], the last one rest_step, more than rest_center.
-// Errors are the largest Euclidean distances, over all rows, between what was rounded and what the codes say: near of
-// the row as it was drawn in, far of the row as it is, of rows that are not longer than `reach`.
+// Errors are the largest Euclidean distances, over all rows, between the row as it was drawn in and what the codes say.
 struct LevelScales {
   double step = 1;
   double near_error = 0;
-  double far_error = 0;
   double rest_step = 1;
   double rest_center = 0;
   double rest_near_error = 0;
-  double rest_far_error = 0;
   std::array<std::uint32_t, kMostCodes / kQuad> exponents{};  // never increase
 };
 
@@ -100,6 +98,9 @@ inline constexpr double kSmallestReach = 1e-15;
 
 // Whose boxes: of blocks of rows, or of groups of blocks.
 enum class BoxOf : std::uint8_t { kBlock, kGroup };
+
+// Of a level's codes: those along its axes, or the last one.
+enum class CodesOf : std::uint8_t { kAxes, kRest };
 
 // From where a length is measured.
 enum class LengthFrom : std::uint8_t { kZero, kMean };
@@ -141,6 +142,11 @@ class SketchFile {
   std::span<const float> Longest(BoxOf of, LengthFrom from) const {
     return extents_[static_cast<std::size_t>(of)][static_cast<std::size_t>(from)][1];
   }
+  // A number a box, for as many boxes: the largest Euclidean distance between the numbers of a row and what its codes
+  // say, over the rows that are not longer than `reach`. REQUIRES: level < levels().count.
+  std::span<const float> FarErrors(BoxOf of, std::size_t level, CodesOf codes) const {
+    return far_errors_[static_cast<std::size_t>(of)][level][static_cast<std::size_t>(codes)];
+  }
   // A number a place, rounded to float32; whole blocks.
   std::span<const float> Lengths(LengthFrom from) const { return lengths_[static_cast<std::size_t>(from)]; }
   // levels().codes[level] codes a place. REQUIRES: level < levels().count.
@@ -163,6 +169,7 @@ class SketchFile {
   std::span<const std::uint32_t> places_;  // by row
   std::array<const std::int8_t*, 2> boxes_{};
   std::array<std::array<std::array<std::span<const float>, 2>, 2>, 2> extents_;
+  std::array<std::array<std::array<std::span<const float>, 2>, kMostLevels>, 2> far_errors_;
   std::array<std::span<const float>, 2> lengths_;
   std::array<const std::int8_t*, kMostLevels> codes_{};
 };
@@ -181,6 +188,8 @@ class SketchFileWriter {
   void WriteOrder(std::span<const RowNumber> rows);
   // coarse: of all places, from which the boxes are made.
   void WriteCoarse(std::span<const std::int8_t> coarse);
+  // By block.
+  void WriteFarErrors(std::size_t level, CodesOf codes, std::span<const float> errors);
   // By place.
   void WriteLengths(LengthFrom from, std::span<const float> lengths);
   // Of consecutive places. REQUIRES: 0 < level < levels.count.
@@ -191,6 +200,8 @@ class SketchFileWriter {
   static std::uint64_t FileBytes(std::uint64_t dimension, std::uint64_t row_count, const SketchLevels& levels);
 
  private:
+  // Where a part of the section of blocks begins.
+  void WriteNumbers(std::uint64_t part, std::span<const float> numbers);
   // of: a BoxOf's number.
   void WriteCorners(std::size_t of, std::span<const std::int8_t> low, std::span<const std::int8_t> high);
 

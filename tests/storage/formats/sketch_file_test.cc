@@ -55,6 +55,11 @@ std::uint64_t WriteMade(const std::filesystem::path& path, const SketchScales& s
   writer.WriteCoarse(Codes(kRows * kCoarseCodes, 1));
   writer.WriteLengths(LengthFrom::kZero, MadeLengths(1));
   writer.WriteLengths(LengthFrom::kMean, MadeLengths(100));
+  for (std::size_t level = 0; level < kLevels.count; ++level) {
+    const auto number = static_cast<float>(level);
+    writer.WriteFarErrors(level, CodesOf::kAxes, std::vector{number + 0.5F, number + 0.25F});
+    writer.WriteFarErrors(level, CodesOf::kRest, std::vector{2 * number, 2 * number + 0.5F});
+  }
   for (std::size_t level = 1; level < kLevels.count; ++level) {
     // In two parts, the second first.
     const std::vector<std::int8_t> codes = Codes(kRows * kLevels.codes[level], static_cast<unsigned>(level));
@@ -100,6 +105,10 @@ TEST(SketchFileTest, ReadsWhatWasWritten) {
   EXPECT_EQ(file.Longest(BoxOf::kBlock, LengthFrom::kZero)[0], 64);
   EXPECT_EQ(file.Shortest(BoxOf::kGroup, LengthFrom::kMean)[0], 100);
   EXPECT_EQ(file.Longest(BoxOf::kGroup, LengthFrom::kZero)[0], 70);
+  EXPECT_EQ(file.FarErrors(BoxOf::kBlock, 0, CodesOf::kAxes)[1], 0.25F);
+  EXPECT_EQ(file.FarErrors(BoxOf::kBlock, 2, CodesOf::kRest)[0], 4);
+  EXPECT_EQ(file.FarErrors(BoxOf::kGroup, 2, CodesOf::kAxes)[0], 2.5F);
+  EXPECT_EQ(file.FarErrors(BoxOf::kGroup, 1, CodesOf::kRest)[0], 2.5F);
   file.Verify();
 }
 
@@ -142,8 +151,8 @@ TEST(SketchFileTest, AnotherVersionAndLevelsThatThereCannotBeAreRefused) {
     return ErrorOf([&] { SketchFile{folder / "h"}; });
   };
   EXPECT_EQ(error(3, 0x040301), "no error");
-  EXPECT_THAT(error(2, 0), OneLineWith((folder / "h").string(), "version 0, expected 1", "actkin build"));
-  EXPECT_THAT(error(2, 2), OneLineWith((folder / "h").string(), "version 2"));
+  EXPECT_THAT(error(2, 0), OneLineWith((folder / "h").string(), "version 0, expected 2", "actkin build"));
+  EXPECT_THAT(error(2, 3), OneLineWith((folder / "h").string(), "version 3"));
   for (const std::uint64_t levels :
        std::initializer_list<std::uint64_t>{0x0, 0x2, 0x040300, 0x090301, 0x040001, 0x01010101010101}) {
     EXPECT_THAT(error(3, levels), OneLineWith((folder / "h").string(), "levels")) << levels;
@@ -178,7 +187,7 @@ TEST(SketchFileTest, ScalesThatAreNoBoundsAreRefused) {
   EXPECT_EQ(error([](SketchScales&) {}), "no error");
   EXPECT_THAT(error([](SketchScales& scales) { scales.levels[0].step = 0; }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.levels[1].near_error = -1; }), refused);
-  EXPECT_THAT(error([](SketchScales& scales) { scales.levels[2].rest_far_error = std::nan(""); }), refused);
+  EXPECT_THAT(error([](SketchScales& scales) { scales.levels[2].rest_near_error = std::nan(""); }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.levels[1].exponents[15] = 1; }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.axis_defect = 0.7; }), refused);
   EXPECT_THAT(error([](SketchScales& scales) { scales.reach = INFINITY; }), refused);
