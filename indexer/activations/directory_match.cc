@@ -103,6 +103,7 @@ std::optional<std::uint64_t> FirstOtherRow(const RecordedMatrix& matrix, const R
       const float* from = values.data() + (row - range.begin) * width;
       if (std::memcmp(from, kept.data(), width * sizeof(float)) != 0) other = row;
     }
+    rows.Forget(range);
     progress.Advance(range.end, 0);
   }
   progress.End();

@@ -266,7 +266,7 @@ class Builder {
       NewSite row = make_row(file.site);
       if (row.site.element == Element::kNone) {
         row.pass = static_cast<int>(added.captures.size());
-        row.indices.push_back(SketchesAlone(file, seconds / static_cast<double>(captured.size())));
+        AddSketchesAlone(file, seconds / static_cast<double>(captured.size()), row);
         added.sites.push_back(std::move(row));
         continue;
       }
@@ -282,16 +282,18 @@ class Builder {
   }
 
   // Of rows that are not kept: the capture's file goes with its folder.
-  SiteIndexRow SketchesAlone(const CapturedFile& file, double capture_seconds) {
+  void AddSketchesAlone(const CapturedFile& file, double capture_seconds, NewSite& site) {
     const Clock::time_point start = Clock::now();
     std::vector<VectorFile> files;
     files.emplace_back(file.path);
     std::uint64_t done = 0;
-    progress_.Begin("sketches of " + Describe(file.site), 3 * file.row_count, "rows");
-    const FileRow sketches = MakeSketches(directory_, file.site, RowSource(std::move(files)), options_.threads,
-                                          [&](std::uint64_t rows) { progress_.Advance(done += rows, 0); });
+    const RowSource rows(std::move(files));
+    const auto advance = [&](std::uint64_t more) { progress_.Advance(done += more, 0); };
+    progress_.Begin("sketches of " + Describe(file.site), 4 * file.row_count, "rows");
+    const FileRow sketches = MakeSketches(directory_, file.site, rows, options_.threads, advance);
+    site.indices.push_back({kExactIndexName, std::nullopt, sketches, capture_seconds + SecondsSince(start)});
+    site.statistics = StatisticsOfSketched(directory_, sketches, rows, options_.threads, advance);
     progress_.End();
-    return {kExactIndexName, std::nullopt, sketches, capture_seconds + SecondsSince(start)};
   }
 
   CaptureOptions How() const { return {options_.threads, options_.checkpoint_seconds, 0, inputs_.beginning}; }

@@ -19,6 +19,7 @@
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/catalog_build.h"
 #include "indexer/text/prefix_tree.h"
+#include "schema/token_ids.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/formats/vector_file.h"
@@ -217,8 +218,12 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
   constexpr std::uint64_t kProgram = std::uint64_t{120} << 20;
   const std::uint64_t tokens = 8 * inputs.tokens.tokens.size();
   std::uint64_t memory = kProgram + tokens + 16 * catalog_rows + 12 * forecast.prefixes;
-  // Suffixes are sorted before sites are made: 4 bytes a byte of tokens.
-  if (!existing.corpus) memory += 4 * forecast.corpus_bytes;
+  // Suffixes are sorted before sites are made: the bytes of tokens, 4 for each of these, and the tokens.
+  std::uint64_t suffix_memory = 0;
+  if (!existing.corpus) {
+    const auto width = static_cast<std::uint64_t>(TokenIdWidth(inputs.tokenizer.tokenizer->size()));
+    suffix_memory = kProgram + 16 * catalog_rows + (5 * width + 4) * inputs.tokens.tokens.size();
+  }
   if (!plan.captured.empty() || !plan.positions.empty()) {
     const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(inputs.model());
     const auto embed = static_cast<std::uint64_t>(inputs.shape().embed);
@@ -262,7 +267,7 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
   }
   // Where tokens are no characters, a document is there while it is cut, and its tokens twice.
   const std::uint64_t document = inputs.tokenizer.characters ? 0 : 3 * inputs.corpus.longest_document;
-  forecast.peak_memory = std::max(memory, kProgram + tokens + document);
+  forecast.peak_memory = std::max({memory, suffix_memory, kProgram + tokens + document});
   return forecast;
 }
 

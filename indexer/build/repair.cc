@@ -12,6 +12,7 @@
 #include "indexer/build/position_sites.h"
 #include "indexer/build/site_files.h"
 #include "indexer/build/site_sketches.h"
+#include "indexer/build/site_statistics.h"
 #include "indexer/model/torch_backend.h"
 #include "indexer/text/prefix_tree.h"
 #include "indexer/text/tokenizer_choice.h"
@@ -19,6 +20,7 @@
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/catalog/experiment_writer.h"
+#include "storage/catalog/site_statistics.h"
 #include "storage/directory/directory_files.h"
 #include "storage/directory/publish.h"
 #include "storage/machine/sha256.h"
@@ -195,9 +197,13 @@ class Repairer {
   void RepairSketches(const SiteRow& site, const CapturedFile& captured, const FileRow& before) {
     std::vector<VectorFile> files;
     files.emplace_back(captured.path);
-    const FileRow now =
-        MakeSketches(directory_, site.site, RowSource(std::move(files)), capture_.threads, [](std::uint64_t) {});
-    if (!IsSame(before, now)) CatalogWriter(directory_).SetExactIndex(site.site_id, now, 0);
+    const RowSource rows(std::move(files));
+    const auto unheard = [](std::uint64_t) {};
+    const FileRow now = MakeSketches(directory_, site.site, rows, capture_.threads, unheard);
+    if (IsSame(before, now)) return;
+    const SiteStatisticsRow statistics = StatisticsOfSketched(directory_, now, rows, capture_.threads, unheard);
+    CatalogWriter(directory_).SetExactIndex(site.site_id, now, 0);
+    StatisticsWriter(directory_).SetStatistics(std::vector{StatisticsWriter::NewStatistics{site.site_id, statistics}});
   }
 
   std::vector<CapturedFile> CaptureAgain(CapturePlan plan) {

@@ -27,6 +27,7 @@ constexpr std::size_t kNearest = 10;  // and how many
 constexpr std::array kQuantiles{0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99};
 // Bytes of rows that all asked rows are compared with in turn: they stay in the second-level cache.
 constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 18;
+constexpr std::size_t kForgottenTogether = 128;
 
 double Length(std::span<const float> row) {
   double square = 0;
@@ -274,11 +275,13 @@ SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double
   SiteStatisticsRow statistics;
   const std::vector<RowNumber> sampled = SampleOf(rows.size(), dimension);
   std::vector<float> sample(sampled.size() * dimension);
+  // Around each row many pages are brought in.
+  std::uint64_t kept = 0;
   for (std::size_t i = 0; i < sampled.size(); ++i) {
     source.Read(sampled[i], std::span(sample).subspan(i * dimension, dimension));
-    source.Forget({sampled[i], std::uint64_t{sampled[i]} + 1});
+    if (i % kForgottenTogether == 0) source.Forget({std::exchange(kept, sampled[i]), sampled[i]});
   }
-  source.Forget(rows);  // what was brought in around them
+  source.Forget({kept, rows.size()});
   DescribePairs(sample, dimension, mean, statistics);
 
   const std::size_t asked = std::min(kAsked, sampled.size());

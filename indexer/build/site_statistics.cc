@@ -57,14 +57,19 @@ SiteStatisticsRow Describe(const IndexDirectory& directory, const SiteToDescribe
     return statistics;
   }
   if (!site.sketches) return FindStatistics(*site.rows, FindMoments(*site.rows, threads).mean, threads, done);
-  const SketchFile sketches = OpenListed<SketchFile>(directory, *site.sketches);
-  if (sketches.dimension() != site.row.dimension) {
-    FailDamaged("{}: not the sketches of {}", sketches.path().string(), Describe(site.row.site));
-  }
-  return FindStatistics(*site.rows, sketches.mean(), threads, done);
+  return StatisticsOfSketched(directory, *site.sketches, *site.rows, threads, done);
 }
 
 }  // namespace
+
+SiteStatisticsRow StatisticsOfSketched(const IndexDirectory& directory, const FileRow& sketches, const RowSource& rows,
+                                       int threads, const std::function<void(std::uint64_t)>& done) {
+  const SketchFile file = OpenListed<SketchFile>(directory, sketches);
+  if (file.dimension() != rows.dimension()) {
+    FailDamaged("{}: not the sketches of {}", file.path().string(), rows.Path(0).string());
+  }
+  return FindStatistics(rows, file.mean(), threads, done);
+}
 
 void AddStatistics(const IndexDirectory& directory, int threads, ProgressListener& progress) {
   const std::vector<SiteToDescribe> sites = SitesWithoutStatistics(directory);

@@ -19,6 +19,8 @@ namespace actkin {
 namespace {
 
 constexpr std::uint64_t kChunkRows = 4096;
+// Of rows that are far apart.
+constexpr std::size_t kForgottenTogether = 128;
 // Rows that frame, levels and steps are chosen by: more did not leave fewer rows to finish.
 constexpr std::uint64_t kSampleRows = 32768;
 // Rows that are asked for their own neighbors, of which searches that stop early find some.
@@ -146,7 +148,7 @@ class SketchEncoder {
       ReadRows({number, number + 1}, row);
       sample.insert(sample.end(), row.begin(), row.end());
       numbers.push_back(static_cast<RowNumber>(number));
-      if (numbers.size() % kChunkRows == 0) source_.Forget({std::exchange(kept, number), number});
+      if (numbers.size() % kForgottenTogether == 0) source_.Forget({std::exchange(kept, number), number});
     }
     source_.Forget({kept, row_count_});
     return sample;

@@ -1,7 +1,6 @@
 #include "indexer/text/string_levels.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 
 namespace actkin {
@@ -9,19 +8,15 @@ namespace {
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
-// Numbers (parent, token) pairs in order of first sight. Open addressing over the ordinals of a level that grows with
-// it.
+// Numbers (parent, token) pairs in order of first sight. Open addressing over the ordinals of a level, which grows with
+// it: there may be few strings in many positions.
 class PairNumbers {
  public:
-  PairNumbers(StringLevel& level, std::size_t pairs) : level_(level) {
-    slots_.assign(std::bit_ceil(2 * pairs + 1), kNone);
-  }
+  explicit PairNumbers(StringLevel& level) : level_(level), slots_(kFewest, kNone) {}
 
   StringOrdinal Number(StringOrdinal parent, TokenId token, std::uint32_t position) {
-    const std::size_t mask = slots_.size() - 1;
-    std::uint64_t hash = (static_cast<std::uint64_t>(parent) << 32 | token) * 0x9E3779B97F4A7C15ULL;
-    std::size_t slot = (hash ^ hash >> 32) & mask;
-    for (; slots_[slot] != kNone; slot = (slot + 1) & mask) {
+    std::size_t slot = FirstSlot(parent, token);
+    for (; slots_[slot] != kNone; slot = Next(slot)) {
       const StringOrdinal ordinal = slots_[slot];
       if (level_.parents[ordinal] == parent && level_.last_tokens[ordinal] == token) {
         ++level_.occurrences[ordinal];
@@ -34,10 +29,31 @@ class PairNumbers {
     level_.last_tokens.push_back(token);
     level_.occurrences.push_back(1);
     level_.first_positions.push_back(position);
+    if (2 * level_.size() > slots_.size()) Grow();
     return ordinal;
   }
 
  private:
+  static constexpr std::size_t kFewest = 1 << 10;
+
+  std::size_t FirstSlot(StringOrdinal parent, TokenId token) const {
+    const std::uint64_t hash = (static_cast<std::uint64_t>(parent) << 32 | token) * 0x9E3779B97F4A7C15ULL;
+    return (hash ^ hash >> 32) & (slots_.size() - 1);
+  }
+  std::size_t Next(std::size_t slot) const { return (slot + 1) & (slots_.size() - 1); }
+
+  void Grow() {
+    const std::size_t size = 2 * slots_.size();
+    // Not both at once: what they hold is in the level.
+    std::vector<std::uint32_t>().swap(slots_);
+    slots_.assign(size, kNone);
+    for (std::size_t ordinal = 0; ordinal < level_.size(); ++ordinal) {
+      std::size_t slot = FirstSlot(level_.parents[ordinal], level_.last_tokens[ordinal]);
+      while (slots_[slot] != kNone) slot = Next(slot);
+      slots_[slot] = static_cast<std::uint32_t>(ordinal);
+    }
+  }
+
   StringLevel& level_;
   std::vector<std::uint32_t> slots_;
 };
@@ -104,16 +120,18 @@ StringLevels::StringLevels(std::span<const TokenId> tokens, std::span<const RowR
   std::vector<StringOrdinal> ordinals(tokens.size(), 0);
   for (int length = 1; length <= string_length + 1; ++length) {
     StringLevel& level = levels_.emplace_back();
-    std::size_t positions = 0;
-    ForEachPosition(documents, length, [&](std::uint64_t) { ++positions; });
-    if (positions == 0) break;
     {
-      PairNumbers numbers(level, positions);
+      PairNumbers numbers(level);
       ForEachPosition(documents, length, [&](std::uint64_t position) {
         ordinals[position] = numbers.Number(ordinals[position], tokens[position + static_cast<std::size_t>(length) - 1],
                                             static_cast<std::uint32_t>(position));
       });
     }
+    if (level.size() == 0) break;
+    level.parents.shrink_to_fit();
+    level.last_tokens.shrink_to_fit();
+    level.occurrences.shrink_to_fit();
+    level.first_positions.shrink_to_fit();
     if (length <= string_length) {
       row_counts_.push_back(PutRowsFirst(level, documents, length, string_length, ordinals));
     }

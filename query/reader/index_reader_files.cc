@@ -107,8 +107,9 @@ std::shared_ptr<const SiteIndex> IndexReader::OpenIndex(const Site& site, const 
   if (site.of_codes()) {
     index = std::make_shared<EmbeddingIndex>(OpenListed<CodeFile>(directory_, index_row->file), OpenRowMap(site));
   } else {
-    RowSource source = row.element == Element::kNone ? OpenRecomputedRows(directory_, *catalog_, row, CorpusTokens())
-                                                     : OpenSiteRows(directory_, *catalog_, row);
+    RowSource source = row.element == Element::kNone
+                           ? OpenRecomputedRows(directory_, *catalog_, row, CorpusTokens(), index_row->file)
+                           : OpenSiteRows(directory_, *catalog_, row);
     // A small site has no sketches, nor has one whose build was stopped before it made them.
     const std::vector<VectorFileRow> rows = catalog_->VectorFiles(row.site_id);
     std::optional<SketchFile> sketches;

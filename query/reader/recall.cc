@@ -14,7 +14,7 @@ namespace {
 std::vector<std::uint64_t> PossibleKs(const SiteRow& site, const RecallOptions& options) {
   std::vector<std::uint64_t> ks;
   for (const std::uint64_t k : options.ks) {
-    if (k <= site.row_count) ks.push_back(k);
+    if (k <= (options.among ? options.among->count() : site.row_count)) ks.push_back(k);
   }
   return ks;
 }
@@ -58,6 +58,7 @@ class Measurement {
     request.k = k;
     request.parameters = FormatIndexParameters(parameters);
     request.threads = options_.threads;
+    request.among = options_.among;
     Timed timed;
     const std::size_t count = queries_.size() / site_.dimension;
     for (const bool warming : {true, false}) {

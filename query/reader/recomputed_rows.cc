@@ -6,8 +6,11 @@
 #include <unordered_map>
 #include <utility>
 
+#include "query/exact/recomputed_row.h"
+#include "query/exact/vector_scan.h"
 #include "schema/error.h"
 #include "storage/directory/directory_files.h"
+#include "storage/formats/sketch_file.h"
 
 namespace actkin {
 namespace {
@@ -90,14 +93,16 @@ std::vector<TokenId> RowTokens::Of(RowNumber row) const {
 }
 
 RowSource RecomputedRows(const SiteRow& site, const std::filesystem::path& name,
-                         std::shared_ptr<const PromptForward> forward, std::shared_ptr<const RowTokens> tokens) {
+                         std::shared_ptr<const PromptForward> forward, std::shared_ptr<const RowTokens> tokens,
+                         RowCheck check) {
   const auto recent = std::make_shared<RecentRows>(site.dimension);
-  const auto compute = [=, of = site.site, dimension = site.dimension](std::span<const RowNumber> rows,
-                                                                       std::span<float> out) {
+  const auto compute = [=, check = std::move(check), of = site.site, dimension = site.dimension](
+                           std::span<const RowNumber> rows, std::span<float> out) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::span<float> row = out.subspan(i * dimension, dimension);
       if (recent->Find(rows[i], row)) continue;
       std::ranges::copy(forward->LastOutput(tokens->Of(rows[i]), of.stream, of.block), row.begin());
+      check(rows[i], row);
       recent->Add(rows[i], row);
     }
   };
@@ -105,7 +110,7 @@ RowSource RecomputedRows(const SiteRow& site, const std::filesystem::path& name,
 }
 
 RowSource OpenRecomputedRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site,
-                             std::shared_ptr<const CorpusTokensFile> tokens) {
+                             std::shared_ptr<const CorpusTokensFile> tokens, const FileRow& sketches) {
   const std::optional<ModelRow> model = catalog.Model();
   const bool known = model && !site.site.over_positions() && site.site.block >= 0 &&
                      site.site.block < model->shape.blocks && site.site.stream != Stream::kEmbedding &&
@@ -123,7 +128,15 @@ RowSource OpenRecomputedRows(const IndexDirectory& directory, Catalog& catalog, 
   const auto order = OpenListed<SuffixOrderFile>(directory, catalog.CorpusFiles().suffixes);
   auto of_rows = std::make_shared<const RowTokens>(std::move(tokens), order, site.site.t_i + 1,
                                                    catalog.Corpus().string_length, site.row_count);
-  return RecomputedRows(site, directory.path() / Describe(site.site), std::move(forward), std::move(of_rows));
+  const auto file = std::make_shared<const SketchFile>(OpenListed<SketchFile>(directory, sketches));
+  if (file->row_count() != site.row_count || file->dimension() != site.dimension) {
+    FailDamaged("{}: not the sketches of {}", file->path().string(), Describe(site.site));
+  }
+  const std::filesystem::path name = directory.path() / Describe(site.site);
+  const auto check = [file, name](RowNumber row, std::span<const float> numbers) {
+    RequireRowOfSketches(*file, row, numbers, kComputedTolerance, name);
+  };
+  return RecomputedRows(site, name, std::move(forward), std::move(of_rows), check);
 }
 
 }  // namespace actkin

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "query/reader/prompt_forward.h"
@@ -34,15 +36,20 @@ class RowTokens {
   std::vector<std::uint32_t> entries_;  // by row: where one of its strings begins
 };
 
+// Looks at a row that was computed; throws Error where it cannot be right. Any thread.
+using RowCheck = std::function<void(RowNumber row, std::span<const float> numbers)>;
+
 // The rows of a site over strings that keeps none: each the output of `forward` at its string's last token, alone, so
 // that it is the same whatever is asked with it. The rows asked last, up to 256 MB of them, are remembered.
 RowSource RecomputedRows(const SiteRow& site, const std::filesystem::path& name,
-                         std::shared_ptr<const PromptForward> forward, std::shared_ptr<const RowTokens> tokens);
+                         std::shared_ptr<const PromptForward> forward, std::shared_ptr<const RowTokens> tokens,
+                         RowCheck check);
 
-// The same of a directory's site, by its own model. Throws Error where it is over positions or has no model, and naming
-// a file that is damaged.
+// The same of a directory's site, by its own model; a row that its sketches, the site's index `exact`, cannot have been
+// made of is an error (query/exact/recomputed_row.h). Throws Error where it is over positions or has no model, and
+// naming a file that is damaged.
 RowSource OpenRecomputedRows(const IndexDirectory& directory, Catalog& catalog, const SiteRow& site,
-                             std::shared_ptr<const CorpusTokensFile> tokens);
+                             std::shared_ptr<const CorpusTokensFile> tokens, const FileRow& sketches);
 
 }  // namespace actkin
 

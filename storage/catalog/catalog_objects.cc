@@ -19,6 +19,9 @@ struct OwnObjects {
   std::set<std::string> indices;
 };
 
+// How activations were recorded by the Python module, which makes the table where it records.
+constexpr std::string_view kRecorderTable = "recorder";
+
 // In the order of the table, generated ones included.
 std::vector<std::string> Columns(sqlite3* connection, const std::string& table) {
   SqliteStatement statement(connection, "SELECT name FROM pragma_table_xinfo(?1, 'main') ORDER BY cid");
@@ -141,7 +144,8 @@ std::vector<std::string> AddedObjects(sqlite3* connection) {
     const std::string name = statement.Text(1);
     const std::string table = statement.Text(2);
     if (type == "table" || type == "view") {
-      if (!IsOwnTable(name)) added.push_back(fmt::format("{} {}", type, QuoteIfEscaped(name)));
+      if (!IsOwnTable(name) && name != kRecorderTable)
+        added.push_back(fmt::format("{} {}", type, QuoteIfEscaped(name)));
     } else if (IsOwnTable(table) && !Own().indices.contains(name)) {
       added.push_back(fmt::format("{} {} on {}", type, QuoteIfEscaped(name), table));
     }

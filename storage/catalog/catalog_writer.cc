@@ -289,6 +289,7 @@ void CatalogWriter::AddSites(std::span<const NewSite> sites,
     if (const std::optional<RoundingRow>& rounding = added.rounding) {
       add_rounding.Bind(site_id, rounding->sampled_rows, rounding->queries, rounding->k, rounding->recall).Run();
     }
+    if (added.statistics) InsertStatistics(handle, site_id, *added.statistics);
     if (added.recorded) {
       add_recorded.Bind(site_id, added.recorded->source, nullptr);
       if (added.recorded->bos_token_id) add_recorded.BindAt(3, *added.recorded->bos_token_id);

@@ -11,6 +11,7 @@
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/content_checksum.h"
 #include "storage/catalog/index_directory.h"
+#include "storage/catalog/site_statistics_row.h"
 #include "storage/catalog/sqlite.h"
 
 namespace actkin {
@@ -59,8 +60,9 @@ struct NewSite {
   std::optional<PositionSetRow> positions = {};
   // Of what is added together, the pass in which its rows were computed, from 0; none: they are codes, or imported.
   std::optional<int> pass = {};
-  std::optional<RecordedSiteRow> recorded = {};  // elsewhere, and imported
-  std::optional<RoundingRow> rounding = {};      // where its rows are rounded
+  std::optional<RecordedSiteRow> recorded = {};      // elsewhere, and imported
+  std::optional<RoundingRow> rounding = {};          // where its rows are rounded
+  std::optional<SiteStatisticsRow> statistics = {};  // where its rows are not kept; others are gone through later
 };
 
 // A transaction that leaves the catalog's own checksums right. Throws Error, and changes nothing, where they are not

@@ -63,22 +63,24 @@ void ForgetStatistics(sqlite3* connection, std::int64_t site_id) {
   }
 }
 
+void InsertStatistics(sqlite3* connection, std::int64_t site_id, const SiteStatisticsRow& statistics) {
+  SqliteStatement add(connection, InsertSql("site_statistics", "?1, ?2, ?3, ?4, ?5, ?6, ?7"));
+  SqliteStatement add_distance(connection, InsertSql("site_distance", "?1, ?2, ?3, ?4"));
+  add.Bind(site_id, statistics.mean_length, statistics.median_length, statistics.longest, statistics.long_share,
+           nullptr, nullptr);
+  if (statistics.cosine) add.BindAt(6, *statistics.cosine);
+  if (statistics.centered_cosine) add.BindAt(7, *statistics.centered_cosine);
+  add.Run();
+  for (const SiteDistanceRow& quantile : statistics.distances) {
+    add_distance.Bind(site_id, quantile.pairs, quantile.quantile, quantile.distance).Run();
+  }
+}
+
 void StatisticsWriter::SetStatistics(std::span<const NewStatistics> rows) {
   CatalogTransaction transaction(connection_);
-  sqlite3* handle = connection_.handle();
-  SqliteStatement add(handle, InsertSql("site_statistics", "?1, ?2, ?3, ?4, ?5, ?6, ?7"));
-  SqliteStatement add_distance(handle, InsertSql("site_distance", "?1, ?2, ?3, ?4"));
   for (const NewStatistics& row : rows) {
-    const SiteStatisticsRow& statistics = row.statistics;
-    ForgetStatistics(handle, row.site_id);
-    add.Bind(row.site_id, statistics.mean_length, statistics.median_length, statistics.longest, statistics.long_share,
-             nullptr, nullptr);
-    if (statistics.cosine) add.BindAt(6, *statistics.cosine);
-    if (statistics.centered_cosine) add.BindAt(7, *statistics.centered_cosine);
-    add.Run();
-    for (const SiteDistanceRow& quantile : statistics.distances) {
-      add_distance.Bind(row.site_id, quantile.pairs, quantile.quantile, quantile.distance).Run();
-    }
+    ForgetStatistics(connection_.handle(), row.site_id);
+    InsertStatistics(connection_.handle(), row.site_id, row.statistics);
   }
   transaction.Commit();
 }

@@ -4,41 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
+#include "storage/catalog/site_statistics_row.h"
 
 namespace actkin {
-
-// Words of the column site_distance.pairs.
-inline constexpr char kRandomPairs[] = "random";
-inline constexpr char kNearestPairs[] = "nearest";
-inline constexpr char kTenthPairs[] = "tenth";
-
-struct SiteDistanceRow {
-  std::string pairs;
-  double quantile = 0;  // 0..1
-  double distance = 0;  // Euclidean
-
-  friend bool operator==(const SiteDistanceRow&, const SiteDistanceRow&) = default;
-};
-
-// What the rows of a site are like: the tables site_statistics and site_distance, which say what the numbers mean.
-struct SiteStatisticsRow {
-  double mean_length = 0;
-  double median_length = 0;
-  double longest = 0;
-  double long_share = 0;  // 0..1: of the rows that are longer than kLongRow medians
-  std::optional<double> cosine = {};
-  std::optional<double> centered_cosine = {};
-  std::vector<SiteDistanceRow> distances = {};  // by pairs, then quantile
-
-  friend bool operator==(const SiteStatisticsRow&, const SiteStatisticsRow&) = default;
-};
-
-inline constexpr double kLongRow = 10;
 
 // None where none were made, or the catalog was made before there were any. Throws Error where the catalog is damaged.
 std::optional<SiteStatisticsRow> ReadSiteStatistics(Catalog& catalog, std::int64_t site_id);
@@ -62,6 +33,8 @@ class StatisticsWriter : public CatalogWriter {
 
 // REQUIRES: a CatalogTransaction is open.
 void ForgetStatistics(sqlite3* connection, std::int64_t site_id);
+// REQUIRES: a CatalogTransaction is open; the site has none.
+void InsertStatistics(sqlite3* connection, std::int64_t site_id, const SiteStatisticsRow& statistics);
 
 }  // namespace actkin
 

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -28,13 +27,10 @@ class CorpusSuffixes {
   // vocabulary size.
   RowRange Find(std::span<const TokenId> prefix) const;
 
-  // A token that follows a prefix, and the places of the prefix with it: as many as its next-token count.
-  struct NextToken {
-    TokenId token_id = 0;
-    RowRange places;
-  };
-  // What follows a prefix of `length` tokens at its places, by token id; none of them at the ends of documents. Looks
-  // at about log2(places of a token) suffixes for each token, of all tokens at once.
+  using NextToken = TokenPlaces;
+  // What follows a prefix of `length` tokens at its places, by token id; none of them at the ends of documents. Of
+  // a wide prefix (SuffixOrderFile) they are read; else looks at about log2(places of a token) suffixes for each token,
+  // of all tokens at once.
   std::vector<NextToken> NextTokens(RowRange places, std::uint64_t length) const;
 
   // Where in the corpus the suffix at a place begins. REQUIRES: it begins with a token.
@@ -46,19 +42,6 @@ class CorpusSuffixes {
  private:
   // prefix: its bytes. Below 0: the suffix comes before all that begin with it; 0: it is one of them.
   int Compare(std::uint64_t place, std::string_view prefix) const;
-  // Two places of which the tokens at some offset differ, and these tokens.
-  struct Gap {
-    std::uint32_t low = 0;
-    std::uint32_t high = 0;
-    TokenId low_token = 0;
-    TokenId high_token = 0;
-  };
-  // Replaces the gaps, which are in order, by those that their middles leave; what is one place wide stays.
-  void Halve(std::uint64_t offset, std::vector<Gap>& gaps, std::vector<Gap>& halves,
-             std::vector<std::uint64_t>& entries) const;
-  // The token at an entry; kDocumentEnd: a document ends there.
-  static constexpr TokenId kDocumentEnd = std::numeric_limits<TokenId>::max();
-  TokenId TokenAt(std::uint64_t entry) const;
   void CountSteps(std::uint64_t steps) const { steps_.fetch_add(steps, std::memory_order_relaxed); }
 
   std::shared_ptr<const CorpusTokensFile> tokens_;

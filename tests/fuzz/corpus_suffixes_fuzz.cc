@@ -37,7 +37,10 @@ std::string MakeOrder(FuzzInput& input, const CorpusTokensFile& tokens) {
   const auto fit = [&](HeaderNumbers& made) -> SectionBytes {
     made[0] = tokens.entry_count();
     made[1] = tokens.header_checksum();
-    return {made[0] * sizeof(std::uint32_t), 0, 0, 0};
+    made[2] %= 1 << 8;
+    made[3] %= 1 << 12;
+    return {made[0] * sizeof(std::uint32_t), made[2] * sizeof(WidePrefixes::Prefix),
+            made[3] * sizeof(WidePrefixes::Token), 0};
   };
   return MakeSectionFile(input, FileKind::kSuffixOrder, fit, [](const SectionFileHeader& header, std::string& file) {
     for (std::uint32_t i = 0; i < header.sections[0].bytes / sizeof(i); ++i) {

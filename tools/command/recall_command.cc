@@ -13,6 +13,7 @@
 #include "storage/catalog/catalog_writer.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
+#include "tools/command/flags/filter_flags.h"
 #include "tools/command/flags/site_flags.h"
 #include "tools/output/json_output.h"
 #include "tools/output/svg_chart.h"
@@ -33,6 +34,7 @@ struct Flags {
   SiteFlags sites;
   std::string metric = "l2";
   std::uint64_t k = 10;
+  FilterFlags filter;
   std::string plot;
   int threads = 1;
   bool json = false;
@@ -44,6 +46,7 @@ struct SiteRecall {
   SiteIndexRow index;
   std::vector<RecallRow> rows;
   std::optional<RoundingRow> rounding = {};  // of rows of int8
+  std::shared_ptr<const RowSet> among = {};  // null: all rows
 };
 
 // The rows of one index and its parameters, by k.
@@ -105,20 +108,31 @@ std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const R
       const std::vector<float> vector = reader.QueryVector(prompt, one.site.site);
       queries.insert(queries.end(), vector.begin(), vector.end());
     }
+    RecallOptions of_site = options;
+    of_site.among = one.among = reader.RowsThatPass(one.site.site, reader.RowsWhere(one.site.site, flags.filter.where),
+                                                    flags.filter.max_length);
+    if (one.among && one.among->count() < options.ks.front()) {
+      FailUsage("{}: {} of its rows pass the filter: ask for recall among at least {}", Describe(one.site.site),
+                one.among->count(), options.ks.front());
+    }
     if (one.site.element == Element::kInt8) one.rounding = reader.catalog().Rounding(one.site.site_id);
-    progress.Begin(Describe(one.site.site), RecallSearches(one.site, prompts.size(), options), "searches");
+    progress.Begin(Describe(one.site.site), RecallSearches(one.site, prompts.size(), of_site), "searches");
     one.rows =
-        MeasureRecall(reader, one.site, queries, options, [&](std::uint64_t done) { progress.Advance(done, 0); });
+        MeasureRecall(reader, one.site, queries, of_site, [&](std::uint64_t done) { progress.Advance(done, 0); });
     progress.End();
   }
   return measured;
 }
 
-std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options, std::uint64_t k) {
+std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options, const Flags& flags) {
+  const std::uint64_t k = flags.k;
   const RecallRow& first = measured.rows.front();
+  std::string rows = Grouped(measured.site.row_count);
+  if (measured.among) rows = fmt::format("{} of {}", Grouped(measured.among->count()), rows);
   std::string text =
-      fmt::format("{}  {}  {} rows; {} prompts (seed {}), one at a time, threads {}\n", Describe(measured.site.site),
-                  Describe(measured.index), Grouped(measured.site.row_count), first.prompts, first.seed, first.threads);
+      fmt::format("{}  {}  {} rows{}; {} prompts (seed {}), one at a time, threads {}\n", Describe(measured.site.site),
+                  Describe(measured.index), rows, DescribeFilter(flags.filter.where, false, 0, flags.filter.max_length),
+                  first.prompts, first.seed, first.threads);
   std::vector<Table::Column> columns = {{"parameters"}};
   for (const std::uint64_t n : options.ks) columns.push_back({fmt::format("recall@{}", n), Table::Align::kRight});
   columns.push_back({fmt::format("median ms, k {}", k), Table::Align::kRight});
@@ -143,7 +157,7 @@ std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options
                             HumanBytes(measured.index.file.bytes));
 }
 
-OrderedJson JsonRecall(const SiteRecall& measured) {
+OrderedJson JsonRecall(const SiteRecall& measured, const FilterFlags& filter) {
   OrderedJson runs = OrderedJson::array();
   for (const Run& run : Runs(measured)) {
     OrderedJson by_k = OrderedJson::array();
@@ -155,19 +169,25 @@ OrderedJson JsonRecall(const SiteRecall& measured) {
   }
   const RecallRow& first = measured.rows.front();
   const std::optional<RoundingRow>& rounding = measured.rounding;
-  return {{"stream", Name(measured.site.site.stream)},
-          {"block", measured.site.site.block},
-          {"t_i", measured.site.site.t_i},
-          {"rows", measured.site.row_count},
-          {"index", measured.index.name},
-          {"metric", Name(*measured.index.metric)},
-          {"bytes", measured.index.file.bytes},
-          {"build_seconds", measured.index.build_seconds},
-          {"prompts", first.prompts},
-          {"seed", first.seed},
-          {"threads", first.threads},
-          {"rounding_recall", rounding ? OrderedJson(rounding->recall) : OrderedJson(nullptr)},
-          {"runs", std::move(runs)}};
+  OrderedJson json{{"stream", Name(measured.site.site.stream)},
+                   {"block", measured.site.site.block},
+                   {"t_i", measured.site.site.t_i},
+                   {"rows", measured.site.row_count},
+                   {"index", measured.index.name},
+                   {"metric", Name(*measured.index.metric)},
+                   {"bytes", measured.index.file.bytes},
+                   {"build_seconds", measured.index.build_seconds},
+                   {"prompts", first.prompts},
+                   {"seed", first.seed},
+                   {"threads", first.threads},
+                   {"rounding_recall", rounding ? OrderedJson(rounding->recall) : OrderedJson(nullptr)}};
+  if (measured.among) {
+    json["rows_that_pass"] = measured.among->count();
+    if (!filter.where.empty()) json["where"] = filter.where;
+    if (filter.max_length) json["max_length"] = *filter.max_length;
+  }
+  json["runs"] = std::move(runs);
+  return json;
 }
 
 std::string RecallChart(const std::vector<SiteRecall>& all, std::uint64_t k) {
@@ -195,8 +215,11 @@ std::string RecallChart(const std::vector<SiteRecall>& all, std::uint64_t k) {
   return LineChartSvg(chart);
 }
 
-// Why it could not be done; empty: it was. A directory that cannot be written to can be measured all the same.
+// Why it was not done; empty: it was. A directory that cannot be written to can be measured all the same.
 std::string Save(const IndexDirectory& directory, const std::vector<SiteRecall>& all) {
+  if (std::ranges::any_of(all, [](const SiteRecall& one) { return one.among != nullptr; })) {
+    return "the table recall is of searches among all rows";
+  }
   try {
     const BuildLock lock(directory);
     CatalogWriter writer(directory);
@@ -207,7 +230,8 @@ std::string Save(const IndexDirectory& directory, const std::vector<SiteRecall>&
   return "";
 }
 
-void RunRecall(const Flags& flags) {
+void RunRecall(const CLI::App& command, const Flags& flags) {
+  CheckFilter(command, flags.filter);
   if (flags.k == 0) FailUsage("-k 0: ask for at least 1");
   if (flags.sample == 0) FailUsage("--sample 0: draw at least 1 prompt");
   RecallOptions options;
@@ -234,11 +258,11 @@ void RunRecall(const Flags& flags) {
   const std::string unsaved = Save(directory, measured);
   if (flags.json) {
     OrderedJson sites = OrderedJson::array();
-    for (const SiteRecall& one : measured) sites.push_back(JsonRecall(one));
+    for (const SiteRecall& one : measured) sites.push_back(JsonRecall(one, flags.filter));
     PrintJson({{"sites", std::move(sites)}, {"saved", unsaved.empty()}});
   } else {
     for (std::size_t i = 0; i < measured.size(); ++i) {
-      Print((i > 0 ? "\n" : "") + HumanRecall(measured[i], options, flags.k));
+      Print((i > 0 ? "\n" : "") + HumanRecall(measured[i], options, flags));
     }
   }
   std::size_t rows = 0;
@@ -267,17 +291,18 @@ void AddRecallCommand(CLI::App& app) {
   AddSiteOptions(*command, flags->sites, "proj, ffwd or residual");
   command->add_option("--metric", flags->metric, "l2 or cosine")->capture_default_str();
   command->add_option("-k", flags->k, "Times are of searches for so many neighbors")->capture_default_str();
+  AddRowFilterOptions(*command, flags->filter);
   command->add_option("--plot", flags->plot, "Draw recall@k against the median time to this SVG file");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
   command->footer(
       "recall@n: of the n nearest that exact finds, the share found when n are asked for; at equal distances any row\n"
-      "will do. What is measured is kept in the catalog's table recall.\n"
+      "will do. What is measured is kept in the catalog's table recall, but not where rows are filtered.\n"
       "Examples:\n"
       "  actkin index gpl.actkin --add HNSW32 --stream ffwd --block -1 --t-i -1\n"
       "  actkin recall gpl.actkin --index HNSW32 --param efSearch=16,32,64 --plot recall.svg\n"
       "  actkin recall gpl.actkin --index exact --param rows=1000,4000,16000 --stream ffwd --block -1 --t-i -1");
-  command->callback([flags] { RunRecall(*flags); });
+  command->callback([command, flags] { RunRecall(*command, *flags); });
 }
 
 }  // namespace actkin

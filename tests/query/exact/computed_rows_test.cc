@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "indexer/build/sketch_encoder.h"
+#include "query/exact/recomputed_row.h"
 #include "query/exact/vector_scan.h"
 #include "tests/error_matchers.h"
 #include "tests/query/exact/made_site.h"
@@ -119,6 +120,32 @@ TEST_F(ComputedRowsTest, FewRowsAreComputed) {
 
 TEST_F(ComputedRowsTest, ARowIsWhatIsComputed) {
   EXPECT_THAT(index_->Vector(77), testing::ElementsAreArray(queries_.begin(), queries_.begin() + kDimension));
+}
+
+// Lengths alone do not tell it: a row that is turned around the mean's direction keeps them.
+TEST_F(ComputedRowsTest, ARowThatComesOutOtherwiseIsFound) {
+  const SketchFile file(folder_ / "sketches");
+  const auto refused = [&](RowNumber row, const std::vector<float>& numbers) {
+    return ErrorOf([&] { RequireRowOfSketches(file, row, numbers, kComputedTolerance, "rows of a test"); });
+  };
+  double mean_square = 0;
+  for (const double number : file.mean()) mean_square += number * number;
+  for (RowNumber row = 0; row < kRows; ++row) {
+    const auto begin = values_.begin() + static_cast<std::ptrdiff_t>(row * kDimension);
+    const std::vector<float> numbers(begin, begin + kDimension);
+    ASSERT_NO_THROW(RequireRowOfSketches(file, row, numbers, kComputedTolerance, "rows of a test")) << row;
+    if (row % 100 != 7) continue;
+    std::vector<float> longer = numbers;
+    for (float& number : longer) number *= 1.001F;
+    EXPECT_THAT(refused(row, longer), OneLineWith("rows of a test", fmt::format("row {} ", row)));
+    double along = 0;
+    for (std::size_t i = 0; i < kDimension; ++i) along += numbers[i] * file.mean()[i];
+    std::vector<float> turned = numbers;
+    for (std::size_t i = 0; i < kDimension; ++i) {
+      turned[i] = static_cast<float>(2 * along / mean_square * file.mean()[i] - numbers[i]);
+    }
+    EXPECT_THAT(refused(row, turned), OneLineWith("rows of a test", fmt::format("row {} ", row)));
+  }
 }
 
 TEST_F(ComputedRowsTest, APassOverAllRowsIsRefused) {

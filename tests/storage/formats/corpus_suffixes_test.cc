@@ -30,22 +30,24 @@ class MadeCorpus {
     tokens_ = std::make_shared<const CorpusTokensFile>(folder_ / "tokens");
     WriteSuffixOrderFile(folder_ / "suffixes", *tokens_, SuffixOrder(tokens_->entries(), tokens_->width()));
     suffixes_ = std::make_unique<CorpusSuffixes>(tokens_, SuffixOrderFile(folder_ / "suffixes"));
+    order_ = std::make_unique<SuffixOrderFile>(folder_ / "suffixes");
   }
 
   const CorpusSuffixes& suffixes() const { return *suffixes_; }
   const CorpusTokensFile& tokens() const { return *tokens_; }
+  const SuffixOrderFile& order() const { return *order_; }
 
   void Verify() const {
     tokens_->Verify();
-    const SuffixOrderFile order(folder_ / "suffixes");
-    order.Verify();
-    order.VerifyOrder(*tokens_);
+    order_->Verify();
+    order_->VerifyOrder(*tokens_);
   }
 
  private:
   TemporaryFolder folder_;
   std::shared_ptr<const CorpusTokensFile> tokens_;
   std::unique_ptr<CorpusSuffixes> suffixes_;
+  std::unique_ptr<SuffixOrderFile> order_;
 };
 
 // By the definition: every place of every document.
@@ -151,6 +153,71 @@ TEST(CorpusSuffixesTest, TakeAFewBinarySearches) {
     const std::uint64_t of_each = 2 * static_cast<std::uint64_t>(std::bit_width(occurrences)) + 2;
     EXPECT_LE(corpus.suffixes().steps() - before, 2 * search + next * of_each + 1) << length;
   }
+}
+
+// A document of "0 t" and "1 0 t" for many t: wide are the empty prefix, "0" and "1 0".
+std::vector<Tokens> WideDocuments() {
+  std::vector<Tokens> documents(2);
+  for (TokenId token = 2; token < 2000; ++token) {
+    documents[token % 2].insert(documents[token % 2].end(), {0, token});
+    if (token < 1500) documents[0].insert(documents[0].end(), {1, 0, token, 0, token});
+  }
+  documents[0].push_back(0);
+  return documents;
+}
+
+// Their next tokens are in the file; all others' are searched for.
+TEST(CorpusSuffixesTest, WhatFollowsWidePrefixesIsRead) {
+  const std::vector<Tokens> documents = WideDocuments();
+  const MadeCorpus corpus(documents, 2000);
+  corpus.Verify();
+  for (const Tokens& prefix :
+       {Tokens{}, Tokens{0}, Tokens{1, 0}, Tokens{1}, Tokens{7}, Tokens{7, 0}, Tokens{0, 7, 0}}) {
+    const RowRange places = corpus.suffixes().Find(prefix);
+    const std::uint64_t before = corpus.suffixes().steps();
+    const std::vector<TokenPlaces> next = corpus.suffixes().NextTokens(places, prefix.size());
+    EXPECT_EQ(corpus.suffixes().steps() == before, next.size() > SuffixOrderFile::kMostSearched) << next.size();
+    std::map<TokenId, std::uint64_t> counts;
+    for (const TokenPlaces& token : next) counts[token.token_id] = token.places.size();
+    EXPECT_EQ(counts, Count(documents, prefix).next);
+    std::uint64_t steps = 0;
+    EXPECT_EQ(next, SearchNextTokens(corpus.tokens(), corpus.order().view(), places, prefix.size(), steps));
+  }
+}
+
+// Of sections whose checksums are right.
+TEST(CorpusSuffixesTest, DamagedWidePrefixesAreFound) {
+  const MadeCorpus corpus(WideDocuments(), 2000);
+  const TemporaryFolder folder;
+  const auto path = folder / "damaged";
+  const WidePrefixes wide = FindWidePrefixes(corpus.tokens(), corpus.order().view(), SuffixOrderFile::kMostSearched);
+  ASSERT_EQ(wide.prefixes.size(), 3U);
+  const auto write = [&](const WidePrefixes& of) {
+    WriteSectionFile(
+        path, FileKind::kSuffixOrder,
+        {corpus.order().size(), corpus.tokens().header_checksum(), of.prefixes.size(), of.tokens.size(), 0, 0, 0, 0},
+        {std::as_bytes(corpus.order().view().begins), std::as_bytes(std::span(of.prefixes)),
+         std::as_bytes(std::span(of.tokens))});
+  };
+  const auto damage = [&](const auto& change, bool seen_when_asked) {
+    WidePrefixes damaged = wide;
+    change(damaged);
+    write(damaged);
+    const SuffixOrderFile order(path);
+    order.Verify();
+    EXPECT_THAT(ErrorOf([&] { order.VerifyOrder(corpus.tokens()); }), OneLineWith(path.string(), "wide prefixes"));
+    if (!seen_when_asked) return;
+    const RowRange places{wide.prefixes[1].begin, wide.prefixes[1].end};
+    EXPECT_THAT(ErrorOf([&] { order.OfWidePrefix(places, 1); }), OneLineWith(path.string(), "wide prefix 1"));
+  };
+  write(wide);
+  SuffixOrderFile(path).VerifyOrder(corpus.tokens());
+  damage([](WidePrefixes& of) { of.prefixes.pop_back(); }, false);
+  damage([](WidePrefixes& of) { ++of.tokens[of.prefixes[1].first].token_id; }, false);
+  damage([](WidePrefixes& of) { of.tokens[of.prefixes[1].first].end = of.prefixes[1].begin; }, true);
+  damage([](WidePrefixes& of) { of.tokens[of.prefixes[2].first - 1].end = of.prefixes[1].end + 1; }, true);
+  damage([](WidePrefixes& of) { of.prefixes[1].first = of.prefixes[2].first + 1; }, true);
+  damage([](WidePrefixes& of) { of.prefixes[2].first = of.tokens.size() + 1; }, true);
 }
 
 TEST(CorpusSuffixesTest, AnotherCorpusesOrderIsRefused) {

@@ -307,6 +307,34 @@ TEST_F(ApproximateCommandTest, RecallOfExactThatStopsEarly) {
   EXPECT_THAT(people.out, AllOf(HasSubstr("exact"), HasSubstr("recall=0.9"))) << people.err;
 }
 
+TEST_F(ApproximateCommandTest, RecallAmongSomeRowsIsMeasuredAndNotSaved) {
+  ASSERT_EQ(Index({"--add", "HNSW8", "--stream", "ffwd"}).status, 0);
+  const std::vector<std::string> asked = {
+      "recall", index_,  "--index", "HNSW8",    "--stream", "ffwd",    "--block",
+      "-1",     "--t-i", "5",       "--sample", "10",       "--where", "string_id % 2 = 0"};
+  std::vector<std::string> arguments = asked;
+  arguments.insert(arguments.end(), {"--max-length", "1e6", "--json"});
+  const CommandResult result = RunCommand(arguments);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const json printed = json::parse(result.out);
+  EXPECT_EQ(printed["saved"], false);
+  EXPECT_EQ(Value("SELECT count(*) FROM recall"), "0");
+  const json& site = printed["sites"][0];
+  EXPECT_EQ(site["where"], "string_id % 2 = 0");
+  EXPECT_EQ(site["max_length"], 1e6);
+  const int rows = site["rows"];
+  const int half = site["rows_that_pass"];
+  EXPECT_TRUE(half == rows / 2 || half == (rows + 1) / 2) << half << " of " << rows;
+  for (const json& at_k : site["runs"][0]["k"]) EXPECT_EQ(at_k["recall"], 1);
+  EXPECT_THAT(RunCommand(asked).out, HasSubstr(" rows, where string_id % 2 = 0; 10 prompts"));
+  arguments.back() = "--where";
+  arguments.push_back("string_id < 0");
+  arguments.erase(arguments.begin() + 12, arguments.begin() + 14);
+  const CommandResult none = RunCommand(arguments);
+  EXPECT_EQ(none.status, 2);
+  EXPECT_THAT(none.err, HasSubstr("0 of its rows pass"));
+}
+
 TEST_F(ApproximateCommandTest, RecallOfWhatIsNotThere) {
   const auto refused = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"recall", index_});

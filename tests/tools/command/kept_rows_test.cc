@@ -132,6 +132,13 @@ TEST_F(KeptRowsTest, WhatIsNotKeptTakesNoDisk) {
   for (const json& site : RunForJson({"info", Path("none"), "--json"})["sites"]) {
     EXPECT_EQ(site["element"], site["t_i"] == kLast ? "none" : "float32");
   }
+  // What they were like is known.
+  const auto statistics = [](const std::string& name) {
+    json of_sites = json::array();
+    for (const json& site : RunForJson({"info", Path(name), "--json"})["sites"]) of_sites.push_back(site["statistics"]);
+    return of_sites;
+  };
+  EXPECT_EQ(statistics("none"), statistics("float32"));
   for (const char* name : {"int8", "none"}) {
     const CommandResult verified = RunCommand({"verify", Path(name)});
     EXPECT_EQ(verified.status, 0) << verified.out;
@@ -181,6 +188,22 @@ TEST_F(KeptRowsTest, WhatNeedsAllRowsSaysThatTheyAreNotKept) {
   const CommandResult positions = Build("positions", {"--rows", "none", "--positions"});
   EXPECT_EQ(positions.status, 2);
   EXPECT_THAT(positions.err, HasSubstr("--rows none"));
+}
+
+// A model whose output is a little more than it was.
+TEST_F(KeptRowsTest, RowsOfAnotherModelAreRefused) {
+  const std::string copy = Copy("none");
+  for (const char* file : {"copy", "again"}) {
+    const CommandResult asked = RunCommand({"query", copy, "abba c", "--t-i", "6", "--stream", "proj"});
+    EXPECT_EQ(asked.status == 0, file == std::string("copy")) << asked.err;
+    if (asked.status != 0) EXPECT_THAT(asked.err, HasSubstr("proj block 1 t_i 6: row "));
+    std::string bytes = ReadFile(copy + "/model.safetensors");
+    // The highest bit of the last half's mantissas.
+    for (std::size_t at = bytes.size() / 8 * 4 + 2; at < bytes.size(); at += 4) {
+      bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
+    }
+    ReplaceFile(copy + "/model.safetensors", bytes);
+  }
 }
 
 TEST_F(KeptRowsTest, DamageIsFoundAndRepaired) {

@@ -5,18 +5,22 @@
 
 namespace actkin {
 
-void AddFilterOptions(CLI::App& command, FilterFlags& flags) {
+void AddRowFilterOptions(CLI::App& command, FilterFlags& flags) {
   command.add_option("--where", flags.where,
                      "Only rows that this condition of SQL holds for: of strings, of the columns string_id, length, "
                      "text, occurrences, last_token_id: \"occurrences > 5 AND text GLOB 'my *'\"; of positions, of "
                      "position, document_id, token_id, text, next_token_id");
+  command.add_option("--max-length", flags.max_length, kMaxLengthHelp);
+}
+
+void AddFilterOptions(CLI::App& command, FilterFlags& flags) {
+  AddRowFilterOptions(command, flags);
   command.add_flag(
       "--exclude-self", flags.exclude_self,
       "Leave out the prompt's own row: its string, where the corpus has it; of positions its own, or those "
       "where the corpus has the prompt");
   command.add_option("--exclude-window", flags.exclude_window,
                      "Of positions, leave out those, too, that are so many tokens before or after the prompt's own");
-  command.add_option("--max-length", flags.max_length, kMaxLengthHelp);
 }
 
 void CheckFilter(const CLI::App& command, const FilterFlags& flags) {

@@ -25,6 +25,8 @@ inline constexpr char kMaxLengthHelp[] =
     "and that a few are many times longer than the others";
 
 void AddFilterOptions(CLI::App& command, FilterFlags& flags);
+// --where and --max-length alone.
+void AddRowFilterOptions(CLI::App& command, FilterFlags& flags);
 // Throws Error (usage) where the condition was given empty, or a window or a length makes no sense.
 void CheckFilter(const CLI::App& command, const FilterFlags& flags);
 
