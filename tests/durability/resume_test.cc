@@ -106,7 +106,7 @@ TEST_F(ResumeTest, KilledAtEveryPublishStepAndContinuedItEndsTheSame) {
   const Command build = [&](const std::string& name, const std::vector<std::string>& environment) {
     return Build(name, environment);
   };
-  EXPECT_GT(KilledAndContinued(build, {{"write", 61}, {"flush", 29}, {"rename", 7}, {"commit", 1}}), 12);
+  EXPECT_GT(KilledAndContinued(build, {{"write", 37}, {"flush", 17}, {"rename", 5}, {"commit", 1}}), 12);
   EXPECT_GT(Contents("undisturbed").size(), 20U);
 }
 
@@ -117,7 +117,7 @@ TEST_F(ResumeTest, KilledWhileItBuildsOverPositionsItEndsTheSame) {
                        "--positions", "--window", "8", "--stride", "3", "--every", "2", "--blocks", "1"},
                       environment);
   };
-  EXPECT_GT(KilledAndContinued(build, {{"write", 83}, {"flush", 53}, {"rename", 7}, {"commit", 2}}), 8);
+  EXPECT_GT(KilledAndContinued(build, {{"write", 61}, {"flush", 37}, {"rename", 5}, {"commit", 2}}), 8);
   EXPECT_TRUE(Contents("undisturbed").contains("sites/embedding-b0-positions.vectors"));
 }
 
@@ -148,7 +148,7 @@ TEST_F(ResumeTest, KilledWhileItMakesSketchesItEndsTheSame) {
     ++without_sketches;
     EXPECT_EQ(query(name), *answer) << name;
   };
-  KilledAndContinued(build, {{"write", 131}, {"rename", 2}, {"commit", 1}}, look);
+  KilledAndContinued(build, {{"write", 83}, {"rename", 1}, {"commit", 1}}, look);
   EXPECT_TRUE(Contents("undisturbed").contains("sites/ffwd-b1-t7.sketches"));
   EXPECT_GT(without_sketches, 3);
 }
@@ -166,7 +166,7 @@ TEST_F(ResumeTest, KilledWhateverRowsAreKeptAsItEndsTheSame) {
                          "ffwd", "--rows", element},
                         environment);
     };
-    EXPECT_GT(KilledAndContinued(build, {{"write", 211}, {"rename", 7}, {"commit", 3}}), 4);
+    EXPECT_GT(KilledAndContinued(build, {{"write", 151}, {"rename", 5}, {"commit", 2}}), 4);
     const std::map<std::string, std::string> kept = Contents("undisturbed");
     EXPECT_TRUE(kept.contains("sites/ffwd-b1-t7.sketches"));
     EXPECT_EQ(kept.contains("sites/ffwd-b1-t7.vectors"), element == std::string("int8"));
