@@ -14,8 +14,6 @@ const float* Data(const at::Tensor& tensor) { return tensor.data_ptr<float>(); }
 
 const float* DataOrNull(const at::Tensor& tensor) { return tensor.defined() ? Data(tensor) : nullptr; }
 
-std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
-
 }  // namespace
 
 void BlockPass::RotaryTable::Reserve(std::size_t positions) {

@@ -15,6 +15,9 @@
 
 namespace actkin {
 
+// LibTorch and BLAS count in signed numbers.
+inline std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
+
 // Rows [begin, end) of a pass, which go through a whole block while they are in cache.
 struct Tile {
   std::int64_t begin = 0;

@@ -14,8 +14,6 @@
 namespace actkin {
 namespace {
 
-std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
-
 // The nodes of a forest lie level after level: a node's number is that of its level's first node plus its place there.
 // A level is attended to by later ones only.
 class ForestLayout : public RowLayout {

@@ -22,8 +22,6 @@ namespace {
 // make products too small to run well.
 constexpr std::int64_t kQueries = 64;
 
-std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
-
 int BlasSize(std::int64_t size) { return static_cast<int>(size); }
 
 // The tokens of a batch lie window after window: rows attend to those before them in their window.

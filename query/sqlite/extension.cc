@@ -3,14 +3,14 @@
 #include <memory>
 #include <string>
 
-#include "query/sqlite/attached_catalogs.h"
-#include "query/sqlite/corpus_tokens_table.h"
+#include "query/sqlite/connection/attached_catalogs.h"
 #include "query/sqlite/host_sqlite.h"
-#include "query/sqlite/model_table.h"
-#include "query/sqlite/neighbors_table.h"
-#include "query/sqlite/next_tokens_table.h"
-#include "query/sqlite/predict_table.h"
-#include "query/sqlite/saved_neighbors_table.h"
+#include "query/sqlite/relations/corpus_tokens_table.h"
+#include "query/sqlite/relations/model_table.h"
+#include "query/sqlite/relations/neighbors_table.h"
+#include "query/sqlite/relations/next_tokens_table.h"
+#include "query/sqlite/relations/predict_table.h"
+#include "query/sqlite/relations/saved_neighbors_table.h"
 #include "query/sqlite/scalar_functions.h"
 #include "storage/catalog/sqlite.h"
 

@@ -5,7 +5,7 @@
 
 #include "query/exact/exact_distance.h"
 #include "query/reader/prompt_input.h"
-#include "query/sqlite/sql_value.h"
+#include "query/sqlite/table_functions/sql_value.h"
 #include "schema/error.h"
 #include "schema/text.h"
 #include "schema/token_ids.h"

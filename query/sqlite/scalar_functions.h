@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "query/sqlite/attached_catalogs.h"
+#include "query/sqlite/connection/attached_catalogs.h"
 
 namespace actkin {
 

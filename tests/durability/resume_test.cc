@@ -148,7 +148,7 @@ TEST_F(ResumeTest, KilledWhileItMakesSketchesItEndsTheSame) {
     ++without_sketches;
     EXPECT_EQ(query(name), *answer) << name;
   };
-  KilledAndContinued(build, {{"write", 41}, {"rename", 1}, {"commit", 1}}, look);
+  KilledAndContinued(build, {{"write", 83}, {"rename", 1}, {"commit", 1}}, look);
   EXPECT_TRUE(Contents("undisturbed").contains("sites/ffwd-b1-t7.sketches"));
   EXPECT_GT(without_sketches, 3);
 }
@@ -166,7 +166,7 @@ TEST_F(ResumeTest, KilledWhateverRowsAreKeptAsItEndsTheSame) {
                          "ffwd", "--rows", element},
                         environment);
     };
-    EXPECT_GT(KilledAndContinued(build, {{"write", 53}, {"rename", 3}, {"commit", 2}}), 4);
+    EXPECT_GT(KilledAndContinued(build, {{"write", 151}, {"rename", 5}, {"commit", 2}}), 4);
     const std::map<std::string, std::string> kept = Contents("undisturbed");
     EXPECT_TRUE(kept.contains("sites/ffwd-b1-t7.sketches"));
     EXPECT_EQ(kept.contains("sites/ffwd-b1-t7.vectors"), element == std::string("int8"));

@@ -28,8 +28,8 @@ TEST(VocabularyTest, JsonReadsBack) {
 }
 
 TEST(VocabularyTest, WhatIsNoVocabularyIsRefused) {
-  for (const char* json : {"", "{}", "[1]", "[\"ab\"]", "[\"\"]", "[\"b\",\"a\"]", "[\"a\",\"a\"]"}) {
-    EXPECT_THAT(ErrorOf([&] { Vocabulary::OfJson(json, "m.safetensors"); }), OneLineWith("m.safetensors")) << json;
+  for (const char* text : {"", "{}", "[1]", "[\"ab\"]", "[\"\"]", "[\"b\",\"a\"]", "[\"a\",\"a\"]"}) {
+    EXPECT_THAT(ErrorOf([&] { Vocabulary::OfJson(text, "m.safetensors"); }), OneLineWith("m.safetensors")) << text;
   }
 }
 

@@ -9,13 +9,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "query/reader/index_reader.h"
 #include "schema/random.h"
+#include "tools/benchmarks/benchmark_main.h"
 
 namespace actkin {
 namespace {
@@ -88,16 +89,14 @@ void Run(int count, char** arguments) {
 }  // namespace
 }  // namespace actkin
 
-int main(int count, char** arguments) {
-  if (count < 2) {
-    fmt::print(stderr, "usage: filter_benchmark DIRECTORY [STREAM BLOCK T_I]\n");
-    return 2;
-  }
-  try {
-    actkin::Run(count, arguments);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
-  return 0;
-}
+constexpr std::string_view kHelp = R"(usage: filter_benchmark DIRECTORY [STREAM BLOCK T_I]
+
+How long exact search takes over the rows that pass a filter, from one of many to nearly all. Without a site, the last
+ffwd is measured.
+
+Examples:
+  filter_benchmark shakespeare.actkin
+  filter_benchmark shakespeare.actkin proj 3 9
+)";
+
+int main(int count, char** arguments) { return actkin::BenchmarkMain(count, arguments, kHelp, actkin::Run); }

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
-#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +20,7 @@
 #include "query/reader/index_reader.h"
 #include "query/reader/prompt_set.h"
 #include "schema/random.h"
+#include "tools/benchmarks/benchmark_main.h"
 
 namespace actkin {
 namespace {
@@ -168,16 +168,15 @@ void Run(int count, char** arguments) {
 }  // namespace
 }  // namespace actkin
 
-int main(int count, char** arguments) {
-  if (count < 2) {
-    fmt::print(stderr, "usage: search_benchmark DIRECTORY [STREAM BLOCK T_I]...\n");
-    return 2;
-  }
-  try {
-    actkin::Run(count, arguments);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
-  return 0;
-}
+constexpr std::string_view kHelp = R"(usage: search_benchmark DIRECTORY [STREAM BLOCK T_I]...
+
+How long exact search takes by metric, and what it reads, of single queries by one thread. T_I is `positions` for a
+site over positions; without a site, the last ffwd is measured.
+
+Examples:
+  search_benchmark shakespeare.actkin
+  search_benchmark shakespeare.actkin proj 0 9 ffwd 5 9
+  search_benchmark smollm2.actkin residual 15 positions
+)";
+
+int main(int count, char** arguments) { return actkin::BenchmarkMain(count, arguments, kHelp, actkin::Run); }

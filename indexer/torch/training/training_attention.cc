@@ -24,15 +24,15 @@ struct AttentionSizes {
   }
 };
 
-struct Matrix {
+struct HeadMatrix {
   const float* values;
   std::int64_t stride;
   bool transposed;
 };
 
 // out (rows x columns) = scale * left x right, inner being the size that is summed over.
-void Multiply(const Matrix& left, const Matrix& right, std::int64_t rows, std::int64_t columns, std::int64_t inner,
-              float scale, float* out, std::int64_t out_stride) {
+void Multiply(const HeadMatrix& left, const HeadMatrix& right, std::int64_t rows, std::int64_t columns,
+              std::int64_t inner, float scale, float* out, std::int64_t out_stride) {
   cblas_sgemm(CblasRowMajor, left.transposed ? CblasTrans : CblasNoTrans, right.transposed ? CblasTrans : CblasNoTrans,
               static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(inner), scale, left.values,
               static_cast<int>(left.stride), right.values, static_cast<int>(right.stride), 0.0F, out,

@@ -14,7 +14,7 @@ namespace {
 
 // PyTorch's defaults.
 constexpr double kBeta2 = 0.999;
-constexpr float kWeightDecay = 1e-2F;
+constexpr float kLearnedWeightDecay = 1e-2F;
 
 class SparseWeightLearner : public WeightLearner {
  public:
@@ -34,7 +34,7 @@ class SparseWeightLearner : public WeightLearner {
     ++state_.steps;
     const auto steps = static_cast<double>(state_.steps);
     UpdateParameters({.learning_rate = static_cast<float>(learning_rate),
-                      .weight_decay = kWeightDecay,
+                      .weight_decay = kLearnedWeightDecay,
                       .first_correction = static_cast<float>(1 / (1 - std::pow(double{kAdamBeta1}, steps))),
                       .second_correction = static_cast<float>(1 / (1 - std::pow(kBeta2, steps))),
                       .second_beta = static_cast<float>(kBeta2)},

@@ -95,8 +95,10 @@ TEST(FilteredSearchTest, IsTheBruteForceAnswerOfTheRowsThatPass) {
                {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(1), std::optional<std::uint64_t>(10),
                 std::optional<std::uint64_t>(700)}) {
             for (const int part : {0, 1, 2}) {
+              // Two of five: there are twelve of k and part, so that in turn each is asked.
+              if (number++ % 5 > 1) continue;
               SearchRequest request{
-                  .metric = metric, .order = order, .k = k, .among = among, .threads = 1 + number++ % 3};
+                  .metric = metric, .order = order, .k = k, .among = among, .threads = 1 + number % 3};
               if (part == 1) request.within = band;
               if (part == 2) request.rows = RowRange{1001, 4900};
               if (k) request.k = std::min(*k, LookedAt(request, kRows));

@@ -13,8 +13,8 @@ namespace actkin {
 namespace {
 
 constexpr std::size_t kVocabulary = 70'000;
-constexpr std::size_t kPrompts = 4'000;
-// One float for each prompt and token would be 1.1 GB.
+constexpr std::size_t kPrompts = 2'000;
+// One float for each prompt and token would be 560 MB.
 constexpr std::size_t kMostMemory = std::size_t{384} << 20;
 constexpr std::size_t kMostDisk = std::size_t{24} << 20;
 
