@@ -42,7 +42,9 @@ BlockPass::BlockPass(std::shared_ptr<const CanonicalWeights> weights)
       normed_(shape_.embed),
       attended_(model_.attention_size()),
       hidden_((model_.gated ? 2 : 1) * shape_.hidden),
-      unasked_(shape_.embed) {}
+      unasked_(shape_.embed),
+      token_embeddings_(shape_.embed),
+      token_qkv_(model_.qkv_size()) {}
 
 void BlockPass::Reserve(std::int64_t rows, std::size_t positions, bool keeps_proj, bool keeps_ffwd) {
   residual_.Reserve(rows);
@@ -54,11 +56,45 @@ void BlockPass::Reserve(std::int64_t rows, std::size_t positions, bool keeps_pro
   hidden_.Reserve(kTileRows);
   unasked_.Reserve(kTileRows);
   rotary_.Reserve(positions);
+  has_first_qkv_ = false;
 }
 
 void BlockPass::Embed(std::int64_t row, TokenId token, std::size_t position) {
+  WriteEmbedding(token, position, residual_.Row(row));
+}
+
+void BlockPass::EmbedTogether(const Tile& rows, std::span<const TokenId> tokens, std::size_t position) {
+  std::vector<TokenId> distinct(tokens.begin(), tokens.end());
+  std::ranges::sort(distinct);
+  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  std::vector<std::int64_t> places;  // of the rows' tokens among these
+  for (const TokenId token : tokens) places.push_back(std::ranges::lower_bound(distinct, token) - distinct.begin());
+  token_embeddings_.Reserve(kTileRows);
+  token_qkv_.Reserve(kTileRows);
+  const CanonicalWeights::Block& block = weights_->blocks.front();
+  const auto end = static_cast<std::int64_t>(distinct.size());
+  for (std::int64_t first = 0; first < end; first += kTileRows) {
+    const std::int64_t count = std::min(kTileRows, end - first);
+    for (std::int64_t i = 0; i < count; ++i) {
+      WriteEmbedding(distinct[Size(first + i)], position, token_embeddings_.Row(i));
+    }
+    Normalize(block.attention_norm, count, token_embeddings_.Row(0));
+    Product(normed_.Rows(0, count), block.qkv.weight, token_qkv_.Rows(0, count));
+    AddBiasAndNorms(block, count, 0, token_qkv_.Row(0));
+    Turn(count, position, 0, token_qkv_.Row(0));
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const std::int64_t place = places[i] - first;
+      if (place < 0 || place >= count) continue;
+      const std::int64_t row = rows.begin + static_cast<std::int64_t>(i);
+      std::copy_n(token_embeddings_.Row(place), shape_.embed, residual_.Row(row));
+      std::copy_n(token_qkv_.Row(place), model_.qkv_size(), qkv_.Row(row));
+    }
+  }
+  has_first_qkv_ = true;
+}
+
+void BlockPass::WriteEmbedding(TokenId token, std::size_t position, float* out) const {
   const float* embedding = Data(weights_->tokens) + static_cast<std::int64_t>(token) * shape_.embed;
-  float* out = residual_.Row(row);
   if (!weights_->positions.defined()) {
     std::copy_n(embedding, shape_.embed, out);
   } else {
@@ -72,7 +108,8 @@ void BlockPass::RunRows(std::size_t block, const BlockWork& work, const Tile& ro
   const std::int64_t tiles = (rows.count() + kTileRows - 1) / kTileRows;
   for (std::int64_t i = 0; i < tiles; ++i) {
     RunTile(weights_->blocks[block], work,
-            {rows.begin + rows.count() * i / tiles, rows.begin + rows.count() * (i + 1) / tiles}, layout);
+            {rows.begin + rows.count() * i / tiles, rows.begin + rows.count() * (i + 1) / tiles},
+            block == 0 && has_first_qkv_, layout);
   }
 }
 
@@ -81,66 +118,73 @@ const float* BlockPass::Output(Stream stream, std::int64_t row) const {
   return (stream == Stream::kFfwd ? ffwd_ : residual_).Row(row);
 }
 
-void BlockPass::RunTile(const CanonicalWeights::Block& block, const BlockWork& work, const Tile& tile,
+void BlockPass::RunTile(const CanonicalWeights::Block& block, const BlockWork& work, const Tile& tile, bool has_qkv,
                         RowLayout& layout) {
-  Normalize(block.attention_norm, tile);
-  const at::Tensor normed = normed_.Rows(0, tile.count());
-  // Where nobody asks for the projection, keys and values are enough.
-  const std::int64_t first = work.proj ? 0 : model_.attention_size();
-  Product(normed, block.qkv.weight.narrow(0, first, model_.qkv_size() - first),
-          qkv_.Rows(tile.begin, tile.count()).narrow(1, first, model_.qkv_size() - first));
-  FinishQkv(block, tile, Size(first), layout);
+  if (!has_qkv) MakeQkv(block, work, tile, layout);
   if (!work.proj) return;
 
   layout.Attend(qkv_.Row(0), attention_, tile, attended_.Row(0));
+  const float* residual = residual_.Row(tile.begin);
   // A parallel network reads what the block was given.
-  if (model_.parallel && work.ffwd) Normalize(block.ffwd_norm, tile);
+  if (model_.parallel && work.ffwd) Normalize(block.ffwd_norm, tile.count(), residual);
   AddToResidual(attended_.Rows(0, tile.count()), block.proj, work.keep_proj ? &proj_ : nullptr, tile);
   if (!work.ffwd) return;
-  if (!model_.parallel) Normalize(block.ffwd_norm, tile);
-  Product(normed, block.ffwd_in.weight, hidden_.Rows(0, tile.count()));
+  if (!model_.parallel) Normalize(block.ffwd_norm, tile.count(), residual);
+  Product(normed_.Rows(0, tile.count()), block.ffwd_in.weight, hidden_.Rows(0, tile.count()));
   (model_.gated ? ActivateGated : Activate)(hidden_.Row(0), Size(tile.count()), Size(shape_.hidden), model_.activation,
                                             DataOrNull(block.ffwd_in.bias));
   AddToResidual(hidden_.Rows(0, tile.count()).narrow(1, 0, shape_.hidden), block.ffwd_out,
                 work.keep_ffwd ? &ffwd_ : nullptr, tile);
 }
 
-// Bias, norms and turning of queries, keys and values, from column `first` on.
-void BlockPass::FinishQkv(const CanonicalWeights::Block& block, const Tile& tile, std::size_t first,
-                          const RowLayout& layout) {
+void BlockPass::MakeQkv(const CanonicalWeights::Block& block, const BlockWork& work, const Tile& tile,
+                        const RowLayout& layout) {
+  Normalize(block.attention_norm, tile.count(), residual_.Row(tile.begin));
+  // Where nobody asks for the projection, keys and values are enough.
+  const std::int64_t first = work.proj ? 0 : model_.attention_size();
+  Product(normed_.Rows(0, tile.count()), block.qkv.weight.narrow(0, first, model_.qkv_size() - first),
+          qkv_.Rows(tile.begin, tile.count()).narrow(1, first, model_.qkv_size() - first));
+  AddBiasAndNorms(block, tile.count(), Size(first), qkv_.Row(tile.begin));
+  if (rotary_.frequencies.empty()) return;
+  layout.ForPositions(tile, [&](std::size_t position, const Tile& rows) {
+    Turn(rows.count(), position, Size(first), qkv_.Row(rows.begin));
+  });
+}
+
+// Of queries, keys and values, from column `first` on.
+void BlockPass::AddBiasAndNorms(const CanonicalWeights::Block& block, std::int64_t rows, std::size_t first,
+                                float* qkv) const {
   const std::size_t stride = attention_.stride();
   if (block.qkv.bias.defined()) {
-    AddBias(qkv_.Row(tile.begin) + first, Size(tile.count()), stride - first, stride, Data(block.qkv.bias) + first);
+    AddBias(qkv + first, Size(rows), stride - first, stride, Data(block.qkv.bias) + first);
   }
-  struct Heads {
-    std::size_t column;
-    std::size_t count;
-    const at::Tensor& norm;
-  };
-  const Heads queries{0, attention_.heads, block.query_norm.weight};
-  const Heads keys{attention_.width(), attention_.key_value_heads, block.key_norm.weight};
-  for (const Heads& heads : {queries, keys}) {
+  if (!model_.query_key_norm) return;
+  for (const auto& [heads, norm] : {std::pair(Queries(), &block.query_norm), std::pair(Keys(), &block.key_norm)}) {
     if (heads.column < first) continue;
-    for (std::size_t head = 0; head < heads.count && model_.query_key_norm; ++head) {
-      float* numbers = qkv_.Row(tile.begin) + heads.column + head * attention_.head_size;
-      RmsNormRows(numbers, Size(tile.count()), attention_.head_size, stride, Epsilon(), Data(heads.norm), numbers);
+    for (std::size_t head = 0; head < heads.count; ++head) {
+      float* numbers = qkv + heads.column + head * attention_.head_size;
+      RmsNormRows(numbers, Size(rows), attention_.head_size, stride, Epsilon(), Data(norm->weight), numbers);
     }
-    const std::size_t pairs = rotary_.frequencies.size();
-    if (pairs == 0) continue;
-    layout.ForPositions(tile, [&](std::size_t position, const Tile& rows) {
-      TurnHeads(qkv_.Row(rows.begin) + heads.column, Size(rows.count()), stride, heads.count, attention_.head_size,
-                pairs, rotary_.cosines[position].data(), rotary_.sines[position].data());
-    });
   }
 }
 
-void BlockPass::Normalize(const CanonicalWeights::Layer& norm, const Tile& tile) {
+// Queries and keys of rows at one position, likewise.
+void BlockPass::Turn(std::int64_t rows, std::size_t position, std::size_t first, float* qkv) const {
+  const std::size_t pairs = rotary_.frequencies.size();
+  if (pairs == 0) return;
+  for (const Heads& heads : {Queries(), Keys()}) {
+    if (heads.column < first) continue;
+    TurnHeads(qkv + heads.column, Size(rows), attention_.stride(), heads.count, attention_.head_size, pairs,
+              rotary_.cosines[position].data(), rotary_.sines[position].data());
+  }
+}
+
+void BlockPass::Normalize(const CanonicalWeights::Layer& norm, std::int64_t row_count, const float* rows) {
   const std::size_t embed = Size(shape_.embed);
-  const float* rows = residual_.Row(tile.begin);
   if (model_.norm == Norm::kRms) {
-    RmsNormRows(rows, Size(tile.count()), embed, embed, Epsilon(), Data(norm.weight), normed_.Row(0));
+    RmsNormRows(rows, Size(row_count), embed, embed, Epsilon(), Data(norm.weight), normed_.Row(0));
   } else {
-    LayerNormRows(rows, Size(tile.count()), embed, Epsilon(), Data(norm.weight), DataOrNull(norm.bias), normed_.Row(0));
+    LayerNormRows(rows, Size(row_count), embed, Epsilon(), Data(norm.weight), DataOrNull(norm.bias), normed_.Row(0));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "indexer/torch/block_work.h"
@@ -56,6 +57,10 @@ class BlockPass {
   // REQUIRES: the token is below the vocabulary size.
   void Embed(std::int64_t row, TokenId token, std::size_t position);
 
+  // The same of rows that all stand at `position`, with the first block's queries, keys and values, which depend on
+  // nothing else: they are made once for each token. tokens: of the rows. Either this or Embed of all rows of a batch.
+  void EmbedTogether(const Tile& rows, std::span<const TokenId> tokens, std::size_t position);
+
   // Takes rows through one block, in tiles of equal size. REQUIRES: all rows that these attend to were taken through it
   // before, or stand before them here.
   void RunRows(std::size_t block, const BlockWork& work, const Tile& rows, RowLayout& layout);
@@ -66,9 +71,13 @@ class BlockPass {
   const CanonicalWeights& weights() const { return *weights_; }
 
  private:
-  void RunTile(const CanonicalWeights::Block& block, const BlockWork& work, const Tile& tile, RowLayout& layout);
-  void FinishQkv(const CanonicalWeights::Block& block, const Tile& tile, std::size_t first, const RowLayout& layout);
-  void Normalize(const CanonicalWeights::Layer& norm, const Tile& tile);
+  void RunTile(const CanonicalWeights::Block& block, const BlockWork& work, const Tile& tile, bool has_qkv,
+               RowLayout& layout);
+  void MakeQkv(const CanonicalWeights::Block& block, const BlockWork& work, const Tile& tile, const RowLayout& layout);
+  void WriteEmbedding(TokenId token, std::size_t position, float* out) const;
+  void AddBiasAndNorms(const CanonicalWeights::Block& block, std::int64_t rows, std::size_t first, float* qkv) const;
+  void Turn(std::int64_t rows, std::size_t position, std::size_t first, float* qkv) const;
+  void Normalize(const CanonicalWeights::Layer& norm, std::int64_t row_count, const float* rows);
   void AddToResidual(const at::Tensor& rows, const CanonicalWeights::Layer& layer, const RowBuffer* kept,
                      const Tile& tile);
   float Epsilon() const { return static_cast<float>(model_.norm_epsilon); }
@@ -86,6 +95,14 @@ class BlockPass {
   const ModelDescription& model_;
   const ModelShape& shape_;
   const AttentionShape attention_;
+  // Queries, keys and values in a row of qkv_.
+  struct Heads {
+    std::size_t column;
+    std::size_t count;
+  };
+  Heads Queries() const { return {0, attention_.heads}; }
+  Heads Keys() const { return {attention_.width(), attention_.key_value_heads}; }
+
   RotaryTable rotary_;
 
   // By row of the batch.
@@ -98,6 +115,10 @@ class BlockPass {
   RowBuffer attended_;
   RowBuffer hidden_;
   RowBuffer unasked_;  // what nobody asked for, on its way to the residual
+  // By token of EmbedTogether, so many at once.
+  RowBuffer token_embeddings_;
+  RowBuffer token_qkv_;
+  bool has_first_qkv_ = false;
 };
 
 }  // namespace actkin

@@ -129,9 +129,8 @@ class ForestPass : public PrefixForward {
   }
 
   void Embed(const PrefixForest& forest) {
-    std::int64_t row = 0;
     for (std::size_t t = 0; t < layout_.levels(); ++t) {
-      for (const TokenId token : forest.levels[t].tokens) pass_.Embed(row++, token, t);
+      pass_.EmbedTogether(layout_.Levels(t, t + 1), forest.levels[t].tokens, t);
     }
   }
 
