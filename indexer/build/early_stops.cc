@@ -83,7 +83,7 @@ EarlyStopTrial::EarlyStopTrial(std::span<const RowNumber> rows, std::span<const 
 
 void EarlyStopTrial::Offer(const Near& near, Nearest& nearest) {
   if (nearest.size() == kNeighbors) {
-    if (!(near.key < nearest.front().key)) return;
+    if (!(near < nearest.front())) return;
     std::pop_heap(nearest.begin(), nearest.end());
     nearest.pop_back();
   }
@@ -111,7 +111,7 @@ void EarlyStopTrial::Offer(RowRange range, std::span<const float> rows, std::spa
       const std::array<float, kMetricCount> keys{square - 2 * dot, -dot * per_length, -dot, -centered * per_centered};
       for (std::size_t metric = 0; metric < kMetricCount; ++metric) {
         Nearest& one = nearest[query][metric];
-        if (one.size() < kNeighbors || keys[metric] < one.front().key) Offer({keys[metric], row}, one);
+        if (one.size() < kNeighbors || keys[metric] <= one.front().key) Offer({keys[metric], row}, one);
       }
     }
   }

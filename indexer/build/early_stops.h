@@ -2,6 +2,7 @@
 #define ACTKIN_INDEXER_BUILD_EARLY_STOPS_H_
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <mutex>
 #include <span>
@@ -35,7 +36,8 @@ class EarlyStopTrial {
   struct Near {
     float key = 0;
     RowNumber row = 0;
-    bool operator<(const Near& other) const { return key < other.key; }
+    // Of equally near ones the lower row, so that threads that take turns otherwise find the same.
+    auto operator<=>(const Near&) const = default;
   };
   // The 10 nearest, a heap, the farthest first.
   using Nearest = std::vector<Near>;

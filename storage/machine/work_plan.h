@@ -17,7 +17,9 @@
 namespace actkin {
 
 // A piece of work that can be cut: things that are made in numbered batches, in any order, by threads or processes that
-// know nothing of each other. A batch's result depends on the plan and its number alone.
+// know nothing of each other. A batch's result depends on the plan and its number alone. (What has one order by nature,
+// training a model and learning a scheme's weights, keeps checkpoints of its own; sketches are made site by site, and
+// the catalog says which sites have theirs.)
 struct WorkPlan {
   // Names all that decides what the batches make: what was made by another plan is not continued.
   std::string fingerprint;

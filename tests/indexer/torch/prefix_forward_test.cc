@@ -71,7 +71,9 @@ TEST_F(PrefixForwardTest, EverySiteEqualsThePlainForwardPass) {
       kOddShape,
       {.vocabulary_size = 5, .context = 7, .embed = 64, .blocks = 2, .heads = 4, .head_size = 16, .hidden = 256},
       {.vocabulary_size = 3, .context = 30, .embed = 8, .blocks = 1, .heads = 1, .head_size = 3, .hidden = 1},
-      {.vocabulary_size = 2, .context = 20, .embed = 5, .blocks = 2, .heads = 2, .head_size = 1, .hidden = 5}};
+      {.vocabulary_size = 2, .context = 20, .embed = 5, .blocks = 2, .heads = 2, .head_size = 1, .hidden = 5},
+      // More tokens at a position than a tile has rows.
+      {.vocabulary_size = 5000, .context = 4, .embed = 6, .blocks = 2, .heads = 2, .head_size = 3, .hidden = 7}};
   unsigned seed = 0;
   for (const ModelShape& shape : shapes) {
     const MadeDecoder decoder = MakeStudyDecoder(shape, ++seed);
