@@ -1,0 +1,82 @@
+// What exact search reads, on a site that is always the same: bounds that a worse sketch, order or scan would break.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "tests/query/exact/made_site.h"
+#include "tests/temporary_folder.h"
+
+namespace actkin {
+namespace {
+
+constexpr std::size_t kDimension = 192;
+constexpr std::size_t kRows = 30'000;
+constexpr std::size_t kQueries = 20;
+
+// Around 500 centers, whose variance falls from axis to axis, as rows do that prompts with the same ending have; some
+// rows have one number that is far beyond all others on its axis.
+std::vector<float> MakeRows(std::size_t count, unsigned seed) {
+  std::mt19937 centers_of(3);
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  const auto scale = [](std::size_t axis) { return 6 * std::pow(0.97F, static_cast<float>(axis)); };
+  std::vector<float> centers(500 * kDimension);
+  for (std::size_t i = 0; i < centers.size(); ++i) centers[i] = 2 + normal(centers_of) * scale(i % kDimension);
+  std::vector<float> rows;
+  for (std::size_t row = 0; row < count; ++row) {
+    const std::size_t center = generator() % 500;
+    const std::size_t odd = generator() % 500 == 0 ? 16 + generator() % 64 : kDimension;
+    for (std::size_t i = 0; i < kDimension; ++i) {
+      rows.push_back(centers[center * kDimension + i] + 0.6F * normal(generator) * scale(i) + (i == odd ? 8.0F : 0.0F));
+    }
+  }
+  return rows;
+}
+
+class SearchCostTest : public testing::Test {
+ protected:
+  SearchCostTest() {
+    index_ = MakeExactIndex(folder_, Element::kFloat32, kDimension, MakeRows(kRows, 1), ShuffledOrdinals(kRows), {},
+                            Made::kWithSketches);
+  }
+
+  // A query's share, of queries that are no rows.
+  void ExpectAtMost(SearchRequest request, std::uint64_t boxes, std::uint64_t coarse_bytes, std::uint64_t finer_bytes,
+                    std::uint64_t rows) const {
+    SearchCost cost;
+    request.cost = &cost;
+    const std::vector<float> queries = MakeRows(kQueries, 2);
+    for (std::size_t i = 0; i < kQueries; ++i) {
+      index_->Search(std::span(queries).subspan(i * kDimension, kDimension), request);
+    }
+    const auto& bytes = cost.code_bytes_read;
+    const std::uint64_t finer = std::accumulate(bytes.begin() + 1, bytes.end(), std::uint64_t{0});
+    EXPECT_LE(cost.boxes_read / kQueries, boxes);
+    EXPECT_LE(bytes[0] / kQueries, coarse_bytes);
+    EXPECT_LE(finer / kQueries, finer_bytes);
+    EXPECT_LE(cost.rows_read / kQueries, rows);
+    EXPECT_GE(cost.rows_read / kQueries, *request.k);
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<ExactIndex> index_;
+};
+
+TEST_F(SearchCostTest, OfTheNearest) {
+  ExpectAtMost({.metric = Metric::kL2}, 1150, 500'000, 80'000, 75);
+  ExpectAtMost({.metric = Metric::kCosine}, 1300, 500'000, 125'000, 160);
+  ExpectAtMost({.metric = Metric::kCenteredCosine}, 1350, 500'000, 155'000, 180);
+  ExpectAtMost({.metric = Metric::kDot}, 1300, 500'000, 230'000, 410);
+}
+
+TEST_F(SearchCostTest, OfManyNearest) { ExpectAtMost({.k = 1000}, 1300, 630'000, 1'250'000, 9500); }
+
+// What lies beyond what codes reach spoils the bounds of its own block alone.
+TEST_F(SearchCostTest, OfTheFarthest) { ExpectAtMost({.order = Order::kFarthest}, 1350, 500'000, 200'000, 1300); }
+
+}  // namespace
+}  // namespace actkin
