@@ -15,6 +15,10 @@ constexpr double kWider = 1.25;
 // Of coordinates more are drawn in: smaller steps are worth more than what tells a few rows apart along one axis.
 constexpr double kCoordinatesDrawnIn = 0.004;
 constexpr double kCoordinatesWider = 1.1;
+// Yet no tail counts beyond so many times what this share of rows reaches: where one row in 150 is fifty times as long
+// as the others, codes are for the others.
+constexpr double kMostRows = 0.95;
+constexpr double kLongestTail = 4;
 // Queries, and rows that they are compared with, that decide which levels pay.
 constexpr std::size_t kTrialQueries = 32;
 constexpr std::size_t kTrialRows = 8192;
@@ -41,6 +45,14 @@ double Quantile(std::vector<float> numbers, double share) {
   const auto place = numbers.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(numbers.size() - 1));
   std::nth_element(numbers.begin(), place, numbers.end());
   return *place;
+}
+
+// What all but that share of sizes reach, or less: a tail that is much longer than what most of them reach would take
+// the codes of all others.
+double Reached(std::vector<float> sizes, double drawn_in) {
+  const double most = Quantile(sizes, kMostRows);
+  const double reached = Quantile(std::move(sizes), 1 - drawn_in);
+  return most > 0 ? std::min(reached, kLongestTail * most) : reached;
 }
 
 // The widths that codes must reach, one a quad of axes; they never increase, as exponents do not.
@@ -95,7 +107,7 @@ std::vector<double> Widths(const Coordinates& sample, std::size_t first_axis, st
     for (std::size_t row = 0; row < sample.count(); ++row) {
       sizes.push_back(static_cast<float>(std::abs(sample.At(row, axis))));
     }
-    widths.push_back(kCoordinatesWider * Quantile(std::move(sizes), 1 - kCoordinatesDrawnIn));
+    widths.push_back(kCoordinatesWider * Reached(std::move(sizes), kCoordinatesDrawnIn));
   }
   return widths;
 }
@@ -388,7 +400,7 @@ SketchPlan PlanSketches(std::span<const float> sample, const RowMoments& moments
     const double length = Norm(std::span(rows).subspan(first, dimension));
     lengths.push_back(static_cast<float>(std::min(length, 2 * kLargestReach)));
   }
-  plan.frame.reach = kWider * Quantile(lengths, 1 - kDrawnIn);
+  plan.frame.reach = kWider * Reached(std::move(lengths), kDrawnIn);
   // Beyond these float32 has no room for squares: then every row is drawn in to the center, and says nothing.
   if (plan.frame.reach < kSmallestReach || plan.frame.reach > kLargestReach) plan.frame.reach = 0;
   // The axes are those of the rows as they are drawn in, so that no row that is far from all others has one of its own.
