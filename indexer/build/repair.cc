@@ -20,7 +20,6 @@
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/catalog/experiment_writer.h"
-#include "storage/catalog/site_statistics.h"
 #include "storage/directory/directory_files.h"
 #include "storage/directory/publish.h"
 #include "storage/machine/sha256.h"
@@ -201,9 +200,8 @@ class Repairer {
     const auto unheard = [](std::uint64_t) {};
     const FileRow now = MakeSketches(directory_, site.site, rows, capture_.threads, unheard);
     if (IsSame(before, now)) return;
-    const SiteStatisticsRow statistics = StatisticsOfSketched(directory_, now, rows, capture_.threads, unheard);
-    CatalogWriter(directory_).SetExactIndex(site.site_id, now, 0);
-    StatisticsWriter(directory_).SetStatistics(std::vector{StatisticsWriter::NewStatistics{site.site_id, statistics}});
+    CatalogWriter(directory_)
+        .SetExactIndex(site.site_id, now, 0, StatisticsOfSketched(directory_, now, rows, capture_.threads, unheard));
   }
 
   std::vector<CapturedFile> CaptureAgain(CapturePlan plan) {

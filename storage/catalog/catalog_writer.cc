@@ -326,7 +326,8 @@ void CatalogWriter::SaveRecall(std::span<const RecallRow> rows) {
   transaction.Commit();
 }
 
-void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds) {
+void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds,
+                                  const std::optional<SiteStatisticsRow>& statistics) {
   CatalogTransaction transaction(connection_);
   SqliteStatement(connection_.handle(),
                   "UPDATE site_index SET file = ?2, bytes = ?3, checksum = ?4, build_seconds = build_seconds + ?5 "
@@ -334,6 +335,7 @@ void CatalogWriter::SetExactIndex(std::int64_t site_id, const FileRow& file, dou
       .Bind(site_id, file.file, file.bytes, file.checksum, build_seconds)
       .Run();
   ForgetStatistics(connection_.handle(), site_id);
+  if (statistics) InsertStatistics(connection_.handle(), site_id, *statistics);
   transaction.Commit();
 }
 

@@ -97,8 +97,9 @@ class CatalogWriter {
   // row_orders: by t_i, those that are not there yet.
   void AddSites(std::span<const NewSite> sites, std::span<const std::pair<LengthRow, FileRow>> row_orders);
   // The file that the index 'exact' of a site is opened by. build_seconds is added to what it took before. The site's
-  // statistics (site_statistics.h) are no longer there.
-  void SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds);
+  // statistics (site_statistics.h) become these, or are no longer there.
+  void SetExactIndex(std::int64_t site_id, const FileRow& file, double build_seconds,
+                     const std::optional<SiteStatisticsRow>& statistics = {});
   // A file that was made again, where other bytes than before were as good: the rows that name it get its checksum.
   void SetFile(const FileRow& file);
   // The same of a site's rows: what was computed from them, sketches, approximate indices and statistics, is no longer
