@@ -84,9 +84,13 @@ void GraphFile::Verify() const {
   }
   for (RowNumber row = 0; row < graph_.row_count; ++row) {
     for (std::uint32_t level = 0; level <= levels[row]; ++level) {
+      bool ended = false;
       for (const RowNumber link : Links(row, level)) {
-        if (link == kNoLink) break;
-        if (link >= graph_.row_count || levels[link] < level) FailOnLink(row, link);
+        if (link == kNoLink) {
+          ended = true;
+        } else if (ended || link >= graph_.row_count || levels[link] < level) {
+          FailOnLink(row, link);
+        }
       }
     }
   }

@@ -324,9 +324,17 @@ TEST_F(ApproximateIndexTest, EveryLinkOfAGraphFileIsVerified) {
     return changed;
   };
   HnswGraph changed = graph;
-  const std::vector<RowNumber> base = changed_numbers(graph.base, 5, 1000);
+  // In any place, after a row's last link too: how many links a row has is the build's threads' to decide.
+  for (const std::size_t place : {0U, 5U, 15U}) {
+    const std::vector<RowNumber> base = changed_numbers(graph.base, place, 1000);
+    changed.base = base;
+    EXPECT_THAT(verify(changed), OneLineWith("changed", "link to row 1000")) << place;
+  }
+  std::vector<RowNumber> base(graph.base.begin(), graph.base.end());
+  base[0] = kNoLink;
+  base[1] = 7;
   changed.base = base;
-  EXPECT_THAT(verify(changed), OneLineWith("changed", "link to row 1000"));
+  EXPECT_THAT(verify(changed), OneLineWith("changed", "link to row 7"));
   changed = graph;
   RowNumber below = 0;
   while (std::ranges::find(graph.upper_rows, below) != graph.upper_rows.end()) ++below;
