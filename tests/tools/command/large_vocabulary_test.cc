@@ -13,10 +13,10 @@ namespace actkin {
 namespace {
 
 constexpr std::size_t kVocabulary = 70'000;
-constexpr std::size_t kPrompts = 1'000;
-// One float for each prompt and token would be 280 MB.
-constexpr std::size_t kMostMemory = std::size_t{192} << 20;
-constexpr std::size_t kMostDisk = std::size_t{12} << 20;
+constexpr std::size_t kPrompts = 2'000;
+// One float for each prompt and token would be 560 MB.
+constexpr std::size_t kMostMemory = std::size_t{384} << 20;
+constexpr std::size_t kMostDisk = std::size_t{24} << 20;
 
 void AppendCodePoint(std::uint32_t point, std::string& text) {
   if (point < 0x80) {
