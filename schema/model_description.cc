@@ -39,8 +39,6 @@ auto ValueIn(const Names& names, const std::string& name, const std::string& whe
   FailDamaged("{}: {} is not part of a model's description", where, Quote(name));
 }
 
-std::string ShapeText(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
-
 // Llama 3.1's: wavelengths beyond original_context / low_frequency_factor are stretched by `factor`, those below
 // original_context / high_frequency_factor are left, and what is between is mixed linearly in 1 / wavelength
 // ("rope_type": "llama3" of the Hugging Face configuration).
@@ -54,6 +52,8 @@ double Llama3Frequency(double frequency, const Rotary& rotary) {
 }
 
 }  // namespace
+
+std::string ShapeText(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 std::string_view Name(Activation activation) { return NameIn(kActivations, activation); }
 

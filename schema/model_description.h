@@ -92,6 +92,9 @@ struct ModelDescription {
 
 using TensorShapes = std::map<std::string, std::vector<std::int64_t>>;
 
+// "[384, 96]"
+std::string ShapeText(const std::vector<std::int64_t>& shape);
+
 // "blocks.5.qkv.weight" of ("qkv.weight", 5)
 std::string BlockTensor(std::string_view rest, std::int64_t block);
 

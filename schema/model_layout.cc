@@ -6,8 +6,6 @@
 namespace actkin {
 namespace {
 
-std::string ShapeText(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
-
 const std::vector<std::int64_t>& Find(const TensorShapes& tensors, const std::string& name, std::size_t dimensions,
                                       const std::string& file) {
   const auto found = tensors.find(name);

@@ -12,8 +12,6 @@
 namespace actkin {
 namespace {
 
-std::string ShapeText(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
-
 // `name` with a number for the letter that stands alone between dots.
 std::string WithNumber(std::string name, char letter, std::int64_t number) {
   const std::string pattern = fmt::format(".{}.", letter);

@@ -17,7 +17,7 @@
 namespace actkin {
 namespace {
 
-constexpr std::uint64_t kBatch = 16;  // prompts whose agreement is made safe together
+constexpr std::uint64_t kSafeTogether = 16;  // prompts whose agreement is made safe together
 
 // Runs that ask the same neighbors, which are found once for all of them.
 struct Group {
@@ -92,7 +92,7 @@ std::vector<Agreement> EvaluatePositions(Experiment& experiment, int blocks, std
   experiment.Lock();
 
   const std::string name = WorkName(experiment, blocks, runs, prompts, reference);
-  const WorkPlan plan{name, prompts.size(), kBatch};
+  const WorkPlan plan{name, prompts.size(), kSafeTogether};
   WorkFolder work(ExperimentPartial(reader.directory(), name), plan, {0, plan.batches()},
                   {reader.directory().path() / name}, 1);
   PromptRecordWriter writer(work.File(0), FileKind::kAgreements, prompts.size(), runs.size() * sizeof(Record), {},

@@ -7,7 +7,7 @@
 namespace actkin {
 namespace {
 
-constexpr std::uint64_t kPiece = 16;                       // prompts that a thread takes at once
+constexpr std::uint64_t kThreadPrompts = 16;               // prompts that a thread takes at once
 constexpr std::size_t kMostFloats = std::size_t{4} << 20;  // of a thread's distributions, if it is one at least
 
 }  // namespace
@@ -35,12 +35,12 @@ ReferenceDistributions::ReferenceDistributions(Experiment& experiment, Reference
   vocabulary_size_ = static_cast<std::size_t>(forward_->shape().vocabulary_size);
 }
 
-int ReferenceDistributions::Workers(RowRange prompts) const { return UsefulThreads(prompts, kPiece, threads_); }
+int ReferenceDistributions::Workers(RowRange prompts) const { return UsefulThreads(prompts, kThreadPrompts, threads_); }
 
 void ReferenceDistributions::ForEach(RowRange prompts, const Work& work) const {
-  const std::uint64_t most = std::clamp<std::uint64_t>(kMostFloats / vocabulary_size_, 1, kPiece);
+  const std::uint64_t most = std::clamp<std::uint64_t>(kMostFloats / vocabulary_size_, 1, kThreadPrompts);
   std::vector<std::vector<float>> rooms(static_cast<std::size_t>(Workers(prompts)));
-  ForEachPiece(prompts, kPiece, Workers(prompts), [&](int worker, RowRange piece) {
+  ForEachPiece(prompts, kThreadPrompts, Workers(prompts), [&](int worker, RowRange piece) {
     std::vector<float>& room = rooms[static_cast<std::size_t>(worker)];
     for (std::uint64_t begin = piece.begin; begin < piece.end; begin += most) {
       const RowRange some{begin, std::min(begin + most, piece.end)};

@@ -25,7 +25,7 @@
 namespace actkin {
 namespace {
 
-constexpr std::uint64_t kBatch = 256;  // prompts of one pass over the rows
+constexpr std::uint64_t kPassPrompts = 256;  // prompts of one pass over the rows
 constexpr std::uint64_t kMostBytes = std::uint64_t{3} << 29;
 constexpr int kDegrees = 2;
 constexpr double kDecimals = 1e4;
@@ -202,7 +202,7 @@ class Tuning {
     const std::string name = FileName(site);
     const std::filesystem::path& folder = folders_.emplace_back(ExperimentPartial(directory, name));
     // It is moved nowhere.
-    WorkFolder work = PromptWork(directory, experiment_.set(), folder / name, kBatch);
+    WorkFolder work = PromptWork(directory, experiment_.set(), folder / name, kPassPrompts);
     const std::size_t bands = thresholds_.size();
     const std::shared_ptr<const SiteIndex> index = reader_.OpenIndex(site);
     const std::shared_ptr<const RowMap> rows = reader_.OpenRowMap(site);

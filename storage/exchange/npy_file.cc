@@ -15,7 +15,7 @@ namespace actkin {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kHeaderAlignment = 64;
 // Longer than any header that an array of numbers has.
 constexpr std::size_t kLongestHeader = 1U << 16;
 constexpr std::size_t kMostDimensions = 32;
@@ -243,7 +243,8 @@ std::string NpyHeader(std::string_view descr, std::span<const std::uint64_t> sha
   std::string dictionary = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", descr,
                                        fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
   const std::size_t before = kMagic.size() + 4;  // version, header length
-  const std::size_t total = (before + dictionary.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
+  const std::size_t total =
+      (before + dictionary.size() + 1 + kHeaderAlignment - 1) / kHeaderAlignment * kHeaderAlignment;
   dictionary.resize(total - before - 1, ' ');
   dictionary += '\n';
   std::string header(kMagic);

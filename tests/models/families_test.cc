@@ -24,7 +24,7 @@ void ExpectNear(const std::vector<float>& found, const std::vector<double>& expe
   }
 }
 
-void ExpectAsReference(const SequenceOutputs& found, const MadeActivations& expected, const std::string& what) {
+void ExpectAsReference(const SequenceOutputs& found, const MadeOutputs& expected, const std::string& what) {
   for (const auto& [of, rows] : found.rows) {
     ExpectNear(rows, expected.Of(of.first, static_cast<std::size_t>(of.second)),
                fmt::format("{}: {} of block {}", what, Name(of.first), of.second));
@@ -71,7 +71,7 @@ TEST_F(FamiliesTest, BothInterpretersAgreeWithDoublePrecision) {
       const Checkpoint checkpoint = ReadCheckpoint(folder);
       EXPECT_EQ(checkpoint.model->description(), decoder.description) << what;
       const std::vector<TokenId> tokens = RandomTokens(decoder.description.shape, 9, seed);
-      const MadeActivations expected = RunDecoder(decoder, tokens);
+      const MadeOutputs expected = RunDecoder(decoder, tokens);
       ExpectAsReference(RunBatched(*checkpoint.model, tokens), expected, what + " batched");
       WriteModelFile(folder / "kept.safetensors", *checkpoint.model);
       EXPECT_EQ(ModelFile(folder / "kept.safetensors").types().at("token_embedding.weight").precision,

@@ -8,7 +8,7 @@
 namespace actkin {
 namespace {
 
-std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
+std::size_t AsSize(std::int64_t size) { return static_cast<std::size_t>(size); }
 
 class Maker {
  public:
@@ -21,13 +21,13 @@ class Maker {
   }
   MadeLayer Layer(std::int64_t outputs, std::int64_t inputs, bool bias) {
     const float size = 1 / std::sqrt(static_cast<float>(inputs));
-    MadeLayer layer{Numbers(Size(outputs * inputs), 0, size)};
-    if (bias) layer.bias = Numbers(Size(outputs), 0, 0.1F);
+    MadeLayer layer{Numbers(AsSize(outputs * inputs), 0, size)};
+    if (bias) layer.bias = Numbers(AsSize(outputs), 0, 0.1F);
     return layer;
   }
   MadeLayer NormLayer(std::int64_t size, bool bias) {
-    MadeLayer layer{Numbers(Size(size), 1, 0.1F)};
-    if (bias) layer.bias = Numbers(Size(size), 0, 0.1F);
+    MadeLayer layer{Numbers(AsSize(size), 1, 0.1F)};
+    if (bias) layer.bias = Numbers(AsSize(size), 0, 0.1F);
     return layer;
   }
 
@@ -96,10 +96,10 @@ void Turn(const Rotary& rotary, std::size_t position, Row& head) {
   const std::int64_t pairs = rotary.dimensions / 2;
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
     const double angle = static_cast<double>(position) * Frequency(rotary, pair);
-    const double a = head[Size(pair)];
-    const double b = head[Size(pair + pairs)];
-    head[Size(pair)] = a * std::cos(angle) - b * std::sin(angle);
-    head[Size(pair + pairs)] = b * std::cos(angle) + a * std::sin(angle);
+    const double a = head[AsSize(pair)];
+    const double b = head[AsSize(pair + pairs)];
+    head[AsSize(pair)] = a * std::cos(angle) - b * std::sin(angle);
+    head[AsSize(pair + pairs)] = b * std::cos(angle) + a * std::sin(angle);
   }
 }
 
@@ -185,9 +185,9 @@ MadeDecoder MakeDecoder(const ModelDescription& description, const MadeBiases& b
   MadeDecoder decoder;
   decoder.description = description;
   decoder.tied = tied;
-  decoder.tokens = make.Numbers(Size(shape.vocabulary_size * shape.embed), 0, 0.5F);
+  decoder.tokens = make.Numbers(AsSize(shape.vocabulary_size * shape.embed), 0, 0.5F);
   if (description.has_position_table()) {
-    decoder.positions = make.Numbers(Size(shape.context * shape.embed), 0, 0.3F);
+    decoder.positions = make.Numbers(AsSize(shape.context * shape.embed), 0, 0.3F);
   }
   for (std::int64_t number = 0; number < shape.blocks; ++number) {
     MadeDecoder::Block& block = decoder.blocks.emplace_back();
@@ -213,7 +213,7 @@ MadeDecoder MakeDecoder(const ModelDescription& description, const MadeBiases& b
   return decoder;
 }
 
-const std::vector<double>& MadeActivations::Of(Stream stream, std::size_t block) const {
+const std::vector<double>& MadeOutputs::Of(Stream stream, std::size_t block) const {
   switch (stream) {
     case Stream::kEmbedding:
       return embedding;
@@ -233,9 +233,9 @@ MadeDecoder MakeStudyDecoder(const ModelShape& shape, unsigned seed) {
   return MakeDecoder(description, {.norms = true, .proj = true, .ffwd = true, .unembedding = true}, false, seed);
 }
 
-MadeActivations RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> tokens) {
+MadeOutputs RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> tokens) {
   const ModelDescription& model = decoder.description;
-  const std::size_t embed = Size(model.shape.embed);
+  const std::size_t embed = AsSize(model.shape.embed);
   std::vector<Row> x;
   for (std::size_t t = 0; t < tokens.size(); ++t) {
     Row& row = x.emplace_back();
@@ -244,7 +244,7 @@ MadeActivations RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> 
                     (decoder.positions.empty() ? 0.0F : decoder.positions[t * embed + i]));
     }
   }
-  MadeActivations activations;
+  MadeOutputs activations;
   const auto flat = [](const std::vector<Row>& rows) {
     std::vector<double> numbers;
     for (const Row& row : rows) numbers.insert(numbers.end(), row.begin(), row.end());
@@ -295,7 +295,7 @@ std::unique_ptr<ModelTensors> CanonicalTensorsOf(const MadeDecoder& decoder) {
     tensors->Add("position_embedding.weight", {shape.context, shape.embed}, decoder.positions);
   }
   for (std::int64_t number = 0; number < shape.blocks; ++number) {
-    const MadeDecoder::Block& block = decoder.blocks[Size(number)];
+    const MadeDecoder::Block& block = decoder.blocks[AsSize(number)];
     std::vector<MadeLayer> qkv = block.queries;
     qkv.insert(qkv.end(), block.keys.begin(), block.keys.end());
     qkv.insert(qkv.end(), block.values.begin(), block.values.end());

@@ -66,7 +66,7 @@ MadeDecoder MakeDecoder(const ModelDescription& description, const MadeBiases& b
 MadeDecoder MakeStudyDecoder(const ModelShape& shape, unsigned seed);
 
 // What it puts out, in double precision. positions x embed, row-major.
-struct MadeActivations {
+struct MadeOutputs {
   std::vector<double> embedding;
   std::vector<std::vector<double>> proj;  // a block
   std::vector<std::vector<double>> ffwd;
@@ -75,7 +75,7 @@ struct MadeActivations {
 
   const std::vector<double>& Of(Stream stream, std::size_t block) const;
 };
-MadeActivations RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> tokens);
+MadeOutputs RunDecoder(const MadeDecoder& decoder, std::span<const TokenId> tokens);
 
 // Under canonical names, in memory.
 std::unique_ptr<ModelTensors> CanonicalTensorsOf(const MadeDecoder& decoder);

@@ -16,7 +16,7 @@
 namespace actkin {
 namespace {
 
-struct Flags {
+struct BuildFlags {
   std::vector<std::string> corpus;
   std::string field = "text";
   std::string split_documents;
@@ -51,7 +51,7 @@ std::set<Stream> ParseStreams(const std::string& text) {
   return streams;
 }
 
-std::optional<PositionOptions> PositionsOf(const Flags& flags) {
+std::optional<PositionOptions> PositionsOf(const BuildFlags& flags) {
   if (!flags.positions) {
     const std::pair<const char*, bool> given[] = {{"--window", flags.window.has_value()},
                                                   {"--stride", flags.stride.has_value()},
@@ -146,7 +146,7 @@ void PrintPlan(const BuildForecast& forecast) {
   }
 }
 
-void Run(const Flags& flags, bool length_given, bool t_i_given) {
+void Run(const BuildFlags& flags, bool length_given, bool t_i_given) {
   BuildOptions options;
   options.corpus.inputs.assign(flags.corpus.begin(), flags.corpus.end());
   options.corpus.field = flags.field;
@@ -195,7 +195,7 @@ void Run(const Flags& flags, bool length_given, bool t_i_given) {
 
 void AddBuildCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("build", "Builds an index directory; run again, it continues or adds sites");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<BuildFlags>();
   command
       ->add_option("CORPUS", flags->corpus,
                    "The text, UTF-8, or several: each is a document. - is standard input; a folder has a document in "

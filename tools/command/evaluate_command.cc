@@ -30,7 +30,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-struct Flags {
+struct EvaluateFlags {
   std::string directory;
   PromptFlags prompts;
   std::string half;
@@ -71,8 +71,8 @@ RowRange ChooseHalf(const std::string& half, std::uint64_t prompts) {
 }
 
 // One cell of the grid that the flags span: everything but the schemes.
-std::vector<PoolRequest> ReadRequests(const CLI::App& command, const Flags& flags, IndexReader& reader, int blocks,
-                                      bool over_positions) {
+std::vector<PoolRequest> ReadRequests(const CLI::App& command, const EvaluateFlags& flags, IndexReader& reader,
+                                      int blocks, bool over_positions) {
   std::vector<std::vector<int>> t_is;
   for (const std::string& list : flags.t_is) t_is.push_back(ResolveTIs(reader, ParseNumberList(list, "--t-i")));
   if (t_is.empty()) t_is.push_back(over_positions ? std::vector<int>() : DefaultTIs(reader));
@@ -297,7 +297,7 @@ std::string Chart(const std::vector<Result>& results, const std::string& within,
   return LineChartSvg(chart);
 }
 
-StreamOptions ReadStreamOptions(const CLI::App& command, const Flags& flags) {
+StreamOptions ReadStreamOptions(const CLI::App& command, const EvaluateFlags& flags) {
   StreamOptions options{flags.stream_sites, std::nullopt};
   if (command.count("--stream-disk") == 0) return options;
   if (flags.stream_sites.empty()) FailUsage("--stream-disk: goes with --stream-sites");
@@ -326,7 +326,7 @@ std::vector<NeighborNeed> RequireNeeds(Experiment& experiment, std::span<const N
 }
 
 // Over positions, of a sample of them: of all runs in one pass over the prompts.
-void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& reader) {
+void RunOverPositions(const CLI::App& command, const EvaluateFlags& flags, IndexReader& reader) {
   constexpr std::array kRefused{"--t-i", "--prompts", "--stream-sites", "--merge"};
   RefuseWithPositions(command, flags.positions, kRefused);
   if (flags.max_length && !(*flags.max_length >= 0)) {
@@ -372,7 +372,7 @@ void RunOverPositions(const CLI::App& command, const Flags& flags, IndexReader& 
                         {"runs", std::move(json_runs)}});
 }
 
-void Run(const CLI::App& command, const Flags& flags) {
+void Run(const CLI::App& command, const EvaluateFlags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
   if (AsksPositions(flags.positions, !flags.t_is.empty(), reader)) return RunOverPositions(command, flags, reader);
   if (flags.max_length) FailUsage("--max-length: goes with --positions");
@@ -437,7 +437,7 @@ void Run(const CLI::App& command, const Flags& flags) {
 void AddEvaluateCommand(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("evaluate", "How well schemes reproduce the model's own predictions, over many prompts");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EvaluateFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   AddPromptOptions(*command, flags->prompts);
   command->add_option("--half", flags->half, "Evaluate on the first or the second half of the prompts alone");

@@ -20,7 +20,7 @@
 namespace actkin {
 namespace {
 
-struct Flags {
+struct ExportFlags {
   std::string directory;
   std::string layout;
   std::string out;
@@ -42,7 +42,7 @@ std::string FileName(const Site& site) {
 
 // The built sites that the flags mean; without a flag all streams, blocks or positions. A block is none of the
 // embedding's.
-std::vector<SiteRow> SitesToWrite(IndexReader& reader, const Flags& flags) {
+std::vector<SiteRow> SitesToWrite(IndexReader& reader, const ExportFlags& flags) {
   SiteFilter filter = ParseSiteFilter(flags.stream, flags.blocks, flags.t_is);
   if (filter.streams.empty() && !filter.blocks.empty()) filter.streams = {Stream::kProj, Stream::kFfwd};
   std::vector<SiteRow> sites = ChooseSites(reader.catalog(), filter);
@@ -55,7 +55,7 @@ std::vector<SiteRow> SitesToWrite(IndexReader& reader, const Flags& flags) {
 }
 
 // The same of those over positions, whose streams may have any name.
-std::vector<SiteRow> PositionSitesToWrite(IndexReader& reader, const Flags& flags) {
+std::vector<SiteRow> PositionSitesToWrite(IndexReader& reader, const ExportFlags& flags) {
   std::vector<Stream> streams;
   std::istringstream list(flags.stream);
   for (std::string name; std::getline(list, name, ',');) streams.push_back(StreamNamed(name));
@@ -84,9 +84,9 @@ std::vector<SiteRow> PositionSitesToWrite(IndexReader& reader, const Flags& flag
 
 constexpr char kStandardOutput[] = "-";
 
-bool GoesToStandardOutput(const Flags& flags) { return flags.out == kStandardOutput; }
+bool GoesToStandardOutput(const ExportFlags& flags) { return flags.out == kStandardOutput; }
 
-void StreamSite(IndexReader& reader, const std::vector<SiteRow>& sites, const Flags& flags) {
+void StreamSite(IndexReader& reader, const std::vector<SiteRow>& sites, const ExportFlags& flags) {
   if (sites.size() != 1) {
     FailUsage("-: standard output takes one file, these are {}: name one by --stream, --block and --t-i", sites.size());
   }
@@ -100,7 +100,7 @@ void StreamSite(IndexReader& reader, const std::vector<SiteRow>& sites, const Fl
   progress.End();
 }
 
-void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
+void RunNpy(const CLI::App& /*command*/, const ExportFlags& flags) {
   IndexReader reader(GivenDirectory(flags.directory));
   const std::vector<SiteRow> sites = SitesToWrite(reader, flags);
   if (GoesToStandardOutput(flags)) return StreamSite(reader, sites, flags);
@@ -128,7 +128,7 @@ void RunNpy(const CLI::App& /*command*/, const Flags& flags) {
   if (flags.json) PrintJson(std::move(written));
 }
 
-void RunActivations(const CLI::App& /*command*/, const Flags& flags) {
+void RunActivations(const CLI::App& /*command*/, const ExportFlags& flags) {
   if (GoesToStandardOutput(flags)) FailUsage("-: activations are a folder of files: give its name");
   IndexReader reader(GivenDirectory(flags.directory));
   const std::vector<SiteRow> sites = PositionSitesToWrite(reader, flags);
@@ -147,7 +147,7 @@ void RunActivations(const CLI::App& /*command*/, const Flags& flags) {
                     Grouped(reader.corpus().token_count), summary.files.size(), HumanBytes(summary.bytes)));
 }
 
-void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
+void RunSimilarStrings(const CLI::App& command, const ExportFlags& flags) {
   if (GoesToStandardOutput(flags)) FailUsage("-: similar-strings are a folder of files: give its name");
   IndexReader reader(GivenDirectory(flags.directory));
   const int blocks = BlocksOf(reader);
@@ -175,11 +175,11 @@ void RunSimilarStrings(const CLI::App& command, const Flags& flags) {
       summary.files_before == 0 ? "" : fmt::format(", {} of them there before", Grouped(summary.files_before))));
 }
 
-void Run(const CLI::App& command, const Flags& flags) {
+void Run(const CLI::App& command, const ExportFlags& flags) {
   struct Layout {
     std::string_view name;
     std::vector<const char*> options;
-    void (*run)(const CLI::App&, const Flags&);
+    void (*run)(const CLI::App&, const ExportFlags&);
   };
   const std::vector<Layout> layouts = {
       {"npy", {"--stream", "--block", "--t-i"}, RunNpy},
@@ -202,7 +202,7 @@ void Run(const CLI::App& command, const Flags& flags) {
 
 void AddExportCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("export", "Writes neighbors or vectors for a notebook");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ExportFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command
       ->add_option("--layout", flags->layout,

@@ -15,7 +15,7 @@
 namespace actkin {
 namespace {
 
-struct Flags {
+struct ImportFlags {
   std::string directory;
   std::string layout;
   std::string folder;
@@ -27,7 +27,7 @@ struct Flags {
   int threads = 1;
 };
 
-void RunSimilarStrings(const Flags& flags) {
+void RunSimilarStrings(const ImportFlags& flags) {
   ImportRequest request{flags.folder, std::nullopt, flags.name};
   if (!flags.metric.empty()) request.metric = ParseL2OrCosine(flags.metric);
   IndexReader reader(GivenDirectory(flags.directory));
@@ -51,7 +51,7 @@ void RunSimilarStrings(const Flags& flags) {
                     JoinNumbers(summary.t_is), Name(summary.metric)));
 }
 
-void RunActivations(const Flags& flags) {
+void RunActivations(const ImportFlags& flags) {
   ActivationsImport import{flags.folder, flags.directory, std::nullopt, flags.repair, flags.threads};
   if (flags.length != 0) import.string_length = flags.length;
   EndOnSignal();
@@ -80,7 +80,7 @@ void RunActivations(const Flags& flags) {
   Print(line + fmt::format(", {}\n", HumanSeconds(summary.seconds)));
 }
 
-void Run(const CLI::App& command, const Flags& flags) {
+void Run(const CLI::App& command, const ImportFlags& flags) {
   const bool activations = flags.layout == "activations";
   if (!activations && flags.layout != "similar-strings") {
     FailUsage("--layout {}: expected activations or similar-strings", flags.layout);
@@ -99,7 +99,7 @@ void Run(const CLI::App& command, const Flags& flags) {
 void AddImportCommand(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("import", "Reads activations that were recorded elsewhere, or neighbors for evaluate");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ImportFlags>();
   command
       ->add_option("DIRECTORY", flags->directory,
                    "The index directory, NAME.actkin; it need not have a model. activations: a new one, or one whose "

@@ -12,7 +12,7 @@
 namespace actkin {
 namespace {
 
-struct Flags {
+struct IndexFlags {
   std::string directory;
   std::string add;
   std::string drop;
@@ -25,7 +25,7 @@ struct Flags {
   bool json = false;
 };
 
-void Run(const Flags& flags) {
+void Run(const IndexFlags& flags) {
   if (flags.add.empty() == flags.drop.empty()) FailUsage("give one of --add and --drop, with the name of an index");
   const IndexDirectory directory(flags.directory);
   const SiteFilter sites = ParseSiteFilter(flags.streams, flags.blocks, flags.t_is);
@@ -67,7 +67,7 @@ void Run(const Flags& flags) {
 
 void AddIndexCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("index", "Adds or drops approximate indices of sites that are built");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<IndexFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("--add", flags->add, "A faiss::index_factory string, such as HNSW32 or IVF1024,PQ48np");
   command->add_option("--drop", flags->drop, "The name of an index that was added");

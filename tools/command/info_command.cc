@@ -24,7 +24,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-struct SiteInfo {
+struct ShownSite {
   SiteRow row;
   std::vector<SiteIndexRow> indices;
   std::optional<PositionSetRow> positions = {};
@@ -42,7 +42,7 @@ struct DirectoryInfo {
   std::size_t tokens = 0;  // of the tokenizer
   std::optional<ModelRow> model;
   std::vector<LengthRow> lengths;
-  std::vector<SiteInfo> sites;
+  std::vector<ShownSite> sites;
   std::uint64_t catalog_bytes = 0;
   std::uint64_t total_bytes = 0;
   std::vector<std::string> unfinished;
@@ -57,7 +57,7 @@ bool HoldsRows(const SiteRow& site, const SiteIndexRow& index) {
 // A line for what was recorded elsewhere, by where it came from.
 std::string Recordings(const DirectoryInfo& info) {
   std::map<std::pair<std::string, std::optional<TokenId>>, std::size_t> sites;
-  for (const SiteInfo& site : info.sites) {
+  for (const ShownSite& site : info.sites) {
     if (site.recorded) ++sites[{site.recorded->source, site.recorded->bos_token_id}];
   }
   std::string text;
@@ -78,7 +78,7 @@ std::string ApproximateIndices(const DirectoryInfo& info) {
     bool holds_rows = false;
   };
   std::map<std::string, Sum> sums;
-  for (const SiteInfo& site : info.sites) {
+  for (const ShownSite& site : info.sites) {
     for (const SiteIndexRow& index : site.indices) {
       if (index.name == kExactIndexName) continue;
       Sum& sum = sums[Describe(index)];
@@ -106,7 +106,7 @@ std::string Roundings(const DirectoryInfo& info) {
   double lowest = 1;
   double highest = 0;
   std::uint64_t k = 0;
-  for (const SiteInfo& site : info.sites) {
+  for (const ShownSite& site : info.sites) {
     if (!site.rounding) continue;
     lowest = std::min(lowest, site.rounding->recall);
     highest = std::max(highest, site.rounding->recall);
@@ -120,7 +120,7 @@ std::string Roundings(const DirectoryInfo& info) {
 }
 
 // Which positions have rows, and how they were seen: "all, 256 by 128".
-std::string Seen(const SiteInfo& site) {
+std::string Seen(const ShownSite& site) {
   std::string text = Printable(site.positions->name);
   if (site.row.window && site.row.stride) text += fmt::format(", {} by {}", *site.row.window, *site.row.stride);
   return text;
@@ -159,7 +159,7 @@ std::string Levels(const SketchSize& sketches) {
 
 // A line a site: how long its rows are, how much alike, how far apart; and what its sketches take.
 std::string Statistics(const DirectoryInfo& info) {
-  if (std::ranges::none_of(info.sites, [](const SiteInfo& site) { return site.statistics.has_value(); })) return "";
+  if (std::ranges::none_of(info.sites, [](const ShownSite& site) { return site.statistics.has_value(); })) return "";
   Table table({{"rows of"},
                {"mean length", Table::Align::kRight},
                {"median", Table::Align::kRight},
@@ -174,7 +174,7 @@ std::string Statistics(const DirectoryInfo& info) {
   std::size_t worth = 0;
   double lowest = 1;
   double highest = -1;
-  for (const SiteInfo& site : info.sites) {
+  for (const ShownSite& site : info.sites) {
     if (!site.statistics) continue;
     const SiteStatisticsRow& statistics = *site.statistics;
     const double times = statistics.median_length > 0 ? statistics.longest / statistics.median_length : 1;
@@ -227,7 +227,7 @@ DirectoryInfo ReadInfo(const IndexDirectory& directory) {
   info.model = catalog.Model();
   info.lengths = catalog.Lengths();
   for (const SiteRow& row : catalog.Sites()) {
-    SiteInfo site{row, catalog.SiteIndices(row.site_id)};
+    ShownSite site{row, catalog.SiteIndices(row.site_id)};
     site.recorded = catalog.RecordedSite(row.site_id);
     site.statistics = ReadSiteStatistics(catalog, row.site_id);
     site.sketches = SketchSizeOf(directory, catalog, row);
@@ -277,8 +277,8 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
   text += fmt::format("catalog  {}\n", HumanBytes(info.catalog_bytes));
 
   // A line for the sites that differ only in their block.
-  std::map<std::tuple<Stream, std::string, int, std::string>, std::vector<const SiteInfo*>> lines;
-  for (const SiteInfo& site : info.sites) {
+  std::map<std::tuple<Stream, std::string, int, std::string>, std::vector<const ShownSite*>> lines;
+  for (const ShownSite& site : info.sites) {
     std::string indices;
     for (const SiteIndexRow& index : site.indices) {
       indices += (indices.empty() ? "" : ", ") + Describe(index);
@@ -298,7 +298,7 @@ std::string HumanInfo(const std::string& path, const DirectoryInfo& info) {
       const auto& [stream, seen, t_i, indices] = key;
       std::vector<int> blocks;
       std::uint64_t bytes = 0;
-      for (const SiteInfo* site : sites) {
+      for (const ShownSite* site : sites) {
         blocks.push_back(site->row.site.block);
         bytes += site->bytes;
       }
@@ -347,7 +347,7 @@ OrderedJson JsonInfo(const std::string& path, const DirectoryInfo& info) {
         {{"length", length.length}, {"strings", length.string_count}, {"rows", length.row_count}});
   }
   json["sites"] = OrderedJson::array();
-  for (const SiteInfo& site : info.sites) {
+  for (const ShownSite& site : info.sites) {
     OrderedJson indices = OrderedJson::array();
     for (const SiteIndexRow& index : site.indices) {
       indices.push_back({{"name", index.name},

@@ -39,7 +39,7 @@ using OrderedJson = nlohmann::ordered_json;
 constexpr double kSampleLearningRate = 3e-4;
 constexpr double kPromptLearningRate = 3e-3;
 
-struct Flags {
+struct LearnFlags {
   std::string directory;
   std::string prompt;
   std::string ids;  // of the prompt, instead of its text
@@ -69,7 +69,7 @@ std::string DescribeData(IndexReader& reader, const std::string& prompts, const 
 }
 
 WeightLearningData OnePromptData(IndexReader& reader, const Prompt& prompt, const PoolRequest& request, int blocks,
-                                 const Flags& flags) {
+                                 const LearnFlags& flags) {
   const std::size_t vocabulary = reader.vocabulary().size();
   const TermNeighbors neighbors = FindTermNeighbors(
       reader, prompt, request, blocks, [](std::size_t) { return true; }, flags.pool.prompt_set, flags.threads);
@@ -124,7 +124,7 @@ OrderedJson JsonSummary(const LearnSummary& summary, const Scheme& scheme) {
           {"losses", std::move(reports)}};
 }
 
-void CheckFlags(const CLI::App& command, const Flags& flags) {
+void CheckFlags(const CLI::App& command, const LearnFlags& flags) {
   const bool one = command.count("--prompt") + command.count("--ids") > 0;
   if (command.count("--prompt") > 0 && command.count("--ids") > 0) FailUsage("--prompt and --ids: give one of them");
   if (one && (command.count("--sample") > 0 || command.count("--prompts") > 0)) {
@@ -137,7 +137,7 @@ void CheckFlags(const CLI::App& command, const Flags& flags) {
   }
 }
 
-void Run(const CLI::App& command, Flags& flags) {
+void Run(const CLI::App& command, LearnFlags& flags) {
   CheckFlags(command, flags);
   const bool one = command.count("--prompt") + command.count("--ids") > 0;
   LearnOptions options;
@@ -217,7 +217,7 @@ void Run(const CLI::App& command, Flags& flags) {
 
 void AddLearnCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("learn", "Learns the weights of a scheme from the model's own predictions");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<LearnFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("--prompt", flags->prompt, "Learn from this prompt alone, instead of a sample");
   command->add_option("--ids", flags->ids, kIdsHelp);

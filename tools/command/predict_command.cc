@@ -34,7 +34,7 @@ using OrderedJson = nlohmann::ordered_json;
 constexpr int kBarAt = 11;
 constexpr int kBarWidth = 20;
 
-struct Flags {
+struct PredictFlags {
   std::string directory;
   OnePromptFlags prompt;
   std::vector<std::string> schemes;
@@ -231,7 +231,7 @@ std::string Chart(IndexReader& reader, const Answer& answer) {
   return BarChartSvg(chart);
 }
 
-void Run(const CLI::App& command, const Flags& flags) {
+void Run(const CLI::App& command, const PredictFlags& flags) {
   CheckFilter(command, flags.filter);
   IndexReader reader(GivenDirectory(flags.directory));
   ProgressBar progress;
@@ -276,7 +276,7 @@ void Run(const CLI::App& command, const Flags& flags) {
 void AddPredictCommand(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("predict", "The next token by what follows a prompt's neighbors, beside the model's own");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<PredictFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   AddOnePromptOptions(*command, flags->prompt);
   AddSchemeOption(*command, flags->schemes);

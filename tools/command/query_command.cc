@@ -21,7 +21,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-struct Flags {
+struct QueryFlags {
   std::string directory;
   std::vector<std::string> prompts;
   std::vector<std::string> ids;
@@ -63,7 +63,7 @@ void SayWhatWasFilledUp(const std::vector<Neighbors>& answers, const std::string
 }
 
 // What every site is asked.
-NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
+NeighborQuery ReadQuery(const CLI::App& command, const QueryFlags& flags) {
   NeighborQuery query;
   query.index_name = flags.index;
   query.search.metric = Centered(ParseMetric(flags.metric), flags.center);
@@ -87,7 +87,7 @@ NeighborQuery ReadQuery(const CLI::App& command, const Flags& flags) {
   return query;
 }
 
-std::vector<PromptInput> ReadInputs(const Flags& flags) {
+std::vector<PromptInput> ReadInputs(const QueryFlags& flags) {
   std::vector<PromptInput> inputs(flags.prompts.begin(), flags.prompts.end());
   if (!flags.prompts_file.empty()) {
     const std::vector<PromptInput> more = ReadPrompts(flags.prompts_file);
@@ -106,7 +106,7 @@ struct Asked {
   GivenVectors vectors;
 };
 
-Asked ReadAsked(const Flags& flags, const std::vector<PromptInput>& inputs, IndexReader& reader) {
+Asked ReadAsked(const QueryFlags& flags, const std::vector<PromptInput>& inputs, IndexReader& reader) {
   Asked asked;
   if (!flags.vectors.empty()) asked.vectors = ReadVectors(flags.vectors);
   asked.prompts = EncodePrompts(reader, inputs, ParseUnknownPrompts(flags.unknown));
@@ -119,7 +119,7 @@ Asked ReadAsked(const Flags& flags, const std::vector<PromptInput>& inputs, Inde
   return asked;
 }
 
-ReportOptions ReadReport(const Flags& flags) {
+ReportOptions ReadReport(const QueryFlags& flags) {
   ReportOptions options;
   ReadContext(flags.context, options);
   if (flags.occurrences < 0) FailUsage("--occurrences {}: expected at least 0", flags.occurrences);
@@ -147,7 +147,7 @@ std::string Heading(const BatchPrompt& one, IndexReader& reader, NeighborReport&
   return ShownPrompt(reader, *one.prompt);
 }
 
-void Run(const CLI::App& command, const Flags& flags) {
+void Run(const CLI::App& command, const QueryFlags& flags) {
   CheckFilter(command, flags.filter);
   const NeighborQuery of_all = ReadQuery(command, flags);
   ParseUnknownPrompts(flags.unknown);
@@ -228,7 +228,7 @@ void Run(const CLI::App& command, const Flags& flags) {
 
 void AddQueryCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("query", "Neighbors of prompts, with distances and next tokens");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<QueryFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("PROMPT", flags->prompts, "Prompts, taken literally; after -- when one begins with a dash");
   command->add_option(

@@ -25,7 +25,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-struct Flags {
+struct RecallFlags {
   std::string directory;
   std::string index;
   std::vector<std::string> parameters;
@@ -50,7 +50,7 @@ struct SiteRecall {
 };
 
 // The rows of one index and its parameters, by k.
-struct Run {
+struct MeasuredRun {
   std::string label;  // "exact", "efSearch=64", "rows=4000"
   std::map<std::uint64_t, const RecallRow*> by_k;
 };
@@ -58,8 +58,8 @@ struct Run {
 // Searches that stop early are measured as approximate indices are.
 bool IsExact(const RecallRow& row) { return row.name == kExactIndexName && row.parameters.empty(); }
 
-std::vector<Run> Runs(const SiteRecall& measured) {
-  std::vector<Run> runs;
+std::vector<MeasuredRun> Runs(const SiteRecall& measured) {
+  std::vector<MeasuredRun> runs;
   for (const RecallRow& row : measured.rows) {
     const std::string label = !row.parameters.empty() ? row.parameters : IsExact(row) ? row.name : "(no parameters)";
     if (runs.empty() || runs.back().label != label) runs.push_back({label, {}});
@@ -68,7 +68,7 @@ std::vector<Run> Runs(const SiteRecall& measured) {
   return runs;
 }
 
-std::vector<SiteRow> SitesToMeasure(IndexReader& reader, const Flags& flags) {
+std::vector<SiteRow> SitesToMeasure(IndexReader& reader, const RecallFlags& flags) {
   std::vector<Site> sites;
   for (const NeighborQuery& query : ReadSites(reader, flags.sites, {})) {
     if (query.stream == Stream::kEmbedding) {
@@ -92,7 +92,7 @@ SiteIndexRow FindIndex(IndexReader& reader, const SiteRow& site, const RecallOpt
   Fail("{} has no index {}", Describe(site.site), options.index_name);
 }
 
-std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const RecallOptions& options,
+std::vector<SiteRecall> Measure(IndexReader& reader, const RecallFlags& flags, const RecallOptions& options,
                                 ProgressListener& progress) {
   const std::vector<SiteRow> sites = SitesToMeasure(reader, flags);
   std::vector<SiteRecall> measured;
@@ -124,7 +124,7 @@ std::vector<SiteRecall> Measure(IndexReader& reader, const Flags& flags, const R
   return measured;
 }
 
-std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options, const Flags& flags) {
+std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options, const RecallFlags& flags) {
   const std::uint64_t k = flags.k;
   const RecallRow& first = measured.rows.front();
   std::string rows = Grouped(measured.site.row_count);
@@ -138,7 +138,7 @@ std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options
   columns.push_back({fmt::format("median ms, k {}", k), Table::Align::kRight});
   columns.push_back({"99th percentile", Table::Align::kRight});
   Table table(std::move(columns));
-  for (const Run& run : Runs(measured)) {
+  for (const MeasuredRun& run : Runs(measured)) {
     std::vector<std::string> cells = {run.label};
     for (const std::uint64_t n : options.ks) {
       cells.push_back(run.by_k.contains(n) ? fmt::format("{:.4f}", run.by_k.at(n)->recall) : "");
@@ -159,7 +159,7 @@ std::string HumanRecall(const SiteRecall& measured, const RecallOptions& options
 
 OrderedJson JsonRecall(const SiteRecall& measured, const FilterFlags& filter) {
   OrderedJson runs = OrderedJson::array();
-  for (const Run& run : Runs(measured)) {
+  for (const MeasuredRun& run : Runs(measured)) {
     OrderedJson by_k = OrderedJson::array();
     for (const auto& [k, row] : run.by_k) {
       by_k.push_back({{"k", k}, {"recall", row->recall}, {"median_ms", row->median_ms}, {"p99_ms", row->p99_ms}});
@@ -203,7 +203,7 @@ std::string RecallChart(const std::vector<SiteRecall>& all, std::uint64_t k) {
     const std::string site = Describe(measured.site.site);
     ChartSeries approximate{fmt::format("{}, {}", measured.index.name, site), {}};
     ChartSeries exact{fmt::format("exact, {}", site), {}, false};
-    for (const Run& run : Runs(measured)) {
+    for (const MeasuredRun& run : Runs(measured)) {
       if (!run.by_k.contains(k)) continue;
       const RecallRow& row = *run.by_k.at(k);
       const bool is_exact = IsExact(row);
@@ -230,7 +230,7 @@ std::string Save(const IndexDirectory& directory, const std::vector<SiteRecall>&
   return "";
 }
 
-void RunRecall(const CLI::App& command, const Flags& flags) {
+void RunRecall(const CLI::App& command, const RecallFlags& flags) {
   CheckFilter(command, flags.filter);
   if (flags.k == 0) FailUsage("-k 0: ask for at least 1");
   if (flags.sample == 0) FailUsage("--sample 0: draw at least 1 prompt");
@@ -279,7 +279,7 @@ void RunRecall(const CLI::App& command, const Flags& flags) {
 
 void AddRecallCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("recall", "Measures an approximate index against exact: recall, time, bytes");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<RecallFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   command->add_option("--index", flags->index, "The name of the index, as 'actkin index --add' was given it")
       ->required();

@@ -24,7 +24,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-struct Flags {
+struct SimilarFlags {
   std::string directory;
   OnePromptFlags prompt;
   PoolFlags pool;
@@ -49,7 +49,7 @@ struct Answer {
   std::vector<std::string> notes;
 };
 
-Answer Find(const CLI::App& command, const Flags& flags, IndexReader& reader) {
+Answer Find(const CLI::App& command, const SimilarFlags& flags, IndexReader& reader) {
   Answer answer;
   answer.blocks = BlocksOf(reader);
   answer.prompt = reader.Encode(ReadOnePrompt(command, flags.prompt));
@@ -282,7 +282,7 @@ OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
 
 void AddSimilarCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("similar", "Neighbors of a prompt in every block, side by side");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<SimilarFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   AddOnePromptOptions(*command, flags->prompt);
   AddPoolOptions(*command, flags->pool);

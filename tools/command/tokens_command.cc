@@ -24,7 +24,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-struct Flags {
+struct TokensFlags {
   std::vector<std::string> given;  // TEXT, D: either may be missing
   std::string tokenizer;
   bool escapes = false;
@@ -37,7 +37,7 @@ struct Request {
   bool is_directory = false;
 };
 
-Request ReadFlags(const Flags& flags) {
+Request ReadFlags(const TokensFlags& flags) {
   Request request;
   std::vector<std::string> given = flags.given;
   if (!flags.tokenizer.empty()) {
@@ -135,7 +135,7 @@ void AnswerLines(const Tokenizer& tokenizer) {
   Print(answers);
 }
 
-void RunTokens(const Flags& flags) {
+void RunTokens(const TokensFlags& flags) {
   const Request request = ReadFlags(flags);
   const auto tokenizer = OpenGivenTokenizer(request);
   if (!request.text) return AnswerLines(*tokenizer);
@@ -147,7 +147,7 @@ void RunTokens(const Flags& flags) {
 }  // namespace
 
 void AddTokensCommand(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<TokensFlags>();
   CLI::App* command = app.add_subcommand("tokens", "Show how a text is cut into tokens");
   command
       ->add_option("text", flags->given,

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kDefaultMinutes = 1;
 
-struct Flags {
+struct TrainFlags {
   TrainOptions options;
   std::string corpus;
   std::string out;
@@ -25,7 +25,7 @@ struct Flags {
   bool json = false;
 };
 
-nlohmann::ordered_json Json(const Flags& flags, const TrainSummary& summary) {
+nlohmann::ordered_json Json(const TrainFlags& flags, const TrainSummary& summary) {
   nlohmann::ordered_json object = {{"out", flags.out},
                                    {"finished", summary.finished},
                                    {"parameters", summary.parameters},
@@ -38,7 +38,7 @@ nlohmann::ordered_json Json(const Flags& flags, const TrainSummary& summary) {
   return object;
 }
 
-void Run(const Flags& flags, bool steps_given, bool minutes_given, bool save_every_given) {
+void Run(const TrainFlags& flags, bool steps_given, bool minutes_given, bool save_every_given) {
   if (steps_given && minutes_given) FailUsage("--steps and --minutes: give one of them");
   TrainOptions options = flags.options;
   options.corpus = flags.corpus;
@@ -88,7 +88,7 @@ void Run(const Flags& flags, bool steps_given, bool minutes_given, bool save_eve
 
 void AddTrainCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Trains a transformer on a text; killed and run again, it continues");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<TrainFlags>();
   TrainingPlan& plan = flags->options.plan;
   command
       ->add_option("CORPUS", flags->corpus,
@@ -125,7 +125,7 @@ void AddTrainCommand(CLI::App& app) {
       "Example, with a text that every Debian has; it takes some seconds:\n"
       "  actkin train /usr/share/common-licenses/GPL-3 --out gpl.safetensors --minutes 0.2\n"
       "  actkin build /usr/share/common-licenses/GPL-3 --model gpl.safetensors --out gpl.actkin\n"
-      "Flags for a model of 6 blocks and 10.7 million parameters, hours on two cores:\n"
+      "TrainFlags for a model of 6 blocks and 10.7 million parameters, hours on two cores:\n"
       "  --blocks 6 --heads 6 --embed 384 --batch 64 --lr 3e-4 --dropout 0.2 --minutes 240");
   command->callback([flags, steps, minutes, save_every] {
     Run(*flags, steps->count() > 0, minutes->count() > 0, save_every->count() > 0);

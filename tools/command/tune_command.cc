@@ -26,7 +26,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-struct Flags {
+struct TuneFlags {
   std::string directory;
   PromptFlags prompts;
   NewSchemeFlags scheme{.name = "tuned"};
@@ -105,7 +105,7 @@ std::vector<Site> PositionSites(const std::set<Stream>& streams, int blocks) {
 }
 
 // What is asked, and of which prompts.
-PromptSet ReadRequest(const CLI::App& command, const Flags& flags, IndexReader& reader, int blocks,
+PromptSet ReadRequest(const CLI::App& command, const TuneFlags& flags, IndexReader& reader, int blocks,
                       ProgressListener& progress, TuneRequest& request) {
   if (!AsksPositions(flags.positions, !flags.t_is.empty(), reader)) {
     request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
@@ -121,7 +121,7 @@ PromptSet ReadRequest(const CLI::App& command, const Flags& flags, IndexReader& 
   return ChoosePositionSet(command, flags.prompts, reader, sites.back());
 }
 
-void Run(const CLI::App& command, const Flags& flags) {
+void Run(const CLI::App& command, const TuneFlags& flags) {
   CheckNewScheme(flags.scheme);
   TuneRequest request;
   request.streams = ParseStreams(flags.streams);
@@ -168,7 +168,7 @@ void Run(const CLI::App& command, const Flags& flags) {
 void AddTuneCommand(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("tune", "Searches how similar neighbors must be, and what they weigh, block by block");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<TuneFlags>();
   command->add_option("DIRECTORY", flags->directory, "The index directory, NAME.actkin")->required();
   AddPromptOptions(*command, flags->prompts);
   AddNewSchemeOptions(*command, flags->scheme, "to search with");

@@ -40,7 +40,7 @@ std::vector<Site> AllSites(const ModelShape& shape, int levels) {
 // Every output equals that of the decoder over whole strings.
 void ExpectAsPlain(const Outputs& outputs, const MadeForest& made, const MadeDecoder& decoder) {
   const auto embed = static_cast<std::size_t>(decoder.description.shape.embed);
-  std::vector<MadeActivations> plain;
+  std::vector<MadeOutputs> plain;
   for (const std::vector<TokenId>& string : made.strings) plain.push_back(RunDecoder(decoder, string));
   for (const auto& [site, values] : outputs) {
     const auto t = static_cast<std::size_t>(site.t_i);

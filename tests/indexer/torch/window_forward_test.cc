@@ -51,7 +51,7 @@ void ExpectAsPlain(const Outputs& outputs, const WindowBatch& batch, const MadeD
   const auto embed = static_cast<std::size_t>(decoder.description.shape.embed);
   std::size_t first = 0;
   for (const std::uint32_t length : batch.lengths) {
-    const MadeActivations plain = RunDecoder(decoder, std::span(batch.tokens).subspan(first, length));
+    const MadeOutputs plain = RunDecoder(decoder, std::span(batch.tokens).subspan(first, length));
     for (const auto& [site, values] : outputs) {
       ASSERT_EQ(values.size(), batch.tokens.size() * embed) << Describe(site);
       const std::vector<double>& expected = plain.Of(site.stream, static_cast<std::size_t>(site.block));

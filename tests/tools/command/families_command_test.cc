@@ -98,7 +98,7 @@ TEST_F(FamiliesCommandTest, RowsWithABeginningAreThoseOfSequencesWithThatTokenIn
     const StringRow string = reader.catalog().String(length.first_string_id + ordinal);
     std::vector<TokenId> sequence{*row->bos_token_id};
     sequence.insert(sequence.end(), string.tokens.begin(), string.tokens.end());
-    const MadeActivations expected = RunDecoder(decoder_, sequence);
+    const MadeOutputs expected = RunDecoder(decoder_, sequence);
     for (const Stream stream : {Stream::kProj, Stream::kFfwd, Stream::kResidual}) {
       const std::vector<float> found = Row(index, {stream, 1, 3}, string.string_id);
       const std::vector<double>& whole = expected.Of(stream, 1);

@@ -45,9 +45,9 @@ class NamesTest : public testing::TestWithParam<std::string> {
     const CommandResult programs = RunCommand(more);
     EXPECT_EQ(programs.status, 0) << arguments[0] << programs.err;
     EXPECT_EQ(ValidUtf8(programs.out), programs.out) << arguments[0];
-    const nlohmann::json json = nlohmann::json::parse(programs.out, nullptr, /*allow_exceptions=*/false);
-    EXPECT_FALSE(json.is_discarded()) << arguments[0];
-    return json;
+    const nlohmann::json shown = nlohmann::json::parse(programs.out, nullptr, /*allow_exceptions=*/false);
+    EXPECT_FALSE(shown.is_discarded()) << arguments[0];
+    return shown;
   }
   static void ExpectFailure(const std::vector<std::string>& arguments, const std::string& part = "") {
     const CommandResult failed = RunCommand(arguments);

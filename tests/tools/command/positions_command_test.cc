@@ -108,7 +108,7 @@ class PositionsCommandTest : public testing::Test {
       std::vector<TokenId> sequence;
       if (beginning) sequence.push_back(*beginning);
       for (std::uint64_t i = seen.begin; i <= position; ++i) sequence.push_back(tokens.Token(i));
-      const MadeActivations expected = RunDecoder(decoder_, sequence);
+      const MadeOutputs expected = RunDecoder(decoder_, sequence);
       for (const auto& [of, file] : sites) {
         const std::vector<float> found = file.Row(static_cast<RowNumber>(row));
         const std::vector<double>& all = expected.Of(of.first, static_cast<std::size_t>(of.second));

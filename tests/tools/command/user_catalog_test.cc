@@ -128,9 +128,9 @@ TEST_F(UserCatalogTest, NamesOfTheUsersObjectsAreShownOnOneLine) {
   EXPECT_EQ(verified.status, 0);
   EXPECT_EQ(std::ranges::count(verified.out, '\n'), 3) << verified.out;
   EXPECT_THAT(verified.out, AllOf(HasSubstr("a\\nb\\x1b[31m"), HasSubstr("caf\\xe9"), Not(HasSubstr("\x1b"))));
-  const nlohmann::json json = RunForJson({"verify", index, "--json"});
-  EXPECT_EQ(json["damaged"], 0);
-  EXPECT_EQ(std::ranges::count(json["findings"], "added", [](const auto& found) { return found["state"]; }), 2);
+  const nlohmann::json shown = RunForJson({"verify", index, "--json"});
+  EXPECT_EQ(shown["damaged"], 0);
+  EXPECT_EQ(std::ranges::count(shown["findings"], "added", [](const auto& found) { return found["state"]; }), 2);
 }
 
 TEST_F(UserCatalogTest, WhatIsDamagedIsFoundBesideWhatIsAdded) {
