@@ -83,6 +83,8 @@ std::uint64_t HeaderChecksum(std::string_view encoded) {
 }
 
 SectionFile::SectionFile(const std::filesystem::path& path, FileKind kind) : path_(path), file_(path) {
+  // What a search reads here and there: a row of 1.5 kB takes 350 ns in large pages, 470 in small ones.
+  if (kind == FileKind::kVectors || kind == FileKind::kGraph) file_.PreferLargePages();
   const std::span<const std::byte> bytes = file_.bytes();
   const std::string name = path.string();
   if (bytes.size() < sizeof(RawHeader)) FailDamaged("{}: {} bytes are too few for a header", name, bytes.size());
