@@ -240,7 +240,10 @@ CREATE TABLE IF NOT EXISTS prompt(
 ) WITHOUT ROWID;
 
 -- Neighbors of every prompt of a set: the k nearest of a site, nearest first, among the rows with low <= distance <= high
--- (NULL: no bound). The extension reads the files as rows: actkin_saved_neighbors.
+-- (NULL: no bound). The extension reads the files as rows: actkin_saved_neighbors, of those of all rows. condition: what
+-- --where said; empty: all rows count. passing: a checksum of the string_ids that it held for, which may read tables that
+-- change; empty without a condition. max_length: only rows at most so long counted; NULL: all. exclude_self: whether
+-- each prompt's own row was left out.
 CREATE TABLE IF NOT EXISTS saved_neighbors(
   saved_neighbors_id INTEGER PRIMARY KEY,
   prompt_set_id INTEGER NOT NULL REFERENCES prompt_set,
@@ -253,10 +256,15 @@ CREATE TABLE IF NOT EXISTS saved_neighbors(
   high          REAL,
   file          TEXT    NOT NULL UNIQUE,
   bytes         INTEGER NOT NULL,
-  checksum      TEXT    NOT NULL
+  checksum      TEXT    NOT NULL,
+  condition     TEXT    NOT NULL,
+  passing       TEXT    NOT NULL,
+  max_length    REAL,
+  exclude_self  INTEGER NOT NULL
 );
 
--- What the next tokens of all rows of a site with low <= distance <= high add up to, for every prompt of a set.
+-- What the next tokens of all rows of a site with low <= distance <= high add up to, for every prompt of a set; of those
+-- that count, as in saved_neighbors.
 CREATE TABLE IF NOT EXISTS saved_band_totals(
   saved_band_totals_id INTEGER PRIMARY KEY,
   prompt_set_id INTEGER NOT NULL REFERENCES prompt_set,
@@ -268,7 +276,11 @@ CREATE TABLE IF NOT EXISTS saved_band_totals(
   high          REAL,
   file          TEXT    NOT NULL UNIQUE,
   bytes         INTEGER NOT NULL,
-  checksum      TEXT    NOT NULL
+  checksum      TEXT    NOT NULL,
+  condition     TEXT    NOT NULL,
+  passing       TEXT    NOT NULL,
+  max_length    REAL,
+  exclude_self  INTEGER NOT NULL
 );
 
 -- The model's own distribution of the next token, for every prompt of a set.
@@ -299,7 +311,7 @@ SELECT scheme.name, streams.value, CAST(weights.key AS INTEGER), weights.value,
 -- compared_with: 'model', its own predictions; 'corpus', what follows the prompts there, where there is no model. k NULL:
 -- all rows within the bands. t_is: "7,8,9"; empty over positions. within: empty, one band, or one a block. exclude_self:
 -- whether the prompt's own row was left out, with so many positions on either side as exclude_window says.
--- max_length: only rows at most so long counted; NULL: all.
+-- max_length: only rows at most so long counted; NULL: all. condition: what --where said; empty: all rows counted.
 CREATE TABLE IF NOT EXISTS evaluation(
   evaluation_id  INTEGER PRIMARY KEY,
   prompt_set_id  INTEGER NOT NULL REFERENCES prompt_set,
@@ -316,11 +328,12 @@ CREATE TABLE IF NOT EXISTS evaluation(
   hellinger_mean REAL    NOT NULL,
   exclude_self   INTEGER NOT NULL,
   exclude_window INTEGER NOT NULL,
-  max_length     REAL
+  max_length     REAL,
+  condition      TEXT    NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS evaluation_run
     ON evaluation(prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, compared_with,
-                  exclude_self, exclude_window, ifnull(max_length, -1));
+                  exclude_self, exclude_window, ifnull(max_length, -1), condition);
 
 -- Fractions of the samples: entry n is the same; the first n are the same in any order.
 CREATE TABLE IF NOT EXISTS evaluation_top_n(

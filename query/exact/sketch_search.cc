@@ -11,6 +11,7 @@
 #include <limits>
 #include <utility>
 
+#include "query/exact/rows_left.h"
 #include "query/exact/sketch_query.h"
 #include "query/exact/top_rows.h"
 #include "storage/machine/row_workers.h"
@@ -23,6 +24,10 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr std::uint64_t kPiece = 4;
 // Rows left that are refined together, at the next level or by their numbers.
 constexpr std::size_t kTogether = 512;
+// Where one row in so many waits, all are read in one pass.
+constexpr std::uint64_t kAllAtOnce = 3;
+// Rows of one query's that wait and are read together by one worker.
+constexpr std::uint64_t kReadTogether = 256;
 // Where at most one row in so many passes a filter, the codes of these are read, wherever they stand; else the rows of
 // blocks are asked.
 constexpr std::uint64_t kSparse = 64;
@@ -34,75 +39,6 @@ Side SideOf(const SearchRequest& request) {
   const double far_end = request.metric == Metric::kL2 ? band.high : -band.low;
   return far_end < std::numeric_limits<double>::infinity() ? Side::kNear : Side::kFar;
 }
-
-// Rows that no level has left out so far.
-class RowsLeft {
- public:
-  // with_lengths: whether keys are found from the rows' lengths.
-  void Begin(bool with_lengths) {
-    with_lengths_ = with_lengths;
-    size_ = 0;
-  }
-  std::size_t size() const { return size_; }
-  void resize(std::size_t count) { size_ = count; }
-  std::span<const std::uint32_t> places() const { return std::span(places_).first(size_); }
-  float* along() { return along_.data(); }
-  float* keys() { return keys_.data(); }
-  float* lengths() { return with_lengths_ ? lengths_.data() : nullptr; }
-  RowNumbers numbers(std::size_t from = 0) {
-    return {places_.data() + from, along() + from, keys() + from, with_lengths_ ? lengths() + from : nullptr};
-  }
-  // Makes room for so many more.
-  void Reserve(std::size_t more) {
-    const std::size_t needed = size_ + more + kKeepRoom;
-    if (needed <= places_.size()) return;
-    const std::size_t room = std::max(needed, 2 * places_.size());
-    places_.resize(room);
-    along_.resize(room);
-    keys_.resize(room);
-    lengths_.resize(room);
-  }
-  // REQUIRES: there is room.
-  void Add(std::uint32_t place, float length) {
-    places_[size_] = place;
-    along_[size_] = 0;
-    keys_[size_] = 0;
-    if (with_lengths_) lengths_[size_] = length;
-    ++size_;
-  }
-  // Those with the smallest keys; of equal ones the first.
-  void KeepBest(std::size_t count) {
-    if (size() <= count) return;
-    std::vector<float> keys(keys_.begin(), keys_.begin() + static_cast<std::ptrdiff_t>(size_));
-    std::ranges::nth_element(keys, keys.begin() + static_cast<std::ptrdiff_t>(count - 1));
-    const float worst = keys[count - 1];
-    size_ = KeepNotAbove(numbers(), size_, worst);
-    if (size_ <= count) return;
-    std::size_t equal = count - static_cast<std::size_t>(
-                                    std::count_if(keys_.begin(), keys_.begin() + static_cast<std::ptrdiff_t>(size_),
-                                                  [worst](float key) { return key < worst; }));
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < size_; ++i) {
-      if (!(keys_[i] < worst) && equal-- == 0) {
-        equal = 0;
-        continue;
-      }
-      places_[kept] = places_[i];
-      along_[kept] = along_[i];
-      keys_[kept] = keys_[i];
-      lengths_[kept++] = lengths_[i];
-    }
-    size_ = kept;
-  }
-
- private:
-  std::size_t size_ = 0;
-  bool with_lengths_ = false;
-  std::vector<std::uint32_t> places_;
-  std::vector<float> along_;  // what the axes of the levels so far bound
-  std::vector<float> keys_;
-  std::vector<float> lengths_;
-};
 
 // The searches of one group of queries.
 class SketchSearch {
@@ -149,6 +85,7 @@ class SketchSearch {
         LookAtBlocks(workers_[static_cast<std::size_t>(worker)], query, piece);
       }
     });
+    if (queries_.size() == 1) ReadWaiting(team);
     Finish(team, answers);
   }
 
@@ -157,13 +94,18 @@ class SketchSearch {
     team.ForEachPiece({0, queries_.size()}, 1, [&](int, RowRange piece) {
       std::vector<Match>& answer = answers[piece.begin];
       for (Worker& worker : workers_) {
-        if (queries_.size() == 1) ReadRows(worker, 0, LimitOf(worker.found[0], 0));
         const std::vector<Match> matches = worker.found[piece.begin].Finish();
         answer.insert(answer.end(), matches.begin(), matches.end());
       }
       SortMatches(request_, answer);
     });
   }
+
+  // A row that no level leaves out, with its key.
+  struct WaitingRow {
+    float key = 0;
+    RowNumber row = 0;
+  };
 
   struct Worker {
     std::deque<TopRows> found;         // a query each
@@ -172,9 +114,10 @@ class SketchSearch {
     RowsLeft promising;
     std::vector<std::int32_t> sums;
     std::vector<std::int32_t> rests;
-    std::vector<std::uint32_t> places;  // whose rows are read,
-    std::vector<RowNumber> rows;        // their numbers,
-    std::vector<float> raw;             // and raw values
+    std::vector<RowNumber> rows;      // that are read,
+    std::vector<float> raw;           // and their raw values
+    std::vector<WaitingRow> waiting;  // of a query alone
+    std::size_t most_waiting = 0;     // before the best of them are read
   };
 
   std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
@@ -188,6 +131,7 @@ class SketchSearch {
                                 [this, query](RowNumber row) { return scan_.Distance(query, row); });
     }
     worker.offered.resize(queries_.size());
+    worker.most_waiting = FirstWaiting();
   }
 
   // Of a filter that leaves few rows also the places.
@@ -324,7 +268,9 @@ class SketchSearch {
     std::vector<std::uint32_t>& read = read_[query];
     read.assign(promising.places().begin(), promising.places().end());
     std::ranges::sort(read);
-    OfferRows(worker, read, query);
+    worker.rows.clear();
+    for (const std::uint32_t place : read) worker.rows.push_back(file_.RowAt(place));
+    OfferRows(worker, worker.rows, query, limit);
     if (read.size() >= *request_.k) bound = BoundOf(query, worker.raw);
     for (Worker& each : workers_) each.found[query].RequireAtLeastAsGoodAs(bound);
   }
@@ -413,17 +359,6 @@ class SketchSearch {
     request_.cost->code_bytes_read[level].fetch_add(rows * file_.levels().codes[level], std::memory_order_relaxed);
   }
 
-  // Reads the rows at these places and offers them; their raw values stay in worker.raw.
-  void OfferRows(Worker& worker, std::span<const std::uint32_t> places, std::size_t query) const {
-    worker.rows.clear();
-    for (const std::uint32_t place : places) worker.rows.push_back(file_.RowAt(place));
-    worker.raw.resize(worker.rows.size());
-    scan_.ScanRows(query, worker.rows, worker.raw);
-    for (std::size_t i = 0; i < worker.rows.size(); ++i) {
-      worker.found[query].Offer(worker.rows[i], std::span(worker.raw).subspan(i, 1));
-    }
-  }
-
   // Offers the rows of these groups that may be in the answer.
   void LookAtBlocks(Worker& worker, std::size_t query, RowRange groups) {
     if (worker.left.size() == 0) worker.left.Begin(queries_[query].lengths() != nullptr);
@@ -452,27 +387,87 @@ class SketchSearch {
       hwy::Prefetch(file_.Codes(0) + block * kBlockBytes + byte);
   }
 
-  // Refines the rows left by all levels but the coarse one, and offers those that none leaves out. Returns the limit
-  // that holds afterwards.
+  // Refines the rows left by all levels but the coarse one, and offers those that none leaves out; those of a query
+  // alone wait for better ones. Returns the limit that holds afterwards.
   float ReadRows(Worker& worker, std::size_t query, float limit) const {
-    TopRows& found = worker.found[query];
-    for (std::size_t level = 1; level < file_.levels().count; ++level) {
-      Refine(worker, worker.left, query, level, limit);
-    }
+    RowsLeft& left = worker.left;
+    for (std::size_t level = 1; level < file_.levels().count; ++level) Refine(worker, left, query, level, limit);
     const std::vector<std::uint32_t>& read = read_[query];
-    worker.places.clear();
-    std::ranges::copy_if(worker.left.places(), std::back_inserter(worker.places),
-                         [&](std::uint32_t place) { return !std::ranges::binary_search(read, place); });
-    OfferRows(worker, worker.places, query);
-    std::size_t& offered = worker.offered[query];
-    offered += worker.left.size();
-    worker.left.resize(0);
-    if (request_.k && offered >= 2 * *request_.k + 64) {
-      found.ExcludeByRaw();
-      offered = 0;
-      return LimitOf(found, query);
+    std::vector<RowNumber>& rows = worker.rows;
+    rows.clear();
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      const std::uint32_t place = left.places()[i];
+      if (std::ranges::binary_search(read, place)) continue;
+      const RowNumber row = file_.RowAt(place);
+      if (queries_.size() > 1) {
+        rows.push_back(row);
+      } else {
+        worker.waiting.push_back({left.keys()[i], row});
+      }
     }
+    left.resize(0);
+    if (queries_.size() > 1) return OfferRows(worker, rows, query, limit);
+    if (worker.waiting.size() < worker.most_waiting) return limit;
+    // The best of them say how good the others must be.
+    TakeBest(worker.waiting, Enough(), rows);
+    limit = OfferRows(worker, rows, query, limit);
+    LeaveOut(worker.waiting, limit);
+    worker.most_waiting = std::max(FirstWaiting(), 2 * worker.waiting.size());
     return limit;
+  }
+
+  // Reads rows and offers them; their raw values stay in worker.raw. Returns the limit that holds afterwards.
+  float OfferRows(Worker& worker, std::span<const RowNumber> rows, std::size_t query, float limit) const {
+    TopRows& found = worker.found[query];
+    worker.raw.resize(rows.size());
+    scan_.ScanRows(query, rows, worker.raw);
+    for (std::size_t i = 0; i < rows.size(); ++i) found.Offer(rows[i], std::span(worker.raw).subspan(i, 1));
+    std::size_t& offered = worker.offered[query];
+    offered += rows.size();
+    if (!request_.k || offered < 2 * *request_.k + 64) return limit;
+    found.ExcludeByRaw();
+    offered = 0;
+    return LimitOf(found, query);
+  }
+
+  // Without k all rows of the band are in the answer, and none is better than another.
+  std::size_t FirstWaiting() const { return request_.k ? 2 * Enough() : std::numeric_limits<std::size_t>::max() / 2; }
+
+  static void LeaveOut(std::vector<WaitingRow>& waiting, float limit) {
+    std::erase_if(waiting, [limit](const WaitingRow& row) { return row.key > limit; });
+  }
+
+  // Moves them to `rows`, in order: so they are read quicker.
+  static void TakeBest(std::vector<WaitingRow>& waiting, std::size_t count, std::vector<RowNumber>& rows) {
+    count = std::min(count, waiting.size());
+    const auto first = waiting.end() - static_cast<std::ptrdiff_t>(count);
+    std::ranges::nth_element(waiting, first, std::greater(), &WaitingRow::key);
+    rows.resize(count);
+    std::transform(first, waiting.end(), rows.begin(), [](const WaitingRow& row) { return row.row; });
+    waiting.erase(first, waiting.end());
+    std::ranges::sort(rows);
+  }
+
+  // Of a query alone: what is left, and then what waits, the best quarter first.
+  void ReadWaiting(WorkTeam& team) {
+    float limit = kInfinity;
+    std::vector<WaitingRow> waiting;
+    for (Worker& worker : workers_) {
+      limit = std::min(limit, ReadRows(worker, 0, LimitOf(worker.found[0], 0)));
+      waiting.insert(waiting.end(), worker.waiting.begin(), worker.waiting.end());
+    }
+    std::vector<RowNumber> rows;
+    while (true) {
+      LeaveOut(waiting, limit);
+      if (waiting.empty()) return;
+      const bool in_turn = request_.k && waiting.size() < file_.row_count() / kAllAtOnce;
+      TakeBest(waiting, in_turn ? std::max(Enough(), waiting.size() / 4) : waiting.size(), rows);
+      team.ForEachPiece({0, rows.size()}, kReadTogether, [&](int number, RowRange piece) {
+        OfferRows(workers_[static_cast<std::size_t>(number)], std::span(rows).subspan(piece.begin, piece.size()), 0,
+                  limit);
+      });
+      for (const Worker& worker : workers_) limit = std::min(limit, LimitOf(worker.found[0], 0));
+    }
   }
 
   const SketchFile& file_;

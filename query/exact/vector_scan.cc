@@ -21,6 +21,17 @@ float Narrow(double number) {
   return static_cast<float>(std::clamp(number, -kLargest, kLargest));
 }
 
+// Rows that ascend are read with those between them where few are: the processor reads on by itself.
+constexpr std::uint64_t kGap = 2;
+constexpr std::size_t kShortestRun = 8;
+
+// The end of the run that begins at `first`; first + 1 where that is too short to be one.
+std::size_t EndOfRun(std::span<const RowNumber> rows, std::size_t first) {
+  std::size_t end = first + 1;
+  while (end < rows.size() && rows[end] > rows[end - 1] && rows[end] - rows[end - 1] <= kGap + 1) ++end;
+  return end - first >= kShortestRun ? end : first + 1;
+}
+
 }  // namespace
 
 VectorScan::VectorScan(const RowSource& source, std::span<const float> queries, Metric metric,
@@ -81,17 +92,36 @@ bool VectorScan::TakesStored() const {
          (source_.element() == Element::kFloat16 && metric_ != Metric::kCenteredCosine);
 }
 
-void VectorScan::ScanRows(std::size_t query, std::span<const RowNumber> rows, std::span<float> raw) const {
+void VectorScan::ScanScattered(std::size_t query, std::span<const RowNumber> rows, std::span<float> raw) const {
+  constexpr std::size_t kAhead = 3;
   if (cost_ != nullptr) cost_->rows_read.fetch_add(rows.size(), std::memory_order_relaxed);
-  if (TakesStored()) {
-    constexpr std::size_t kAhead = 3;
-    for (std::size_t i = 0; i < std::min(kAhead, rows.size()); ++i) source_.Prefetch(rows[i]);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (i + kAhead < rows.size()) source_.Prefetch(rows[i + kAhead]);
-      ScanStored(source_.Stored(rows[i]), 1, query, 1, raw.subspan(i, 1));
-    }
-    return;
+  for (std::size_t i = 0; i < std::min(kAhead, rows.size()); ++i) source_.Prefetch(rows[i]);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size()) source_.Prefetch(rows[i + kAhead]);
+    ScanStored(source_.Stored(rows[i]), 1, query, 1, raw.subspan(i, 1));
   }
+}
+
+void VectorScan::ScanRows(std::size_t query, std::span<const RowNumber> rows, std::span<float> raw) const {
+  if (TakesStored()) {
+    std::vector<float> of_run;
+    std::size_t alone = 0;  // from here on rows stand alone
+    for (std::size_t i = 0; i < rows.size();) {
+      const std::size_t end = EndOfRun(rows, i);
+      if (end == i + 1) {
+        ++i;
+        continue;
+      }
+      ScanScattered(query, rows.subspan(alone, i - alone), raw.subspan(alone, i - alone));
+      const RowRange run{rows[i], rows[end - 1] + std::uint64_t{1}};
+      of_run.resize(run.size());
+      ScanOne(query, run, of_run);
+      for (; i < end; ++i) raw[i] = of_run[rows[i] - run.begin];
+      alone = end;
+    }
+    return ScanScattered(query, rows.subspan(alone), raw.subspan(alone));
+  }
+  if (cost_ != nullptr) cost_->rows_read.fetch_add(rows.size(), std::memory_order_relaxed);
   std::vector<float> numbers;
   for (std::size_t first = 0; first < rows.size(); first += piece()) {
     const std::span<const RowNumber> part = rows.subspan(first, std::min<std::size_t>(piece(), rows.size() - first));

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "query/exact/exact_search.h"
 #include "query/experiment/prompt_work.h"
 #include "query/predict/band_counts.h"
 #include "schema/error.h"
@@ -12,6 +13,7 @@
 #include "storage/directory/publish.h"
 #include "storage/machine/file.h"
 #include "storage/machine/row_workers.h"
+#include "storage/machine/sha256.h"
 
 namespace actkin {
 namespace {
@@ -37,11 +39,31 @@ std::vector<SavedNeighbor> Compact(const std::vector<Match>& matches) {
   return neighbors;
 }
 
+// What tells a file of some rows' neighbors from others.
+std::string FileNamePart(const CountedRows& counted) {
+  if (counted.all()) return "";
+  return Sha256(fmt::format("{} {} {}", counted.passing, counted.max_length.value_or(-1), counted.exclude_self))
+      .substr(0, 12);
+}
+
 std::string DescribeSearch(const Site& site, Metric metric, const std::optional<Band>& within) {
   return fmt::format("{} {}{}", Describe(site), Name(metric), within ? " " + FormatBand(*within) : "");
 }
 
 }  // namespace
+
+void FailNoRows(const Site& site, const RowChoice& rows) {
+  FailUsage(
+      "no row of {} passes the filter{}{}", Describe(site),
+      rows.where.empty() ? "" : ": where " + Printable(rows.where),
+      rows.max_length ? fmt::format("{}rows up to {} long", rows.where.empty() ? ": " : ", ", *rows.max_length) : "");
+}
+
+void RequireSomeRows(IndexReader& reader, const Site& site, const RowChoice& rows) {
+  const std::shared_ptr<const RowSet> passing =
+      reader.RowsThatPass(site, reader.RowsWhere(site, rows.where), rows.max_length);
+  if (passing && passing->count() == 0) FailNoRows(site, rows);
+}
 
 Experiment::Experiment(IndexReader& reader, PromptSet set, int threads, ProgressListener& progress)
     : reader_(reader), set_(std::move(set)), threads_(threads), progress_(progress) {}
@@ -83,6 +105,9 @@ void Experiment::RequireDisk(std::uint64_t bytes) const {
 }
 
 void Experiment::FailNotImported(const NeighborNeed& need) const {
+  if (!need.rows.all()) {
+    FailUsage("prompt set {}: its neighbors were imported, of all rows: ask it without a filter", Quote(set_.row.name));
+  }
   FailUsage(ErrorCode::kNotFound, "prompt set {}: no neighbors in {}, {}, with k {} were imported",
             Quote(set_.row.name), Describe(need.site), Name(need.metric), need.k ? fmt::format("{}", *need.k) : "all");
 }
@@ -93,25 +118,87 @@ std::vector<NeighborNeed> Experiment::NeedsOf(const PoolRequest& request, int bl
   for (std::size_t term = 0; term < Terms(blocks).size(); ++term) {
     if (!wanted(term)) continue;
     for (const Site& site : SitesOf(request, Terms(blocks)[term])) {
-      needs.push_back({site, request.metric, CountIn(request, term, site), request.BandOf(term)});
+      needs.push_back(NeedOf(request, term, site));
     }
   }
   return needs;
 }
 
-std::optional<std::uint64_t> Experiment::CountIn(const PoolRequest& request, std::size_t term, const Site& site) const {
-  return request.CountOf(term, reader_.RowCount(site.t_i));
+NeighborNeed Experiment::NeedOf(const PoolRequest& request, std::size_t term, const Site& site) const {
+  NeighborNeed need{site,
+                    request.metric,
+                    request.CountOf(term, reader_.RowCount(site.t_i)),
+                    request.BandOf(term),
+                    {request.where, request.max_length, request.exclude_self}};
+  need.fewer_will_do = !need.rows.all() && !request.k;
+  return need;
+}
+
+const Experiment::Passing& Experiment::PassingIn(const Site& site, const std::string& where) {
+  const auto [found, is_new] = passing_.try_emplace({site.t_i, where});
+  if (is_new && !where.empty()) {
+    std::vector<std::int64_t> ids = reader_.IdsWhere(site, where);
+    std::string checksum = Sha256(std::as_bytes(std::span(ids))).substr(0, 16);
+    found->second = {std::move(ids), std::move(checksum)};
+  }
+  return found->second;
+}
+
+CountedRows Experiment::CountedIn(const NeighborNeed& need) {
+  return {need.rows.where, PassingIn(need.site, need.rows.where).checksum, need.rows.max_length,
+          need.rows.exclude_self};
+}
+
+std::shared_ptr<const RowSet> Experiment::RowsThatPass(IndexReader& built, const NeighborNeed& need) {
+  // The condition may read tables that this directory alone has; string_ids are the same in both.
+  std::shared_ptr<const RowSet> passing;
+  if (!need.rows.where.empty()) {
+    passing = std::make_shared<const RowSet>(built.RowsOf(need.site, PassingIn(need.site, need.rows.where).string_ids));
+  }
+  passing = built.RowsThatPass(need.site, passing, need.rows.max_length);
+  if (passing && passing->count() == 0) FailNoRows(need.site, need.rows);
+  return passing;
+}
+
+void Experiment::RequireRows(const NeighborNeed& need, bool is_built) {
+  std::uint64_t rows = reader_.RowCount(need.site.t_i);
+  if (!need.rows.where.empty()) rows = PassingIn(need.site, need.rows.where).string_ids.size();
+  if (rows == 0) FailNoRows(need.site, need.rows);
+  if (need.rows.max_length && is_built) rows = RowsThatPass(reader_, need)->count();
+  if (!need.k || *need.k <= rows || need.fewer_will_do) return;
+  FailUsage("k {}: {} of the rows of {} pass the filter; ask for at most that many", *need.k, rows,
+            Describe(need.site));
+}
+
+std::vector<std::optional<RowNumber>> Experiment::OwnRows(IndexReader& built, const NeighborNeed& need,
+                                                          RowRange prompts) {
+  std::vector<std::optional<RowNumber>> own(prompts.size());
+  for (std::uint64_t i = 0; need.rows.exclude_self && i < prompts.size(); ++i) {
+    const std::vector<RowRange> rows = built.OwnRows(set_.prompts[prompts.begin + i], need.site);
+    if (!rows.empty()) own[i] = static_cast<RowNumber>(rows.front().begin);
+  }
+  return own;
 }
 
 std::optional<SavedNeighborLists> Experiment::SavedLists(const NeighborNeed& need) {
   if (set_.row.prompt_set_id == 0) return std::nullopt;
-  return FindSavedNeighbors(reader_, set_.row.prompt_set_id, need.site, need.metric, need.k.value(), need.within);
+  const std::uint64_t k = need.k.value();
+  std::optional<SavedNeighborLists> lists =
+      FindSavedNeighbors(reader_, set_.row.prompt_set_id, need.site, need.metric, k, need.within, CountedIn(need));
+  if (!lists || need.rows.all() || need.within || need.fewer_will_do) return lists;
+  // Lists of which fewer would do may be shorter; why there are no more, the search says.
+  for (std::uint64_t prompt = 0; prompt < lists->prompts(); ++prompt) {
+    if (lists->Of(prompt).size() < k) return std::nullopt;
+  }
+  return lists;
 }
 
 std::shared_ptr<const BandTotalsFile> Experiment::SavedBandTotals(const NeighborNeed& need) {
   if (set_.row.prompt_set_id == 0) return nullptr;
+  const CountedRows counted = CountedIn(need);
   for (const SavedBandTotalsRow& row : ExperimentCatalog(reader_.catalog()).SavedBandTotals(set_.row.prompt_set_id)) {
     if (row.site != need.site || row.metric != need.metric || row.within != need.within.value()) continue;
+    if (row.counted != counted) continue;
     return OpenCatalogued<BandTotalsFile>(reader_.directory(), row.file, set_.prompts.size());
   }
   return nullptr;
@@ -131,6 +218,7 @@ bool Experiment::CanFind(const NeighborNeed& need) {
       FailUsage("-k {}: {} has {} rows", *need.k, Describe(need.site), length.row_count);
     }
   }
+  if (!need.rows.all()) RequireRows(need, built);
   return built;
 }
 
@@ -154,16 +242,13 @@ void Experiment::FindIn(IndexReader& built, const NeighborNeed& need) {
   }
 }
 
-SavedNeighborLists Experiment::Neighbors(const Site& site, Metric metric, std::uint64_t k,
-                                         const std::optional<Band>& within) {
-  const NeighborNeed need{site, metric, k, within};
+SavedNeighborLists Experiment::Neighbors(const NeighborNeed& need) {
   if (std::optional<SavedNeighborLists> lists = SavedLists(need)) return *lists;
   Find(need);
   return SavedLists(need).value();
 }
 
-std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const Site& site, Metric metric, const Band& within) {
-  const NeighborNeed need{site, metric, std::nullopt, within};
+std::shared_ptr<const BandTotalsFile> Experiment::BandTotals(const NeighborNeed& need) {
   if (std::shared_ptr<const BandTotalsFile> totals = SavedBandTotals(need)) return totals;
   Find(need);
   return SavedBandTotals(need);
@@ -190,30 +275,38 @@ void Experiment::Fill(
 }
 
 void Experiment::SearchNeighbors(IndexReader& built, const NeighborNeed& need) {
-  const auto& [site, metric, count, within] = need;
-  const std::uint64_t k = count.value();
+  const Site& site = need.site;
+  const Metric metric = need.metric;
+  const std::uint64_t k = need.k.value();
+  const std::optional<Band>& within = need.within;
   const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
-  Lock();
-  const std::string name = IndexDirectory::SavedNeighbors(set_.row.name, site, metric, k, within);
-  if (!std::filesystem::exists(ExperimentPartial(reader_.directory(), name))) {
-    RequireDisk(SavedNeighborsWriter::FileBytes(set_.prompts.size(), k));
-  }
+  const CountedRows counted = CountedIn(need);
   SearchRequest request;
   request.metric = metric;
   request.k = k;
   request.within = within;
+  request.among = RowsThatPass(built, need);
   request.threads = threads_;
+  Lock();
+  const std::string name =
+      IndexDirectory::SavedNeighbors(set_.row.name, site, metric, k, within, FileNamePart(counted));
+  if (!std::filesystem::exists(ExperimentPartial(reader_.directory(), name))) {
+    RequireDisk(SavedNeighborsWriter::FileBytes(set_.prompts.size(), k));
+  }
   Fill<SavedNeighborsFile, SavedNeighborsWriter>(
       name, DescribeSearch(site, metric, within), BatchFor(static_cast<double>(k)), k,
       [&](SavedNeighborsWriter& writer, RowRange range) {
         const std::vector<float> queries = Vectors().Of(site, range, built);
         std::vector<std::vector<SavedNeighbor>> found;
         found.reserve(range.size());
-        for (const std::vector<Match>& matches : index->Search(queries, request)) found.push_back(Compact(matches));
+        const std::vector<std::vector<Match>> answers =
+            need.rows.all() ? index->Search(queries, request)
+                            : SearchWithout(*index, queries, OwnRows(built, need, range), request, need.fewer_will_do);
+        for (const std::vector<Match>& matches : answers) found.push_back(Compact(matches));
         writer.Write(found);
       },
       [&](ExperimentWriter& catalog, std::int64_t id, const FileRow& file) {
-        catalog.AddSavedNeighbors(id, {site, metric, k, within, file});
+        catalog.AddSavedNeighbors(id, {site, metric, k, within, file, counted});
       });
 }
 
@@ -224,14 +317,24 @@ void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
   const std::shared_ptr<const SiteIndex> index = built.OpenIndex(site);
   const std::shared_ptr<const RowOrderFile> order = built.OpenRowOrder(site.t_i);
   const StringRowNextTokens next_tokens(*order, FirstStringId(site.t_i + 1), Counts());
+  const CountedRows counted = CountedIn(need);
+  const std::shared_ptr<const RowSet> passing = RowsThatPass(built, need);
   Lock();
-  const BandRequest request{
-      .metric = metric, .thresholds = ThresholdsOf(within, metric), .inverse_distance = true, .threads = threads_};
+  BandRequest request{.metric = metric,
+                      .thresholds = ThresholdsOf(within, metric),
+                      .inverse_distance = true,
+                      .threads = threads_,
+                      .among = passing.get()};
   Fill<BandTotalsFile, BandTotalsWriter>(
-      IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within), DescribeSearch(site, metric, within),
-      kBandBatch, Counts().vocabulary_size(),
+      IndexDirectory::SavedBandTotals(set_.row.name, site, metric, within, FileNamePart(counted)),
+      DescribeSearch(site, metric, within), kBandBatch, Counts().vocabulary_size(),
       [&](BandTotalsWriter& writer, RowRange range) {
         const std::vector<float> queries = Vectors().Of(site, range, built);
+        std::vector<std::vector<RowRange>> left_out(range.size());
+        for (std::size_t i = 0; need.rows.exclude_self && i < range.size(); ++i) {
+          left_out[i] = built.OwnRows(set_.prompts[range.begin + i], site);
+        }
+        request.left_out = left_out;
         const BandCounts counts = CountBands(*index, next_tokens, queries, request);
         std::vector<BandTotalsWriter::Totals> totals;
         for (std::size_t i = 0; i < range.size(); ++i) {
@@ -240,7 +343,7 @@ void Experiment::CountBand(IndexReader& built, const NeighborNeed& need) {
         writer.Write(totals);
       },
       [&](ExperimentWriter& catalog, std::int64_t id, const FileRow& file) {
-        catalog.AddSavedBandTotals(id, {site, metric, within, file});
+        catalog.AddSavedBandTotals(id, {site, metric, within, file, counted});
       });
 }
 
@@ -296,15 +399,14 @@ std::vector<Site> Experiment::SitesOf(const PoolRequest& request, const Term& te
 
 std::vector<NeighborTotals::Source> Experiment::SourcesOf(const PoolRequest& request, std::size_t number, int blocks) {
   std::vector<NeighborTotals::Source> sources;
-  const std::optional<Band>& within = request.BandOf(number);
   for (const Site& site : SitesOf(request, Terms(blocks)[number])) {
-    const std::optional<std::uint64_t> k = CountIn(request, number, site);
+    const NeighborNeed need = NeedOf(request, number, site);
     NeighborTotals::Source& source = sources.emplace_back();
     source.first_string_id = FirstStringId(site.t_i + 1);
-    if (k) {
-      source.lists = Neighbors(site, request.metric, *k, within);
+    if (need.k) {
+      source.lists = Neighbors(need);
     } else {
-      source.totals = BandTotals(site, request.metric, within.value());
+      source.totals = BandTotals(need);
     }
   }
   return sources;
@@ -323,7 +425,8 @@ std::vector<NeighborNeed> CombineNeeds(std::vector<NeighborNeed> needs) {
   const auto order = [](const NeighborNeed& need) {
     const Band within = need.within.value_or(Band{});
     // Lists without a band come first: they may answer those within one.
-    return std::tuple(need.site, need.metric, need.within.has_value(), within.low, within.high, need.k.has_value());
+    return std::tuple(need.site, need.metric, need.within.has_value(), within.low, within.high, need.k.has_value(),
+                      need.rows.where, need.rows.max_length, need.rows.exclude_self, need.fewer_will_do);
   };
   std::ranges::stable_sort(needs, {}, order);
   std::vector<NeighborNeed> combined;

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "query/experiment/neighbor_totals.h"
@@ -24,13 +26,29 @@
 
 namespace actkin {
 
-// What is searched in one site for every prompt of a set: its k nearest among the rows within the band, or, without a
-// k, what follows all rows within the band, added up.
+// Which rows of a site count; by default all.
+struct RowChoice {
+  std::string where;  // only those that this condition of SQL holds for (string_filter.h); empty: all
+  std::optional<double> max_length = {};  // only those at most so long (SiteIndex::RowsUpTo)
+  bool exclude_self = false;              // not each prompt's own (IndexReader::OwnRows)
+
+  bool all() const { return where.empty() && !max_length && !exclude_self; }
+  friend bool operator==(const RowChoice&, const RowChoice&) = default;
+};
+// Throws Error (usage) saying that no row of the site counts.
+[[noreturn]] void FailNoRows(const Site& site, const RowChoice& rows);
+// Throws as FailNoRows does where the condition and the length leave no row of the site. REQUIRES: the site is built.
+void RequireSomeRows(IndexReader& reader, const Site& site, const RowChoice& rows);
+
+// What is searched in one site for every prompt of a set: its k nearest among the rows that count and are within the
+// band, or, without a k, what follows all of those, added up.
 struct NeighborNeed {
   Site site;
   Metric metric = Metric::kL2;
   std::optional<std::uint64_t> k;
   std::optional<Band> within;
+  RowChoice rows = {};
+  bool fewer_will_do = false;  // where fewer than k rows count
 };
 
 // Each site's needs beside each other, and of those that one search answers the largest alone.
@@ -53,8 +71,8 @@ class Experiment {
                                     const std::function<bool(std::size_t term)>& wanted) const;
   // True where it is saved.
   bool Has(const NeighborNeed& need);
-  // True where it is saved, or its site is built. Throws Error (usage) when its site has fewer rows than k, or the set
-  // was imported without it.
+  // True where it is saved, or its site is built. Throws Error (usage) when its site has fewer rows than k, or none
+  // that count as far as that can be known, or the set was imported without it.
   bool CanFind(const NeighborNeed& need);
   // Throws Error (usage) as CanFind does, and where it is false, naming the sites that are built and the command line
   // that builds all those that are missing.
@@ -65,8 +83,8 @@ class Experiment {
   void FindIn(IndexReader& built, const NeighborNeed& need);
 
   // What Find saved; found first where that is not done.
-  SavedNeighborLists Neighbors(const Site& site, Metric metric, std::uint64_t k, const std::optional<Band>& within);
-  std::shared_ptr<const BandTotalsFile> BandTotals(const Site& site, Metric metric, const Band& within);
+  SavedNeighborLists Neighbors(const NeighborNeed& need);                      // REQUIRES: need.k
+  std::shared_ptr<const BandTotalsFile> BandTotals(const NeighborNeed& need);  // REQUIRES: not need.k
 
   // What the model's own distributions are made of; found first where that is not done. Throws Error (usage) when the
   // directory has no model.
@@ -90,8 +108,21 @@ class Experiment {
  private:
   // Every site that a request asks of a term, in order.
   std::vector<Site> SitesOf(const PoolRequest& request, const Term& term) const;
-  // How many neighbors a request asks of a term in one of its sites; none: all.
-  std::optional<std::uint64_t> CountIn(const PoolRequest& request, std::size_t term, const Site& site) const;
+  // What a request asks of a term in one of its sites.
+  NeighborNeed NeedOf(const PoolRequest& request, std::size_t term, const Site& site) const;
+  // The string_ids of a site's rows for which a condition holds, ascending, and a checksum of them; none and empty
+  // without a condition.
+  struct Passing {
+    std::vector<std::int64_t> string_ids;
+    std::string checksum;
+  };
+  const Passing& PassingIn(const Site& site, const std::string& where);
+  CountedRows CountedIn(const NeighborNeed& need);
+  // Of the need's site in `built`; null where all rows pass.
+  std::shared_ptr<const RowSet> RowsThatPass(IndexReader& built, const NeighborNeed& need);
+  void RequireRows(const NeighborNeed& need, bool is_built);
+  // Of each of these prompts its own row in `built`, where that does not count; an entry each.
+  std::vector<std::optional<RowNumber>> OwnRows(IndexReader& built, const NeighborNeed& need, RowRange prompts);
   [[noreturn]] void FailNotImported(const NeighborNeed& need) const;
   std::optional<SavedNeighborLists> SavedLists(const NeighborNeed& need);
   std::shared_ptr<const BandTotalsFile> SavedBandTotals(const NeighborNeed& need);
@@ -116,6 +147,7 @@ class Experiment {
   ProgressListener& progress_;
   std::optional<BuildLock> lock_;
   std::optional<PromptVectors> vectors_;
+  std::map<std::pair<int, std::string>, Passing> passing_;  // by t_i and condition
   std::unique_ptr<NextTokenTable> counts_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -53,16 +54,24 @@ std::string WorkName(Experiment& experiment, int blocks, std::span<const Evaluat
   const std::optional<ModelRow> model = reader.catalog().Model();
   std::string what = fmt::format("{} {} {} {} {} {}", experiment.set().row.sha256, reader.corpus().sha256,
                                  model ? model->sha256 : "", Name(reference), prompts.begin, prompts.end);
-  for (const Site& site : PositionSitesOf(runs, blocks)) {
+  const std::vector<Site> sites = PositionSitesOf(runs, blocks);
+  for (const Site& site : sites) {
     what += "\n" + Describe(site);
     for (const VectorFileRow& file : reader.catalog().VectorFiles(reader.RequireSite(site).site_id)) {
       what += " " + file.file.checksum;
     }
   }
+  // What a condition holds for, whatever its words: it may read tables that change.
+  std::map<std::string, std::string> passing;
   for (const auto& [scheme, request] : runs) {
-    what += fmt::format("\n{} {} {} {} {} {} {}", SchemeJson(scheme), Name(request.metric), request.metric_is_open,
+    const auto [found, is_new] = passing.try_emplace(request.where);
+    if (is_new && !request.where.empty()) {
+      const std::vector<std::int64_t> positions = reader.IdsWhere(sites.front(), request.where);
+      found->second = Sha256(std::as_bytes(std::span(positions)));
+    }
+    what += fmt::format("\n{} {} {} {} {} {} {} {}", SchemeJson(scheme), Name(request.metric), request.metric_is_open,
                         request.k.value_or(0), request.exclude_self, request.exclude_window,
-                        request.max_length.value_or(-1));
+                        request.max_length.value_or(-1), found->second);
     for (const std::optional<Band>& band : request.bands) what += " " + (band ? FormatBand(*band) : "none");
   }
   return fmt::format("evaluate-{}.agreement", Sha256(what).substr(0, 12));
@@ -86,6 +95,9 @@ std::vector<Agreement> EvaluatePositions(Experiment& experiment, int blocks, std
   const std::vector<Site> sites = PositionSitesOf(runs, blocks);
   reader.RequireSites(sites);
   for (const Site& site : sites) reader.OpenIndex(site);  // damage is found before the work begins
+  for (const EvaluationRun& run : runs) {
+    for (const Site& site : sites) RequireSomeRows(reader, site, {run.request.where, run.request.max_length});
+  }
   const std::vector<Group> groups = GroupRuns(runs);
   const Reference reference = ReferenceOf(experiment);
   const ReferenceDistributions references(experiment, reference);

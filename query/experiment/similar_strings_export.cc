@@ -84,7 +84,7 @@ class SimilarStringsExporter {
   SimilarStringsSummary Run() {
     ClaimFolder();
     for (const Site& site : sites_) {
-      if (MissingFiles(site) > 0) experiment_.Neighbors(site, request_.metric, CountIn(site), std::nullopt);
+      if (MissingFiles(site) > 0) experiment_.Neighbors({site, request_.metric, CountIn(site), std::nullopt});
     }
     const std::uint64_t all = sites_.size() * summary_.batches + 1;
     for (const Site& site : sites_) summary_.files_before += summary_.batches - MissingFiles(site);
@@ -179,7 +179,7 @@ class SimilarStringsExporter {
     const std::uint64_t missing = MissingFiles(site);
     if (missing == 0) return;
     const std::uint64_t k = CountIn(site);
-    const SavedNeighborLists lists = experiment_.Neighbors(site, request_.metric, k, std::nullopt);
+    const SavedNeighborLists lists = experiment_.Neighbors({site, request_.metric, k, std::nullopt});
     Catalog& catalog = experiment_.reader().catalog();
     const LengthRow length = catalog.Lengths().at(static_cast<std::size_t>(site.t_i));
     const std::uint64_t wanted = std::min<std::uint64_t>(missing * request_.batch, Prompts().size()) * k;

@@ -144,6 +144,7 @@ class Tuning {
     for (const std::size_t term : terms_) std::ranges::copy(SitesOf(term), std::back_inserter(sites));
     reader_.RequireSites(sites);
     for (const Site& site : sites) reader_.OpenIndex(site);  // damage is found before the work begins
+    for (const Site& site : sites) RequireSomeRows(reader_, site, {request_.where, request_.max_length});
   }
 
   // What follows any row within the last threshold.
@@ -187,8 +188,16 @@ class Tuning {
     std::string what = fmt::format("{} {} {}", experiment_.set().row.sha256, reader_.corpus().sha256,
                                    reader_.catalog().Model().value().sha256);
     for (const double threshold : thresholds_) what += fmt::format(" {}", threshold);
-    if (site.over_positions()) {
+    if (request_.exclude_self || request_.exclude_window > 0) {
       what += fmt::format(" without {} {}", request_.exclude_self, request_.exclude_window);
+    }
+    if (!request_.where.empty()) {
+      // Of what it holds for, whatever its words: it may read tables that change.
+      const std::vector<std::int64_t> ids = reader_.IdsWhere(site, request_.where);
+      what += " where " + Sha256(std::as_bytes(std::span(ids)));
+    }
+    if (request_.max_length) what += fmt::format(" up to {}", *request_.max_length);
+    if (site.over_positions()) {
       for (const VectorFileRow& file : reader_.catalog().VectorFiles(reader_.RequireSite(site).site_id)) {
         what += " " + file.file.checksum;
       }
@@ -212,6 +221,8 @@ class Tuning {
     } else {
       next_tokens = std::make_unique<StringRowNextTokens>(*rows, reader_.FirstId(site), experiment_.Counts());
     }
+    const std::shared_ptr<const RowSet> passing =
+        reader_.RowsThatPass(site, reader_.RowsWhere(site, request_.where), request_.max_length);
     PromptRecordWriter writer(work.File(0), FileKind::kBandCounts, experiment_.set().prompts.size(),
                               CountsFile::RecordBytes(bands), {bands, vocabulary_}, WrittenOf(work));
     FillRecords(work, Describe(site), writer, experiment_.progress(), [&](RowRange range) {
@@ -220,6 +231,7 @@ class Tuning {
                                 .thresholds = thresholds_,
                                 .inverse_distance = false,
                                 .threads = experiment_.threads(),
+                                .among = passing.get(),
                                 .left_out = left_out};
       const BandCounts counts = CountBands(*index, *next_tokens, vectors_.Of(site, range), request);
       std::vector<std::uint64_t> ends;

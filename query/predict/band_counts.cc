@@ -185,6 +185,7 @@ class BandCounter {
     std::vector<float> raw;
     std::vector<NextTokenTable::Entry> room;
     std::vector<RowNextTokens::Entries> entries;
+    std::vector<std::uint8_t> passes;  // of the piece's rows: 1 for those that may count
     Sums sums;
   };
 
@@ -196,18 +197,26 @@ class BandCounter {
     return next == left_out.size() || row < left_out[next].begin;
   }
 
-  void CountPiece(const RowScan& scan, std::span<const BandFinder> finders, std::size_t first, RowRange piece,
+  void CountPiece(const RowScan& scan, std::span<const BandFinder> finders, std::size_t first, RowRange all,
                   Worker& worker) const {
+    const RowRange piece = request_.among != nullptr ? request_.among->Narrow(all) : all;
+    if (piece.size() == 0) return;
     worker.raw.resize(scan.query_count() * piece.size());
     scan.Scan(piece, worker.raw);
     next_tokens_.Read(piece, worker.room, worker.entries);
+    worker.passes.assign(piece.size(), request_.among == nullptr ? 1 : 0);
+    if (request_.among != nullptr) {
+      request_.among->ForEachRun(piece, [&](RowRange run) {
+        std::fill_n(worker.passes.begin() + static_cast<std::ptrdiff_t>(run.begin - piece.begin), run.size(), 1);
+      });
+    }
     const std::size_t bands = request_.thresholds.size();
     const std::size_t vocabulary = next_tokens_.vocabulary_size();
     for (std::size_t query = 0; query < scan.query_count(); ++query) {
       const float* raw = worker.raw.data() + query * piece.size();
       std::size_t next = 0;
       for (std::size_t i = 0; i < piece.size(); ++i) {
-        if (!Counts(first + query, piece.begin + i, next)) continue;
+        if (worker.passes[i] == 0 || !Counts(first + query, piece.begin + i, next)) continue;
         const auto distance = [&] { return scan.Distance(query, static_cast<RowNumber>(piece.begin + i)); };
         std::uint8_t band = finders[query].Find(raw[i]);
         if (band == BandFinder::kDoubt) band = finders[query].Decide(raw[i], distance);

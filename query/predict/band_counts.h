@@ -23,7 +23,9 @@ struct BandRequest {
   std::vector<double> thresholds;
   bool inverse_distance = false;  // add those up, too
   int threads = 1;
-  // Of each query, rows that do not count: ranges that follow each other; empty: all rows count.
+  // Of the rows, those that count; without it all.
+  const RowSet* among = nullptr;
+  // Of each query, rows that do not count, either: ranges that follow each other; empty: none.
   std::span<const std::vector<RowRange>> left_out = {};
 };
 

@@ -27,13 +27,13 @@ std::span<const SavedNeighbor> SavedNeighborLists::Of(std::uint64_t prompt) cons
 }
 
 std::optional<SavedNeighborLists> FindSavedNeighbors(IndexReader& reader, std::int64_t prompt_set_id, const Site& site,
-                                                     Metric metric, std::uint64_t k,
-                                                     const std::optional<Band>& within) {
+                                                     Metric metric, std::uint64_t k, const std::optional<Band>& within,
+                                                     const CountedRows& counted) {
   ExperimentCatalog experiments(reader.catalog());
   const bool can_cut = within && OpenTowardsNearest(metric, *within);
   std::optional<SavedNeighborsRow> best;
   for (SavedNeighborsRow& row : experiments.SavedNeighbors(prompt_set_id)) {
-    const bool right_rows = row.within == within || (can_cut && !row.within);
+    const bool right_rows = row.counted == counted && (row.within == within || (can_cut && !row.within));
     if (row.site != site || row.metric != metric || row.k < k || !right_rows) continue;
     // The shortest that suffices: fewer bytes to read.
     if (!best || row.k < best->k) best = std::move(row);

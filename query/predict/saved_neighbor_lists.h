@@ -9,6 +9,7 @@
 #include "query/reader/index_reader.h"
 #include "schema/band.h"
 #include "schema/site.h"
+#include "storage/catalog/experiment_catalog.h"
 #include "storage/directory/directory_files.h"
 #include "storage/formats/saved_neighbors_file.h"
 
@@ -32,10 +33,12 @@ class SavedNeighborLists {
   std::optional<Band> cut_;
 };
 
-// Saved lists that answer: of the same band with at least k, or without a band where the band is open towards the
-// nearest, so that the k nearest within it are among the k nearest of all. Throws Error when a file is damaged.
+// Saved lists that answer: of the same rows that count, and of the same band with at least k, or without a band where
+// the band is open towards the nearest, so that the k nearest within it are among the k nearest of all. Throws Error
+// when a file is damaged.
 std::optional<SavedNeighborLists> FindSavedNeighbors(IndexReader& reader, std::int64_t prompt_set_id, const Site& site,
-                                                     Metric metric, std::uint64_t k, const std::optional<Band>& within);
+                                                     Metric metric, std::uint64_t k, const std::optional<Band>& within,
+                                                     const CountedRows& counted = {});
 
 // Opens a file that the catalog names. Throws Error naming it when it is not what the catalog says.
 template <typename File>

@@ -137,6 +137,9 @@ class IndexReader {
   std::string Context(std::uint64_t position, std::uint64_t before, std::uint64_t after);
   // The same in three parts.
   TokenContext ContextAround(std::uint64_t position, std::uint64_t before, std::uint64_t after);
+  // What a condition of SQL holds for (StringsWhere, PositionsWhere), ascending: string_ids of the strings that the
+  // site has rows of, whether it is built or not; positions, of which it may have no rows. Throws as those do.
+  std::vector<std::int64_t> IdsWhere(const Site& site, const std::string& condition);
   // Of a site, the rows that a condition of SQL holds for (StringsWhere, PositionsWhere); null where it is empty: all
   // rows. Throws as those do.
   std::shared_ptr<const RowSet> RowsWhere(const Site& site, const std::string& condition);

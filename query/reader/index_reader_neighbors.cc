@@ -133,6 +133,20 @@ std::unique_ptr<SqliteConnection> IndexReader::OpenForFilter() {
   return connection;
 }
 
+std::vector<std::int64_t> IndexReader::IdsWhere(const Site& site, const std::string& condition) {
+  const std::unique_ptr<SqliteConnection> connection = OpenForFilter();
+  std::vector<std::int64_t> ids;
+  if (site.over_positions()) {
+    ids = PositionsWhere(connection->handle(), condition);
+  } else {
+    const LengthRow& length = Length(site.t_i + 1);
+    ids = StringsWhere(connection->handle(), condition, length.first_string_id,
+                       length.first_string_id + length.row_count - 1, catalog_->TokenIdWidth());
+  }
+  std::ranges::sort(ids);
+  return ids;
+}
+
 std::shared_ptr<const RowSet> IndexReader::RowsWhere(const Site& site, const std::string& condition) {
   if (condition.empty()) return nullptr;
   SqliteStatement version(catalog_->connection(), fmt::format("PRAGMA \"{}\".data_version", catalog_->schema()));
@@ -140,15 +154,7 @@ std::shared_ptr<const RowSet> IndexReader::RowsWhere(const Site& site, const std
   const RowsKey key = KeyOf(site);
   KeptCondition& kept = kept_condition_;
   if (!kept.rows || kept.key != key || kept.condition != condition || kept.data_version != data_version) {
-    const std::unique_ptr<SqliteConnection> connection = OpenForFilter();
-    std::vector<std::int64_t> ids;
-    if (site.over_positions()) {
-      ids = PositionsWhere(connection->handle(), condition);
-    } else {
-      const LengthRow& length = Length(site.t_i + 1);
-      ids = StringsWhere(connection->handle(), condition, length.first_string_id,
-                         length.first_string_id + length.row_count - 1, catalog_->TokenIdWidth());
-    }
+    const std::vector<std::int64_t> ids = IdsWhere(site, condition);
     kept = {key, condition, data_version, std::make_shared<const RowSet>(RowsOf(site, ids))};
   }
   return kept.rows;

@@ -47,6 +47,13 @@ std::optional<Band> ReadBand(const SqliteStatement& statement, int column) {
   return band;
 }
 
+CountedRows ReadCountedRows(const SqliteStatement& statement, int column) {
+  CountedRows counted{statement.Text(column), statement.Text(column + 1), std::nullopt,
+                      statement.Integer(column + 3) != 0};
+  if (!statement.IsNull(column + 2)) counted.max_length = statement.Real(column + 2);
+  return counted;
+}
+
 FileRow ReadFileRow(const SqliteStatement& statement, int column) {
   return {statement.Text(column), Count(statement, column + 1), statement.Text(column + 2)};
 }
@@ -109,26 +116,29 @@ std::vector<std::uint64_t> ExperimentCatalog::PromptsOfText(std::int64_t prompt_
 
 std::vector<SavedNeighborsRow> ExperimentCatalog::SavedNeighbors(std::int64_t prompt_set_id) {
   SqliteStatement statement = Statement(
-      "SELECT stream, block, t_i, metric, k, low, high, file, bytes, checksum FROM {}.saved_neighbors "
-      "WHERE prompt_set_id = ?1 ORDER BY stream, block, t_i, metric, k, low, high");
+      "SELECT stream, block, t_i, metric, k, low, high, file, bytes, checksum, condition, passing, max_length, "
+      "exclude_self FROM {}.saved_neighbors WHERE prompt_set_id = ?1 ORDER BY stream, block, t_i, metric, k, low, "
+      "high, "
+      "file");
   statement.Bind(prompt_set_id);
   std::vector<SavedNeighborsRow> rows;
   while (statement.Step()) {
     rows.push_back({ReadSite(statement), ParseMetric(statement.Text(3)), Count(statement, 4), ReadBand(statement, 5),
-                    ReadFileRow(statement, 7)});
+                    ReadFileRow(statement, 7), ReadCountedRows(statement, 10)});
   }
   return rows;
 }
 
 std::vector<SavedBandTotalsRow> ExperimentCatalog::SavedBandTotals(std::int64_t prompt_set_id) {
   SqliteStatement statement = Statement(
-      "SELECT stream, block, t_i, metric, low, high, file, bytes, checksum FROM {}.saved_band_totals "
-      "WHERE prompt_set_id = ?1 ORDER BY stream, block, t_i, metric, low, high");
+      "SELECT stream, block, t_i, metric, low, high, file, bytes, checksum, condition, passing, max_length, "
+      "exclude_self FROM {}.saved_band_totals WHERE prompt_set_id = ?1 ORDER BY stream, block, t_i, metric, low, high, "
+      "file");
   statement.Bind(prompt_set_id);
   std::vector<SavedBandTotalsRow> rows;
   while (statement.Step()) {
     rows.push_back({ReadSite(statement), ParseMetric(statement.Text(3)), ReadBand(statement, 4).value_or(Band{}),
-                    ReadFileRow(statement, 6)});
+                    ReadFileRow(statement, 6), ReadCountedRows(statement, 9)});
   }
   return rows;
 }
@@ -157,7 +167,8 @@ std::optional<SchemeRow> ExperimentCatalog::FindScheme(std::string_view name) {
 std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_set_id) {
   SqliteStatement statement = Statement(
       "SELECT evaluation_id, first_prompt, samples, scheme, definition, metric, t_is, merge, k, within, compared_with, "
-      "hellinger_mean, exclude_self, exclude_window, max_length FROM {}.evaluation WHERE prompt_set_id = ?1 ORDER BY "
+      "hellinger_mean, exclude_self, exclude_window, max_length, condition FROM {}.evaluation WHERE prompt_set_id = ?1 "
+      "ORDER BY "
       "evaluation_id");
   SqliteStatement top =
       Statement("SELECT in_order, any_order FROM {}.evaluation_top_n WHERE evaluation_id = ?1 ORDER BY n");
@@ -178,6 +189,7 @@ std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_se
     row.exclude_self = statement.Integer(12) != 0;
     row.exclude_window = Count(statement, 13);
     if (!statement.IsNull(14)) row.max_length = statement.Real(14);
+    row.condition = statement.Text(15);
     top.Bind(statement.Integer(0));
     while (top.Step()) {
       row.top_n.push_back(top.Real(0));

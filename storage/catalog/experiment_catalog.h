@@ -33,12 +33,27 @@ struct PromptRow {
   std::optional<std::uint64_t> position;  // then the text is its token's, and the tokens are what it is asked with
 };
 
+// Which of a site's rows count; by default all.
+struct CountedRows {
+  std::string condition;             // of SQL, as it was asked; empty: all
+  std::string passing;               // a checksum of the string_ids that it held for; empty without a condition
+  std::optional<double> max_length;  // only rows at most so long
+  bool exclude_self = false;         // each prompt's own row does not count
+
+  bool all() const { return passing.empty() && !max_length && !exclude_self; }
+  // Two conditions that hold for the same rows are the same.
+  friend bool operator==(const CountedRows& a, const CountedRows& b) {
+    return a.passing == b.passing && a.max_length == b.max_length && a.exclude_self == b.exclude_self;
+  }
+};
+
 struct SavedNeighborsRow {
   Site site;
   Metric metric = Metric::kL2;
   std::uint64_t k = 0;
   std::optional<Band> within;
   FileRow file;
+  CountedRows counted = {};
 };
 
 struct SavedBandTotalsRow {
@@ -46,6 +61,7 @@ struct SavedBandTotalsRow {
   Metric metric = Metric::kL2;
   Band within;
   FileRow file;
+  CountedRows counted = {};
 };
 
 struct SchemeRow {
@@ -62,6 +78,7 @@ struct EvaluationRow {
   bool exclude_self = false;
   std::uint64_t exclude_window = 0;
   std::optional<double> max_length = {};  // of rows that count
+  std::string condition;                  // likewise, as --where writes it; empty: all
   Merge merge = Merge::kNearest;
   std::optional<std::uint64_t> k;  // none: all rows within the bands
   std::string within;              // as --within writes it

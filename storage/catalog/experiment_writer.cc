@@ -20,16 +20,30 @@ void BindNumber(SqliteStatement& statement, int index, double bound) {
   }
 }
 
+// At four parameters from `index` on.
+void BindCounted(SqliteStatement& statement, int index, const CountedRows& counted) {
+  statement.BindAt(index, counted.condition);
+  statement.BindAt(index + 1, counted.passing);
+  if (counted.max_length) {
+    statement.BindAt(index + 2, *counted.max_length);
+  } else {
+    statement.BindAt(index + 2, nullptr);
+  }
+  statement.BindAt(index + 3, counted.exclude_self ? 1 : 0);
+}
+
 void InsertSavedNeighbors(sqlite3* connection, std::int64_t prompt_set_id, const SavedNeighborsRow& row) {
-  SqliteStatement statement(connection, UpsertSql("saved_neighbors",
-                                                  {"prompt_set_id", "stream", "block", "t_i", "metric", "k", "file",
-                                                   "bytes", "checksum", "low", "high"},
-                                                  "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11", "file"));
+  SqliteStatement statement(
+      connection, UpsertSql("saved_neighbors",
+                            {"prompt_set_id", "stream", "block", "t_i", "metric", "k", "file", "bytes", "checksum",
+                             "low", "high", "condition", "passing", "max_length", "exclude_self"},
+                            "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15", "file"));
   statement.Bind(prompt_set_id, Name(row.site.stream), row.site.block, row.site.t_i, Name(row.metric), row.k,
                  row.file.file, row.file.bytes, row.file.checksum);
   const Band band = row.within.value_or(Band{});
   BindNumber(statement, 10, band.low);
   BindNumber(statement, 11, band.high);
+  BindCounted(statement, 12, row.counted);
   statement.Run();
 }
 
@@ -73,14 +87,18 @@ void ExperimentWriter::AddSavedNeighbors(std::int64_t prompt_set_id, const Saved
 
 void ExperimentWriter::AddSavedBandTotals(std::int64_t prompt_set_id, const SavedBandTotalsRow& row) {
   CatalogTransaction transaction(connection_);
-  SqliteStatement statement(connection_.handle(), UpsertSql("saved_band_totals",
-                                                            {"prompt_set_id", "stream", "block", "t_i", "metric",
-                                                             "file", "bytes", "checksum", "low", "high"},
-                                                            "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10", "file"));
+  SqliteStatement statement(connection_.handle(),
+                            UpsertSql("saved_band_totals",
+                                      {"prompt_set_id", "stream", "block", "t_i", "metric", "file", "bytes", "checksum",
+                                       "low", "high", "condition", "passing", "max_length", "exclude_self"},
+                                      "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+                                      "?14",
+                                      "file"));
   statement.Bind(prompt_set_id, Name(row.site.stream), row.site.block, row.site.t_i, Name(row.metric), row.file.file,
                  row.file.bytes, row.file.checksum);
   BindNumber(statement, 9, row.within.low);
   BindNumber(statement, 10, row.within.high);
+  BindCounted(statement, 11, row.counted);
   statement.Run();
   transaction.Commit();
 }
@@ -116,14 +134,15 @@ void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<con
   CatalogTransaction transaction(connection_);
   sqlite3* handle = connection_.handle();
   SqliteStatement add(
-      handle,
-      UpsertSql("evaluation",
-                {"prompt_set_id", "first_prompt", "samples", "scheme", "definition", "metric", "t_is", "merge", "k",
-                 "within", "compared_with", "hellinger_mean", "exclude_self", "exclude_window", "max_length"},
-                "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12, ?13, ?14, NULLIF(?15, -1.0)",
-                "prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, "
-                "compared_with, exclude_self, exclude_window, ifnull(max_length, -1)") +
-          " RETURNING evaluation_id");
+      handle, UpsertSql("evaluation",
+                        {"prompt_set_id", "first_prompt", "samples", "scheme", "definition", "metric", "t_is", "merge",
+                         "k", "within", "compared_with", "hellinger_mean", "exclude_self", "exclude_window",
+                         "max_length", "condition"},
+                        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULLIF(?9, 0), ?10, ?11, ?12, ?13, ?14, NULLIF(?15, -1.0), "
+                        "?16",
+                        "prompt_set_id, first_prompt, samples, scheme, metric, t_is, merge, ifnull(k, 0), within, "
+                        "compared_with, exclude_self, exclude_window, ifnull(max_length, -1), condition") +
+                  " RETURNING evaluation_id");
   SqliteStatement add_top(
       handle, UpsertSql("evaluation_top_n", OwnColumns("evaluation_top_n"), "?1, ?2, ?3, ?4", "evaluation_id, n"));
   SqliteStatement drop_more(handle, "DELETE FROM evaluation_top_n WHERE evaluation_id = ?1 AND n > ?2");
@@ -132,7 +151,7 @@ void ExperimentWriter::SaveEvaluations(std::int64_t prompt_set_id, std::span<con
     const std::int64_t id =
         add.Bind(prompt_set_id, row.first_prompt, row.samples, row.scheme.name, row.scheme.definition, Name(row.metric),
                  t_is, Name(row.merge), row.k.value_or(0), row.within, row.compared_with, row.hellinger_mean,
-                 row.exclude_self ? 1 : 0, row.exclude_window, row.max_length.value_or(-1.0))
+                 row.exclude_self ? 1 : 0, row.exclude_window, row.max_length.value_or(-1.0), row.condition)
             .RunForId();
     for (std::size_t n = 0; n < row.top_n.size(); ++n) {
       add_top.Bind(id, n + 1, row.top_n[n], row.top_n_any_order[n]).Run();

@@ -69,14 +69,16 @@ std::string IndexDirectory::Faiss(const Site& site, Metric metric, const std::st
 }
 
 std::string IndexDirectory::SavedNeighbors(const std::string& prompt_set, const Site& site, Metric metric,
-                                           std::uint64_t k, const std::optional<Band>& within) {
-  return fmt::format("{}-k{}{}.neighbors", Experiment(prompt_set, site, metric), k,
-                     within ? "-" + FileBand(*within) : "");
+                                           std::uint64_t k, const std::optional<Band>& within,
+                                           const std::string& rows) {
+  return fmt::format("{}-k{}{}{}.neighbors", Experiment(prompt_set, site, metric), k,
+                     within ? "-" + FileBand(*within) : "", rows.empty() ? "" : "-" + rows);
 }
 
 std::string IndexDirectory::SavedBandTotals(const std::string& prompt_set, const Site& site, Metric metric,
-                                            const Band& within) {
-  return fmt::format("{}-{}.totals", Experiment(prompt_set, site, metric), FileBand(within));
+                                            const Band& within, const std::string& rows) {
+  return fmt::format("{}-{}{}.totals", Experiment(prompt_set, site, metric), FileBand(within),
+                     rows.empty() ? "" : "-" + rows);
 }
 
 std::string IndexDirectory::SavedPredictions(const std::string& prompt_set) {

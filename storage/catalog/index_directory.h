@@ -57,11 +57,12 @@ class IndexDirectory {
   static std::string Graph(const Site& site, Metric metric, const std::string& name);
   static std::string Faiss(const Site& site, Metric metric, const std::string& name);
   static bool IsGraph(const std::string& file) { return file.ends_with(".graph"); }
-  // Of the prompts of the set named; within: the band, where there is one.
+  // Of the prompts of the set named; within: the band, where there is one; rows: letters and digits that tell which
+  // rows count, where not all do.
   static std::string SavedNeighbors(const std::string& prompt_set, const Site& site, Metric metric, std::uint64_t k,
-                                    const std::optional<Band>& within);
-  static std::string SavedBandTotals(const std::string& prompt_set, const Site& site, Metric metric,
-                                     const Band& within);
+                                    const std::optional<Band>& within, const std::string& rows = "");
+  static std::string SavedBandTotals(const std::string& prompt_set, const Site& site, Metric metric, const Band& within,
+                                     const std::string& rows = "");
   static std::string SavedPredictions(const std::string& prompt_set);
 
   // Where a name that was read from a catalog leads. Throws Error when it would leave the directory.

@@ -358,6 +358,11 @@ std::uint64_t SketchFileWriter::Finish() {
   return HeaderChecksum(encoded);
 }
 
+SectionFileHeader SketchFileWriter::Header(std::uint64_t dimension, std::uint64_t row_count,
+                                           const SketchLevels& levels) {
+  return NewHeader(dimension, row_count, levels);
+}
+
 std::uint64_t SketchFileWriter::FileBytes(std::uint64_t dimension, std::uint64_t row_count,
                                           const SketchLevels& levels) {
   return NewHeader(dimension, row_count, levels).file_bytes;

@@ -198,6 +198,8 @@ class SketchFileWriter {
   std::uint64_t Finish();
 
   static std::uint64_t FileBytes(std::uint64_t dimension, std::uint64_t row_count, const SketchLevels& levels);
+  // Of such a file, as far as nothing is written yet: without checksums.
+  static SectionFileHeader Header(std::uint64_t dimension, std::uint64_t row_count, const SketchLevels& levels);
 
  private:
   // Where a part of the section of blocks begins.

@@ -132,6 +132,13 @@ void MappedFile::Advise(std::uint64_t offset, std::uint64_t count, Use use) cons
   ::madvise(const_cast<std::byte*>(data_) + begin, offset + count - begin, MADV_WILLNEED);
 }
 
+void MappedFile::PreferLargePages() const {
+  static const auto half_of_memory =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) / 2 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  if (size_ == 0 || size_ > half_of_memory) return;
+  ::madvise(const_cast<std::byte*>(data_), size_, MADV_HUGEPAGE);
+}
+
 void FlushDirectory(const std::filesystem::path& directory) {
   const Descriptor descriptor(directory, O_RDONLY | O_DIRECTORY, "open");
   if (::fsync(descriptor.get()) != 0) FailErrno("flush", directory);

@@ -43,6 +43,7 @@ void WorkTeam::TakePieces(int worker) {
     while (true) {
       const std::uint64_t begin = next_.fetch_add(piece_);
       if (begin >= rows_.end) return;
+      if (worker == 0 && look_ != nullptr) (*look_)();
       if (stop_ != nullptr && *stop_) Fail(ErrorCode::kInterrupted, "interrupted");
       (*work_)(worker, {begin, std::min(begin + piece_, rows_.end)});
     }
@@ -58,6 +59,7 @@ void WorkTeam::ForEachPiece(RowRange rows, std::uint64_t piece, const std::funct
   piece_ = piece;
   work_ = &work;
   stop_ = StopScope::Current();
+  look_ = LookScope::Current();
   next_ = rows.begin;
   failure_ = nullptr;
   // A step with one piece wakes nobody.

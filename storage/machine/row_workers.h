@@ -44,6 +44,7 @@ class WorkTeam {
   std::uint64_t piece_ = 1;
   const std::function<void(int, RowRange)>* work_ = nullptr;
   const std::atomic<bool>* stop_ = nullptr;
+  const std::function<void()>* look_ = nullptr;
   std::atomic<std::uint64_t> next_ = 0;
   std::mutex failure_mutex_;
   std::exception_ptr failure_;

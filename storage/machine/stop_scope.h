@@ -2,6 +2,7 @@
 #define ACTKIN_STORAGE_MACHINE_STOP_SCOPE_H_
 
 #include <atomic>
+#include <functional>
 
 namespace actkin {
 
@@ -20,6 +21,24 @@ class StopScope {
 
  private:
   const std::atomic<bool>* outer_;
+};
+
+// Lets a thread see to something while it works over rows: while a scope lives, a WorkTeam that is asked on its thread
+// calls `look` there before each piece that this thread takes, often many times a millisecond. Of scopes one within the
+// other the innermost counts.
+class LookScope {
+ public:
+  // look: outlives this object; does not throw. It may set what a StopScope reads.
+  explicit LookScope(const std::function<void()>& look);
+  ~LookScope();
+  LookScope(const LookScope&) = delete;
+  LookScope& operator=(const LookScope&) = delete;
+
+  // Of the calling thread; null where there is none.
+  static const std::function<void()>* Current();
+
+ private:
+  const std::function<void()>* outer_;
 };
 
 }  // namespace actkin

@@ -11,6 +11,17 @@ void WriteSoundScales(const SectionFileHeader& header, std::string& file) {
   std::memcpy(file.data() + header.sections[0].offset, &scales, sizeof(scales));
 }
 
+// Whether MakeSectionFile makes a file of the input in which nothing is wrong: numbers that fit, sums put right, and no
+// byte left to change anything with.
+bool IsSound(FuzzInput input) {
+  const auto flags = input.Take<std::uint8_t>();
+  const std::uint64_t dimension = input.TakeNumber();
+  const std::uint64_t rows = input.TakeNumber();
+  for (int rest = 2; rest < 8; ++rest) input.TakeNumber();
+  constexpr std::uint64_t kMost = 200;  // so that the file is not cut off
+  return flags == 0 && input.empty() && dimension > 0 && dimension <= kMost && rows > 0 && rows <= kMost;
+}
+
 }  // namespace
 }  // namespace actkin
 
@@ -21,25 +32,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Numbers: dimension, rows, version, levels.
   const auto fit = [](HeaderNumbers& numbers) -> SectionBytes {
     SketchLevels levels;
-    std::uint64_t encoded = 1;
     for (std::uint64_t rest = numbers[3]; levels.count < kMostLevels && rest % 16 != 0; rest /= 16) {
-      const std::uint64_t units = (rest % 16 - 1) % (kMostCodes / kCodeUnit) + 1;
-      encoded |= units << (8 * levels.count);
-      levels.Add(units * kCodeUnit);
+      levels.Add(((rest % 16 - 1) % (kMostCodes / kCodeUnit) + 1) * kCodeUnit);
     }
-    numbers[2] = 1;
-    numbers[3] = encoded;
-    const std::uint64_t blocks = SketchBlocks(numbers[1]);
-    const std::uint64_t groups = SketchBlocks(blocks);
-    std::uint64_t codes = 0;
-    for (std::size_t level = 0; level < levels.count; ++level) codes += numbers[1] * levels.codes[level];
-    return {sizeof(SketchScales) + numbers[0] * sizeof(double) + (1 + levels.axis_count()) * numbers[0] * sizeof(float),
-            2 * numbers[1] * sizeof(std::uint32_t),
-            (groups + SketchBlocks(groups)) * kBlockRows * (2 * kCoarseCodes + 4 * sizeof(float)) +
-                2 * blocks * kBlockRows * sizeof(float),
-            codes};
+    // More than a file may have in any case, and few enough that sizes are no wrapped numbers.
+    const SectionFileHeader header = SketchFileWriter::Header(numbers[0] % (1U << 20), numbers[1] % (1U << 24), levels);
+    numbers = header.numbers;
+    SectionBytes sizes{};
+    std::ranges::transform(header.sections, sizes.begin(), &Section::bytes);
+    return sizes;
   };
   memory.Write(MakeSectionFile(input, FileKind::kSketches, fit, WriteSoundScales));
+  if (IsSound({data, size})) SketchFile(memory.path()).Verify();  // what it throws ends the process
   AllowError([] {
     const SketchFile file(memory.path());
     Touch(file.mean());
@@ -58,7 +62,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
     }
     for (const LengthFrom from : {LengthFrom::kZero, LengthFrom::kMean}) Touch(file.Lengths(from));
+    for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kDot}) file.RowsThatFind(metric, 0.5);
     for (std::size_t level = 0; level < file.levels().count; ++level) {
+      for (const BoxOf of : {BoxOf::kBlock, BoxOf::kGroup}) {
+        for (const CodesOf codes : {CodesOf::kAxes, CodesOf::kRest}) Touch(file.FarErrors(of, level, codes));
+      }
       Touch(std::span(file.Codes(level), file.row_count() * file.levels().codes[level]));
     }
     file.Verify();

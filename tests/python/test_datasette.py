@@ -21,36 +21,44 @@ EXTENSION = os.environ["ACTKIN_EXTENSION"]
 PROGRAMS = Path(sys.executable).parent
 
 
-@pytest.fixture
-def datasette(tmp_path):
-    """Its address, with the made index served."""
+def serve(log):
+    """A server of the made index and its address; one that has ended where it could not begin."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = open(tmp_path / "log", "w+")
     server = subprocess.Popen(
         [PROGRAMS / "datasette", MADE / "catalog.db", "--load-extension", EXTENSION, "--port", str(port), "--setting",
          "sql_time_limit_ms", "20000"],
         stdout=log, stderr=subprocess.STDOUT,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
-    for _ in range(300):
+    for _ in range(1200):
+        if server.poll() is not None:
+            return server, address
         try:
             urllib.request.urlopen(address, timeout=10).read()
-            break
-        except (urllib.error.URLError, ConnectionError):
-            if server.poll() is not None:
-                break
+            return server, address
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    else:
-        server.kill()
-    if server.poll() is not None:
-        log.seek(0)
-        pytest.fail(log.read())
-    yield address
-    server.terminate()
+    server.kill()
     server.wait()
-    log.close()
+    return server, address
+
+
+@pytest.fixture
+def datasette(tmp_path):
+    """Its address, with the made index served."""
+    with open(tmp_path / "log", "w+") as log:
+        for _ in range(3):  # between two looks somebody else may take the port that was free
+            server, address = serve(log)
+            if server.poll() is None:
+                break
+        else:
+            log.seek(0)
+            pytest.fail(log.read())
+        yield address
+        server.terminate()
+        server.wait()
 
 
 def test_datasette_serves_neighbors(datasette, index):

@@ -43,6 +43,26 @@ def test_ctrl_c_ends_a_search(index, alarm):
     assert index.search(queries[:2], k=1).rows.shape == (2, 1)
 
 
+def test_other_handlers_run_within_a_search(index):
+    queries = np.asarray(index.rows())[:1].repeat(400_000, axis=0)
+    seen = []
+
+    def ring(number, frame):
+        try:
+            index.neighbors("abba c")
+        except actkin.Error as error:
+            seen.append(error)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        assert index.search(queries, k=20).rows.shape == (400_000, 20)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    # The handler's own question would wait for the one within which it runs.
+    assert [error.code for error in seen] == ["busy"]
+
+
 def test_ctrl_c_is_keyboard_interrupt(index):
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
@@ -61,14 +81,19 @@ def test_ctrl_c_ends_verify(index, alarm):
 
 
 def test_other_threads_run_meanwhile(index):
-    queries = np.asarray(index.rows())[:1].repeat(100_000, axis=0)
     counted = 0
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        searching = pool.submit(index.search, queries, k=20)
-        while not searching.done():
-            counted += 1
-            time.sleep(0.001)
-        assert searching.result().rows.shape == (100_000, 20)
+    # On a machine of many processors a search is soon over.
+    for count in (100_000, 400_000, 1_600_000):
+        queries = np.asarray(index.rows())[:1].repeat(count, axis=0)
+        counted = 0
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            searching = pool.submit(index.search, queries, k=20)
+            while not searching.done():
+                counted += 1
+                time.sleep(0.001)
+            assert searching.result().rows.shape == (count, 20)
+        if counted > 20:
+            break
     assert counted > 20
 
 

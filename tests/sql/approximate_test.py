@@ -21,7 +21,9 @@ class ApproximateTest(IndexTest):
         return ran.stdout
 
     def add(self, name, metric="l2"):
-        self.command("index", self.index, "--add", name, "--metric", metric, "--stream", "ffwd", "--t-i", "5")
+        # On one thread, so that a graph finds the same each time.
+        self.command("index", self.index, "--add", name, "--metric", metric, "--stream", "ffwd", "--t-i", "5",
+                     "--threads", "1")
 
     def file_of(self, name):
         connection = self.open(self.index)

@@ -45,7 +45,6 @@ struct EvaluateFlags {
   double stream_disk = 0;
   std::string plot;
   PositionFlags positions;
-  std::optional<double> max_length = {};
   int threads = 1;
   bool json = false;
 };
@@ -89,9 +88,10 @@ std::vector<PoolRequest> ReadRequests(const CLI::App& command, const EvaluateFla
           request.metric_is_open = command.count("--metric") == 0 && !flags.center;
           request.t_is = positions;
           request.over_positions = over_positions;
-          request.exclude_self = over_positions && !flags.positions.include_self;
-          request.exclude_window = static_cast<std::uint64_t>(flags.positions.exclude_window);
-          request.max_length = flags.max_length;
+          request.where = flags.positions.filter.where;
+          request.exclude_self = LeavesOutSelf(flags.positions, over_positions);
+          request.exclude_window = static_cast<std::uint64_t>(flags.positions.filter.exclude_window);
+          request.max_length = flags.positions.filter.max_length;
           request.merge = ParseMerge(merge);
           request.k = k;
           if (!flags.within.empty()) request.bands = ParseBlockBands(flags.within, blocks);
@@ -117,15 +117,14 @@ std::optional<std::uint64_t> CountShown(const PoolRequest& request) {
   return kDefaultPoolCount;
 }
 
-// What a run was, part by part: "l2", "k 10", "t_i 7-9", "nearest merge", "within 0.9:". Empty where a part says
-// nothing.
+// What a run was, part by part: "l2", "k 10", "t_i 7-9, without itself", "nearest merge", "within 0.9:". Empty where a
+// part says nothing.
 std::vector<std::string> PartsOf(const EvaluationRun& run, const std::string& within) {
   const std::optional<std::uint64_t> k = CountShown(run.request);
   return {std::string(Name(run.request.metric)), fmt::format("k {}", k ? Grouped(*k) : "all"),
-          run.request.over_positions
-              ? "over positions" +
-                    DescribeFilter("", run.request.exclude_self, run.request.exclude_window, run.request.max_length)
-              : fmt::format("t_i {}", FormatNumberList(run.request.t_is)),
+          (run.request.over_positions ? "over positions" : fmt::format("t_i {}", FormatNumberList(run.request.t_is))) +
+              DescribeFilter(run.request.where, run.request.exclude_self, run.request.exclude_window,
+                             run.request.max_length),
           run.request.t_is.size() > 1 ? fmt::format("{} merge", Name(run.request.merge)) : "",
           !within.empty()             ? "within " + within
           : run.request.bands.empty() ? ""
@@ -183,15 +182,22 @@ std::string HumanTables(const std::vector<Result>& results, const std::string& w
 OrderedJson JsonRun(const Result& result, const std::string& within) {
   const PoolRequest& request = result.run.request;
   const std::optional<std::uint64_t> k = CountShown(request);
-  return {{"scheme", result.run.scheme.name},
-          {"k", k ? OrderedJson(*k) : OrderedJson(nullptr)},
-          {"metric", Name(request.metric)},
-          {"t_i", request.over_positions ? OrderedJson(nullptr) : OrderedJson(request.t_is)},
-          {"merge", Name(request.merge)},
-          {"within", within.empty() ? OrderedJson(nullptr) : OrderedJson(within)},
-          {"top_n", result.agreement.top_n},
-          {"top_n_any_order", result.agreement.top_n_any_order},
-          {"hellinger_mean", result.agreement.hellinger_mean}};
+  OrderedJson json{{"scheme", result.run.scheme.name},
+                   {"k", k ? OrderedJson(*k) : OrderedJson(nullptr)},
+                   {"metric", Name(request.metric)},
+                   {"t_i", request.over_positions ? OrderedJson(nullptr) : OrderedJson(request.t_is)},
+                   {"merge", Name(request.merge)},
+                   {"within", within.empty() ? OrderedJson(nullptr) : OrderedJson(within)},
+                   {"top_n", result.agreement.top_n},
+                   {"top_n_any_order", result.agreement.top_n_any_order},
+                   {"hellinger_mean", result.agreement.hellinger_mean}};
+  if (request.over_positions) {
+    AddRows(request.exclude_self, request.exclude_window, json);
+    AddFilter(request.where, false, 0, request.max_length, json);
+  } else {
+    AddFilter(request.where, request.exclude_self, 0, request.max_length, json);
+  }
+  return json;
 }
 
 EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const std::string& within,
@@ -202,6 +208,7 @@ EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const st
   row.exclude_self = result.run.request.exclude_self;
   row.exclude_window = result.run.request.exclude_window;
   row.max_length = result.run.request.max_length;
+  row.condition = result.run.request.where;
   row.merge = result.run.request.merge;
   row.k = CountShown(result.run.request);
   row.within = within;
@@ -328,10 +335,7 @@ std::vector<NeighborNeed> RequireNeeds(Experiment& experiment, std::span<const N
 // Over positions, of a sample of them: of all runs in one pass over the prompts.
 void RunOverPositions(const CLI::App& command, const EvaluateFlags& flags, IndexReader& reader) {
   constexpr std::array kRefused{"--t-i", "--prompts", "--stream-sites", "--merge"};
-  RefuseWithPositions(command, flags.positions, kRefused);
-  if (flags.max_length && !(*flags.max_length >= 0)) {
-    FailUsage("--max-length {}: expected a length, at least 0", *flags.max_length);
-  }
+  RefuseWithPositions(command, kRefused);
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   ProgressBar progress;
@@ -361,11 +365,7 @@ void RunOverPositions(const CLI::App& command, const EvaluateFlags& flags, Index
   if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(results, flags.within, prompts.size()));
   if (!flags.json) return Print(HumanTables(results, flags.within));
   OrderedJson json_runs = OrderedJson::array();
-  for (const Result& result : results) {
-    json_runs.push_back(JsonRun(result, flags.within));
-    AddRows(result.run.request.exclude_self, result.run.request.exclude_window, json_runs.back());
-    if (flags.max_length) json_runs.back()["max_length"] = *flags.max_length;
-  }
+  for (const Result& result : results) json_runs.push_back(JsonRun(result, flags.within));
   PrintJson(OrderedJson{{"samples", prompts.size()},
                         {"prompt_set", experiment.set().row.name},
                         {"compared_with", Name(reference)},
@@ -373,9 +373,9 @@ void RunOverPositions(const CLI::App& command, const EvaluateFlags& flags, Index
 }
 
 void Run(const CLI::App& command, const EvaluateFlags& flags) {
+  CheckFilter(command, flags.positions.filter);
   IndexReader reader(GivenDirectory(flags.directory));
   if (AsksPositions(flags.positions, !flags.t_is.empty(), reader)) return RunOverPositions(command, flags, reader);
-  if (flags.max_length) FailUsage("--max-length: goes with --positions");
   const int blocks = BlocksOf(reader);
   const ChosenSchemes chosen = ChooseSchemes(reader, flags.schemes);
   const std::vector<PoolRequest> requests = ReadRequests(command, flags, reader, blocks, /*over_positions=*/false);
@@ -392,6 +392,12 @@ void Run(const CLI::App& command, const EvaluateFlags& flags) {
     std::ranges::copy(runs_of_requests.back(), std::back_inserter(all_runs));
   }
   const std::vector<NeighborNeed> needs = NeedsOf(experiment, blocks, all_runs);
+  const FilterFlags& filter = flags.positions.filter;
+  if (needs.empty() && (!filter.where.empty() || filter.max_length || filter.exclude_self)) {
+    FailUsage("--{}: none of the schemes has neighbors", !filter.where.empty() ? "where"
+                                                         : filter.max_length   ? "max-length"
+                                                                               : "exclude-self");
+  }
   const std::vector<NeighborNeed> streamed = RequireNeeds(experiment, needs, stream);
   const Reference reference = ReferenceOf(experiment);
   if (reference == Reference::kCorpus) {
@@ -466,7 +472,6 @@ void AddEvaluateCommand(CLI::App& app) {
       "--stream-disk", flags->stream_disk,
       "GB that such sites may take at once (default: most of what is free); the fewer, the more passes");
   AddPositionOptions(*command, flags->positions);
-  command->add_option("--max-length", flags->max_length, std::string("With --positions: ") + kMaxLengthHelp);
   command->add_option("--plot", flags->plot, "Draw the curves, as SVG");
   command->add_flag("--json", flags->json, "Print JSON");
   AddThreadsOption(*command, flags->threads);
@@ -482,13 +487,14 @@ void AddEvaluateCommand(CLI::App& app) {
       "\"hellinger_mean\"): the mean distance of the two distributions, 0 to 1. JSON: {\"samples\", \"prompt_set\",\n"
       "\"compared_with\": \"model\" or \"corpus\", \"runs\": [{\"scheme\", \"k\" (null: all rows of the bands), "
       "\"metric\",\n"
-      "\"t_i\", \"merge\", \"within\", \"top_n\", \"top_n_any_order\", \"hellinger_mean\"}], \"skipped\" "
-      "with\n"
+      "\"t_i\", \"merge\", \"within\", \"top_n\", \"top_n_any_order\", \"hellinger_mean\",\n"
+      "and where they were asked for \"where\", \"max_length\", \"exclude_self\"}], \"skipped\" with\n"
       "--unknown skip: [{\"prompt\", \"error\"}]}.\n"
       "Examples:\n"
       "  actkin evaluate gpl.actkin --sample 200 --scheme all\n"
       "  actkin evaluate gpl.actkin --sample 200 -k 1,10,100 --metric l2,cosine --plot curves.svg\n"
       "  actkin evaluate gpl.actkin --sample 200 --t-i 9 --t-i 7-9 --merge nearest,farthest --json\n"
+      "  actkin evaluate gpl.actkin --sample 200 --where 'occurrences > 1' --exclude-self\n"
       "  actkin evaluate gpl.actkin --sample 200 --t-i 3-9 --stream-sites /usr/share/common-licenses/GPL-3");
   command->callback([command, flags] { Run(*command, *flags); });
 }

@@ -91,6 +91,8 @@ EvaluationRow CatalogRow(const TuneResult& result, const Agreement& agreement, s
   row.t_is = request.t_is;
   row.exclude_self = request.exclude_self;
   row.exclude_window = request.exclude_window;
+  row.max_length = request.max_length;
+  row.condition = request.where;
   return row;
 }
 
@@ -107,15 +109,17 @@ std::vector<Site> PositionSites(const std::set<Stream>& streams, int blocks) {
 // What is asked, and of which prompts.
 PromptSet ReadRequest(const CLI::App& command, const TuneFlags& flags, IndexReader& reader, int blocks,
                       ProgressListener& progress, TuneRequest& request) {
-  if (!AsksPositions(flags.positions, !flags.t_is.empty(), reader)) {
+  request.where = flags.positions.filter.where;
+  request.max_length = flags.positions.filter.max_length;
+  request.over_positions = AsksPositions(flags.positions, !flags.t_is.empty(), reader);
+  request.exclude_self = LeavesOutSelf(flags.positions, request.over_positions);
+  if (!request.over_positions) {
     request.t_is = flags.t_is.empty() ? DefaultTIs(reader) : ResolveTIs(reader, ParseNumberList(flags.t_is, "--t-i"));
     return ChoosePromptSet(command, flags.prompts, reader, progress);
   }
   constexpr std::array kRefused{"--t-i", "--prompts"};
-  RefuseWithPositions(command, flags.positions, kRefused);
-  request.over_positions = true;
-  request.exclude_self = !flags.positions.include_self;
-  request.exclude_window = static_cast<std::uint64_t>(flags.positions.exclude_window);
+  RefuseWithPositions(command, kRefused);
+  request.exclude_window = static_cast<std::uint64_t>(flags.positions.filter.exclude_window);
   const std::vector<Site> sites = PositionSites(request.streams, blocks);
   reader.RequireSites(sites);
   return ChoosePositionSet(command, flags.prompts, reader, sites.back());
@@ -123,6 +127,7 @@ PromptSet ReadRequest(const CLI::App& command, const TuneFlags& flags, IndexRead
 
 void Run(const CLI::App& command, const TuneFlags& flags) {
   CheckNewScheme(flags.scheme);
+  CheckFilter(command, flags.positions.filter);
   TuneRequest request;
   request.streams = ParseStreams(flags.streams);
   request.name = flags.scheme.name;
@@ -148,15 +153,20 @@ void Run(const CLI::App& command, const TuneFlags& flags) {
     OrderedJson json{{"prompt_set", experiment.set().row.name},
                      {"t_i", request.over_positions ? OrderedJson(nullptr) : OrderedJson(request.t_is)}};
     if (request.over_positions) AddRows(request.exclude_self, request.exclude_window, json);
+    AddFilter(request.where, !request.over_positions && request.exclude_self, 0, request.max_length, json);
     json.update({{"scheme", OrderedJson::parse(SchemeJson(result.scheme))},
                  {"training", JsonAgreement(result.training)},
                  {"held_out", JsonAgreement(result.held_out)}});
     PrintJson(std::move(json));
     return;
   }
+  const std::string filter =
+      DescribeFilter(request.where, request.exclude_self, request.exclude_window, request.max_length);
   if (request.over_positions) {
-    Print(fmt::format("{}, over positions{}\n\n", DescribePositions(experiment.set()),
-                      DescribeFilter("", request.exclude_self, request.exclude_window, std::nullopt)));
+    Print(fmt::format("{}, over positions{}\n\n", DescribePositions(experiment.set()), filter));
+  } else if (!filter.empty()) {
+    Print(fmt::format("{} prompts of {}, t_i {}{}\n\n", Grouped(prompts), Printable(experiment.set().row.name),
+                      FormatNumberList(request.t_is), filter));
   }
   Print(HumanScheme(result.scheme) +
         "\nmean Hellinger distance; top n: the first n tokens, as a set, are the model's\n" + HumanAgreement(result));
@@ -185,6 +195,7 @@ void AddTuneCommand(CLI::App& app) {
       "Examples:\n"
       "  actkin tune gpl.actkin --sample 1000\n"
       "  actkin tune gpl.actkin --positions --sample 1000 --streams proj,ffwd\n"
+      "  actkin tune gpl.actkin --sample 1000 --where 'occurrences > 1' --exclude-self\n"
       "  actkin predict gpl.actkin 'the licens' --scheme tuned");
   command->callback([command, flags] { Run(*command, *flags); });
 }

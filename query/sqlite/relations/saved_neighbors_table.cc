@@ -130,7 +130,8 @@ class SavedNeighborsTable : public TableFunction {
     std::uint64_t k = call.Count(kK).value_or(0);
     if (!call.Fixed(kK)) {
       for (const SavedNeighborsRow& row : experiments.SavedNeighbors(set.prompt_set_id)) {
-        if (row.site == site && row.metric == metric && row.within == within) k = std::max(k, row.k);
+        const bool same = row.site == site && row.metric == metric && row.within == within;
+        if (same && row.counted.all()) k = std::max(k, row.k);
       }
       call.SetDefault(kK, static_cast<std::int64_t>(k));
     }

@@ -11,9 +11,10 @@ namespace {
 
 class FilledUpIndexTest : public ApproximateIndexTest {
  protected:
-  FilledUpIndex FilledUp(const std::string& name, Metric metric = Metric::kL2,
-                         std::uint64_t most_filtered_exactly = 0) {
-    return {Open(Build(name, metric)),
+  // threads: to build with; on one a graph is the same each time.
+  FilledUpIndex FilledUp(const std::string& name, Metric metric = Metric::kL2, std::uint64_t most_filtered_exactly = 0,
+                         int threads = 2) {
+    return {Open(Build(name, metric, threads)),
             [this]() -> const SiteIndex& {
               ++exact_searches_;
               return *exact_;
@@ -85,7 +86,7 @@ TEST_F(FilledUpIndexTest, RowsThatAreAllEqualAreFound) {
 
 TEST_F(FilledUpIndexTest, AnIndexThatFindsEnoughAsksNobody) {
   MakeSite(kDimension, Clusters(2000, kDimension));
-  const FilledUpIndex index = FilledUp("HNSW8");
+  const FilledUpIndex index = FilledUp("HNSW8", Metric::kL2, 0, 1);
   std::vector<std::uint64_t> filled_up = {7};
   SearchRequest request;
   request.filled_up = &filled_up;
@@ -151,7 +152,7 @@ TEST_F(FilledUpIndexTest, OfManyRowsThatPassTheIndexFindsSomeAndNeverTooFew) {
     }
   }
   // Half of the rows: the index itself finds them.
-  const FilledUpIndex graph = FilledUp("HNSW8");
+  const FilledUpIndex graph = FilledUp("HNSW8", Metric::kL2, 0, 1);
   exact_searches_ = 0;
   SearchRequest request;
   request.among = Every(2);

@@ -175,6 +175,39 @@ TEST(BandCountsTest, RowsLeftOutDoNotCount) {
   }
 }
 
+TEST(BandCountsTest, RowsThatDoNotPassDoNotCount) {
+  const MadeRows made = HardRows().front();
+  const TemporaryFolder folder;
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
+  const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
+  const auto order = MakeRowOrder(folder, ordinals);
+  const NextTokenTable table = MakeNextTokens(folder, made.row_count());
+  const StringRowNextTokens next_tokens(*order, 1, table);
+  const auto all = index->Search(made.queries, {.metric = Metric::kCosine, .k = std::nullopt});
+  std::vector<RowNumber> every_third;
+  for (RowNumber row = 1; row < made.row_count(); row += 3) every_third.push_back(row);
+  const std::vector<std::vector<RowRange>> first_left_out(all.size(), {{0, 5}});
+  for (const RowSet& among :
+       {RowSet::OfRows(made.row_count(), every_third), RowSet::OfRanges(made.row_count(), {{3, 9}, {20, 21}}),
+        RowSet::OfRanges(made.row_count(), {})}) {
+    const BandRequest request{.metric = Metric::kCosine,
+                              .thresholds = SomeThresholds(all[0], Metric::kCosine),
+                              .inverse_distance = true,
+                              .threads = 2,
+                              .among = &among,
+                              .left_out = first_left_out};
+    const BandCounts counts = CountBands(*index, next_tokens, made.queries, request);
+    for (std::size_t query = 0; query < all.size(); ++query) {
+      std::vector<Match> passing = all[query];
+      std::erase_if(passing, [&](const Match& match) {
+        const RowNumber row = order->RowOf(static_cast<StringOrdinal>(match.number));
+        return row < 5 || !among.Contains(row);
+      });
+      ExpectSumsOf(passing, request, counts, query, fmt::format("query {}", query));
+    }
+  }
+}
+
 TEST(BandCountsTest, ABandsLastThresholdsAreItself) {
   EXPECT_THAT(ThresholdsOf({.low = 0.5}, Metric::kCosine), ElementsAre(0.5));
   EXPECT_THAT(ThresholdsOf({.low = 0.5, .high = 0.75}, Metric::kCosine), ElementsAre(std::nextafter(0.75, 1), 0.5));

@@ -179,6 +179,43 @@ TEST(SectionFileTest, CodesOfFewTokensAreSmallWhateverTheirIds) {
   EXPECT_LT(CodeFile(folder / "codes").file_bytes(), 5 * kSectionAlignment);
 }
 
+// In bytes, of mapped files that this process has in memory.
+std::uint64_t MappedInMemory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    std::uint64_t kilobytes = 0;
+    if (word == "RssFile:" && status >> kilobytes) return kilobytes << 10;
+  }
+  ADD_FAILURE() << "no RssFile in /proc/self/status";
+  return 0;
+}
+
+TEST(SectionFileTest, VerifyingALargeFileLetsGoOfWhatItRead) {
+  const TemporaryFolder folder;
+  const auto path = folder / "large.rows";
+  constexpr std::size_t kSize = std::size_t{48} << 20;
+  std::vector<std::byte> section(kSize);
+  section[kSize - 5] = std::byte{7};
+  WriteSectionFile(path, FileKind::kRowOrder, {}, {section, std::span(section).last(10)});
+  const SectionFile file(path, FileKind::kRowOrder);
+  const std::uint64_t before = MappedInMemory();
+  file.VerifyBytes();
+  EXPECT_LT(MappedInMemory(), before + kSize / 2);
+  // In any of its parts a changed byte is found.
+  for (const std::size_t at : {std::size_t{1}, std::size_t{17} << 20, kSize - 1}) {
+    std::fstream changed(path, std::ios::binary | std::ios::in | std::ios::out);
+    changed.seekp(static_cast<std::streamoff>(kSectionAlignment + at));
+    changed.put('x');
+    changed.close();
+    EXPECT_THAT(ErrorOf([&] { SectionFile(path, FileKind::kRowOrder).VerifyBytes(); }),
+                OneLineWith(path.string(), "the checksum of section 0 is wrong"))
+        << at;
+    changed.open(path, std::ios::binary | std::ios::in | std::ios::out);
+    changed.seekp(static_cast<std::streamoff>(kSectionAlignment + at));
+    changed.put('\0');
+  }
+}
+
 TEST(SectionFileTest, ANewerFormatAndAnotherKindAreRefused) {
   const TemporaryFolder folder;
   const auto path = folder / "t0.rows";

@@ -206,6 +206,8 @@ TEST_F(EvaluateTest, ImportedNeighborsNeedNoSite) {
   const CommandResult absent = RunCommand({"predict", index, "ddddd", "-k", "1"});
   EXPECT_EQ(absent.status, 2);
   EXPECT_THAT(absent.err, HasSubstr("no site"));
+  ExpectFailure({"evaluate", index, "--prompt-set", "theirs", "-k", "1", "--where", "occurrences > 1"}, 2,
+                "prompt set \"theirs\": its neighbors were imported, of all rows: ask it without a filter");
   const CommandResult more = RunCommand({"evaluate", index, "--prompt-set", "theirs", "-k", "2"});
   EXPECT_EQ(more.status, 2);
   EXPECT_THAT(more.err, testing::AllOf(HasSubstr("theirs"), HasSubstr("k 2")));

@@ -120,7 +120,6 @@ TEST_F(FilterCommandTest, RowsThatAreTooLongAreLeftOut) {
   EXPECT_EQ(Run("predict", Index(), {"abba ", "--max-length", "2.5"})["max_length"], 2.5);
   ExpectFailure({"query", Index(), "abba ", "--max-length", "-1"}, 2, "--max-length -1: expected a length, at least 0");
   ExpectFailure({"predict", Index(), "abba ", "--max-length", "nan"}, 2, "--max-length nan: expected a length");
-  ExpectFailure({"evaluate", Index(), "--max-length", "3"}, 2, "--max-length: goes with --positions");
 }
 
 // A build says what rows are like, to people, in JSON, in SQL, and through the face.

@@ -105,23 +105,29 @@ void AddPositionOptions(CLI::App& command, PositionFlags& flags) {
                    "Of a sample of positions of the corpus (default: 1,000), by neighbors among the positions, each "
                    "without its own row (default where only those are built)");
   command.add_flag("--include-self", flags.include_self, "With --positions: let each position's own row count");
-  command.add_option("--exclude-window", flags.exclude_window,
-                     "With --positions: leave out so many tokens before and after each, too");
+  AddFilterOptions(command, flags.filter);
+}
+
+bool LeavesOutSelf(const PositionFlags& flags, bool over_positions) {
+  return flags.filter.exclude_self || (over_positions && !flags.include_self);
 }
 
 bool AsksPositions(const PositionFlags& flags, bool t_i_is_given, IndexReader& reader) {
+  const bool excludes = flags.filter.exclude_self || flags.filter.exclude_window > 0;
+  if (flags.include_self && excludes) {
+    FailUsage("--include-self and --exclude-{}: give one of them", flags.filter.exclude_self ? "self" : "window");
+  }
   if (flags.over_positions || (!t_i_is_given && OnlyPositionsAreBuilt(reader))) return true;
-  if (flags.include_self || flags.exclude_window != 0) {
+  if (flags.include_self || flags.filter.exclude_window > 0) {
     FailUsage("--{}: goes with --positions", flags.include_self ? "include-self" : "exclude-window");
   }
   return false;
 }
 
-void RefuseWithPositions(const CLI::App& command, const PositionFlags& flags, std::span<const char* const> refused) {
+void RefuseWithPositions(const CLI::App& command, std::span<const char* const> refused) {
   for (const char* flag : refused) {
     if (command.count(flag) > 0) FailUsage("{}: is not for rows over positions", flag);
   }
-  if (flags.exclude_window < 0) FailUsage("--exclude-window {}: expected a number of tokens", flags.exclude_window);
 }
 
 PromptSet ChoosePositionSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader, const Site& site) {

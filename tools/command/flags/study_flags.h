@@ -16,6 +16,7 @@
 #include "query/reader/prompt_set.h"
 #include "schema/progress.h"
 #include "storage/catalog/experiment_writer.h"
+#include "tools/command/flags/filter_flags.h"
 
 namespace actkin {
 
@@ -40,15 +41,17 @@ PromptSet ChoosePromptSet(const CLI::App& command, const PromptFlags& flags, Ind
 struct PositionFlags {
   bool over_positions = false;
   bool include_self = false;
-  std::int64_t exclude_window = 0;
+  FilterFlags filter = {};
 };
-// Adds --positions, --include-self and --exclude-window.
+// Adds --positions and --include-self, and what AddFilterOptions adds.
 void AddPositionOptions(CLI::App& command, PositionFlags& flags);
+// Whether each prompt's own row is left out: of positions unless it was asked for, of strings where that was.
+bool LeavesOutSelf(const PositionFlags& flags, bool over_positions);
 // Whether positions are meant: asked for, or all that is built where no t_i is given. Throws Error (usage) naming a
-// flag that goes with them alone, and was given without.
+// flag that goes with them alone, and was given without, or flags that contradict each other.
 bool AsksPositions(const PositionFlags& flags, bool t_i_is_given, IndexReader& reader);
-// Throws Error (usage) naming the first of these flags that was given, or a window that is none.
-void RefuseWithPositions(const CLI::App& command, const PositionFlags& flags, std::span<const char* const> refused);
+// Throws Error (usage) naming the first of these flags that was given.
+void RefuseWithPositions(const CLI::App& command, std::span<const char* const> refused);
 // --prompt-set, or a sample of the positions that a site has rows of: 1,000 where none is given, or all.
 PromptSet ChoosePositionSet(const CLI::App& command, const PromptFlags& flags, IndexReader& reader, const Site& site);
 // "1,000 positions of the corpus, seed 1337"

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -40,12 +41,19 @@ class SharedIndex {
   // action(index, stop): the same, and ends soon after `stop` becomes true, which Ctrl-C makes it.
   template <typename Action>
   auto AskInterruptibly(const Action& action) {
+    return RunLookingOut(
+        [&](const std::atomic<bool>& stop) { return Locked([&](Index& index) { return action(index, stop); }); });
+  }
+  // The same, for what does more than work over rows.
+  template <typename Action>
+  auto AskAtLength(const Action& action) {
     std::atomic<bool> stop = false;
     return RunInterruptibly([&] { return Locked([&](Index& index) { return action(index, stop); }); },
                             [&] { stop = true; });
   }
   void Close() {
     const nb::gil_scoped_release release;
+    RequireNotAsking();
     const std::lock_guard lock(mutex_);
     index_.reset();
   }
@@ -53,12 +61,34 @@ class SharedIndex {
  private:
   template <typename Action>
   auto Locked(const Action& action) {
+    RequireNotAsking();
     const std::lock_guard lock(mutex_);
     if (!index_) FailUsage("this index is closed");
+    const AskingScope scope(asking_);
     return action(*index_);
   }
+  // A signal's handler may run within a question, on the thread that asks it: it would wait for itself.
+  void RequireNotAsking() const {
+    if (asking_ == std::this_thread::get_id()) {
+      Fail(ErrorCode::kBusy, "this index is answering a question of this thread: a signal's handler cannot use it");
+    }
+  }
+
+  class AskingScope {
+   public:
+    explicit AskingScope(std::atomic<std::thread::id>& asking) : asking_(asking) {
+      asking_ = std::this_thread::get_id();
+    }
+    ~AskingScope() { asking_ = std::thread::id(); }
+    AskingScope(const AskingScope&) = delete;
+    AskingScope& operator=(const AskingScope&) = delete;
+
+   private:
+    std::atomic<std::thread::id>& asking_;
+  };
 
   std::mutex mutex_;
+  std::atomic<std::thread::id> asking_;
   std::optional<Index> index_;
 };
 
@@ -305,7 +335,7 @@ const char* Name(IndexFinding::State state) {
 }
 
 nb::object Verify(SharedIndex& self) {
-  const auto findings = self.AskInterruptibly([](Index& index, const std::atomic<bool>& stop) {
+  const auto findings = self.AskAtLength([](Index& index, const std::atomic<bool>& stop) {
     return index.Verify([&](std::uint64_t, std::uint64_t) { return !stop; });
   });
   nb::list list;
