@@ -7,8 +7,7 @@
 namespace actkin {
 
 FileRow ReadFileRow(const SqliteStatement& statement, int column) {
-  return {statement.Text(column), static_cast<std::uint64_t>(statement.Integer(column + 1)),
-          statement.Text(column + 2)};
+  return {statement.Text(column), ReadCount(statement, column + 1), statement.Text(column + 2)};
 }
 
 std::uint64_t ReadCount(const SqliteStatement& statement, int column) {

@@ -7,6 +7,7 @@
 #include "schema/error.h"
 #include "schema/number_list.h"
 #include "schema/token_ids.h"
+#include "storage/catalog/catalog_columns.h"
 #include "storage/machine/sha256.h"
 
 namespace actkin {
@@ -15,18 +16,12 @@ namespace {
 constexpr char kPromptSetColumns[] =
     "SELECT prompt_set_id, name, length, prompt_count, sha256, seed, imported, rows FROM {}.prompt_set";
 
-std::uint64_t Count(const SqliteStatement& statement, int column) {
-  const std::int64_t value = statement.Integer(column);
-  if (value < 0) FailDamaged("the catalog is damaged: a count is {}", value);
-  return static_cast<std::uint64_t>(value);
-}
-
 PromptSetRow ReadPromptSet(const SqliteStatement& statement) {
   PromptSetRow row;
   row.prompt_set_id = statement.Integer(0);
   row.name = statement.Text(1);
-  row.length = static_cast<int>(std::min<std::uint64_t>(Count(statement, 2), 1U << 30));
-  row.prompt_count = Count(statement, 3);
+  row.length = static_cast<int>(std::min<std::uint64_t>(ReadCount(statement, 2), 1U << 30));
+  row.prompt_count = ReadCount(statement, 3);
   row.sha256 = statement.Text(4);
   if (!statement.IsNull(5)) row.seed = static_cast<std::uint64_t>(statement.Integer(5));
   row.imported = statement.Integer(6) != 0;
@@ -52,10 +47,6 @@ CountedRows ReadCountedRows(const SqliteStatement& statement, int column) {
                       statement.Integer(column + 3) != 0};
   if (!statement.IsNull(column + 2)) counted.max_length = statement.Real(column + 2);
   return counted;
-}
-
-FileRow ReadFileRow(const SqliteStatement& statement, int column) {
-  return {statement.Text(column), Count(statement, column + 1), statement.Text(column + 2)};
 }
 
 }  // namespace
@@ -89,9 +80,9 @@ std::vector<PromptRow> ExperimentCatalog::Prompts(std::int64_t prompt_set_id) {
   statement.Bind(prompt_set_id);
   std::vector<PromptRow> rows;
   while (statement.Step()) {
-    rows.push_back({statement.Text(0), statement.IsNull(1) ? std::nullopt : std::optional(Count(statement, 1)),
+    rows.push_back({statement.Text(0), statement.IsNull(1) ? std::nullopt : std::optional(ReadCount(statement, 1)),
                     DecodeTokenIds(statement.Blob(2), width_),
-                    statement.IsNull(3) ? std::nullopt : std::optional(Count(statement, 3))});
+                    statement.IsNull(3) ? std::nullopt : std::optional(ReadCount(statement, 3))});
   }
   return rows;
 }
@@ -102,7 +93,7 @@ std::optional<std::uint64_t> ExperimentCatalog::FindPrompt(std::int64_t prompt_s
       Statement("SELECT number FROM {}.prompt WHERE prompt_set_id = ?1 AND tokens = ?2 ORDER BY number LIMIT 1");
   const std::string bytes = EncodeTokenIds(tokens, width_);
   statement.Bind(prompt_set_id, SqliteBlob{bytes});
-  return statement.Step() ? std::optional(Count(statement, 0)) : std::nullopt;
+  return statement.Step() ? std::optional(ReadCount(statement, 0)) : std::nullopt;
 }
 
 std::vector<std::uint64_t> ExperimentCatalog::PromptsOfText(std::int64_t prompt_set_id, std::string_view text) {
@@ -110,7 +101,7 @@ std::vector<std::uint64_t> ExperimentCatalog::PromptsOfText(std::int64_t prompt_
       Statement("SELECT number FROM {}.prompt WHERE prompt_set_id = ?1 AND text = ?2 ORDER BY number");
   statement.Bind(prompt_set_id, text);
   std::vector<std::uint64_t> numbers;
-  while (statement.Step()) numbers.push_back(Count(statement, 0));
+  while (statement.Step()) numbers.push_back(ReadCount(statement, 0));
   return numbers;
 }
 
@@ -123,8 +114,8 @@ std::vector<SavedNeighborsRow> ExperimentCatalog::SavedNeighbors(std::int64_t pr
   statement.Bind(prompt_set_id);
   std::vector<SavedNeighborsRow> rows;
   while (statement.Step()) {
-    rows.push_back({ReadSite(statement), ParseMetric(statement.Text(3)), Count(statement, 4), ReadBand(statement, 5),
-                    ReadFileRow(statement, 7), ReadCountedRows(statement, 10)});
+    rows.push_back({ReadSite(statement), ParseMetric(statement.Text(3)), ReadCount(statement, 4),
+                    ReadBand(statement, 5), ReadFileRow(statement, 7), ReadCountedRows(statement, 10)});
   }
   return rows;
 }
@@ -176,18 +167,18 @@ std::vector<EvaluationRow> ExperimentCatalog::Evaluations(std::int64_t prompt_se
   std::vector<EvaluationRow> rows;
   while (statement.Step()) {
     EvaluationRow& row = rows.emplace_back();
-    row.first_prompt = Count(statement, 1);
-    row.samples = Count(statement, 2);
+    row.first_prompt = ReadCount(statement, 1);
+    row.samples = ReadCount(statement, 2);
     row.scheme = {statement.Text(3), statement.Text(4)};
     row.metric = ParseMetric(statement.Text(5));
     if (const std::string t_is = statement.Text(6); !t_is.empty()) row.t_is = ParseNumberList(t_is, "t_is");
     row.merge = ParseMerge(statement.Text(7));
-    if (!statement.IsNull(8)) row.k = Count(statement, 8);
+    if (!statement.IsNull(8)) row.k = ReadCount(statement, 8);
     row.within = statement.Text(9);
     row.compared_with = statement.Text(10);
     row.hellinger_mean = statement.Real(11);
     row.exclude_self = statement.Integer(12) != 0;
-    row.exclude_window = Count(statement, 13);
+    row.exclude_window = ReadCount(statement, 13);
     if (!statement.IsNull(14)) row.max_length = statement.Real(14);
     row.condition = statement.Text(15);
     top.Bind(statement.Integer(0));

@@ -17,9 +17,8 @@ struct CommandResult {
 CommandResult RunProgram(const std::string& path, const std::vector<std::string>& arguments,
                          const std::vector<std::string>& environment = {});
 
-// Runs the actkin command; stdin is empty. environment: "NAME=value", or orders of
-// tests/durability/fault_file_system.h. Without any, or with orders, a process that has LibTorch already forks one
-// for it (command_server.h): its limits, its memory and who began it are then not those of a command's own.
+// Runs the actkin command; stdin is empty. environment: "NAME=value", also the orders of
+// tests/durability/fault_file_system.h.
 CommandResult RunCommand(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
 
 // The same with a text as its standard input.
