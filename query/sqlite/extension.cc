@@ -1,6 +1,7 @@
 // The extension's entry point.
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "query/sqlite/connection/attached_catalogs.h"
@@ -55,7 +56,13 @@ std::string LoadedVersion(sqlite3* connection) try {
 
 extern "C" __attribute__((visibility("default"))) int sqlite3_actkin_init(sqlite3* connection, char** error,
                                                                           const sqlite3_api_routines* api) {
-  SQLITE_EXTENSION_INIT2(api);
+  {
+    // Threads load at the same time, each for its connection: only the first may write the table of functions, which
+    // the others read already.
+    static std::mutex mutex;
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (sqlite3_api != api) SQLITE_EXTENSION_INIT2(api);
+  }
   if (sqlite3_libversion_number() < actkin::kOldestSqlite) {
     *error = sqlite3_mprintf("actkin needs SQLite 3.40 or newer, this is %s", sqlite3_libversion());
     return SQLITE_ERROR;
