@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 
 #include "query/predict/scheme.h"
 #include "schema/token_ids.h"
@@ -130,37 +131,36 @@ TEST(BandCountsTest, AddUpWhatASearchFindsInEachBand) {
   }
 }
 
+// A site of float32 rows with next tokens.
+struct HardSite {
+  MadeRows made = HardRows().front();
+  TemporaryFolder folder;
+  std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
+  std::unique_ptr<ExactIndex> index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
+  std::shared_ptr<const RowOrderFile> order = MakeRowOrder(folder, ordinals);
+  NextTokenTable table = MakeNextTokens(folder, made.row_count());
+  StringRowNextTokens next_tokens{*order, 1, table};
+};
+
 TEST(BandCountsTest, DependOnTheThreadsInNothing) {
-  const MadeRows made = HardRows().front();
-  const TemporaryFolder folder;
-  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
-  const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
-  const auto order = MakeRowOrder(folder, ordinals);
-  const NextTokenTable table = MakeNextTokens(folder, made.row_count());
-  const StringRowNextTokens next_tokens(*order, 1, table);
+  const HardSite site;
   BandRequest request{.metric = Metric::kCosine, .thresholds = {0.5, -kInfinity}, .inverse_distance = true};
-  const BandCounts one = CountBands(*index, next_tokens, made.queries, request);
+  const BandCounts one = CountBands(*site.index, site.next_tokens, site.made.queries, request);
   request.threads = 5;
-  const BandCounts five = CountBands(*index, next_tokens, made.queries, request);
+  const BandCounts five = CountBands(*site.index, site.next_tokens, site.made.queries, request);
   EXPECT_EQ(one.ends, five.ends);
   EXPECT_EQ(one.totals, five.totals);
 }
 
 TEST(BandCountsTest, RowsLeftOutDoNotCount) {
-  const MadeRows made = HardRows().front();
-  const TemporaryFolder folder;
-  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
-  const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
-  const auto order = MakeRowOrder(folder, ordinals);
-  const NextTokenTable table = MakeNextTokens(folder, made.row_count());
-  const StringRowNextTokens next_tokens(*order, 1, table);
-  auto all = index->Search(made.queries, {.metric = Metric::kCosine, .k = std::nullopt});
+  const HardSite site;
+  auto all = site.index->Search(site.made.queries, {.metric = Metric::kCosine, .k = std::nullopt});
   // Of one none, of the others some rows, at the ends of the site, too.
   std::vector<std::vector<RowRange>> left_out(all.size());
   for (std::size_t query = 1; query < all.size(); ++query) {
-    left_out[query] = {{0, query}, {query + 3, query + 4}, {made.row_count() - query, made.row_count()}};
+    left_out[query] = {{0, query}, {query + 3, query + 4}, {site.made.row_count() - query, site.made.row_count()}};
     std::erase_if(all[query], [&](const Match& match) {
-      const std::uint64_t row = order->RowOf(static_cast<StringOrdinal>(match.number));
+      const std::uint64_t row = site.order->RowOf(static_cast<StringOrdinal>(match.number));
       return std::ranges::any_of(left_out[query], [row](RowRange r) { return r.begin <= row && row < r.end; });
     });
   }
@@ -169,38 +169,32 @@ TEST(BandCountsTest, RowsLeftOutDoNotCount) {
                             .inverse_distance = true,
                             .threads = 3,
                             .left_out = left_out};
-  const BandCounts counts = CountBands(*index, next_tokens, made.queries, request);
+  const BandCounts counts = CountBands(*site.index, site.next_tokens, site.made.queries, request);
   for (std::size_t query = 0; query < all.size(); ++query) {
     ExpectSumsOf(all[query], request, counts, query, fmt::format("query {}", query));
   }
 }
 
 TEST(BandCountsTest, RowsThatDoNotPassDoNotCount) {
-  const MadeRows made = HardRows().front();
-  const TemporaryFolder folder;
-  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
-  const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
-  const auto order = MakeRowOrder(folder, ordinals);
-  const NextTokenTable table = MakeNextTokens(folder, made.row_count());
-  const StringRowNextTokens next_tokens(*order, 1, table);
-  const auto all = index->Search(made.queries, {.metric = Metric::kCosine, .k = std::nullopt});
+  const HardSite site;
+  const auto all = site.index->Search(site.made.queries, {.metric = Metric::kCosine, .k = std::nullopt});
   std::vector<RowNumber> every_third;
-  for (RowNumber row = 1; row < made.row_count(); row += 3) every_third.push_back(row);
+  for (RowNumber row = 1; row < site.made.row_count(); row += 3) every_third.push_back(row);
   const std::vector<std::vector<RowRange>> first_left_out(all.size(), {{0, 5}});
   for (const RowSet& among :
-       {RowSet::OfRows(made.row_count(), every_third), RowSet::OfRanges(made.row_count(), {{3, 9}, {20, 21}}),
-        RowSet::OfRanges(made.row_count(), {})}) {
+       {RowSet::OfRows(site.made.row_count(), every_third), RowSet::OfRanges(site.made.row_count(), {{3, 9}, {20, 21}}),
+        RowSet::OfRanges(site.made.row_count(), {})}) {
     const BandRequest request{.metric = Metric::kCosine,
                               .thresholds = SomeThresholds(all[0], Metric::kCosine),
                               .inverse_distance = true,
                               .threads = 2,
                               .among = &among,
                               .left_out = first_left_out};
-    const BandCounts counts = CountBands(*index, next_tokens, made.queries, request);
+    const BandCounts counts = CountBands(*site.index, site.next_tokens, site.made.queries, request);
     for (std::size_t query = 0; query < all.size(); ++query) {
       std::vector<Match> passing = all[query];
       std::erase_if(passing, [&](const Match& match) {
-        const RowNumber row = order->RowOf(static_cast<StringOrdinal>(match.number));
+        const RowNumber row = site.order->RowOf(static_cast<StringOrdinal>(match.number));
         return row < 5 || !among.Contains(row);
       });
       ExpectSumsOf(passing, request, counts, query, fmt::format("query {}", query));
@@ -217,16 +211,11 @@ TEST(BandCountsTest, ABandsLastThresholdsAreItself) {
 }
 
 TEST(BandCountsTest, ThresholdsThatAreNoneAreRefused) {
-  const MadeRows made = HardRows().front();
-  const TemporaryFolder folder;
-  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(made.row_count());
-  const auto index = MakeExactIndex(folder, Element::kFloat32, made.dimension, made.values, ordinals);
-  const auto order = MakeRowOrder(folder, ordinals);
-  const NextTokenTable table = MakeNextTokens(folder, made.row_count());
-  const StringRowNextTokens next_tokens(*order, 1, table);
+  const HardSite site;
   const auto error = [&](Metric metric, std::vector<double> thresholds) {
-    return ErrorOf(
-        [&] { CountBands(*index, next_tokens, made.queries, {.metric = metric, .thresholds = thresholds}); });
+    return ErrorOf([&] {
+      CountBands(*site.index, site.next_tokens, site.made.queries, {.metric = metric, .thresholds = thresholds});
+    });
   };
   EXPECT_THAT(error(Metric::kCosine, {}), OneLineWith("0 thresholds"));
   EXPECT_THAT(error(Metric::kCosine, {0.5, 0.6}), OneLineWith("threshold 0.6"));
