@@ -319,10 +319,16 @@ class SketchSearch {
     const SketchQuery& asked = queries_[query];
     const std::uint64_t first = block * kBlockRows;
     const std::size_t rows = std::min<std::uint64_t>(kBlockRows, file_.row_count() - first);
+    RowsLeft& left = worker.left;
+    left.Reserve(kBlockRows);
+    Count(0, rows);
+    if (rows == kBlockRows && !filtered_ && asked.KeepsBlocks()) {
+      left.resize(left.size() + asked.KeepBlock(block, limit, left.numbers(left.size())));
+      return;
+    }
     CoarseDistances(file_.Codes(0) + block * kBlockBytes, rows, asked.level(0), sums.data(), rests.data());
     asked.BoundBlock(block, std::span(sums).first(rows), rests.data(), along.data(), keys.data());
     asked.RowKeys(first, std::span(keys).first(rows), keys.data());
-    Count(0, rows);
     std::uint64_t chosen = NotAbove(keys.data(), rows, limit);
     if (filtered_) {
       for (std::uint64_t bits = chosen; bits != 0; bits &= bits - 1) {
@@ -331,8 +337,6 @@ class SketchSearch {
       }
     }
     if (chosen == 0) return;
-    RowsLeft& left = worker.left;
-    left.Reserve(kBlockRows);
     left.resize(left.size() + KeepOfBlock(chosen, static_cast<std::uint32_t>(first), along.data(), keys.data(),
                                           left.lengths() == nullptr ? nullptr : asked.lengths() + first,
                                           left.numbers(left.size())));
@@ -424,7 +428,7 @@ class SketchSearch {
     for (std::size_t i = 0; i < rows.size(); ++i) found.Offer(rows[i], std::span(worker.raw).subspan(i, 1));
     std::size_t& offered = worker.offered[query];
     offered += rows.size();
-    if (!request_.k || offered < 2 * *request_.k + 64) return limit;
+    if (!request_.k || offered < Enough()) return limit;
     found.ExcludeByRaw();
     offered = 0;
     return LimitOf(found, query);
@@ -469,11 +473,11 @@ class SketchSearch {
       waiting.insert(waiting.end(), worker.waiting.begin(), worker.waiting.end());
     }
     std::vector<RowNumber> rows;
-    while (true) {
+    for (std::size_t together = request_.k ? Enough() : waiting.size();; together *= 4) {
       LeaveOut(waiting, limit);
       if (waiting.empty()) return;
-      const bool in_turn = request_.k && waiting.size() < file_.row_count() / kAllAtOnce;
-      TakeBest(waiting, in_turn ? std::max(Enough(), waiting.size() / 4) : waiting.size(), rows);
+      const bool all = together > Enough() && waiting.size() >= file_.row_count() / kAllAtOnce;
+      TakeBest(waiting, all ? waiting.size() : together, rows);
       team.ForEachPiece({0, rows.size()}, kReadTogether, [&](int number, RowRange piece) {
         OfferRows(workers_[static_cast<std::size_t>(number)], std::span(rows).subspan(piece.begin, piece.size()), 0,
                   limit);

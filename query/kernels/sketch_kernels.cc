@@ -45,6 +45,10 @@ std::size_t KeepBlock(std::uint64_t bits, std::uint32_t first_place, const float
 std::size_t Keep(const RowNumbers& rows, std::size_t count, float limit) {
   return scalar::KeepNotAbove(rows, count, limit);
 }
+std::size_t KeepCoarse(const CoarseBlock& block, const LevelQuery& query, const LevelTerms& terms,
+                       const KeyTerms& key_terms, float limit, const RowNumbers& to) {
+  return scalar::KeepOfCoarseBlock(block, query, terms, key_terms, limit, to);
+}
 void Products(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out) {
   scalar::AxisProducts(axes, count, dimension, vector, out);
 }
@@ -58,6 +62,7 @@ using Floats = hn::RebindToFloat<Sums>;
 using Codes = hn::Repartition<std::int8_t, Sums>;
 using Bytes = hn::Repartition<std::uint8_t, Sums>;
 using SumVector = hn::Vec<Sums>;
+using FloatVector = hn::Vec<Floats>;
 using CodeVector = hn::Vec<Codes>;
 constexpr std::size_t kCodesAtOnce = hn::MaxLanes(Codes());
 constexpr std::size_t kSumsAtOnce = hn::MaxLanes(Sums());
@@ -78,12 +83,53 @@ HWY_INLINE SumVector SquareQuads(hn::Vec<Bytes> numbers) {
 #endif
 }
 
-// How far apart codes are, at most kFarthestNear.
-HWY_INLINE hn::Vec<Bytes> Apart(CodeVector a, CodeVector b) {
-  const Bytes bytes;
-  const CodeVector difference = hn::SaturatedSub(a, b);
-  return hn::Min(hn::BitCast(bytes, hn::Abs(difference)), hn::Set(bytes, kFarthestNear));
-}
+// How codes are told apart, and what that adds up to. Of most queries: at most kFarthestNear, which is one step
+// less work.
+struct Narrow {
+  static HWY_INLINE hn::Vec<Bytes> Apart(CodeVector a, CodeVector b) {
+    const Bytes bytes;
+    return hn::Min(hn::BitCast(bytes, hn::Abs(hn::SaturatedSub(a, b))), hn::Set(bytes, kFarthestNear));
+  }
+  static HWY_INLINE hn::Vec<Bytes> Outside(CodeVector low, CodeVector high, CodeVector asked) {
+    const Codes d;
+    const CodeVector outside = hn::Max(hn::SaturatedSub(low, asked), hn::SaturatedSub(asked, high));
+    return hn::BitCast(Bytes(), hn::Max(hn::Zero(d), outside));
+  }
+  // In lanes of 32 bits, whose sum is that of all squares, each times what its quad's shift says.
+  static HWY_INLINE SumVector Squares(hn::Vec<Bytes> apart, hn::Vec<Bytes> /*beyond*/, SumVector quad_shifts) {
+    return hn::Shl(SquareQuads(apart), quad_shifts);
+  }
+};
+
+// Of wide queries.
+struct Wide {
+  // From the smallest code on: bytes without a sign are subtracted without loss.
+  static HWY_INLINE hn::Vec<Bytes> FromSmallest(CodeVector codes) {
+    const Bytes bytes;
+    return hn::Xor(hn::BitCast(bytes, codes), hn::Set(bytes, 0x80));
+  }
+  static HWY_INLINE hn::Vec<Bytes> Apart(CodeVector a, CodeVector b) { return Outside(a, a, b); }
+  static HWY_INLINE hn::Vec<Bytes> Outside(CodeVector low, CodeVector high, CodeVector asked) {
+    const auto from = FromSmallest(asked);
+    return hn::Or(hn::SaturatedSub(FromSmallest(low), from), hn::SaturatedSub(from, FromSmallest(high)));
+  }
+  // beyond: of these codes, or of one block of 128 bits that is as all are.
+  static HWY_INLINE SumVector Squares(hn::Vec<Bytes> apart, hn::Vec<Bytes> beyond, SumVector quad_shifts) {
+    const Sums d;
+    const Bytes bytes;
+    const hn::Repartition<std::int16_t, Sums> words;
+    const auto far = hn::SaturatedAdd(apart, hn::IfThenZeroElse(hn::Eq(apart, hn::Zero(bytes)), beyond));
+    const auto square_pairs = [&](hn::Vec<decltype(words)> numbers) HWY_ATTR {
+      auto odd = hn::Zero(d);
+      const auto even = hn::ReorderWidenMulAccumulate(d, numbers, numbers, hn::Zero(d), odd);
+      return hn::Add(even, odd);
+    };
+    const auto lower = square_pairs(hn::BitCast(words, hn::InterleaveLower(bytes, far, hn::Zero(bytes))));
+    const auto upper = square_pairs(hn::BitCast(words, hn::InterleaveUpper(bytes, far, hn::Zero(bytes))));
+    return hn::Add(hn::Shl(lower, hn::InterleaveLower(d, quad_shifts, quad_shifts)),
+                   hn::Shl(upper, hn::InterleaveUpper(d, quad_shifts, quad_shifts)));
+  }
+};
 
 // The sums of four vectors' blocks of 128 bits: in each block those of a, b, c and d.
 HWY_INLINE SumVector SumBlocks(SumVector a, SumVector b, SumVector c, SumVector d) {
@@ -115,32 +161,35 @@ constexpr auto kInOrder = [] {
 
 // In each block of 128 bits the coarse codes of one row, or box, and so their distances; of as many as four vectors
 // hold. difference(first): those of the rows from `first` on, in bytes.
-template <typename Difference>
-HWY_INLINE void SumCoarse(const std::int32_t* quad_shifts, const Difference& difference, std::int32_t* sums,
-                          std::int32_t* rests) {
+template <typename Width, typename Difference>
+HWY_INLINE void SumCoarse(const LevelQuery& query, const Difference& difference, SumVector& sums, SumVector& rests) {
   const Sums d;
-  const SumVector shifts = hn::LoadDup128(d, quad_shifts);
+  const hn::RebindToUnsigned<Sums> unsigned_sums;
+  const SumVector shifts = hn::LoadDup128(d, query.quad_shifts.data());
+  const auto beyond = hn::LoadDup128(Bytes(), query.beyond.data());
   const auto in_order = hn::SetTableIndices(d, kInOrder.data());
   const auto a = difference(0);
   const auto b = difference(kRowsAtOnce);
   const auto c = difference(2 * kRowsAtOnce);
   const auto e = difference(3 * kRowsAtOnce);
-  const auto sum = [&](hn::Vec<Bytes> numbers) HWY_ATTR { return hn::Shl(SquareQuads(numbers), shifts); };
+  const auto sum = [&](hn::Vec<Bytes> numbers) HWY_ATTR { return Width::Squares(numbers, beyond, shifts); };
   SumVector all = SumBlocks(sum(a), sum(b), sum(c), sum(e));
-  const SumVector rest =
-      hn::ShiftRight<24>(LastOfBlocks(hn::BitCast(d, a), hn::BitCast(d, b), hn::BitCast(d, c), hn::BitCast(d, e)));
+  const auto last = LastOfBlocks(hn::BitCast(d, a), hn::BitCast(d, b), hn::BitCast(d, c), hn::BitCast(d, e));
+  const SumVector rest = hn::BitCast(d, hn::ShiftRight<24>(hn::BitCast(unsigned_sums, last)));
   // The rest is no axis: it was taken for one.
-  all = hn::Sub(all, hn::ShiftLeftSame(hn::Mul(rest, rest), quad_shifts[3]));
-  hn::StoreU(hn::TableLookupLanes(all, in_order), d, sums);
-  hn::StoreU(hn::TableLookupLanes(rest, in_order), d, rests);
+  all = hn::Sub(all, hn::ShiftLeftSame(hn::Mul(rest, rest), query.quad_shifts[3]));
+  sums = hn::TableLookupLanes(all, in_order);
+  rests = hn::TableLookupLanes(rest, in_order);
 }
 
-HWY_INLINE void CoarseNear(const std::int8_t* codes, const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
+// Of kSumsAtOnce rows.
+template <typename Width>
+HWY_INLINE void CoarseNear(const std::int8_t* codes, const LevelQuery& query, SumVector& sums, SumVector& rests) {
   const Codes d;
   const CodeVector asked = hn::LoadDup128(d, query.bytes.data());
-  SumCoarse(
-      query.quad_shifts.data(),
-      [&](std::size_t row) HWY_ATTR { return Apart(hn::LoadU(d, codes + row * kCoarseCodes), asked); }, sums, rests);
+  SumCoarse<Width>(
+      query, [&](std::size_t row) HWY_ATTR { return Width::Apart(hn::LoadU(d, codes + row * kCoarseCodes), asked); },
+      sums, rests);
 }
 
 // Distances as 16-bit numbers, of a row's codes `code` on; the rest's is among them.
@@ -175,24 +224,57 @@ HWY_INLINE void RowFar(const std::int8_t* row, const LevelQuery& query, std::int
       sum, rest);
 }
 
-void Coarse(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
-            std::int32_t* rests) {
-  if (query.side == Side::kFar) {
-    for (std::size_t row = 0; row < row_count; ++row) RowFar(codes + row * kCoarseCodes, query, sums[row], rests[row]);
-    return;
-  }
+template <typename Width>
+HWY_INLINE void CoarseRowsNear(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query,
+                               std::int32_t* sums, std::int32_t* rests) {
+  const Sums d;
+  SumVector some_sums;
+  SumVector some_rests;
   std::size_t row = 0;
   for (; row + kSumsAtOnce <= row_count; row += kSumsAtOnce) {
-    CoarseNear(codes + row * kCoarseCodes, query, sums + row, rests + row);
+    CoarseNear<Width>(codes + row * kCoarseCodes, query, some_sums, some_rests);
+    hn::StoreU(some_sums, d, sums + row);
+    hn::StoreU(some_rests, d, rests + row);
   }
   if (row == row_count) return;
   std::int8_t last[kSumsAtOnce * kCoarseCodes] = {};
   std::int32_t last_sums[kSumsAtOnce];
   std::int32_t last_rests[kSumsAtOnce];
   std::memcpy(last, codes + row * kCoarseCodes, (row_count - row) * kCoarseCodes);
-  CoarseNear(last, query, last_sums, last_rests);
+  CoarseNear<Width>(last, query, some_sums, some_rests);
+  hn::StoreU(some_sums, d, last_sums);
+  hn::StoreU(some_rests, d, last_rests);
   std::copy_n(last_sums, row_count - row, sums + row);
   std::copy_n(last_rests, row_count - row, rests + row);
+}
+
+void Coarse(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
+            std::int32_t* rests) {
+  if (query.side == Side::kFar) {
+    for (std::size_t row = 0; row < row_count; ++row) RowFar(codes + row * kCoarseCodes, query, sums[row], rests[row]);
+  } else if (query.wide) {
+    CoarseRowsNear<Wide>(codes, row_count, query, sums, rests);
+  } else {
+    CoarseRowsNear<Narrow>(codes, row_count, query, sums, rests);
+  }
+}
+
+template <typename Width>
+HWY_INLINE void BoxesNear(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, std::int32_t* sums,
+                          std::int32_t* rests) {
+  const Codes d;
+  const CodeVector asked = hn::LoadDup128(d, query.bytes.data());
+  for (std::size_t box = 0; box < kBlockRows; box += kSumsAtOnce) {
+    const auto outside = [&](std::size_t i) HWY_ATTR {
+      const std::size_t first = (box + i) * kCoarseCodes;
+      return Width::Outside(hn::LoadU(d, low + first), hn::LoadU(d, high + first), asked);
+    };
+    SumVector some_sums;
+    SumVector some_rests;
+    SumCoarse<Width>(query, outside, some_sums, some_rests);
+    hn::StoreU(some_sums, Sums(), sums + box);
+    hn::StoreU(some_rests, Sums(), rests + box);
+  }
 }
 
 void Boxes(const std::int8_t* low, const std::int8_t* high, const LevelQuery& query, std::int32_t* sums,
@@ -208,17 +290,10 @@ void Boxes(const std::int8_t* low, const std::int8_t* high, const LevelQuery& qu
     }
     return;
   }
-  const Codes d;
-  const Bytes bytes;
-  const CodeVector asked = hn::LoadDup128(d, query.bytes.data());
-  for (std::size_t box = 0; box < kBlockRows; box += kSumsAtOnce) {
-    const auto outside = [&](std::size_t i) HWY_ATTR {
-      const std::size_t first = (box + i) * kCoarseCodes;
-      const CodeVector below = hn::SaturatedSub(hn::LoadU(d, low + first), asked);
-      const CodeVector above = hn::SaturatedSub(asked, hn::LoadU(d, high + first));
-      return hn::BitCast(bytes, hn::Max(hn::Zero(d), hn::Max(below, above)));
-    };
-    SumCoarse(query.quad_shifts.data(), outside, sums + box, rests + box);
+  if (query.wide) {
+    BoxesNear<Wide>(low, high, query, sums, rests);
+  } else {
+    BoxesNear<Narrow>(low, high, query, sums, rests);
   }
 }
 
@@ -261,8 +336,8 @@ HWY_INLINE void Ahead(const std::int8_t* row, std::size_t count) {
   hwy::Prefetch(row + count - 1);
 }
 
-// vectors: how many hold a row's codes.
-template <std::size_t kVectors>
+// kVectors: how many hold a row's codes.
+template <typename Width, std::size_t kVectors>
 HWY_INLINE void RowsNear(const std::int8_t* codes, const std::uint32_t* places, std::size_t count,
                          const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
   const Sums d;
@@ -274,8 +349,9 @@ HWY_INLINE void RowsNear(const std::int8_t* codes, const std::uint32_t* places, 
     for (std::size_t vector = 0; vector < kVectors; ++vector) {
       const std::size_t code = vector * kCodesAtOnce;
       const auto apart =
-          Apart(LoadCodes(row + code, query.count - code), hn::LoadU(Codes(), query.bytes.data() + code));
-      sum = hn::Add(sum, hn::Shl(SquareQuads(apart), hn::LoadU(d, query.quad_shifts.data() + code / kQuad)));
+          Width::Apart(LoadCodes(row + code, query.count - code), hn::LoadU(Codes(), query.bytes.data() + code));
+      sum = hn::Add(sum, Width::Squares(apart, hn::LoadU(Bytes(), query.beyond.data() + code),
+                                        hn::LoadU(d, query.quad_shifts.data() + code / kQuad)));
     }
     return sum;
   };
@@ -288,10 +364,11 @@ HWY_INLINE void RowsNear(const std::int8_t* codes, const std::uint32_t* places, 
   }
   // The rest is no axis: it was taken for one.
   const std::int32_t asked_rest = query.bytes[query.count - 1];
+  const std::int32_t farthest = query.wide ? kFarthestWide : kFarthestNear;
   const int rest_shift = query.quad_shifts[query.count / kQuad - 1];
   const auto finish = [&](auto tag, std::size_t at) HWY_ATTR {
     const auto apart = hn::Abs(hn::Sub(hn::LoadU(tag, rests + at), hn::Set(tag, asked_rest)));
-    const auto rest = hn::Min(apart, hn::Set(tag, kFarthestNear));
+    const auto rest = hn::Min(apart, hn::Set(tag, farthest));
     hn::StoreU(rest, tag, rests + at);
     const auto square = hn::ShiftLeftSame(hn::Mul(rest, rest), rest_shift);
     hn::StoreU(hn::Sub(hn::LoadU(tag, sums + at), square), tag, sums + at);
@@ -301,15 +378,15 @@ HWY_INLINE void RowsNear(const std::int8_t* codes, const std::uint32_t* places, 
 }
 
 // With as many vectors as hold a row's codes, kVectors or more.
-template <std::size_t kVectors>
+template <typename Width, std::size_t kVectors = 1>
 HWY_INLINE void RowsOfVectors(const std::int8_t* codes, const std::uint32_t* places, std::size_t count,
                               const LevelQuery& query, std::int32_t* sums, std::int32_t* rests) {
   if constexpr (kVectors * kCodesAtOnce < kMostCodes) {
     if (query.count > kVectors * kCodesAtOnce) {
-      return RowsOfVectors<kVectors + 1>(codes, places, count, query, sums, rests);
+      return RowsOfVectors<Width, kVectors + 1>(codes, places, count, query, sums, rests);
     }
   }
-  RowsNear<kVectors>(codes, places, count, query, sums, rests);
+  RowsNear<Width, kVectors>(codes, places, count, query, sums, rests);
 }
 
 void Rows(const std::int8_t* codes, const std::uint32_t* places, std::size_t count, const LevelQuery& query,
@@ -321,55 +398,75 @@ void Rows(const std::int8_t* codes, const std::uint32_t* places, std::size_t cou
     }
     return;
   }
-  RowsOfVectors<1>(codes, places, count, query, sums, rests);
+  if (query.wide) {
+    RowsOfVectors<Wide>(codes, places, count, query, sums, rests);
+  } else {
+    RowsOfVectors<Narrow>(codes, places, count, query, sums, rests);
+  }
+}
+
+// LevelTerms for as many rows as a vector has sums of.
+struct Terms {
+  explicit HWY_INLINE Terms(const LevelTerms& terms)
+      : step(hn::Set(Floats(), terms.step)),
+        error(hn::Set(Floats(), terms.error)),
+        rest_step(hn::Set(Floats(), terms.rest_step)),
+        same(hn::Set(Floats(), -terms.rest_error)),
+        other(hn::Set(Floats(), terms.rest_beyond - terms.rest_error)),
+        factor(hn::Set(Floats(), terms.factor)) {}
+  const FloatVector step;
+  const FloatVector error;
+  const FloatVector rest_step;
+  const FloatVector same;  // what is added to the distance of rests of the same code, and of others
+  const FloatVector other;
+  const FloatVector factor;
+};
+
+// As BoundDistances: returns the bounds.
+HWY_INLINE FloatVector BoundOf(SumVector sums, SumVector rests, const Terms& terms, FloatVector& along) {
+  const Floats d;
+  const auto zero = hn::Zero(d);
+  const auto root = hn::Sqrt(hn::ConvertTo(d, sums));
+  const auto axes = hn::Max(hn::Sub(hn::Mul(terms.step, root), terms.error), zero);
+  const auto distance = hn::ConvertTo(d, rests);
+  const auto beyond = hn::IfThenElse(hn::Eq(distance, zero), terms.same, terms.other);
+  const auto rest = hn::Max(hn::Add(hn::Mul(terms.rest_step, distance), beyond), zero);
+  along = hn::Add(along, hn::Mul(axes, axes));
+  return hn::Mul(hn::Add(along, hn::Mul(rest, rest)), terms.factor);
 }
 
 void Bound(const std::int32_t* sums, const std::int32_t* rests, std::size_t count, const LevelTerms& terms,
            float* along, float* bounds) {
   const Sums d;
   const Floats df;
-  const std::size_t lanes = hn::Lanes(d);
-  const auto zero = hn::Zero(df);
-  const auto step = hn::Set(df, terms.step);
-  const auto error = hn::Set(df, terms.error);
-  const auto rest_step = hn::Set(df, terms.rest_step);
-  const auto rest_error = hn::Set(df, terms.rest_error);
-  const auto factor = hn::Set(df, terms.factor);
+  const Terms of_all(terms);
   std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const auto root = hn::Sqrt(hn::ConvertTo(df, hn::LoadU(d, sums + i)));
-    const auto axes = hn::Max(hn::Sub(hn::Mul(step, root), error), zero);
-    const auto distance = hn::ConvertTo(df, hn::LoadU(d, rests + i));
-    const auto rest = hn::Max(hn::Sub(hn::Mul(rest_step, distance), rest_error), zero);
-    const auto sum = hn::Add(hn::LoadU(df, along + i), hn::Mul(axes, axes));
-    hn::StoreU(sum, df, along + i);
-    hn::StoreU(hn::Mul(hn::Add(sum, hn::Mul(rest, rest)), factor), df, bounds + i);
+  for (; i + kSumsAtOnce <= count; i += kSumsAtOnce) {
+    auto so_far = hn::LoadU(df, along + i);
+    hn::StoreU(BoundOf(hn::LoadU(d, sums + i), hn::LoadU(d, rests + i), of_all, so_far), df, bounds + i);
+    hn::StoreU(so_far, df, along + i);
   }
   scalar::BoundDistances(sums + i, rests + i, count - i, terms, along + i, bounds + i);
+}
+
+// As NearKeys.
+HWY_INLINE FloatVector KeyOf(NearKey kind, FloatVector bounds, const float* lengths, float squared_norm) {
+  const Floats d;
+  if (kind == NearKey::kBound) return bounds;
+  const auto up = hn::Set(d, kKeyUp);
+  const auto length = hn::LoadU(d, lengths);
+  if (kind == NearKey::kDot) return hn::Sub(bounds, hn::Mul(hn::Mul(length, length), up));
+  const auto squares = hn::Mul(hn::Add(hn::Mul(length, length), hn::Set(d, squared_norm)), up);
+  return hn::Div(hn::Sub(bounds, squares), hn::Max(length, hn::Set(d, kShortestLength)));
 }
 
 void KeysOf(NearKey kind, const float* bounds, const float* lengths, std::size_t count, float squared_norm,
             float* keys) {
   const Floats d;
-  const auto up = hn::Set(d, kKeyUp);
-  const auto norm = hn::Set(d, squared_norm);
-  const auto shortest = hn::Set(d, kShortestLength);
   std::size_t i = 0;
-  if (kind == NearKey::kDot) {
-    for (; i + kSumsAtOnce <= count; i += kSumsAtOnce) {
-      const auto length = hn::LoadU(d, lengths + i);
-      hn::StoreU(hn::Sub(hn::LoadU(d, bounds + i), hn::Mul(hn::Mul(length, length), up)), d, keys + i);
-    }
-  } else if (kind == NearKey::kCosine) {
-    for (; i + kSumsAtOnce <= count; i += kSumsAtOnce) {
-      const auto length = hn::LoadU(d, lengths + i);
-      const auto squares = hn::Mul(hn::Add(hn::Mul(length, length), norm), up);
-      hn::StoreU(hn::Div(hn::Sub(hn::LoadU(d, bounds + i), squares), hn::Max(length, shortest)), d, keys + i);
-    }
-  } else if (keys != bounds) {
-    std::copy_n(bounds, count, keys);
+  for (; i + kSumsAtOnce <= count; i += kSumsAtOnce) {
+    hn::StoreU(KeyOf(kind, hn::LoadU(d, bounds + i), lengths + i, squared_norm), d, keys + i);
   }
-  if (kind == NearKey::kBound) return;
   scalar::NearKeys(kind, bounds + i, lengths + i, count - i, squared_norm, keys + i);
 }
 
@@ -437,6 +534,47 @@ std::size_t Keep(const RowNumbers& rows, std::size_t count, float limit) {
   return kept;
 }
 
+template <typename Width>
+HWY_INLINE std::size_t KeepCoarseNear(const CoarseBlock& block, const LevelQuery& query, const LevelTerms& terms,
+                                      const KeyTerms& key_terms, float limit, const RowNumbers& to) {
+  const Floats d;
+  const hn::RebindToUnsigned<Sums> d_places;
+  const Terms of_all(terms);
+  const auto most = hn::Set(d, limit);
+  HWY_ALIGN float along[kBlockRows];
+  HWY_ALIGN float keys[kBlockRows];
+  auto any = hn::FirstN(d, 0);
+  for (std::size_t row = 0; row < kBlockRows; row += kSumsAtOnce) {
+    SumVector sums;
+    SumVector rests;
+    CoarseNear<Width>(block.codes + row * kCoarseCodes, query, sums, rests);
+    auto so_far = hn::Set(d, block.along);
+    const auto bounds = BoundOf(sums, rests, of_all, so_far);
+    const float* lengths = block.lengths == nullptr ? nullptr : block.lengths + row;
+    const auto key = KeyOf(key_terms.kind, bounds, lengths, key_terms.squared_norm);
+    hn::Store(so_far, d, along + row);
+    hn::Store(key, d, keys + row);
+    any = hn::Or(any, hn::Le(key, most));
+  }
+  if (hn::AllFalse(d, any)) return 0;
+  // Where some rows are left, which vectors have any is not foreseen: all are gone through.
+  std::size_t kept = 0;
+  for (std::size_t row = 0; row < kBlockRows; row += kSumsAtOnce) {
+    const auto key = hn::Load(d, keys + row);
+    const auto mask = hn::Le(key, most);
+    Append(mask, hn::Iota(d_places, block.first_place + static_cast<std::uint32_t>(row)), hn::Load(d, along + row), key,
+           block.lengths == nullptr ? nullptr : block.lengths + row, to, kept);
+    kept += hn::CountTrue(d, mask);
+  }
+  return kept;
+}
+
+std::size_t KeepCoarse(const CoarseBlock& block, const LevelQuery& query, const LevelTerms& terms,
+                       const KeyTerms& key_terms, float limit, const RowNumbers& to) {
+  return query.wide ? KeepCoarseNear<Wide>(block, query, terms, key_terms, limit, to)
+                    : KeepCoarseNear<Narrow>(block, query, terms, key_terms, limit, to);
+}
+
 void Products(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<float, decltype(d)> df;
@@ -485,6 +623,7 @@ HWY_EXPORT(KeysOf);
 HWY_EXPORT(Choose);
 HWY_EXPORT(KeepBlock);
 HWY_EXPORT(Keep);
+HWY_EXPORT(KeepCoarse);
 HWY_EXPORT(Products);
 
 void CoarseDistances(const std::int8_t* codes, std::size_t row_count, const LevelQuery& query, std::int32_t* sums,
@@ -523,6 +662,11 @@ std::size_t KeepOfBlock(std::uint64_t bits, std::uint32_t first_place, const flo
 
 std::size_t KeepNotAbove(const RowNumbers& rows, std::size_t count, float limit) {
   return HWY_DYNAMIC_DISPATCH(Keep)(rows, count, limit);
+}
+
+std::size_t KeepOfCoarseBlock(const CoarseBlock& block, const LevelQuery& query, const LevelTerms& terms,
+                              const KeyTerms& key_terms, float limit, const RowNumbers& to) {
+  return HWY_DYNAMIC_DISPATCH(KeepCoarse)(block, query, terms, key_terms, limit, to);
 }
 
 void AxisProducts(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out) {
