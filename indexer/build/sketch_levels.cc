@@ -19,8 +19,8 @@ constexpr double kCoordinatesWider = 1.1;
 // as the others, codes are for the others.
 constexpr double kMostRows = 0.95;
 constexpr double kLongestTail = 4;
-// Queries, and rows that they are compared with, that decide which levels pay: so many rows, and as many that are like
-// no row.
+// Queries, and rows that they are compared with, that decide which levels pay: so many rows, and half as many that are
+// like no row.
 constexpr std::size_t kTrialQueries = 32;
 constexpr std::size_t kTrialRows = 8192;
 // The neighbors that the trial's queries ask for, of all rows.
@@ -31,7 +31,7 @@ constexpr double kRowOfLevel = 48;
 constexpr double kRowOfNumbers = 400;
 constexpr double kScattered = 2;
 // A code that every row gets must keep a search from as many bytes for each of so many rows.
-constexpr double kPayOff = 16;
+constexpr double kPayOff = 12;
 // Sketches take at most this share of the rows as float32; what each row takes besides its codes.
 constexpr double kLargestShare = 0.15;
 constexpr double kBesideCodes = 17;
@@ -173,10 +173,13 @@ class Trial {
     std::vector<double> shares(units_ + 1);
     const std::size_t step = std::max<std::size_t>(rows_.size() / kTrialQueries, 1);
     double compared = 0;
+    const auto ask = [&](const Query& query) {
+      CountLeft(query, shares);
+      compared += static_cast<double>(kMetrics.size() * rows_.size());
+    };
     for (std::size_t number = step / 2; number < rows_.size(); number += step) {
-      CountLeft(RowAsQuery(number), shares);
-      CountLeft(LikeNoRow(number), shares);
-      compared += static_cast<double>(2 * kMetrics.size() * rows_.size());
+      ask(RowAsQuery(number));
+      if (number / step % 2 == 0) ask(LikeNoRow(number));
     }
     for (double& share : shares) share /= std::max(compared, 1.0);
     return shares;
