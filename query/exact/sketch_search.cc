@@ -7,11 +7,11 @@
 #include <cmath>
 #include <deque>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <utility>
 
 #include "query/exact/rows_left.h"
+#include "query/exact/rows_waiting.h"
 #include "query/exact/sketch_query.h"
 #include "query/exact/top_rows.h"
 #include "storage/machine/row_workers.h"
@@ -101,12 +101,6 @@ class SketchSearch {
     });
   }
 
-  // A row that no level leaves out, with its key.
-  struct WaitingRow {
-    float key = 0;
-    RowNumber row = 0;
-  };
-
   struct Worker {
     std::deque<TopRows> found;         // a query each
     std::vector<std::size_t> offered;  // a query each: since its bound was made narrower
@@ -114,10 +108,10 @@ class SketchSearch {
     RowsLeft promising;
     std::vector<std::int32_t> sums;
     std::vector<std::int32_t> rests;
-    std::vector<RowNumber> rows;      // that are read,
-    std::vector<float> raw;           // and their raw values
-    std::vector<WaitingRow> waiting;  // of a query alone
-    std::size_t most_waiting = 0;     // before the best of them are read
+    std::vector<RowNumber> rows;   // that are read,
+    std::vector<float> raw;        // and their raw values
+    RowsWaiting waiting;           // of a query alone
+    std::size_t most_waiting = 0;  // before the best of them are read
   };
 
   std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
@@ -406,16 +400,16 @@ class SketchSearch {
       if (queries_.size() > 1) {
         rows.push_back(row);
       } else {
-        worker.waiting.push_back({left.keys()[i], row});
+        worker.waiting.Add(left.keys()[i], row);
       }
     }
     left.resize(0);
     if (queries_.size() > 1) return OfferRows(worker, rows, query, limit);
     if (worker.waiting.size() < worker.most_waiting) return limit;
     // The best of them say how good the others must be.
-    TakeBest(worker.waiting, Enough(), rows);
+    worker.waiting.TakeBest(Enough(), file_.row_count(), rows);
     limit = OfferRows(worker, rows, query, limit);
-    LeaveOut(worker.waiting, limit);
+    worker.waiting.LeaveOut(limit);
     worker.most_waiting = std::max(FirstWaiting(), 2 * worker.waiting.size());
     return limit;
   }
@@ -437,47 +431,20 @@ class SketchSearch {
   // Without k all rows of the band are in the answer, and none is better than another.
   std::size_t FirstWaiting() const { return request_.k ? 2 * Enough() : std::numeric_limits<std::size_t>::max() / 2; }
 
-  static void LeaveOut(std::vector<WaitingRow>& waiting, float limit) {
-    std::erase_if(waiting, [limit](const WaitingRow& row) { return row.key > limit; });
-  }
-
-  // Moves them to `rows`, in order: so they are read quicker.
-  void TakeBest(std::vector<WaitingRow>& waiting, std::size_t count, std::vector<RowNumber>& rows) const {
-    count = std::min(count, waiting.size());
-    const auto first = waiting.end() - static_cast<std::ptrdiff_t>(count);
-    std::ranges::nth_element(waiting, first, std::greater(), &WaitingRow::key);
-    rows.resize(count);
-    std::transform(first, waiting.end(), rows.begin(), [](const WaitingRow& row) { return row.row; });
-    waiting.erase(first, waiting.end());
-    if (count < file_.row_count() / 64) {
-      std::ranges::sort(rows);
-      return;
-    }
-    // Many are in order sooner as bits.
-    std::vector<std::uint64_t> words(file_.row_count() / 64 + 1);
-    for (const RowNumber row : rows) words[row / 64] |= std::uint64_t{1} << row % 64;
-    rows.clear();
-    for (std::size_t word = 0; word < words.size(); ++word) {
-      for (std::uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
-        rows.push_back(static_cast<RowNumber>(word * 64 + static_cast<std::size_t>(std::countr_zero(bits))));
-      }
-    }
-  }
-
-  // Of a query alone: what is left, and then what waits, the best quarter first.
+  // Of a query alone: what is left, and then what waits: the best few, then four times as many each time.
   void ReadWaiting(WorkTeam& team) {
     float limit = kInfinity;
-    std::vector<WaitingRow> waiting;
+    RowsWaiting waiting;
     for (Worker& worker : workers_) {
       limit = std::min(limit, ReadRows(worker, 0, LimitOf(worker.found[0], 0)));
-      waiting.insert(waiting.end(), worker.waiting.begin(), worker.waiting.end());
+      waiting.Take(worker.waiting);
     }
     std::vector<RowNumber> rows;
     for (std::size_t together = request_.k ? Enough() : waiting.size();; together *= 4) {
-      LeaveOut(waiting, limit);
-      if (waiting.empty()) return;
+      waiting.LeaveOut(limit);
+      if (waiting.size() == 0) return;
       const bool all = together > Enough() && waiting.size() >= file_.row_count() / kAllAtOnce;
-      TakeBest(waiting, all ? waiting.size() : together, rows);
+      waiting.TakeBest(all ? waiting.size() : together, file_.row_count(), rows);
       team.ForEachPiece({0, rows.size()}, kReadTogether, [&](int number, RowRange piece) {
         OfferRows(workers_[static_cast<std::size_t>(number)], std::span(rows).subspan(piece.begin, piece.size()), 0,
                   limit);
