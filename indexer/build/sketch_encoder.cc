@@ -11,6 +11,7 @@
 #include "indexer/build/early_stops.h"
 #include "indexer/build/row_clusters.h"
 #include "indexer/build/sketch_levels.h"
+#include "indexer/build/vector_lengths.h"
 #include "storage/formats/row_moments.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/machine/row_workers.h"
@@ -30,6 +31,7 @@ constexpr std::uint64_t kAskingRows = 128;
 constexpr double kNothingKnown = 1e300;
 
 constexpr double kUnit = 0x1p-24;
+constexpr double kMost = kCodeLimit;
 double Gamma(double terms) { return terms * kUnit / (1 - terms * kUnit); }
 
 // How far rounding moves a row's coordinates along n_a axes together, and its rest: of a row that is drawn in, so that
@@ -79,18 +81,20 @@ struct Errors {
   }
 };
 
-// The nearest code. near, far: get more by the square of what it misses of the number drawn in, and of the number.
-std::int8_t Code(double number, double step, double& near, double& far) {
+std::int8_t CodeOf(double number, double step) {
+  return std::isfinite(number) ? static_cast<std::int8_t>(std::round(std::clamp(number / step, -kMost, kMost))) : 0;
+}
+
+// near, far: get more by the square of what a code misses of the number drawn in, and of the number.
+void AddMissed(double number, std::int8_t code, double step, double& near, double& far) {
   if (!std::isfinite(number)) {
     near = far = kNothingKnown;
-    return 0;
+    return;
   }
-  const double limit = kCodeLimit * step;
+  const double limit = kMost * step;
   const double drawn_in = std::clamp(number, -limit, limit);
-  const double code = std::round(drawn_in / step);
   near += (drawn_in - code * step) * (drawn_in - code * step);
   far += (number - code * step) * (number - code * step);
-  return static_cast<std::int8_t>(code);
 }
 
 // The far errors of all blocks.
@@ -144,7 +148,14 @@ class SketchEncoder {
         dimension_(source.dimension()),
         row_count_(source.row_count()),
         moments_(FindMoments(source, threads, done)),
-        plan_(PlanSketches(Sample(), moments_, row_count_, algebra)) {}
+        plan_(PlanSketches(Sample(), moments_, row_count_, algebra)) {
+    for (std::size_t level = 0; level < plan_.levels.count; ++level) {
+      const LevelScales& scales = plan_.scales.levels[level];
+      for (std::size_t axis = 0; axis < plan_.levels.axes(level); ++axis) {
+        steps_.push_back(std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / kQuad])));
+      }
+    }
+  }
 
   std::uint64_t Write(const std::filesystem::path& path) {
     SketchFileWriter writer(path, dimension_, row_count_, plan_.levels);
@@ -211,25 +222,36 @@ class SketchEncoder {
     });
   }
 
-  // Of a row: its codes at a level, and the squares of what they miss.
-  Errors Encode(const Coordinates& coordinates, std::size_t row, std::size_t level, std::int8_t* codes) const {
+  // Of a row, its codes at a level.
+  void Encode(const Coordinates& coordinates, std::size_t row, std::size_t level, std::int8_t* codes) const {
     const LevelScales& scales = plan_.scales.levels[level];
-    Errors squares;
-    for (std::size_t axis = 0; axis < plan_.levels.axes(level); ++axis) {
-      codes[axis] =
-          Code(coordinates.At(row, plan_.levels.FirstAxis(level) + axis),
-               std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / kQuad])), squares.near, squares.far);
+    const std::size_t first = plan_.levels.FirstAxis(level);
+    const std::size_t axes = plan_.levels.axes(level);
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+      codes[axis] = CodeOf(coordinates.At(row, first + axis), steps_[first + axis]);
     }
-    codes[plan_.levels.axes(level)] =
-        Code(coordinates.rests[level][row] - scales.rest_center, scales.rest_step, squares.rest_near, squares.rest_far);
+    codes[axes] = CodeOf(coordinates.rests[level][row] - scales.rest_center, scales.rest_step);
+  }
+
+  // The squares of what these miss.
+  Errors Missed(const Coordinates& coordinates, std::size_t row, std::size_t level, const std::int8_t* codes) const {
+    const LevelScales& scales = plan_.scales.levels[level];
+    const std::size_t first = plan_.levels.FirstAxis(level);
+    const std::size_t axes = plan_.levels.axes(level);
+    Errors squares;
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+      AddMissed(coordinates.At(row, first + axis), codes[axis], steps_[first + axis], squares.near, squares.far);
+    }
+    AddMissed(coordinates.rests[level][row] - scales.rest_center, codes[axes], scales.rest_step, squares.rest_near,
+              squares.rest_far);
     return squares;
   }
 
-  // rows x kCoarseCodes. The coordinates are those that WriteCodes will see, so that rounding is the same.
+  // rows x kCoarseCodes. WriteCodes measures what they miss.
   std::vector<std::int8_t> FindCoarse() const {
     std::vector<std::int8_t> codes(row_count_ * kCoarseCodes);
     ForEachChunk([&](std::vector<float>& rows, RowRange range) {
-      const Coordinates coordinates = FindCoordinates(plan_.frame, plan_.levels, rows, algebra_);
+      const Coordinates coordinates = FindCoarseCoordinates(plan_.frame, plan_.levels, rows, algebra_);
       for (std::size_t row = 0; row < coordinates.count(); ++row) {
         Encode(coordinates, row, 0, codes.data() + (range.begin + row) * kCoarseCodes);
       }
@@ -247,12 +269,8 @@ class SketchEncoder {
   }
 
   double Length(std::span<const float> row, LengthFrom from) const {
-    double square = 0;
-    for (std::size_t i = 0; i < dimension_; ++i) {
-      const double number = row[i] - (from == LengthFrom::kMean ? moments_.mean[i] : 0);
-      square += number * number;
-    }
-    return std::sqrt(square);
+    if (from == LengthFrom::kZero) return std::sqrt(SumOfSquares(dimension_, [&](std::size_t i) { return row[i]; }));
+    return std::sqrt(SumOfSquares(dimension_, [&](std::size_t i) { return row[i] - moments_.mean[i]; }));
   }
 
   double MeanLength() const {
@@ -287,8 +305,15 @@ class SketchEncoder {
       std::vector<std::int8_t> codes(range.size() * kMostCodes);
       for (std::size_t level = 0; level < plan_.levels.count; ++level) {
         for (std::size_t i = 0; i < by_place.size(); ++i) {
-          Errors one = Encode(coordinates, by_place[i], level, codes.data() + i * plan_.levels.codes[level]);
-          const double from_mean = lengths[1][places[range.begin + by_place[i]]];
+          const std::uint64_t place = places[range.begin + by_place[i]];
+          std::int8_t* of_row = codes.data() + i * plan_.levels.codes[level];
+          if (level == 0) {
+            std::copy_n(coarse.data() + place * kCoarseCodes, kCoarseCodes, of_row);
+          } else {
+            Encode(coordinates, by_place[i], level, of_row);
+          }
+          Errors one = Missed(coordinates, by_place[i], level, of_row);
+          const double from_mean = lengths[1][place];
           if (from_mean > plan_.scales.reach) one.far = one.rest_far = 0;
           one = {std::sqrt(one.near), std::sqrt(one.far), std::sqrt(one.rest_near), std::sqrt(one.rest_far)};
           errors[level].Include(one);
@@ -337,6 +362,7 @@ class SketchEncoder {
   const std::uint64_t row_count_;
   const RowMoments moments_;
   SketchPlan plan_;
+  std::vector<double> steps_;  // of the axes
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "indexer/build/vector_lengths.h"
+
 namespace actkin {
 namespace {
 
@@ -32,14 +34,14 @@ constexpr double kRowOfNumbers = 400;
 constexpr double kScattered = 2;
 // A code that every row gets must keep a search from as many bytes for each of so many rows.
 constexpr double kPayOff = 12;
+// Of a row's square.
+constexpr double kSmallRest = 0.0003;
 // Sketches take at most this share of the rows as float32; what each row takes besides its codes.
 constexpr double kLargestShare = 0.15;
 constexpr double kBesideCodes = 17;
 
 double Norm(std::span<const float> numbers) {
-  double sum = 0;
-  for (const float number : numbers) sum += static_cast<double>(number) * number;
-  return std::sqrt(sum);
+  return std::sqrt(SumOfSquares(numbers.size(), [numbers](std::size_t i) { return numbers[i]; }));
 }
 
 double Quantile(std::vector<float> numbers, double share) {
@@ -405,12 +407,10 @@ void DrawIn(const SketchFrame& frame, std::vector<float>& rows) {
   const std::size_t dimension = frame.dimension();
   std::vector<double> centered(dimension);
   for (std::size_t first = 0; first < rows.size(); first += dimension) {
-    double square = 0;
     for (std::size_t i = 0; i < dimension; ++i) {
       centered[i] = static_cast<double>(rows[first + i]) - frame.center[i];
-      square += centered[i] * centered[i];
     }
-    const double length = std::sqrt(square);
+    const double length = std::sqrt(SumOfSquares(dimension, [&](std::size_t i) { return centered[i]; }));
     const double scale = length > frame.reach ? frame.reach / length : 1;
     for (std::size_t i = 0; i < dimension; ++i) rows[first + i] = static_cast<float>(centered[i] * scale);
   }
@@ -454,6 +454,30 @@ Coordinates FindCoordinates(const SketchFrame& frame, const SketchLevels& levels
   DrawIn(frame, rows);
   Coordinates found = OfDrawnIn(frame, levels.axis_count(), rows, algebra);
   FindRests(levels, found);
+  return found;
+}
+
+Coordinates FindCoarseCoordinates(const SketchFrame& frame, const SketchLevels& levels, std::vector<float>& rows,
+                                  const RowAlgebra& algebra) {
+  const std::size_t dimension = frame.dimension();
+  const std::size_t count = rows.size() / dimension;
+  DrawIn(frame, rows);
+  Coordinates found;
+  found.axis_count = levels.axes(0);
+  found.along.resize(count * found.axis_count);
+  algebra.Project(rows, std::span(frame.axes).first(found.axis_count * dimension), dimension, found.along);
+  for (std::size_t row = 0; row < count; ++row) {
+    const float* numbers = rows.data() + row * dimension;
+    const double all = SumOfSquares(dimension, [numbers](std::size_t i) { return numbers[i]; });
+    const double rest = all - SumOfSquares(found.axis_count, [&](std::size_t axis) { return found.At(row, axis); });
+    // Where little is left, it is not found as a difference.
+    if (rest < kSmallRest * all) {
+      found = OfDrawnIn(frame, levels.axis_count(), rows, algebra);
+      FindRests(levels, found);
+      return found;
+    }
+    found.rests[0].push_back(std::sqrt(rest));
+  }
   return found;
 }
 

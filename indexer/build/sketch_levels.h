@@ -37,6 +37,10 @@ struct Coordinates {
 Coordinates FindCoordinates(const SketchFrame& frame, const SketchLevels& levels, std::vector<float>& rows,
                             const RowAlgebra& algebra);
 
+// The same of the coarse level alone, in less time: its numbers may be another's rounding.
+Coordinates FindCoarseCoordinates(const SketchFrame& frame, const SketchLevels& levels, std::vector<float>& rows,
+                                  const RowAlgebra& algebra);
+
 // Frame, levels and steps, without errors, chosen by a sample of the rows: as many levels as pay, by the bytes that
 // they keep a search of the sample from reading. sample: count x dimension.
 struct SketchPlan {
