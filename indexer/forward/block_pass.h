@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_TORCH_BLOCK_PASS_H_
-#define ACTKIN_INDEXER_TORCH_BLOCK_PASS_H_
+#ifndef ACTKIN_INDEXER_FORWARD_BLOCK_PASS_H_
+#define ACTKIN_INDEXER_FORWARD_BLOCK_PASS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -8,15 +8,15 @@
 #include <span>
 #include <vector>
 
-#include "indexer/torch/block_work.h"
-#include "indexer/torch/canonical_weights.h"
-#include "indexer/torch/forward_kernels.h"
-#include "indexer/torch/row_buffer.h"
+#include "indexer/forward/block_work.h"
+#include "indexer/forward/canonical_weights.h"
+#include "indexer/forward/forward_kernels.h"
+#include "indexer/forward/row_buffer.h"
 #include "schema/site.h"
 
 namespace actkin {
 
-// LibTorch and BLAS count in signed numbers.
+// BLAS counts in signed numbers.
 inline std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
 
 // Rows [begin, end) of a pass, which go through a whole block while they are in cache.
@@ -42,7 +42,7 @@ class RowLayout {
 
 // The residual streams of some rows on their way through the blocks of a decoder. It knows blocks, not families: norms,
 // rotary positions, grouped heads, gates and parallel networks are what the description says. One thread; memory is
-// kept between batches. Errors of LibTorch are the caller's to catch.
+// kept between batches.
 class BlockPass {
  public:
   explicit BlockPass(std::shared_ptr<const CanonicalWeights> weights);
@@ -78,8 +78,8 @@ class BlockPass {
   void AddBiasAndNorms(const CanonicalWeights::Block& block, std::int64_t rows, std::size_t first, float* qkv) const;
   void Turn(std::int64_t rows, std::size_t position, std::size_t first, float* qkv) const;
   void Normalize(const CanonicalWeights::Layer& norm, std::int64_t row_count, const float* rows);
-  void AddToResidual(const at::Tensor& rows, const CanonicalWeights::Layer& layer, const RowBuffer* kept,
-                     const Tile& tile);
+  void AddToResidual(const RowBuffer& rows, std::int64_t width, const CanonicalWeights::Layer& layer,
+                     const RowBuffer* kept, const Tile& tile);
   float Epsilon() const { return static_cast<float>(model_.norm_epsilon); }
 
   // How far heads turn at each position: pairs numbers a position.
@@ -123,4 +123,4 @@ class BlockPass {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_TORCH_BLOCK_PASS_H_
+#endif  // ACTKIN_INDEXER_FORWARD_BLOCK_PASS_H_

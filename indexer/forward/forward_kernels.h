@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_TORCH_FORWARD_KERNELS_H_
-#define ACTKIN_INDEXER_TORCH_FORWARD_KERNELS_H_
+#ifndef ACTKIN_INDEXER_FORWARD_FORWARD_KERNELS_H_
+#define ACTKIN_INDEXER_FORWARD_FORWARD_KERNELS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -71,4 +71,4 @@ void UseForwardKernelTarget(std::int64_t target);
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_TORCH_FORWARD_KERNELS_H_
+#endif  // ACTKIN_INDEXER_FORWARD_FORWARD_KERNELS_H_

@@ -1,10 +1,10 @@
-#ifndef ACTKIN_TESTS_INDEXER_TORCH_MADE_FOREST_H_
-#define ACTKIN_TESTS_INDEXER_TORCH_MADE_FOREST_H_
+#ifndef ACTKIN_TESTS_INDEXER_FORWARD_MADE_FOREST_H_
+#define ACTKIN_TESTS_INDEXER_FORWARD_MADE_FOREST_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 
 namespace actkin {
 
@@ -22,4 +22,4 @@ MadeForest MakeForest(std::size_t count, std::size_t length, TokenId vocabulary_
 
 }  // namespace actkin
 
-#endif  // ACTKIN_TESTS_INDEXER_TORCH_MADE_FOREST_H_
+#endif  // ACTKIN_TESTS_INDEXER_FORWARD_MADE_FOREST_H_

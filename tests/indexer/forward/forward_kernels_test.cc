@@ -1,4 +1,4 @@
-#include "indexer/torch/forward_kernels.h"
+#include "indexer/forward/forward_kernels.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "indexer/torch/scalar_forward_kernels.h"
+#include "indexer/forward/scalar_forward_kernels.h"
 
 namespace actkin {
 namespace {

@@ -1,4 +1,4 @@
-#include "indexer/torch/scalar_forward_kernels.h"
+#include "indexer/forward/scalar_forward_kernels.h"
 
 #include <algorithm>
 #include <cmath>

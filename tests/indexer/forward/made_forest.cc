@@ -1,4 +1,4 @@
-#include "tests/indexer/torch/made_forest.h"
+#include "tests/indexer/forward/made_forest.h"
 
 #include <algorithm>
 #include <random>

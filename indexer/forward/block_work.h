@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_TORCH_BLOCK_WORK_H_
-#define ACTKIN_INDEXER_TORCH_BLOCK_WORK_H_
+#ifndef ACTKIN_INDEXER_FORWARD_BLOCK_WORK_H_
+#define ACTKIN_INDEXER_FORWARD_BLOCK_WORK_H_
 
 namespace actkin {
 
@@ -15,4 +15,4 @@ struct BlockWork {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_TORCH_BLOCK_WORK_H_
+#endif  // ACTKIN_INDEXER_FORWARD_BLOCK_WORK_H_

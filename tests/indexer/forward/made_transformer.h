@@ -1,5 +1,5 @@
-#ifndef ACTKIN_TESTS_INDEXER_TORCH_MADE_TRANSFORMER_H_
-#define ACTKIN_TESTS_INDEXER_TORCH_MADE_TRANSFORMER_H_
+#ifndef ACTKIN_TESTS_INDEXER_FORWARD_MADE_TRANSFORMER_H_
+#define ACTKIN_TESTS_INDEXER_FORWARD_MADE_TRANSFORMER_H_
 
 #include "schema/model_layout.h"
 #include "storage/exchange/safetensors.h"
@@ -15,4 +15,4 @@ StateDict MadeTransformer(const ModelShape& shape, unsigned seed);
 
 }  // namespace actkin
 
-#endif  // ACTKIN_TESTS_INDEXER_TORCH_MADE_TRANSFORMER_H_
+#endif  // ACTKIN_TESTS_INDEXER_FORWARD_MADE_TRANSFORMER_H_

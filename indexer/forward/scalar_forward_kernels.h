@@ -1,10 +1,10 @@
-#ifndef ACTKIN_INDEXER_TORCH_SCALAR_FORWARD_KERNELS_H_
-#define ACTKIN_INDEXER_TORCH_SCALAR_FORWARD_KERNELS_H_
+#ifndef ACTKIN_INDEXER_FORWARD_SCALAR_FORWARD_KERNELS_H_
+#define ACTKIN_INDEXER_FORWARD_SCALAR_FORWARD_KERNELS_H_
 
 #include <cstddef>
 #include <cstdint>
 
-#include "indexer/torch/forward_kernels.h"
+#include "indexer/forward/forward_kernels.h"
 
 // The scalar twins of forward_kernels.h: the same contracts, one number at a time, summed in double precision. The
 // oracle of the tests.
@@ -27,4 +27,4 @@ void CausalSoftmaxRows(float* scores, std::size_t row_count, std::size_t stride,
 
 }  // namespace actkin::scalar
 
-#endif  // ACTKIN_INDEXER_TORCH_SCALAR_FORWARD_KERNELS_H_
+#endif  // ACTKIN_INDEXER_FORWARD_SCALAR_FORWARD_KERNELS_H_

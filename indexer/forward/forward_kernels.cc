@@ -1,4 +1,4 @@
-#include "indexer/torch/forward_kernels.h"
+#include "indexer/forward/forward_kernels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 
 // foreach_target.h comes first: it includes this file once for every instruction set.
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "indexer/torch/forward_kernels.cc"
+#define HWY_TARGET_INCLUDE "indexer/forward/forward_kernels.cc"
 // clang-format off
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>

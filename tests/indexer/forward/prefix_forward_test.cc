@@ -6,10 +6,10 @@
 #include <random>
 #include <thread>
 
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "tests/error_matchers.h"
-#include "tests/indexer/torch/made_forest.h"
-#include "tests/indexer/torch/made_transformer.h"
+#include "tests/indexer/forward/made_forest.h"
+#include "tests/indexer/forward/made_transformer.h"
 #include "tests/models/made_checkpoint.h"
 #include "tests/models/made_decoder.h"
 
@@ -59,7 +59,7 @@ void ExpectAsPlain(const Outputs& outputs, const MadeForest& made, const MadeDec
 class PrefixForwardTest : public testing::Test {
  protected:
   static std::unique_ptr<Transformer> Model(const MadeDecoder& decoder) {
-    return LoadTorchBackend().NewTransformer(*CanonicalTensorsOf(decoder));
+    return LoadForwardBackend().NewTransformer(*CanonicalTensorsOf(decoder));
   }
   static std::unique_ptr<Transformer> Model(const ModelShape& shape, unsigned seed) {
     return Model(MakeStudyDecoder(shape, seed));

@@ -6,9 +6,9 @@
 #include <random>
 #include <thread>
 
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "tests/error_matchers.h"
-#include "tests/indexer/torch/made_transformer.h"
+#include "tests/indexer/forward/made_transformer.h"
 #include "tests/models/made_checkpoint.h"
 #include "tests/models/made_decoder.h"
 
@@ -67,7 +67,7 @@ void ExpectAsPlain(const Outputs& outputs, const WindowBatch& batch, const MadeD
 class WindowForwardTest : public testing::Test {
  protected:
   static std::unique_ptr<Transformer> Model(const MadeDecoder& decoder) {
-    return LoadTorchBackend().NewTransformer(*CanonicalTensorsOf(decoder));
+    return LoadForwardBackend().NewTransformer(*CanonicalTensorsOf(decoder));
   }
 };
 

@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_TORCH_BLAS_ROW_ALGEBRA_H_
-#define ACTKIN_INDEXER_TORCH_BLAS_ROW_ALGEBRA_H_
+#ifndef ACTKIN_INDEXER_FORWARD_BLAS_ROW_ALGEBRA_H_
+#define ACTKIN_INDEXER_FORWARD_BLAS_ROW_ALGEBRA_H_
 
 #include "indexer/model/row_algebra.h"
 
@@ -18,4 +18,4 @@ class BlasRowAlgebra : public RowAlgebra {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_TORCH_BLAS_ROW_ALGEBRA_H_
+#endif  // ACTKIN_INDEXER_FORWARD_BLAS_ROW_ALGEBRA_H_

@@ -1,14 +1,11 @@
-#include "indexer/torch/prefix_forward.h"
-
-#include <c10/core/InferenceMode.h>
+#include "indexer/forward/prefix_forward.h"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "indexer/torch/block_pass.h"
-#include "indexer/torch/prefix_plan.h"
-#include "indexer/torch/torch_error.h"
+#include "indexer/forward/block_pass.h"
+#include "indexer/forward/prefix_plan.h"
 #include "schema/error.h"
 
 namespace actkin {
@@ -66,21 +63,16 @@ class ForestPass : public PrefixForward {
   explicit ForestPass(std::shared_ptr<const CanonicalWeights> weights) : pass_(std::move(weights)) {}
 
   void Run(const PrefixForest& forest, std::span<const Site> sites, const SiteOutput& output) override {
-    const c10::InferenceMode no_gradients;
     Check(forest, sites);
     const PrefixPlan plan(sites);
     if (plan.blocks() == 0) return;
-    WithOneLineErrors("the forward pass", [&] {
-      layout_.LayOut(forest, plan.levels(0));
-      Reserve(plan);
-      Embed(forest);
-    });
+    layout_.LayOut(forest, plan.levels(0));
+    Reserve(plan);
+    Embed(forest);
     for (std::size_t block = 0; block < plan.blocks(); ++block) {
-      WithOneLineErrors("the forward pass", [&] {
-        for (const PrefixPlan::Segment& segment : plan.segments(block)) {
-          pass_.RunRows(block, segment.work, layout_.Levels(segment.begin, segment.end), layout_);
-        }
-      });
+      for (const PrefixPlan::Segment& segment : plan.segments(block)) {
+        pass_.RunRows(block, segment.work, layout_.Levels(segment.begin, segment.end), layout_);
+      }
       for (const Site& site : plan.sites(block)) {
         const Tile rows = layout_.Levels(Size(site.t_i), Size(site.t_i) + 1);
         output(site, {pass_.Output(site.stream, rows.begin), Size(rows.count() * Shape().embed)});

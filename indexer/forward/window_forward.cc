@@ -1,6 +1,5 @@
-#include "indexer/torch/window_forward.h"
+#include "indexer/forward/window_forward.h"
 
-#include <c10/core/InferenceMode.h>
 #include <cblas.h>
 // A C header reached through this one may define it.
 #undef I
@@ -11,8 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "indexer/torch/block_pass.h"
-#include "indexer/torch/torch_error.h"
+#include "indexer/forward/block_pass.h"
 #include "schema/error.h"
 
 namespace actkin {
@@ -100,7 +98,6 @@ class WindowPass : public WindowForward {
   explicit WindowPass(std::shared_ptr<const CanonicalWeights> weights) : pass_(std::move(weights)) {}
 
   void Run(const WindowBatch& batch, std::span<const Site> sites, const SiteOutput& output) override {
-    const c10::InferenceMode no_gradients;
     Check(batch, sites);
     std::vector<Site> ordered(sites.begin(), sites.end());
     // The embedding first, then block by block.
@@ -112,12 +109,10 @@ class WindowPass : public WindowForward {
     const auto keeps = [&](Stream stream) {
       return std::ranges::any_of(ordered, [&](const Site& site) { return site.stream == stream; });
     };
-    WithOneLineErrors("the forward pass", [&] {
-      layout_.LayOut(batch.lengths);
-      pass_.Reserve(layout_.rows(), layout_.longest(), keeps(Stream::kProj), keeps(Stream::kFfwd));
-      layout_.ForPositions({0, layout_.rows()}, [&](std::size_t position, const Tile& rows) {
-        pass_.Embed(rows.begin, batch.tokens[Size(rows.begin)], position);
-      });
+    layout_.LayOut(batch.lengths);
+    pass_.Reserve(layout_.rows(), layout_.longest(), keeps(Stream::kProj), keeps(Stream::kFfwd));
+    layout_.ForPositions({0, layout_.rows()}, [&](std::size_t position, const Tile& rows) {
+      pass_.Embed(rows.begin, batch.tokens[Size(rows.begin)], position);
     });
     auto site = ordered.begin();
     const auto put_out = [&] {
@@ -134,9 +129,7 @@ class WindowPass : public WindowForward {
         work.ffwd |= asked->stream != Stream::kProj;
       }
       work.ffwd |= end != ordered.end();
-      WithOneLineErrors("the forward pass", [&] {
-        pass_.RunRows(static_cast<std::size_t>(block), work, {0, layout_.rows()}, layout_);
-      });
+      pass_.RunRows(static_cast<std::size_t>(block), work, {0, layout_.rows()}, layout_);
       while (site != end) put_out();
     }
   }

@@ -1,4 +1,4 @@
-#include "indexer/torch/prefix_plan.h"
+#include "indexer/forward/prefix_plan.h"
 
 #include <gmock/gmock.h>
 

@@ -1,12 +1,12 @@
-#ifndef ACTKIN_INDEXER_TORCH_PREFIX_PLAN_H_
-#define ACTKIN_INDEXER_TORCH_PREFIX_PLAN_H_
+#ifndef ACTKIN_INDEXER_FORWARD_PREFIX_PLAN_H_
+#define ACTKIN_INDEXER_FORWARD_PREFIX_PLAN_H_
 
 #include <cstddef>
 #include <set>
 #include <span>
 #include <vector>
 
-#include "indexer/torch/block_work.h"
+#include "indexer/forward/block_work.h"
 #include "schema/site.h"
 
 namespace actkin {
@@ -40,4 +40,4 @@ class PrefixPlan {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_TORCH_PREFIX_PLAN_H_
+#endif  // ACTKIN_INDEXER_FORWARD_PREFIX_PLAN_H_

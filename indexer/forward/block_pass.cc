@@ -1,4 +1,8 @@
-#include "indexer/torch/block_pass.h"
+#include "indexer/forward/block_pass.h"
+
+#include <cblas.h>
+// A C header reached through this one may define it.
+#undef I
 
 #include <algorithm>
 #include <cmath>
@@ -7,12 +11,22 @@
 namespace actkin {
 namespace {
 
-// out = rows * weight^T, where weight is outputs x inputs.
-void Product(const at::Tensor& rows, const at::Tensor& weight, at::Tensor out) { at::mm_out(out, rows, weight.t()); }
+// A part of the columns of some rows: between rows lie stride numbers.
+template <typename Number>
+struct Columns {
+  Number* numbers;
+  std::int64_t count;
+  std::int64_t stride;
+};
 
-const float* Data(const at::Tensor& tensor) { return tensor.data_ptr<float>(); }
+// out = rows * weight^T, of row_count rows. weight: out.count x rows.count.
+void Product(std::int64_t row_count, const Columns<const float>& rows, const float* weight, const Columns<float>& out) {
+  const auto size = [](std::int64_t number) { return static_cast<blasint>(number); };
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, size(row_count), size(out.count), size(rows.count), 1.0F,
+              rows.numbers, size(rows.stride), weight, size(rows.count), 0.0F, out.numbers, size(out.stride));
+}
 
-const float* DataOrNull(const at::Tensor& tensor) { return tensor.defined() ? Data(tensor) : nullptr; }
+const float* DataOrNull(const std::vector<float>& numbers) { return numbers.empty() ? nullptr : numbers.data(); }
 
 }  // namespace
 
@@ -79,7 +93,8 @@ void BlockPass::EmbedTogether(const Tile& rows, std::span<const TokenId> tokens,
       WriteEmbedding(distinct[Size(first + i)], position, token_embeddings_.Row(i));
     }
     Normalize(block.attention_norm, count, token_embeddings_.Row(0));
-    Product(normed_.Rows(0, count), block.qkv.weight, token_qkv_.Rows(0, count));
+    Product(count, {normed_.Row(0), shape_.embed, shape_.embed}, block.qkv.weight.data(),
+            {token_qkv_.Row(0), model_.qkv_size(), model_.qkv_size()});
     AddBiasAndNorms(block, count, 0, token_qkv_.Row(0));
     Turn(count, position, 0, token_qkv_.Row(0));
     for (std::size_t i = 0; i < places.size(); ++i) {
@@ -94,11 +109,11 @@ void BlockPass::EmbedTogether(const Tile& rows, std::span<const TokenId> tokens,
 }
 
 void BlockPass::WriteEmbedding(TokenId token, std::size_t position, float* out) const {
-  const float* embedding = Data(weights_->tokens) + static_cast<std::int64_t>(token) * shape_.embed;
-  if (!weights_->positions.defined()) {
+  const float* embedding = weights_->tokens.data() + static_cast<std::int64_t>(token) * shape_.embed;
+  if (weights_->positions.empty()) {
     std::copy_n(embedding, shape_.embed, out);
   } else {
-    const float* place = Data(weights_->positions) + static_cast<std::int64_t>(position) * shape_.embed;
+    const float* place = weights_->positions.data() + static_cast<std::int64_t>(position) * shape_.embed;
     std::transform(embedding, embedding + shape_.embed, place, out, std::plus<float>());
   }
 }
@@ -127,14 +142,14 @@ void BlockPass::RunTile(const CanonicalWeights::Block& block, const BlockWork& w
   const float* residual = residual_.Row(tile.begin);
   // A parallel network reads what the block was given.
   if (model_.parallel && work.ffwd) Normalize(block.ffwd_norm, tile.count(), residual);
-  AddToResidual(attended_.Rows(0, tile.count()), block.proj, work.keep_proj ? &proj_ : nullptr, tile);
+  AddToResidual(attended_, model_.attention_size(), block.proj, work.keep_proj ? &proj_ : nullptr, tile);
   if (!work.ffwd) return;
   if (!model_.parallel) Normalize(block.ffwd_norm, tile.count(), residual);
-  Product(normed_.Rows(0, tile.count()), block.ffwd_in.weight, hidden_.Rows(0, tile.count()));
+  Product(tile.count(), {normed_.Row(0), shape_.embed, shape_.embed}, block.ffwd_in.weight.data(),
+          {hidden_.Row(0), hidden_.columns(), hidden_.columns()});
   (model_.gated ? ActivateGated : Activate)(hidden_.Row(0), Size(tile.count()), Size(shape_.hidden), model_.activation,
                                             DataOrNull(block.ffwd_in.bias));
-  AddToResidual(hidden_.Rows(0, tile.count()).narrow(1, 0, shape_.hidden), block.ffwd_out,
-                work.keep_ffwd ? &ffwd_ : nullptr, tile);
+  AddToResidual(hidden_, shape_.hidden, block.ffwd_out, work.keep_ffwd ? &ffwd_ : nullptr, tile);
 }
 
 void BlockPass::MakeQkv(const CanonicalWeights::Block& block, const BlockWork& work, const Tile& tile,
@@ -142,8 +157,8 @@ void BlockPass::MakeQkv(const CanonicalWeights::Block& block, const BlockWork& w
   Normalize(block.attention_norm, tile.count(), residual_.Row(tile.begin));
   // Where nobody asks for the projection, keys and values are enough.
   const std::int64_t first = work.proj ? 0 : model_.attention_size();
-  Product(normed_.Rows(0, tile.count()), block.qkv.weight.narrow(0, first, model_.qkv_size() - first),
-          qkv_.Rows(tile.begin, tile.count()).narrow(1, first, model_.qkv_size() - first));
+  Product(tile.count(), {normed_.Row(0), shape_.embed, shape_.embed}, block.qkv.weight.data() + first * shape_.embed,
+          {qkv_.Row(tile.begin) + first, model_.qkv_size() - first, model_.qkv_size()});
   AddBiasAndNorms(block, tile.count(), Size(first), qkv_.Row(tile.begin));
   if (rotary_.frequencies.empty()) return;
   layout.ForPositions(tile, [&](std::size_t position, const Tile& rows) {
@@ -155,15 +170,15 @@ void BlockPass::MakeQkv(const CanonicalWeights::Block& block, const BlockWork& w
 void BlockPass::AddBiasAndNorms(const CanonicalWeights::Block& block, std::int64_t rows, std::size_t first,
                                 float* qkv) const {
   const std::size_t stride = attention_.stride();
-  if (block.qkv.bias.defined()) {
-    AddBias(qkv + first, Size(rows), stride - first, stride, Data(block.qkv.bias) + first);
+  if (!block.qkv.bias.empty()) {
+    AddBias(qkv + first, Size(rows), stride - first, stride, block.qkv.bias.data() + first);
   }
   if (!model_.query_key_norm) return;
   for (const auto& [heads, norm] : {std::pair(Queries(), &block.query_norm), std::pair(Keys(), &block.key_norm)}) {
     if (heads.column < first) continue;
     for (std::size_t head = 0; head < heads.count; ++head) {
       float* numbers = qkv + heads.column + head * attention_.head_size;
-      RmsNormRows(numbers, Size(rows), attention_.head_size, stride, Epsilon(), Data(norm->weight), numbers);
+      RmsNormRows(numbers, Size(rows), attention_.head_size, stride, Epsilon(), norm->weight.data(), numbers);
     }
   }
 }
@@ -182,18 +197,20 @@ void BlockPass::Turn(std::int64_t rows, std::size_t position, std::size_t first,
 void BlockPass::Normalize(const CanonicalWeights::Layer& norm, std::int64_t row_count, const float* rows) {
   const std::size_t embed = Size(shape_.embed);
   if (model_.norm == Norm::kRms) {
-    RmsNormRows(rows, Size(row_count), embed, embed, Epsilon(), Data(norm.weight), normed_.Row(0));
+    RmsNormRows(rows, Size(row_count), embed, embed, Epsilon(), norm.weight.data(), normed_.Row(0));
   } else {
-    LayerNormRows(rows, Size(row_count), embed, Epsilon(), Data(norm.weight), DataOrNull(norm.bias), normed_.Row(0));
+    LayerNormRows(rows, Size(row_count), embed, Epsilon(), norm.weight.data(), DataOrNull(norm.bias), normed_.Row(0));
   }
 }
 
-// The layer's output for the tile's rows goes to `kept`, when that is not null, and onto the residual.
-void BlockPass::AddToResidual(const at::Tensor& rows, const CanonicalWeights::Layer& layer, const RowBuffer* kept,
-                              const Tile& tile) {
+// The layer's output for the tile's rows, of which it reads the first `width` numbers, goes to `kept`, when that is not
+// null, and onto the residual.
+void BlockPass::AddToResidual(const RowBuffer& rows, std::int64_t width, const CanonicalWeights::Layer& layer,
+                              const RowBuffer* kept, const Tile& tile) {
   const RowBuffer& to = kept != nullptr ? *kept : unasked_;
   const std::int64_t first = kept != nullptr ? tile.begin : 0;
-  Product(rows, layer.weight, to.Rows(first, tile.count()));
+  Product(tile.count(), {rows.Row(0), width, rows.columns()}, layer.weight.data(),
+          {to.Row(first), shape_.embed, shape_.embed});
   actkin::AddToResidual(to.Row(first), Size(tile.count()), Size(shape_.embed), DataOrNull(layer.bias),
                         residual_.Row(tile.begin));
 }

@@ -1,4 +1,4 @@
-#include "tests/indexer/torch/made_transformer.h"
+#include "tests/indexer/forward/made_transformer.h"
 
 #include <cmath>
 #include <random>
