@@ -4,7 +4,7 @@
 
 #include "schema/token_ids.h"
 #include "storage/formats/corpus_suffixes.h"
-#include "tests/fuzz/made_section_file.h"
+#include "tests/fuzz/index_files/made_section_file.h"
 
 namespace actkin {
 namespace {

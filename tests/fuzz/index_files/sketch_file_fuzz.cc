@@ -1,6 +1,6 @@
 // A hostile file of sketches.
 #include "storage/formats/sketch_file.h"
-#include "tests/fuzz/made_section_file.h"
+#include "tests/fuzz/index_files/made_section_file.h"
 
 namespace actkin {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/fuzz/made_section_file.h"
+#include "tests/fuzz/index_files/made_section_file.h"
 
 #include <xxhash.h>
 

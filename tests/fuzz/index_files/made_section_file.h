@@ -1,5 +1,5 @@
-#ifndef ACTKIN_TESTS_FUZZ_MADE_SECTION_FILE_H_
-#define ACTKIN_TESTS_FUZZ_MADE_SECTION_FILE_H_
+#ifndef ACTKIN_TESTS_FUZZ_INDEX_FILES_MADE_SECTION_FILE_H_
+#define ACTKIN_TESTS_FUZZ_INDEX_FILES_MADE_SECTION_FILE_H_
 
 #include <array>
 #include <cstdint>
@@ -24,4 +24,4 @@ std::string MakeSectionFile(FuzzInput& input, FileKind kind, const std::function
 
 }  // namespace actkin
 
-#endif  // ACTKIN_TESTS_FUZZ_MADE_SECTION_FILE_H_
+#endif  // ACTKIN_TESTS_FUZZ_INDEX_FILES_MADE_SECTION_FILE_H_

@@ -1,6 +1,6 @@
 // Hostile files of what experiments keep for each prompt: neighbors, predictions, totals of bands.
 #include "storage/formats/saved_neighbors_file.h"
-#include "tests/fuzz/made_section_file.h"
+#include "tests/fuzz/index_files/made_section_file.h"
 
 namespace actkin {
 namespace {

@@ -5,7 +5,7 @@
 #include "query/approximate/graph_index.h"
 #include "storage/formats/graph_file.h"
 #include "storage/formats/row_order_file.h"
-#include "tests/fuzz/made_section_file.h"
+#include "tests/fuzz/index_files/made_section_file.h"
 
 namespace actkin {
 namespace {

@@ -1,6 +1,6 @@
 // A hostile file of vectors.
 #include "storage/formats/vector_file.h"
-#include "tests/fuzz/made_section_file.h"
+#include "tests/fuzz/index_files/made_section_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace actkin;
