@@ -29,7 +29,7 @@ using testing::HasSubstr;
 constexpr Stream kAllStreams[] = {Stream::kEmbedding, Stream::kProj, Stream::kFfwd, Stream::kResidual};
 
 // Documents of many lengths, two of them empty.
-std::string Documents() {
+std::string MadeDocuments() {
   std::string lines;
   std::mt19937 generator(3);
   for (const int words : {30, 0, 1, 7, 60, 0, 2, 25}) {
@@ -42,7 +42,7 @@ std::string Documents() {
 
 class PositionsCommandTest : public testing::Test {
  protected:
-  PositionsCommandTest() { corpus_ = folder_.Write("documents.jsonl", Documents()); }
+  PositionsCommandTest() { corpus_ = folder_.Write("documents.jsonl", MadeDocuments()); }
 
   // A Hugging Face folder; decoder_ is what is in it.
   std::string MakeModel(const std::string& family) {
@@ -57,7 +57,7 @@ class PositionsCommandTest : public testing::Test {
                             .ffwd = !description.gated};
     decoder_ = MakeDecoder(description, biases, false, 6);
     WriteCheckpoint(folder_ / family, decoder_, {.type = "BF16"});
-    folder_.Write(family + "/tokenizer.json", MadeByteTokenizerJson(Documents(), 60, {}).dump());
+    folder_.Write(family + "/tokenizer.json", MadeByteTokenizerJson(MadeDocuments(), 60, {}).dump());
     return folder_ / family;
   }
 
