@@ -1,5 +1,4 @@
 // learn and tune: schemes from the model's own predictions.
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <map>
@@ -8,6 +7,7 @@
 #include "storage/machine/file.h"
 #include "tests/shared_data.h"
 #include "tests/temporary_folder.h"
+#include "tests/tools/command/golden_index.h"
 #include "tests/tools/command/made_index.h"
 #include "tests/tools/command/run_command.h"
 
@@ -15,7 +15,6 @@ namespace actkin {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
 
 class LearnTuneTest : public MadeIndexTest {
  protected:
@@ -67,20 +66,7 @@ TEST_F(LearnTuneTest, LearnsFromOnePrompt) {
 }
 
 TEST_F(LearnTuneTest, KilledALearningEndsTheSame) {
-  const std::vector<std::string> flags{"--sample", "60", "--steps", "900", "--batch", "10"};
-  const json expected = Run("learn", Copy("undisturbed.actkin"), flags);
-  int kills = 0;
-  for (int number = 1; number < 200; number += 9) {
-    const std::string index = Copy("killed.actkin");
-    const CommandResult stopped =
-        RunCommand(Arguments("learn", index, flags), {fmt::format("ACTKIN_STOP_BEFORE={}", number)});
-    if (stopped.status == 0) break;
-    ASSERT_EQ(stopped.status, 128 + 9) << stopped.err;
-    ++kills;
-    EXPECT_EQ(Run("learn", index, flags), expected) << "killed before " << number;
-    ExpectSoundAndTidy(index);
-  }
-  EXPECT_GT(kills, 3);
+  ExpectKilledEndsTheSame("learn", {"--sample", "60", "--steps", "900", "--batch", "10"}, 17);
 }
 
 TEST_F(LearnTuneTest, WhatCannotBeLearnedIsNamed) {
@@ -118,32 +104,14 @@ TEST_F(LearnTuneTest, WhatTuneFindsIsWhatEvaluateMeasures) {
   ExpectSoundAndTidy(index);
 }
 
-TEST_F(LearnTuneTest, KilledATuningEndsTheSame) {
-  const std::vector<std::string> flags{"--sample", "60"};
-  const json expected = Run("tune", Copy("undisturbed.actkin"), flags);
-  int kills = 0;
-  for (int number = 1; number < 200; number += 5) {
-    const std::string index = Copy("killed.actkin");
-    const CommandResult stopped =
-        RunCommand(Arguments("tune", index, flags), {fmt::format("ACTKIN_STOP_BEFORE={}", number)});
-    if (stopped.status == 0) break;
-    ASSERT_EQ(stopped.status, 128 + 9) << stopped.err;
-    ++kills;
-    EXPECT_EQ(Run("tune", index, flags), expected) << "killed before " << number;
-    ExpectSoundAndTidy(index);
-  }
-  EXPECT_GT(kills, 3);
-}
+TEST_F(LearnTuneTest, KilledATuningEndsTheSame) { ExpectKilledEndsTheSame("tune", {"--sample", "60"}, 5); }
 
 TEST_F(LearnTuneTest, TunesAGoldenModelFarBelowFixedWeights) {
   ACTKIN_NEEDS_SHARED_DATA("golden/small");
   const std::string index = *folder_ / "small.actkin";
-  ASSERT_EQ(RunCommand({"build", SharedData("golden/small/corpus.txt"), "--model", SharedData("golden/small/model.pt"),
-                        "--out", index})
-                .status,
-            0);
-  const json tuned = Run("tune", index, {"--sample", "400"});
-  const json fixed = Run("evaluate", index, {"--sample", "400", "--half", "second"})["runs"][0];
+  CopyGoldenIndex(index);
+  const json tuned = Run("tune", index, {"--sample", "400", "--t-i", "9"});
+  const json fixed = Run("evaluate", index, {"--sample", "400", "--half", "second", "--t-i", "9"})["runs"][0];
   EXPECT_LT(tuned["held_out"]["hellinger_mean"], 0.8 * fixed["hellinger_mean"].get<double>());
   EXPECT_NEAR(tuned["held_out"]["hellinger_mean"].get<double>(), tuned["training"]["hellinger_mean"].get<double>(),
               0.03);

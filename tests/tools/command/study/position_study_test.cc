@@ -77,21 +77,7 @@ TEST_F(PositionStudyTest, EvaluateComparesTheLibrarysPredictions) {
 }
 
 TEST_F(PositionStudyTest, KilledAnEvaluationEndsTheSame) {
-  const std::vector<std::string> flags{"--positions", "--sample", "40", "--scheme", "all"};
-  const json expected = Run("evaluate", Copy("undisturbed.actkin"), flags);
-  int kills = 0;
-  for (int number = 1; number < 200; number += 4) {
-    const std::string index = Copy("killed.actkin");
-    const CommandResult stopped =
-        RunCommand(Arguments("evaluate", index, flags), {fmt::format("ACTKIN_STOP_BEFORE={}", number)});
-    if (stopped.status == 0) break;
-    ASSERT_EQ(stopped.status, 128 + 9) << stopped.err;
-    ++kills;
-    EXPECT_EQ(Run("evaluate", index, flags), expected) << "killed before " << number;
-    ExpectSound(index);
-    ExpectTidy(index);
-  }
-  EXPECT_GT(kills, 3);
+  ExpectKilledEndsTheSame("evaluate", {"--positions", "--sample", "40", "--scheme", "all"}, 4);
 }
 
 TEST_F(PositionStudyTest, WhatTuneFindsIsWhatEvaluateMeasures) {
@@ -126,20 +112,7 @@ TEST_F(PositionStudyTest, WhatTuneFindsIsWhatEvaluateMeasures) {
 }
 
 TEST_F(PositionStudyTest, KilledATuningEndsTheSame) {
-  const std::vector<std::string> flags{"--positions", "--sample", "60"};
-  const json expected = Run("tune", Copy("undisturbed.actkin"), flags);
-  int kills = 0;
-  for (int number = 1; number < 200; number += 6) {
-    const std::string index = Copy("killed.actkin");
-    const CommandResult stopped =
-        RunCommand(Arguments("tune", index, flags), {fmt::format("ACTKIN_STOP_BEFORE={}", number)});
-    if (stopped.status == 0) break;
-    ASSERT_EQ(stopped.status, 128 + 9) << stopped.err;
-    ++kills;
-    EXPECT_EQ(Run("tune", index, flags), expected) << "killed before " << number;
-    ExpectTidy(index);
-  }
-  EXPECT_GT(kills, 3);
+  ExpectKilledEndsTheSame("tune", {"--positions", "--sample", "60"}, 6);
 }
 
 TEST_F(PositionStudyTest, TheTablesSayWhatCounts) {
