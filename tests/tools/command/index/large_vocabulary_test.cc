@@ -13,10 +13,10 @@ namespace actkin {
 namespace {
 
 constexpr std::size_t kVocabulary = 70'000;
-constexpr std::size_t kPrompts = 2'000;
-// One float for each prompt and token would be 560 MB.
-constexpr std::size_t kMostMemory = std::size_t{384} << 20;
-constexpr std::size_t kMostDisk = std::size_t{24} << 20;
+constexpr std::size_t kPrompts = 1'000;
+// One float for each prompt and token would be 280 MB.
+constexpr std::size_t kMostMemory = std::size_t{256} << 20;
+constexpr std::size_t kMostDisk = std::size_t{12} << 20;
 
 void AppendCodePoint(std::uint32_t point, std::string& text) {
   if (point < 0x80) {
@@ -66,8 +66,8 @@ class LargeVocabularyTest : public MadeIndexTest {
 
   // With so much memory of its own, mapped files aside.
   static nlohmann::json RunInLittleMemory(const std::string& command, const std::string& index,
-                                          const std::vector<std::string>& more) {
-    std::vector<std::string> arguments{"-c", fmt::format("ulimit -d {} && exec \"$0\" \"$@\"", kMostMemory / 1024),
+                                          const std::vector<std::string>& more, std::size_t memory = kMostMemory) {
+    std::vector<std::string> arguments{"-c", fmt::format("ulimit -d {} && exec \"$0\" \"$@\"", memory / 1024),
                                        ACTKIN_COMMAND};
     for (const std::string& argument : Arguments(command, index, more)) arguments.push_back(argument);
     const CommandResult result = RunProgram("/bin/sh", arguments);
@@ -118,7 +118,7 @@ TEST_F(LargeVocabularyTest, LearnsWithoutPromptsTimesVocabulary) {
 TEST_F(LargeVocabularyTest, TunesWithWhatFollowsAlone) {
   const std::string index = Copy("tuned.actkin");
   // A number for every token, threshold and source of half of them would be 750 MB.
-  const nlohmann::json tuned = RunInLittleMemory("tune", index, {"--sample", "40"});
+  const nlohmann::json tuned = RunInLittleMemory("tune", index, {"--sample", "40"}, std::size_t{384} << 20);
   EXPECT_EQ(tuned["held_out"]["samples"], 20);
   EXPECT_LE(tuned["held_out"]["hellinger_mean"], 1);
 }
