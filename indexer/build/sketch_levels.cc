@@ -19,7 +19,8 @@ constexpr double kCoordinatesWider = 1.1;
 // as the others, codes are for the others.
 constexpr double kMostRows = 0.95;
 constexpr double kLongestTail = 4;
-// Queries, and rows that they are compared with, that decide which levels pay.
+// Queries, and rows that they are compared with, that decide which levels pay: so many rows, and half as many that are
+// like no row.
 constexpr std::size_t kTrialQueries = 32;
 constexpr std::size_t kTrialRows = 8192;
 // The neighbors that the trial's queries ask for, of all rows.
@@ -30,7 +31,7 @@ constexpr double kRowOfLevel = 48;
 constexpr double kRowOfNumbers = 400;
 constexpr double kScattered = 2;
 // A code that every row gets must keep a search from as many bytes for each of so many rows.
-constexpr double kPayOff = 16;
+constexpr double kPayOff = 12;
 // Sketches take at most this share of the rows as float32; what each row takes besides its codes.
 constexpr double kLargestShare = 0.15;
 constexpr double kBesideCodes = 17;
@@ -156,9 +157,14 @@ class Trial {
   // sample: the rows as they are; drawn_in: as their coordinates are of; units: of codes, at most.
   Trial(std::span<const float> sample, std::span<const float> mean, std::span<const float> drawn_in,
         const Coordinates& coordinates, std::size_t units, std::uint64_t row_count)
-      : drawn_in_(drawn_in), coordinates_(coordinates), units_(units), row_count_(row_count), dimension_(mean.size()) {
+      : mean_(mean),
+        drawn_in_(drawn_in),
+        coordinates_(coordinates),
+        units_(units),
+        row_count_(row_count),
+        dimension_(mean.size()) {
     const std::size_t step = std::max<std::size_t>((coordinates.count() + kTrialRows - 1) / kTrialRows, 1);
-    for (std::size_t row = 0; row < coordinates.count(); row += step) AddRow(row, sample, mean);
+    for (std::size_t row = 0; row < coordinates.count(); row += step) AddRow(row, sample);
     FindErrors();
   }
 
@@ -167,9 +173,13 @@ class Trial {
     std::vector<double> shares(units_ + 1);
     const std::size_t step = std::max<std::size_t>(rows_.size() / kTrialQueries, 1);
     double compared = 0;
-    for (std::size_t query = step / 2; query < rows_.size(); query += step) {
+    const auto ask = [&](const Query& query) {
       CountLeft(query, shares);
       compared += static_cast<double>(kMetrics.size() * rows_.size());
+    };
+    for (std::size_t number = step / 2; number < rows_.size(); number += step) {
+      ask(RowAsQuery(number));
+      if (number / step % 2 == 0) ask(LikeNoRow(number));
     }
     for (double& share : shares) share /= std::max(compared, 1.0);
     return shares;
@@ -178,12 +188,71 @@ class Trial {
  private:
   static constexpr std::array kMetrics{Metric::kL2, Metric::kCosine, Metric::kDot, Metric::kCenteredCosine};
 
-  void AddRow(std::size_t row, std::span<const float> sample, std::span<const float> mean) {
+  struct Query {
+    std::size_t number = 0;      // of the row that it is, or none's
+    std::vector<float> numbers;  // drawn in
+    std::vector<float> along;
+    std::vector<float> rests;  // by units
+    Lengths lengths;
+  };
+
+  std::span<const float> Numbers(std::size_t number) const {
+    return drawn_in_.subspan(rows_[number] * dimension_, dimension_);
+  }
+  std::span<const float> Along(std::size_t number) const {
+    return std::span(coordinates_.along).subspan(rows_[number] * coordinates_.axis_count, coordinates_.axis_count);
+  }
+
+  Query RowAsQuery(std::size_t number) const {
+    Query query;
+    query.number = number;
+    query.lengths = lengths_[number];
+    query.numbers.assign(Numbers(number).begin(), Numbers(number).end());
+    query.along.assign(Along(number).begin(), Along(number).end());
+    for (std::size_t units = 0; units <= units_; ++units) query.rests.push_back(Rest(number, units));
+    return query;
+  }
+
+  // What another text's outputs are like: as far from the mean as rows are, along the same axes, and near none of them.
+  // The sum of four independent rows, over the root of four, is half as far from the nearest as from most.
+  Query LikeNoRow(std::size_t number) const {
+    constexpr std::size_t kSummed = 4;
+    Query query;
+    query.number = rows_.size();
+    query.numbers.resize(dimension_);
+    query.along.resize(coordinates_.axis_count);
+    const auto add = [](std::span<const float> numbers, std::vector<float>& sums) {
+      for (std::size_t i = 0; i < numbers.size(); ++i) sums[i] += numbers[i] / std::sqrt(static_cast<float>(kSummed));
+    };
+    for (std::size_t i = 0; i < kSummed; ++i) {
+      const std::size_t row = (number + i * (rows_.size() / kSummed + 1)) % rows_.size();
+      add(Numbers(row), query.numbers);
+      add(Along(row), query.along);
+    }
+    query.lengths.from_mean = Norm(query.numbers);
+    double square = 0;
+    for (std::size_t i = 0; i < dimension_; ++i) {
+      square += std::pow(static_cast<double>(query.numbers[i]) + mean_[i], 2);
+    }
+    query.lengths.from_zero = std::sqrt(square);
+    square = std::pow(query.lengths.from_mean, 2);
+    query.rests.push_back(0);
+    std::size_t axis = 0;
+    for (std::size_t units = 1; units <= units_; ++units) {
+      for (; axis < std::min(AxesOf(units), coordinates_.axis_count); ++axis) {
+        square -= query.along[axis] * query.along[axis];
+      }
+      query.rests.push_back(static_cast<float>(std::sqrt(std::max(square, 0.0))));
+    }
+    return query;
+  }
+
+  void AddRow(std::size_t row, std::span<const float> sample) {
     Lengths lengths;
     for (std::size_t i = 0; i < dimension_; ++i) {
       const double number = sample[row * dimension_ + i];
       lengths.from_zero += number * number;
-      lengths.from_mean += (number - mean[i]) * (number - mean[i]);
+      lengths.from_mean += (number - mean_[i]) * (number - mean_[i]);
     }
     rows_.push_back(row);
     lengths_.push_back({std::sqrt(lengths.from_zero), std::sqrt(lengths.from_mean)});
@@ -219,15 +288,15 @@ class Trial {
   float Rest(std::size_t number, std::size_t units) const { return rests_[number * (units_ + 1) + units]; }
 
   // Bounds by 1, 2, ... units, and in the place of 0 the squared distance.
-  void FindBounds(std::size_t query, std::size_t number, float* bounds) const {
-    const float* a = drawn_in_.data() + rows_[query] * dimension_;
-    const float* b = drawn_in_.data() + rows_[number] * dimension_;
+  void FindBounds(const Query& query, std::size_t number, float* bounds) const {
+    const float* a = query.numbers.data();
+    const float* b = Numbers(number).data();
     std::array<float, 8> sums{};
     for (std::size_t i = 0; i < dimension_; ++i) sums[i % 8] += (a[i] - b[i]) * (a[i] - b[i]);
     bounds[0] = 0;
     for (const float sum : sums) bounds[0] += sum;
-    const float* along_a = coordinates_.along.data() + rows_[query] * coordinates_.axis_count;
-    const float* along_b = coordinates_.along.data() + rows_[number] * coordinates_.axis_count;
+    const float* along_a = query.along.data();
+    const float* along_b = Along(number).data();
     std::array<float, 2> along{};  // of the coarse axes, and of the others
     std::size_t axis = 0;
     const auto less = [](float length, float error) { return std::max(length - error, 0.0F); };
@@ -238,13 +307,13 @@ class Trial {
       }
       const float coarse = less(std::sqrt(along[0]), errors_[1]);
       const float finer = units == 1 ? 0 : less(std::sqrt(along[1]), errors_[units]);
-      const float rest = less(std::abs(Rest(query, units) - Rest(number, units)), rest_errors_[units]);
+      const float rest = less(std::abs(query.rests[units] - Rest(number, units)), rest_errors_[units]);
       bounds[units] = coarse * coarse + finer * finer + rest * rest;
     }
   }
 
   // Adds how many rows a query leaves, by units.
-  void CountLeft(std::size_t query, std::vector<double>& counts) const {
+  void CountLeft(const Query& query, std::vector<double>& counts) const {
     std::vector<float> bounds(rows_.size() * (units_ + 1));
     for (std::size_t number = 0; number < rows_.size(); ++number) {
       FindBounds(query, number, bounds.data() + number * (units_ + 1));
@@ -253,12 +322,12 @@ class Trial {
                                                static_cast<double>(std::max<std::uint64_t>(row_count_, 1)));
     for (const Metric metric : kMetrics) {
       const auto key = [&](std::size_t number, std::size_t units) {
-        return KeyOf(metric, bounds[number * (units_ + 1) + units], lengths_[number], lengths_[query]);
+        return KeyOf(metric, bounds[number * (units_ + 1) + units], lengths_[number], query.lengths);
       };
       std::vector<double> nearest;
       for (std::size_t number = 0; number < rows_.size(); ++number) {
         // Equal rows are no neighbors that a search has to tell from others.
-        if (number != query && bounds[number * (units_ + 1)] > 0) nearest.push_back(key(number, 0));
+        if (number != query.number && bounds[number * (units_ + 1)] > 0) nearest.push_back(key(number, 0));
       }
       if (nearest.empty()) continue;
       const auto place = nearest.begin() + static_cast<std::ptrdiff_t>(std::min(rank, nearest.size() - 1));
@@ -269,6 +338,7 @@ class Trial {
     }
   }
 
+  std::span<const float> mean_;
   std::span<const float> drawn_in_;
   const Coordinates& coordinates_;
   const std::size_t units_;

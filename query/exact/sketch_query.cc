@@ -17,12 +17,18 @@ namespace {
 //
 //     |z - w|^2 = |Q (z - w)|^2 + |t(z) - t(w)|^2,   | |t(z)| - |t(w)| | <= |t(z) - t(w)| <= |t(z)| + |t(w)|.
 //
+// A point within a convex set is even farther from a point outside it, by the square of how far that is from the set:
+// the angle at its projection is not acute. So where all rows of a box lie within the ball, for a query b > 0 beyond
+// it |x - q|^2 >= |z - w|^2 + b^2; or b^2 - 2 b f for rows that rounding has f farther out than it says. Likewise a
+// coordinate that is not clamped, or a rest, because its code is not the one that the query's clamped one has, is as
+// far from it as it lies beyond, besides: whole steps of that, `beyond`, are added to the distance of the codes.
+//
 // The stored axes are float32: with |A A^T - 1| <= d < 1/2 their singular values lie in [1 - d, 1 + d], so that
 // |A (z - w)| / (1 + d) <= |Q (z - w)| <= |A (z - w)| / (1 - d). A level has some of the coordinates A z, and the
 // length |t(z)| of what all axes so far leave. Of these, clamped, the codes stand for numbers within e(rows) + e(query)
 // of the true ones together; with r the squared distance of the codes along the axes and s a step, the level's part of
 // |A (z - w)| is at least s sqrt(r) - e, and likewise for the rest, whose code distance is u steps of s'. (The kernels
-// count no difference of codes beyond kFarthestNear steps, which makes r and u smaller.)
+// count no difference as more than kFarthestNear steps, or kFarthestWide, which makes r and u smaller.)
 //
 //     |x - q|^2 >= (sum over levels of max(s sqrt(r) - e, 0)^2 + max(s' u - e', 0)^2) / (1 + d)^2.
 //
@@ -56,6 +62,9 @@ constexpr float kUp = kKeyUp;
 constexpr float kDown = 1 - 0x1p-18F;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr double kLargestError = 1e30;
+// A query is wide where so large a share of its square lies so many steps out.
+constexpr double kFarOut = 80;
+constexpr double kFarOutShare = 0.05;
 // Where the axes leave less than this share of the square, it is not found as a difference of squares.
 constexpr double kSmallRest = 0.01;
 
@@ -104,11 +113,16 @@ SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::
   squared_norm_ = static_cast<float>(norm_ * norm_);
   if (side == Side::kFar) {
     from_mean_ = file.Lengths(LengthFrom::kMean);
-    reach_ = -RoundUp(-scales.reach);
   }
   for (std::size_t i = 0; i < dimension; ++i) rest[i] = static_cast<double>(query[i]) - file.center()[i];
   const double distance = Norm(rest);
+  const std::vector<double> center(file.center().begin(), file.center().end());
+  const double moved = 1.01 * tolerance * (Norm(center) + scales.reach);
+  reach_ = -RoundUp(-scales.reach);
   if (side == Side::kNear && distance > scales.reach) {
+    const double beyond = distance - scales.reach;
+    const double farther = 1e-6 * (Norm(center) + scales.reach) + moved;
+    beyond_ = std::max(-RoundUp(-beyond * (beyond - 2 * farther) * (1 - 1e-6)), 0.0F);
     for (double& number : rest) number *= scales.reach / distance;
   }
   const double length = Norm(rest);
@@ -134,11 +148,6 @@ SketchQuery::SketchQuery(const SketchFile& file, Metric metric, Side side, std::
     rests[level].slack =
         std::max(std::sqrt(most) - rests[level].length, rests[level].length - std::sqrt(std::max(least, 0.0))) +
         kSlack * length;
-  }
-  double moved = 0;
-  if (tolerance > 0) {
-    const std::vector<double> center(file.center().begin(), file.center().end());
-    moved = 1.01 * tolerance * (Norm(center) + scales.reach);
   }
   for (std::size_t level = 0; level < levels.count; ++level) {
     rests[level].slack += moved;
@@ -172,6 +181,8 @@ void SketchQuery::Encode(std::span<const double> along, std::size_t level, doubl
   query.exponents = scales.exponents;
   const int limit = QueryCodeLimit(side_, query.count);
   double square = 0;
+  double length = 0;  // squared, of the coordinates, and of those that are far out
+  double far_out = 0;
   // The nearest code; what it misses of the number, which is clamped on the near side.
   const auto code_of = [&](double number, double step, double& missed) {
     if (near) number = std::clamp(number, -limit * step, limit * step);
@@ -181,13 +192,19 @@ void SketchQuery::Encode(std::span<const double> along, std::size_t level, doubl
   };
   for (std::size_t axis = 0; axis < along.size(); ++axis) {
     double missed = 0;
-    query.codes[axis] =
-        code_of(along[axis], std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / kQuad])), missed);
+    const double step = std::ldexp(scales.step, static_cast<int>(scales.exponents[axis / kQuad]));
+    query.codes[axis] = code_of(along[axis], step, missed);
     square += missed * missed;
+    length += along[axis] * along[axis];
+    if (std::abs(along[axis]) > kFarOut * step) far_out += along[axis] * along[axis];
+    if (near) {
+      const double beyond = std::floor(std::abs(along[axis]) / step) - limit;
+      query.beyond[axis] = static_cast<std::uint8_t>(std::clamp<double>(beyond, 0, kFarthestWide - kFarthestNear));
+    }
   }
   double rest_missed = 0;
-  query.codes[along.size()] =
-      code_of((near ? rest.length : -rest.length) - scales.rest_center, scales.rest_step, rest_missed);
+  const double rest_from_center = (near ? rest.length : -rest.length) - scales.rest_center;
+  query.codes[along.size()] = code_of(rest_from_center, scales.rest_step, rest_missed);
   query.Prepare();
 
   unknown_[level] = {std::sqrt(square) + slack, std::abs(rest_missed) + rest.slack};
@@ -196,6 +213,11 @@ void SketchQuery::Encode(std::span<const double> along, std::size_t level, doubl
   terms.rest_step = static_cast<float>(scales.rest_step);
   terms.error = ErrorOf(scales.near_error, unknown_[level].axes);
   terms.rest_error = ErrorOf(scales.rest_near_error, unknown_[level].rest);
+  query.wide = near && (far_out > kFarOutShare * length || std::abs(rest_from_center) > kFarOut * scales.rest_step);
+  if (near) {
+    const double beyond = std::abs(rest_from_center) - limit * scales.rest_step;
+    terms.rest_beyond = std::max(-RoundUp(-beyond * (1 - 0x1p-20)), 0.0F);
+  }
   terms.factor = static_cast<float>(near ? kDown / ((1 + defect) * (1 + defect)) : kUp / ((1 - defect) * (1 - defect)));
 }
 
@@ -209,14 +231,22 @@ LevelTerms SketchQuery::FarTerms(std::size_t level, BoxOf of, std::uint64_t box)
 void SketchQuery::BoundBoxes(BoxOf of, std::uint64_t first, std::span<const std::int32_t> sums,
                              const std::int32_t* rests, float* bounds) const {
   std::array<float, kBlockRows> along{};
-  if (side_ == Side::kNear) return BoundDistances(sums.data(), rests, sums.size(), terms_[0], along.data(), bounds);
+  if (side_ == Side::kNear) {
+    for (std::size_t i = 0; beyond_ > 0 && i < sums.size(); ++i) along[i] = Beyond(of, first + i);
+    return BoundDistances(sums.data(), rests, sums.size(), terms_[0], along.data(), bounds);
+  }
   for (std::size_t i = 0; i < sums.size(); ++i) {
     BoundDistances(sums.data() + i, rests + i, 1, FarTerms(0, of, first + i), along.data() + i, bounds + i);
   }
 }
 
+float SketchQuery::Beyond(BoxOf of, std::uint64_t box) const {
+  return file_.Longest(of, LengthFrom::kMean)[box] <= reach_ ? beyond_ : 0.0F;
+}
+
 void SketchQuery::BoundBlock(std::uint64_t block, std::span<const std::int32_t> sums, const std::int32_t* rests,
                              float* along, float* bounds) const {
+  std::fill_n(along, sums.size(), beyond_ > 0 ? Beyond(BoxOf::kBlock, block) : 0.0F);
   BoundDistances(sums.data(), rests, sums.size(), side_ == Side::kNear ? terms_[0] : FarTerms(0, BoxOf::kBlock, block),
                  along, bounds);
 }
@@ -268,6 +298,15 @@ NearKey KeyOf(Metric metric) {
 }
 
 }  // namespace
+
+std::size_t SketchQuery::KeepBlock(std::uint64_t block, float limit, const RowNumbers& to) const {
+  const std::uint64_t first = block * kBlockRows;
+  const CoarseBlock rows{.codes = file_.Codes(0) + block * kBlockBytes,
+                         .first_place = static_cast<std::uint32_t>(first),
+                         .along = beyond_ > 0 ? Beyond(BoxOf::kBlock, block) : 0.0F,
+                         .lengths = lengths_.empty() ? nullptr : lengths_.data() + first};
+  return KeepOfCoarseBlock(rows, levels_[0], terms_[0], {KeyOf(metric_), squared_norm_}, limit, to);
+}
 
 void SketchQuery::RowKeys(std::uint64_t first_place, std::span<const float> bounds, float* keys) const {
   const float* lengths = lengths_.empty() ? nullptr : lengths_.data() + first_place;

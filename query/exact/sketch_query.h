@@ -32,7 +32,13 @@ class SketchQuery {
   // BoundDistances of boxes, by the coarse codes: of consecutive ones, as many as there are sums.
   void BoundBoxes(BoxOf of, std::uint64_t first, std::span<const std::int32_t> sums, const std::int32_t* rests,
                   float* bounds) const;
-  // The same of the rows of a block, by the coarse codes, and of rows at `places` by those of a level.
+  // Where KeepBlock serves: on the near side, for rows that are those that the sketches were made of.
+  bool KeepsBlocks() const { return side_ == Side::kNear && tolerance_ == 0; }
+  // By its coarse codes, a full block's rows whose keys are not above the limit, to where `to` points; how many.
+  // REQUIRES: KeepsBlocks().
+  std::size_t KeepBlock(std::uint64_t block, float limit, const RowNumbers& to) const;
+  // The same of the rows of a block, by the coarse codes (along is only written), and of rows at `places` by those of a
+  // level.
   void BoundBlock(std::uint64_t block, std::span<const std::int32_t> sums, const std::int32_t* rests, float* along,
                   float* bounds) const;
   void BoundRows(std::size_t level, std::span<const std::uint32_t> places, const std::int32_t* sums,
@@ -61,6 +67,8 @@ class SketchQuery {
                        std::size_t first_level, std::array<Rest, kMostLevels>& rests);
   // Coordinates along the axes, which are as near as `slack` to the query's, and what the axes so far leave.
   void Encode(std::span<const double> along, std::size_t level, double slack, const Rest& rest);
+  // What a query beyond the ball is farther, squared, from the rows of a box.
+  float Beyond(BoxOf of, std::uint64_t box) const;
   // What a level proves of the rows of a box on the far side.
   LevelTerms FarTerms(std::size_t level, BoxOf of, std::uint64_t box) const;
   template <typename Place>
@@ -78,7 +86,8 @@ class SketchQuery {
   float squared_norm_ = 0;
   std::span<const float> lengths_;    // by place; empty for l2
   std::span<const float> from_mean_;  // by place; empty on the near side
-  float reach_ = 0;                   // rows that are longer are not bounded from above
+  float reach_ = 0;                   // rows that are longer are not bounded from above, and were drawn in
+  float beyond_ = 0;                  // the square of how far the query lies beyond the ball, or less; on the near side
   std::array<LevelQuery, kMostLevels> levels_;
   std::array<LevelTerms, kMostLevels> terms_;
   // What is not known of the query's own coordinates, and of its rest: of the terms' errors, the part that is no row's.

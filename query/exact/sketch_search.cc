@@ -7,11 +7,11 @@
 #include <cmath>
 #include <deque>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <utility>
 
 #include "query/exact/rows_left.h"
+#include "query/exact/rows_waiting.h"
 #include "query/exact/sketch_query.h"
 #include "query/exact/top_rows.h"
 #include "storage/machine/row_workers.h"
@@ -101,12 +101,6 @@ class SketchSearch {
     });
   }
 
-  // A row that no level leaves out, with its key.
-  struct WaitingRow {
-    float key = 0;
-    RowNumber row = 0;
-  };
-
   struct Worker {
     std::deque<TopRows> found;         // a query each
     std::vector<std::size_t> offered;  // a query each: since its bound was made narrower
@@ -114,10 +108,10 @@ class SketchSearch {
     RowsLeft promising;
     std::vector<std::int32_t> sums;
     std::vector<std::int32_t> rests;
-    std::vector<RowNumber> rows;      // that are read,
-    std::vector<float> raw;           // and their raw values
-    std::vector<WaitingRow> waiting;  // of a query alone
-    std::size_t most_waiting = 0;     // before the best of them are read
+    std::vector<RowNumber> rows;   // that are read,
+    std::vector<float> raw;        // and their raw values
+    RowsWaiting waiting;           // of a query alone
+    std::size_t most_waiting = 0;  // before the best of them are read
   };
 
   std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
@@ -319,10 +313,16 @@ class SketchSearch {
     const SketchQuery& asked = queries_[query];
     const std::uint64_t first = block * kBlockRows;
     const std::size_t rows = std::min<std::uint64_t>(kBlockRows, file_.row_count() - first);
+    RowsLeft& left = worker.left;
+    left.Reserve(kBlockRows);
+    Count(0, rows);
+    if (rows == kBlockRows && !filtered_ && asked.KeepsBlocks()) {
+      left.resize(left.size() + asked.KeepBlock(block, limit, left.numbers(left.size())));
+      return;
+    }
     CoarseDistances(file_.Codes(0) + block * kBlockBytes, rows, asked.level(0), sums.data(), rests.data());
     asked.BoundBlock(block, std::span(sums).first(rows), rests.data(), along.data(), keys.data());
     asked.RowKeys(first, std::span(keys).first(rows), keys.data());
-    Count(0, rows);
     std::uint64_t chosen = NotAbove(keys.data(), rows, limit);
     if (filtered_) {
       for (std::uint64_t bits = chosen; bits != 0; bits &= bits - 1) {
@@ -331,8 +331,6 @@ class SketchSearch {
       }
     }
     if (chosen == 0) return;
-    RowsLeft& left = worker.left;
-    left.Reserve(kBlockRows);
     left.resize(left.size() + KeepOfBlock(chosen, static_cast<std::uint32_t>(first), along.data(), keys.data(),
                                           left.lengths() == nullptr ? nullptr : asked.lengths() + first,
                                           left.numbers(left.size())));
@@ -402,16 +400,16 @@ class SketchSearch {
       if (queries_.size() > 1) {
         rows.push_back(row);
       } else {
-        worker.waiting.push_back({left.keys()[i], row});
+        worker.waiting.Add(left.keys()[i], row);
       }
     }
     left.resize(0);
     if (queries_.size() > 1) return OfferRows(worker, rows, query, limit);
     if (worker.waiting.size() < worker.most_waiting) return limit;
     // The best of them say how good the others must be.
-    TakeBest(worker.waiting, Enough(), rows);
+    worker.waiting.TakeBest(Enough(), file_.row_count(), rows);
     limit = OfferRows(worker, rows, query, limit);
-    LeaveOut(worker.waiting, limit);
+    worker.waiting.LeaveOut(limit);
     worker.most_waiting = std::max(FirstWaiting(), 2 * worker.waiting.size());
     return limit;
   }
@@ -424,7 +422,7 @@ class SketchSearch {
     for (std::size_t i = 0; i < rows.size(); ++i) found.Offer(rows[i], std::span(worker.raw).subspan(i, 1));
     std::size_t& offered = worker.offered[query];
     offered += rows.size();
-    if (!request_.k || offered < 2 * *request_.k + 64) return limit;
+    if (!request_.k || offered < Enough()) return limit;
     found.ExcludeByRaw();
     offered = 0;
     return LimitOf(found, query);
@@ -433,47 +431,20 @@ class SketchSearch {
   // Without k all rows of the band are in the answer, and none is better than another.
   std::size_t FirstWaiting() const { return request_.k ? 2 * Enough() : std::numeric_limits<std::size_t>::max() / 2; }
 
-  static void LeaveOut(std::vector<WaitingRow>& waiting, float limit) {
-    std::erase_if(waiting, [limit](const WaitingRow& row) { return row.key > limit; });
-  }
-
-  // Moves them to `rows`, in order: so they are read quicker.
-  void TakeBest(std::vector<WaitingRow>& waiting, std::size_t count, std::vector<RowNumber>& rows) const {
-    count = std::min(count, waiting.size());
-    const auto first = waiting.end() - static_cast<std::ptrdiff_t>(count);
-    std::ranges::nth_element(waiting, first, std::greater(), &WaitingRow::key);
-    rows.resize(count);
-    std::transform(first, waiting.end(), rows.begin(), [](const WaitingRow& row) { return row.row; });
-    waiting.erase(first, waiting.end());
-    if (count < file_.row_count() / 64) {
-      std::ranges::sort(rows);
-      return;
-    }
-    // Many are in order sooner as bits.
-    std::vector<std::uint64_t> words(file_.row_count() / 64 + 1);
-    for (const RowNumber row : rows) words[row / 64] |= std::uint64_t{1} << row % 64;
-    rows.clear();
-    for (std::size_t word = 0; word < words.size(); ++word) {
-      for (std::uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
-        rows.push_back(static_cast<RowNumber>(word * 64 + static_cast<std::size_t>(std::countr_zero(bits))));
-      }
-    }
-  }
-
-  // Of a query alone: what is left, and then what waits, the best quarter first.
+  // Of a query alone: what is left, and then what waits: the best few, then four times as many each time.
   void ReadWaiting(WorkTeam& team) {
     float limit = kInfinity;
-    std::vector<WaitingRow> waiting;
+    RowsWaiting waiting;
     for (Worker& worker : workers_) {
       limit = std::min(limit, ReadRows(worker, 0, LimitOf(worker.found[0], 0)));
-      waiting.insert(waiting.end(), worker.waiting.begin(), worker.waiting.end());
+      waiting.Take(worker.waiting);
     }
     std::vector<RowNumber> rows;
-    while (true) {
-      LeaveOut(waiting, limit);
-      if (waiting.empty()) return;
-      const bool in_turn = request_.k && waiting.size() < file_.row_count() / kAllAtOnce;
-      TakeBest(waiting, in_turn ? std::max(Enough(), waiting.size() / 4) : waiting.size(), rows);
+    for (std::size_t together = request_.k ? Enough() : waiting.size();; together *= 4) {
+      waiting.LeaveOut(limit);
+      if (waiting.size() == 0) return;
+      const bool all = together > Enough() && waiting.size() >= file_.row_count() / kAllAtOnce;
+      waiting.TakeBest(all ? waiting.size() : together, file_.row_count(), rows);
       team.ForEachPiece({0, rows.size()}, kReadTogether, [&](int number, RowRange piece) {
         OfferRows(workers_[static_cast<std::size_t>(number)], std::span(rows).subspan(piece.begin, piece.size()), 0,
                   limit);

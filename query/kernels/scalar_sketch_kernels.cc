@@ -13,7 +13,9 @@ template <typename Difference>
 void Add(const LevelQuery& query, const Difference& difference, std::int32_t& sum, std::int32_t& rest) {
   const auto counted = [&](std::size_t code) {
     const std::int32_t number = difference(code, query.codes[code]);
-    return query.side == Side::kNear ? std::min(number, kFarthestNear) : number;
+    if (query.side == Side::kFar) return number;
+    if (!query.wide) return std::min(number, kFarthestNear);
+    return std::min(number == 0 ? 0 : number + query.beyond[code], kFarthestWide);
   };
   sum = 0;
   for (std::size_t code = 0; code + 1 < query.count; ++code) {
@@ -58,7 +60,8 @@ void BoundDistances(const std::int32_t* sums, const std::int32_t* rests, std::si
                     float* along, float* bounds) {
   for (std::size_t i = 0; i < count; ++i) {
     const float axes = std::max(terms.step * std::sqrt(static_cast<float>(sums[i])) - terms.error, 0.0F);
-    const float rest = std::max(terms.rest_step * static_cast<float>(rests[i]) - terms.rest_error, 0.0F);
+    const float beyond = rests[i] == 0 ? -terms.rest_error : terms.rest_beyond - terms.rest_error;
+    const float rest = std::max(terms.rest_step * static_cast<float>(rests[i]) + beyond, 0.0F);
     along[i] = along[i] + axes * axes;
     bounds[i] = (along[i] + rest * rest) * terms.factor;
   }
@@ -109,6 +112,20 @@ std::size_t KeepNotAbove(const RowNumbers& rows, std::size_t count, float limit)
     ++kept;
   }
   return kept;
+}
+
+std::size_t KeepOfCoarseBlock(const CoarseBlock& block, const LevelQuery& query, const LevelTerms& terms,
+                              const KeyTerms& key_terms, float limit, const RowNumbers& to) {
+  std::array<std::int32_t, kBlockRows> sums;
+  std::array<std::int32_t, kBlockRows> rests;
+  std::array<float, kBlockRows> along;
+  std::array<float, kBlockRows> keys;
+  along.fill(block.along);
+  scalar::CoarseDistances(block.codes, kBlockRows, query, sums.data(), rests.data());
+  scalar::BoundDistances(sums.data(), rests.data(), kBlockRows, terms, along.data(), keys.data());
+  scalar::NearKeys(key_terms.kind, keys.data(), block.lengths, kBlockRows, key_terms.squared_norm, keys.data());
+  return scalar::KeepOfBlock(scalar::NotAbove(keys.data(), kBlockRows, limit), block.first_place, along.data(),
+                             keys.data(), block.lengths, to);
 }
 
 void AxisProducts(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out) {

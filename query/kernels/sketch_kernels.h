@@ -22,6 +22,11 @@ struct LevelQuery {
   // In the order of the rows' codes, the rest's the last. At most QueryCodeLimit either way.
   std::array<std::int16_t, kMostCodes> codes{};
   std::array<std::uint32_t, kMostCodes / kQuad> exponents{};  // as in LevelScales
+  // On the near side: whether the query lies so far out that differences of codes beyond kFarthestNear are to count,
+  // and how many steps its coordinates lie beyond their codes, the first or the last that there is: from rows of
+  // another code they are so much farther. None for the rest.
+  bool wide = false;
+  std::array<std::uint8_t, kMostCodes> beyond{};
 
   // What kernels load of these, zeros behind them: the codes as bytes, which they fit in on the near side, and how far
   // sums of squares are shifted, of each quad and of each pair.
@@ -42,7 +47,9 @@ constexpr int QueryCodeLimit(Side side, std::size_t count) {
   return count <= 64 ? 596 : 384;
 }
 // On the near side two codes count as at most so far apart: what is farther is as near, which a lower bound may say.
+// Of wide queries, coordinates and what lies beyond together, and rests as far as they are.
 inline constexpr std::int32_t kFarthestNear = 127;
+inline constexpr std::int32_t kFarthestWide = 255;
 
 // sums: the squared distance of the codes along the axes, the sum over quads of 4^exponent times the quad's squared
 // differences; rests: the distance of the rests' codes. One a row.
@@ -62,7 +69,8 @@ struct LevelTerms {
   float error = 0;
   float rest_step = 0;
   float rest_error = 0;
-  float factor = 1;  // for the axes' defect and all rounding
+  float rest_beyond = 0;  // how far the query's rest lies beyond its code, as `beyond` says it of coordinates
+  float factor = 1;       // for the axes' defect and all rounding
 };
 // bounds: a lower (near) or upper (far) bound of each squared distance. along: what the axes of the levels before bound
 // (read), and what those of this level and before do (written). count numbers each.
@@ -99,6 +107,22 @@ std::size_t KeepOfBlock(std::uint64_t bits, std::uint32_t first_place, const flo
 // Moves those of `count` rows to the front, in order, whose key is not above the limit, and returns how many.
 std::size_t KeepNotAbove(const RowNumbers& rows, std::size_t count, float limit);
 
+// A block of kBlockRows rows by their coarse codes.
+struct CoarseBlock {
+  const std::int8_t* codes = nullptr;
+  std::uint32_t first_place = 0;
+  float along = 0;                 // what is known of the distance of all of them, squared
+  const float* lengths = nullptr;  // as in RowNumbers
+};
+struct KeyTerms {
+  NearKey kind = NearKey::kBound;
+  float squared_norm = 0;
+};
+// All of the above of a block on the near side: puts the rows whose key is not above the limit to where `to` points,
+// and returns how many. REQUIRES: lengths are there where the key asks for them, and then in `to`.
+std::size_t KeepOfCoarseBlock(const CoarseBlock& block, const LevelQuery& query, const LevelTerms& terms,
+                              const KeyTerms& key_terms, float limit, const RowNumbers& to);
+
 // out: the inner product of a vector of `dimension` numbers with each of `count` axes, in double precision.
 void AxisProducts(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out);
 
@@ -119,6 +143,8 @@ std::uint64_t NotAbove(const float* keys, std::size_t count, float limit);
 std::size_t KeepOfBlock(std::uint64_t bits, std::uint32_t first_place, const float* along, const float* keys,
                         const float* lengths, const RowNumbers& to);
 std::size_t KeepNotAbove(const RowNumbers& rows, std::size_t count, float limit);
+std::size_t KeepOfCoarseBlock(const CoarseBlock& block, const LevelQuery& query, const LevelTerms& terms,
+                              const KeyTerms& key_terms, float limit, const RowNumbers& to);
 void AxisProducts(const float* axes, std::size_t count, std::size_t dimension, const double* vector, double* out);
 
 }  // namespace scalar

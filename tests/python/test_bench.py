@@ -97,6 +97,27 @@ def test_what_it_cannot_measure_is_one_line(tmp_path, rows):
     assert run_bench(tmp_path).returncode == 2
 
 
+def least_bytes(directory, *arguments):
+    build = Path(os.environ["PYTHONPATH"].split(":")[0]).parent
+    command = [sys.executable, BENCHMARKS / "least_bytes", build, directory, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_least_bytes_fall_as_axes_are_known(tmp_path):
+    rows = data.generate("clustered", 1500, 48)
+    made = data.Imports(tmp_path, Path(COMMAND)).dataset("made", rows, rows[:9])
+    done = least_bytes(made.directory, "ffwd/0", "--positions", "--questions", made.directory)
+    assert done.returncode == 0, done.stderr
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
+    assert [line[1] for line in lines[2:]] == ["in", "outside"]
+    for line in lines[2:]:
+        shares = [float(cell.removesuffix(" %")) for cell in line[2:-2] if cell]
+        assert len(shares) == 2 and 100 * 10 / 1500 < shares[1] < shares[0] <= 100
+        assert 16 < float(line[-2]) < 48 * 4 and line[-1].startswith("16+")
+    refused = least_bytes(made.directory, "ffwd/7", "--positions")
+    assert refused.returncode == 1 and refused.stderr.startswith("least_bytes: ") and refused.stderr.count("\n") == 1
+
+
 def test_exact_answers_that_differ_are_an_error(rows):
     methods = [
         Method("actkin", "exact", True, "", brute_force(rows)),

@@ -31,6 +31,19 @@ LevelQuery DrawQuery(Side side, std::size_t count, std::mt19937& generator) {
   return query;
 }
 
+// Half of its coordinates lie beyond their codes, so far at times that no more is counted.
+LevelQuery DrawWideQuery(std::size_t count, std::mt19937& generator) {
+  LevelQuery query = DrawQuery(Side::kNear, count, generator);
+  query.wide = true;
+  for (std::size_t i = 0; i + 1 < count; ++i) {
+    if (generator() % 2 == 0) continue;
+    query.codes[i] = generator() % 2 == 0 ? kCodeLimit : -kCodeLimit;
+    query.beyond[i] = static_cast<std::uint8_t>(generator() % (kFarthestWide - kFarthestNear + 1));
+  }
+  query.Prepare();
+  return query;
+}
+
 std::vector<std::int8_t> DrawCodes(std::size_t count, std::mt19937& generator) {
   std::uniform_int_distribution<int> code(-kCodeLimit, kCodeLimit);
   std::vector<std::int8_t> codes(count);
@@ -92,6 +105,8 @@ TEST_P(SketchKernelsTest, CoarseCodesAndBoxesAreAsFarAsTheScalarOnesSay) {
     for (int i = 0; i < 20; ++i) {
       const LevelQuery query = DrawQuery(side, kCoarseCodes, generator);
       ExpectBlocksAsScalar(DrawCodes(kBlockBytes, generator), DrawCodes(kBlockBytes, generator), query);
+      const LevelQuery wide = DrawWideQuery(kCoarseCodes, generator);
+      ExpectBlocksAsScalar(DrawCodes(kBlockBytes, generator), DrawCodes(kBlockBytes, generator), wide);
     }
     const std::vector<std::int8_t> farthest(kBlockBytes, -kCodeLimit);
     const LevelQuery widest = WidestQuery(side, kCoarseCodes);
@@ -103,6 +118,24 @@ TEST_P(SketchKernelsTest, CoarseCodesAndBoxesAreAsFarAsTheScalarOnesSay) {
     EXPECT_EQ(sums[63], 15 * 64 * apart * apart);
     EXPECT_EQ(rests[63], apart);
   }
+}
+
+TEST_P(SketchKernelsTest, WideQueriesCountWhatLiesBeyondTheirCodes) {
+  LevelQuery query = WidestQuery(Side::kNear, kCoarseCodes);
+  query.wide = true;
+  query.beyond[0] = 10;
+  query.beyond[1] = 128;
+  std::vector<std::int8_t> codes(kBlockBytes, 100);
+  codes[kCoarseCodes] = kCodeLimit;  // a row whose coordinate may lie beyond as well
+  std::fill_n(codes.begin() + 2 * kCoarseCodes, kCoarseCodes, static_cast<std::int8_t>(-kCodeLimit));
+  Block sums{};
+  Block rests{};
+  CoarseDistances(codes.data(), kBlockRows, query, sums.data(), rests.data());
+  EXPECT_EQ(sums[0], 64 * (37 * 37 + 155 * 155 + 13 * 27 * 27));
+  EXPECT_EQ(sums[1], 64 * (155 * 155 + 13 * 27 * 27));
+  EXPECT_EQ(sums[2], 64 * (2 * 255 * 255 + 13 * 254 * 254));
+  EXPECT_EQ(rests[0], 27);
+  EXPECT_EQ(rests[2], 254);
 }
 
 TEST_P(SketchKernelsTest, RowsAreAsFarAsTheScalarOnesSay) {
@@ -127,6 +160,7 @@ TEST_P(SketchKernelsTest, RowsAreAsFarAsTheScalarOnesSay) {
       for (int i = 0; i < 5; ++i) {
         const LevelQuery query = DrawQuery(side, codes, generator);
         expect_as_scalar(DrawCodes(101 * codes, generator), query);
+        expect_as_scalar(DrawCodes(101 * codes, generator), DrawWideQuery(codes, generator));
       }
       expect_as_scalar(std::vector<std::int8_t>(101 * codes, -kCodeLimit), WidestQuery(side, codes));
     }
@@ -142,13 +176,15 @@ TEST_P(SketchKernelsTest, BoundsAndChoicesAreTheScalarOnes) {
     std::vector<float> along(count);
     for (std::size_t i = 0; i < count; ++i) {
       sums[i] = static_cast<std::int32_t>(generator() % std::numeric_limits<std::int32_t>::max());
-      rests[i] = static_cast<std::int32_t>(generator() % 700);
+      rests[i] = static_cast<std::int32_t>(generator() % 3 == 0 ? 0 : generator() % 700);
       along[i] = static_cast<float>(generator() % 1000) / 7;
     }
     std::vector<float> right_along = along;
     std::vector<float> bounds(count);
     std::vector<float> right_bounds(count);
-    for (const LevelTerms& terms : {LevelTerms{0.01F, 30, 0.7F, 99, 0.99F}, LevelTerms{0.3F, -5, 0.01F, -2, 1.01F}}) {
+    for (const LevelTerms& terms :
+         {LevelTerms{0.01F, 30, 0.7F, 99, 0, 0.99F}, LevelTerms{0.01F, 30, 0.7F, 9, 12, 0.99F},
+          LevelTerms{0.3F, -5, 0.01F, -2, 0, 1.01F}}) {
       BoundDistances(sums.data(), rests.data(), count, terms, along.data(), bounds.data());
       scalar::BoundDistances(sums.data(), rests.data(), count, terms, right_along.data(), right_bounds.data());
       EXPECT_EQ(along, right_along);
@@ -222,6 +258,36 @@ TEST_P(SketchKernelsTest, TheSameRowsAreKept) {
         const std::size_t left = KeepNotAbove(fewer.numbers(with_lengths), count, limit);
         EXPECT_EQ(left, scalar::KeepNotAbove(right_fewer.numbers(with_lengths), count, limit));
         EXPECT_TRUE(fewer.StartsAs(right_fewer, left, with_lengths));
+      }
+    }
+  }
+}
+
+// To the last bit.
+TEST_P(SketchKernelsTest, TheSameRowsOfABlockAreKept) {
+  std::mt19937 generator(8);
+  std::vector<float> lengths(kBlockRows);
+  for (float& length : lengths) length = static_cast<float>(generator() % 300) / 3;
+  const LevelTerms terms{0.01F, 0.3F, 0.02F, 0.1F, 0.4F, 0.99F};
+  for (const bool wide : {false, true}) {
+    const LevelQuery query =
+        wide ? DrawWideQuery(kCoarseCodes, generator) : DrawQuery(Side::kNear, kCoarseCodes, generator);
+    const std::vector<std::int8_t> codes = DrawCodes(kBlockBytes, generator);
+    for (const NearKey kind : {NearKey::kBound, NearKey::kDot, NearKey::kCosine}) {
+      const bool with_lengths = kind != NearKey::kBound;
+      const CoarseBlock block{codes.data(), 640, 2.5F, with_lengths ? lengths.data() : nullptr};
+      Rows all(kBlockRows);
+      ASSERT_EQ(scalar::KeepOfCoarseBlock(block, query, terms, {kind, 50}, std::numeric_limits<float>::infinity(),
+                                          all.numbers(with_lengths)),
+                kBlockRows);
+      for (const float limit : {all.keys[3], *std::min_element(all.keys.begin(), all.keys.begin() + kBlockRows) - 1,
+                                std::numeric_limits<float>::infinity()}) {
+        Rows kept(kBlockRows);
+        Rows right(kBlockRows);
+        const std::size_t count = KeepOfCoarseBlock(block, query, terms, {kind, 50}, limit, kept.numbers(with_lengths));
+        EXPECT_EQ(count,
+                  scalar::KeepOfCoarseBlock(block, query, terms, {kind, 50}, limit, right.numbers(with_lengths)));
+        EXPECT_TRUE(kept.StartsAs(right, count, with_lengths));
       }
     }
   }
