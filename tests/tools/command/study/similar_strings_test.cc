@@ -117,8 +117,8 @@ TEST(SimilarStringsGoldenTest, ThePublishedNeighborsPredictWhatTheStudyPrints) {
   std::set<std::string> neighbors;
   for (const auto& [name, bytes] : Files(SharedData("golden/published"))) {
     if (name == kBatchMapFile) continue;
-    for (const json& of_prompt : json::parse(bytes)["sim_strings"])
-      neighbors.insert(of_prompt.begin(), of_prompt.end());
+    const json parsed = json::parse(bytes);
+    for (const json& of_prompt : parsed["sim_strings"]) neighbors.insert(of_prompt.begin(), of_prompt.end());
   }
   ASSERT_GT(neighbors.size(), 100U);
   const std::string corpus =
