@@ -20,7 +20,7 @@
 #include "indexer/build/row_capture.h"
 #include "indexer/build/site_sketches.h"
 #include "indexer/build/site_statistics.h"
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "indexer/text/catalog_build.h"
 #include "indexer/text/string_levels.h"
 #include "schema/error.h"
@@ -331,7 +331,7 @@ class Importer {
     summary_.files_repaired += repaired.size();
   }
 
-  // Where LibTorch is not installed the sites are there, and a search reads all of their rows.
+  // Where BLAS is not installed the sites are there, and a search reads all of their rows.
   void MakeSketches() {
     for (const auto& matrix : matrices_) {
       if (matrix->row_count() < kFewestRowsWithSketches || matrix->dimension() <= kMostSketchedDimension) continue;
@@ -340,10 +340,10 @@ class Importer {
     }
     if (!LacksSketches(directory_, damaged_)) return;
     try {
-      LoadTorchBackend();
+      LoadForwardBackend();
     } catch (const Error& error) {
       progress_.Note(
-          fmt::format("without sketches, which need LibTorch, these sites are searched more slowly: {}", error.what()));
+          fmt::format("without sketches, which need OpenBLAS, these sites are searched more slowly: {}", error.what()));
       return;
     }
     summary_.bytes_added += AddSketches(directory_, damaged_, import_.threads, progress_);

@@ -17,7 +17,7 @@
 #include "indexer/build/site_sketches.h"
 #include "indexer/build/site_statistics.h"
 #include "indexer/model/checkpoint.h"
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "indexer/text/catalog_build.h"
 #include "indexer/text/corpus.h"
 #include "indexer/text/prefix_tree.h"
@@ -204,7 +204,7 @@ class Builder {
     if (plan_.embedding.empty() && plan_.captured.empty() && plan_.positions.empty()) return;
     const std::unique_ptr<Transformer> model = plan_.captured.empty() && plan_.positions.empty()
                                                    ? nullptr
-                                                   : LoadTorchBackend().NewTransformer(inputs_.model());
+                                                   : LoadForwardBackend().NewTransformer(inputs_.model());
     Added added;
     if (!plan_.embedding.empty() || !plan_.captured.empty()) AddOverStrings(existing, model.get(), added);
     if (!plan_.positions.empty()) AddOverPositions(existing, *model, added);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "indexer/build/row_capture.h"
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "indexer/text/prefix_tree.h"
 #include "schema/progress.h"
 #include "storage/catalog/index_directory.h"

@@ -16,7 +16,7 @@
 #include "indexer/build/position_sites.h"
 #include "indexer/build/site_sketches.h"
 #include "indexer/build/sketch_encoder.h"
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "indexer/text/catalog_build.h"
 #include "indexer/text/prefix_tree.h"
 #include "schema/token_ids.h"
@@ -77,7 +77,7 @@ double SketchSeconds(const ScratchFolder& scratch, std::uint64_t rows, std::uint
   std::vector<VectorFile> files;
   files.emplace_back(scratch / "rows");
   const Clock::time_point start = Clock::now();
-  WriteSketches(scratch / "sketches", RowSource(std::move(files)), LoadTorchBackend().row_algebra(), threads,
+  WriteSketches(scratch / "sketches", RowSource(std::move(files)), LoadForwardBackend().row_algebra(), threads,
                 [](std::uint64_t) {});
   return SecondsSince(start);
 }
@@ -225,7 +225,7 @@ BuildForecast Forecast(const BuildOptions& options, ProgressListener& progress) 
     suffix_memory = kProgram + 16 * catalog_rows + (5 * width + 4) * inputs.tokens.tokens.size();
   }
   if (!plan.captured.empty() || !plan.positions.empty()) {
-    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(inputs.model());
+    const std::unique_ptr<Transformer> model = LoadForwardBackend().NewTransformer(inputs.model());
     const auto embed = static_cast<std::uint64_t>(inputs.shape().embed);
     const CaptureOptions how{options.threads, options.checkpoint_seconds, 0, inputs.beginning};
     std::uint64_t capture_memory = 0;

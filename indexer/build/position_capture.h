@@ -9,7 +9,7 @@
 
 #include "indexer/build/capture.h"
 #include "indexer/build/row_capture.h"
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "indexer/text/corpus_windows.h"
 #include "schema/progress.h"
 #include "schema/site.h"

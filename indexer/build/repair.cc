@@ -13,7 +13,7 @@
 #include "indexer/build/site_files.h"
 #include "indexer/build/site_sketches.h"
 #include "indexer/build/site_statistics.h"
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "indexer/text/prefix_tree.h"
 #include "indexer/text/tokenizer_choice.h"
 #include "schema/error.h"
@@ -212,7 +212,7 @@ class Repairer {
     plan.fingerprint = kUnfinished + Sha256(text).substr(0, 12);
     RemoveUnfinished(plan.fingerprint);
     const PrefixTree tree(source_.strings, std::ranges::max(plan.computed, {}, &Site::t_i).t_i + 1);
-    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(Model());
+    const std::unique_ptr<Transformer> model = LoadForwardBackend().NewTransformer(Model());
     return Capture(plan, tree, *model, directory_, capture_, progress_);
   }
 
@@ -226,7 +226,7 @@ class Repairer {
     plan.fingerprint = kUnfinished + PositionFingerprint(source_.inputs, *seen, site.element, plan.sites);
     RemoveUnfinished(plan.fingerprint);
     const CorpusPositions positions(source_.inputs.tokens, *seen);
-    const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(Model());
+    const std::unique_ptr<Transformer> model = LoadForwardBackend().NewTransformer(Model());
     return CapturePositions(plan, positions.seen(), *model, directory_, capture_, progress_);
   }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "indexer/build/sketch_encoder.h"
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/directory_files.h"
@@ -55,7 +55,7 @@ FileRow MakeSketches(const IndexDirectory& directory, const Site& site, const Ro
                      const std::function<void(std::uint64_t rows)>& done) {
   const std::string name = IndexDirectory::Sketches(site);
   const std::filesystem::path partial = directory.Partial() / std::filesystem::path(name).filename();
-  const std::uint64_t checksum = WriteSketches(partial, rows, LoadTorchBackend().row_algebra(), threads, done);
+  const std::uint64_t checksum = WriteSketches(partial, rows, LoadForwardBackend().row_algebra(), threads, done);
   return Publish<SketchFile>(directory, partial, name, checksum);
 }
 

@@ -1,21 +1,13 @@
 #include "indexer/model/torch_backend.h"
 
-#include <malloc.h>
-
 #include "indexer/model/blas_kernels.h"
+#include "indexer/model/kept_memory.h"
 #include "storage/machine/own_library.h"
 
 namespace actkin {
 namespace {
 
-// glibc gives every large tensor back to the kernel as soon as it is freed; fetching the pages again costs up to 40 %
-// of a forward pass. The threshold is the largest that glibc takes.
-void KeepFreedMemory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 512 << 20);
-}
-
-const TorchBackend& Load() {
+const TorchBackend& LoadTorch() {
   KeepFreedMemory();
   ChooseBlasKernels();
   void* symbol = LoadOwnLibrary("libactkin_torch.so", "actkin_torch_backend");
@@ -25,7 +17,7 @@ const TorchBackend& Load() {
 }  // namespace
 
 const TorchBackend& LoadTorchBackend() {
-  static const TorchBackend& backend = Load();
+  static const TorchBackend& backend = LoadTorch();
   return backend;
 }
 

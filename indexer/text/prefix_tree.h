@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "indexer/text/string_levels.h"
 #include "schema/site.h"
 

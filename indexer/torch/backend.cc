@@ -4,14 +4,10 @@
 #include <memory>
 
 #include "indexer/model/torch_backend.h"
-#include "indexer/torch/blas_row_algebra.h"
-#include "indexer/torch/canonical_weights.h"
 #include "indexer/torch/pickle/pt_reader.h"
-#include "indexer/torch/prefix_forward.h"
 #include "indexer/torch/torch_error.h"
 #include "indexer/torch/training/trainer.h"
 #include "indexer/torch/training/weight_learner.h"
-#include "indexer/torch/window_forward.h"
 
 // Of OpenBLAS, which is LibTorch's BLAS on Debian.
 extern "C" void openblas_set_num_threads(int threads);
@@ -19,21 +15,10 @@ extern "C" void openblas_set_num_threads(int threads);
 namespace actkin {
 namespace {
 
-class TorchTransformer : public Transformer {
- public:
-  explicit TorchTransformer(const ModelTensors& model) : weights_(std::make_shared<const CanonicalWeights>(model)) {}
-
-  const ModelDescription& description() const override { return weights_->description; }
-  std::unique_ptr<PrefixForward> NewPrefixForward() const override { return MakePrefixForward(weights_); }
-  std::unique_ptr<WindowForward> NewWindowForward() const override { return MakeWindowForward(weights_); }
-
- private:
-  std::shared_ptr<const CanonicalWeights> weights_;
-};
-
 class Backend : public TorchBackend {
  public:
-  // Parallel work is by forests, in the caller's threads: a second layer of threads would compete with them.
+  // Parallel work is by replicas of a model, in threads of the trainer's: a second layer of threads would compete with
+  // them.
   Backend() {
     at::set_num_threads(1);
     at::set_num_interop_threads(1);
@@ -47,9 +32,6 @@ class Backend : public TorchBackend {
   std::vector<std::string> ReadVocabularyPickle(const std::filesystem::path& path) const override {
     return ReadVocabularyPickleFile(path);
   }
-  std::unique_ptr<Transformer> NewTransformer(const ModelTensors& model) const override {
-    return WithOneLineErrors("the model", [&] { return std::make_unique<TorchTransformer>(model); });
-  }
   std::unique_ptr<Trainer> NewTrainer(const TrainerOptions& options, const TrainingState& state) const override {
     return WithOneLineErrors("the training", [&] { return MakeTrainer(options, state); });
   }
@@ -60,10 +42,6 @@ class Backend : public TorchBackend {
                                                   const WeightLearnerState& state) const override {
     return WithOneLineErrors("the learning", [&] { return MakeWeightLearner(data, state); });
   }
-  const RowAlgebra& row_algebra() const override { return row_algebra_; }
-
- private:
-  BlasRowAlgebra row_algebra_;
 };
 
 }  // namespace

@@ -131,17 +131,17 @@ TEST_F(ResumeTest, KilledWhileItMakesSketchesItEndsTheSame) {
   const std::string corpus = folder_.Write("large.txt", text);
   const Command build = [&](const std::string& name, const std::vector<std::string>& environment) {
     return RunCommand(
-        {"build", corpus, "--model", model_, "--out", folder_ / name, "--length", "8", "--streams", "ffwd"},
+        {"build", corpus, "--model", model_, "--out", folder_ / name, "--length", "6", "--streams", "ffwd"},
         environment);
   };
   const auto query = [&](const std::string& name) {
-    return RunForJson({"query", folder_ / name, "abba cab", "--metric", "cosine", "-k", "50", "--json"});
+    return RunForJson({"query", folder_ / name, "abba c", "--metric", "cosine", "-k", "50", "--json"});
   };
   std::optional<nlohmann::json> answer;
   int without_sketches = 0;
   const auto look = [&](const std::string& name) {
     if (!answer) answer = query("undisturbed");
-    if (!std::filesystem::exists((folder_ / name) / "sites/ffwd-b1-t7.vectors") ||
+    if (!std::filesystem::exists((folder_ / name) / "sites/ffwd-b1-t5.vectors") ||
         RunForJson({"info", folder_ / name, "--json"})["sites"].size() != 2) {
       return;
     }
@@ -149,7 +149,7 @@ TEST_F(ResumeTest, KilledWhileItMakesSketchesItEndsTheSame) {
     EXPECT_EQ(query(name), *answer) << name;
   };
   KilledAndContinued(build, {{"write", 83}, {"rename", 1}, {"commit", 1}}, look);
-  EXPECT_TRUE(Contents("undisturbed").contains("sites/ffwd-b1-t7.sketches"));
+  EXPECT_TRUE(Contents("undisturbed").contains("sites/ffwd-b1-t5.sketches"));
   EXPECT_GT(without_sketches, 3);
 }
 
@@ -162,14 +162,14 @@ TEST_F(ResumeTest, KilledWhateverRowsAreKeptAsItEndsTheSame) {
   const std::string corpus = folder_.Write("large.txt", text);
   for (const char* element : {"int8", "none"}) {
     const Command build = [&](const std::string& name, const std::vector<std::string>& environment) {
-      return RunCommand({"build", corpus, "--model", model_, "--out", folder_ / name, "--length", "8", "--streams",
+      return RunCommand({"build", corpus, "--model", model_, "--out", folder_ / name, "--length", "6", "--streams",
                          "ffwd", "--rows", element},
                         environment);
     };
     EXPECT_GT(KilledAndContinued(build, {{"write", 151}, {"rename", 5}, {"commit", 2}}), 4);
     const std::map<std::string, std::string> kept = Contents("undisturbed");
-    EXPECT_TRUE(kept.contains("sites/ffwd-b1-t7.sketches"));
-    EXPECT_EQ(kept.contains("sites/ffwd-b1-t7.vectors"), element == std::string("int8"));
+    EXPECT_TRUE(kept.contains("sites/ffwd-b1-t5.sketches"));
+    EXPECT_EQ(kept.contains("sites/ffwd-b1-t5.vectors"), element == std::string("int8"));
   }
 }
 

@@ -1,6 +1,6 @@
 #include "tests/models/interpreters.h"
 
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "query/reader/prompt_forward.h"
 #include "storage/machine/file.h"
 
@@ -18,7 +18,7 @@ SequenceOutputs RunBatched(const ModelTensors& model, std::span<const TokenId> t
     }
   }
   SequenceOutputs outputs;
-  const auto transformer = LoadTorchBackend().NewTransformer(model);
+  const auto transformer = LoadForwardBackend().NewTransformer(model);
   transformer->NewPrefixForward()->Run(forest, sites, [&](const Site& site, std::span<const float> values) {
     std::vector<float>& rows = outputs.rows[{site.stream, site.block}];
     rows.insert(rows.end(), values.begin(), values.end());

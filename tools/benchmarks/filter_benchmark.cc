@@ -1,6 +1,6 @@
 // How long exact search among the rows that pass a filter takes, beside a search among all, of single queries by one
 // thread:
-//   filter_benchmark DIRECTORY [STREAM BLOCK T_I]
+//   filter_benchmark DIRECTORY [--stream STREAM] [--block BLOCK] [--t-i T_I | --positions]
 //
 // Queries are rows of the site. For each share, the passing rows are random, then as many in one range; medians of 200
 // queries, k 10.
@@ -8,10 +8,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "query/reader/index_reader.h"
@@ -44,14 +42,7 @@ Cost Measure(const SiteIndex& index, const std::vector<std::vector<float>>& quer
   return {times[kQueries / 2], cost.rows_read / kQueries, code_bytes / kQueries};
 }
 
-void Run(int count, char** arguments) {
-  IndexReader reader{IndexDirectory(arguments[1])};
-  NeighborQuery asked;
-  if (count > 4) {
-    asked.stream = ParseStream(arguments[2]);
-    asked.block = std::atoi(arguments[3]);
-    asked.t_i = std::atoi(arguments[4]);
-  }
+void MeasureFilters(IndexReader& reader, const NeighborQuery& asked) {
   const Site site = reader.ResolveSite(asked, std::size_t{0});
   const std::shared_ptr<const SiteIndex> index = reader.OpenIndex(site);
   const std::uint64_t rows = index->row_count();
@@ -89,14 +80,9 @@ void Run(int count, char** arguments) {
 }  // namespace
 }  // namespace actkin
 
-constexpr std::string_view kHelp = R"(usage: filter_benchmark DIRECTORY [STREAM BLOCK T_I]
-
-How long exact search takes over the rows that pass a filter, from one of many to nearly all. Without a site, the last
-ffwd is measured.
-
-Examples:
-  filter_benchmark shakespeare.actkin
-  filter_benchmark shakespeare.actkin proj 3 9
-)";
-
-int main(int count, char** arguments) { return actkin::BenchmarkMain(count, arguments, kHelp, actkin::Run); }
+int main(int count, char** arguments) {
+  return actkin::BenchmarkMain(
+      count, arguments, "How long exact search takes over the rows that pass a filter, from one of many to nearly all.",
+      {"filter_benchmark shakespeare.actkin", "filter_benchmark shakespeare.actkin --stream proj --block 3 --t-i 9"},
+      actkin::MeasureFilters);
+}

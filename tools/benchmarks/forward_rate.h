@@ -5,7 +5,7 @@
 #include <functional>
 #include <span>
 
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "schema/model_description.h"
 #include "schema/site.h"
 

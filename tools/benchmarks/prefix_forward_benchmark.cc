@@ -19,7 +19,7 @@
 
 #include "indexer/model/blas_kernels.h"
 #include "indexer/model/checkpoint.h"
-#include "indexer/model/torch_backend.h"
+#include "indexer/model/forward_backend.h"
 #include "indexer/text/corpus.h"
 #include "indexer/text/corpus_windows.h"
 #include "indexer/text/prefix_tree.h"
@@ -126,7 +126,7 @@ void Measure(const Options& options) {
     tokenizer = std::make_unique<CharacterTokenizer>(Vocabulary::OfText(corpus.alphabet));
   }
   const CorpusTokens tokens = Tokenize(corpus, *tokenizer, length, options.corpus);
-  const std::unique_ptr<Transformer> model = LoadTorchBackend().NewTransformer(*checkpoint.model);
+  const std::unique_ptr<Transformer> model = LoadForwardBackend().NewTransformer(*checkpoint.model);
   const int window = options.numbers.at("--window");
   const double seconds = options.numbers.at("--seconds");
   const ForwardRate rate = window > 0 ? MeasureWindows(*model, tokens, window, threads, seconds)

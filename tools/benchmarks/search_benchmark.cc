@@ -1,7 +1,7 @@
 // How long exact search takes by metric, and what it reads, of single queries by one thread:
-//   search_benchmark DIRECTORY [STREAM BLOCK T_I]...
+//   search_benchmark DIRECTORY [--stream STREAM] [--block BLOCK] [--t-i T_I | --positions]
 //
-// T_I is `positions` for a site over positions. In the corpus: queries are rows of the site. Outside it: outputs of
+// In the corpus: queries are rows of the site. Outside it: outputs of
 // strings whose halves are of two of the corpus' strings, and that it does not have; of 24 tokens before each of two
 // positions. Medians of 100 queries, in processor time; then, of searches that stop early, how many of the 10 nearest
 // they find, and many queries at once.
@@ -9,11 +9,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <ctime>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "query/exact/exact_search.h"
@@ -149,34 +147,13 @@ void MeasureSite(IndexReader& reader, const NeighborQuery& asked) {
   }
 }
 
-void Run(int count, char** arguments) {
-  IndexReader reader{IndexDirectory(arguments[1])};
-  if (count < 5) MeasureSite(reader, {});
-  for (int i = 2; i + 2 < count; i += 3) {
-    NeighborQuery asked;
-    asked.stream = ParseStream(arguments[i]);
-    asked.block = std::atoi(arguments[i + 1]);
-    if (std::string_view(arguments[i + 2]) == "positions") {
-      asked.rows = RowKind::kPositions;
-    } else {
-      asked.t_i = std::atoi(arguments[i + 2]);
-    }
-    MeasureSite(reader, asked);
-  }
-}
-
 }  // namespace
 }  // namespace actkin
 
-constexpr std::string_view kHelp = R"(usage: search_benchmark DIRECTORY [STREAM BLOCK T_I]...
-
-How long exact search takes by metric, and what it reads, of single queries by one thread. T_I is `positions` for a
-site over positions; without a site, the last ffwd is measured.
-
-Examples:
-  search_benchmark shakespeare.actkin
-  search_benchmark shakespeare.actkin proj 0 9 ffwd 5 9
-  search_benchmark smollm2.actkin residual 15 positions
-)";
-
-int main(int count, char** arguments) { return actkin::BenchmarkMain(count, arguments, kHelp, actkin::Run); }
+int main(int count, char** arguments) {
+  return actkin::BenchmarkMain(
+      count, arguments, "How long exact search takes by metric, and what it reads, of single queries by one thread.",
+      {"search_benchmark shakespeare.actkin", "search_benchmark shakespeare.actkin --stream proj --block 0 --t-i 9",
+       "search_benchmark smollm2.actkin --stream residual --block 15 --positions"},
+      actkin::MeasureSite);
+}

@@ -28,15 +28,24 @@ for _ in range(2):
     assert index.sql("SELECT count(*) FROM actkin_predict('abba c', 'inverse_distance', 5)")[0][0] > 0
 """
 MODULES = ("torch", "faiss", "hnswlib", "actkin")
+
+
+def orders():
+    """Half of all: those of an even number of exchanges, among which any two modules stand at any two places once."""
+    for order in itertools.permutations(range(len(MODULES))):
+        exchanges = sum(later < earlier for earlier, later in itertools.combinations(order, 2))
+        if exchanges % 2 == 0:
+            yield [MODULES[number] for number in order]
+
+
 # Threads that wait sleep: on a machine that is busy, each runtime's would keep the others' from running.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 
-for count, order in enumerate(itertools.permutations(MODULES)):
+for count, names in enumerate(orders()):
     # The others bring NumPy: it comes before the first, or after as many as the turn says.
-    names = list(order)
     names.insert(count % (len(MODULES) + 1), "numpy")
     script = "".join(f"import {module}\n" for module in names) + ASK
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
     if done.returncode != 0:
         sys.exit(f"{names}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
-print("in every order: all as expected")
+print("in each order: all as expected")

@@ -44,25 +44,59 @@ MadeRows Make(const std::string& name, std::size_t row_count, bool whole_numbers
   return rows;
 }
 
-// mean: of all rows, taken from both for the centered cosine.
+// mean: taken from both; empty where nothing is.
 double BruteDistance(Metric metric, std::span<const float> row, std::span<const float> query,
                      std::span<const double> mean) {
-  double squares = 0;
   double dot = 0;
+  if (metric == Metric::kDot) {
+    for (std::size_t i = 0; i < row.size(); ++i) dot += static_cast<double>(row[i]) * query[i];
+    return dot;
+  }
+  if (metric == Metric::kL2) {
+    double squares = 0;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const double difference = static_cast<double>(row[i]) - query[i];
+      squares += difference * difference;
+    }
+    return std::sqrt(squares);
+  }
   double row_norm = 0;
   double query_norm = 0;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const double center = metric == Metric::kCenteredCosine ? mean[i] : 0;
+    const double center = mean.empty() ? 0 : mean[i];
     const double x = row[i] - center;
     const double q = query[i] - center;
-    squares += (x - q) * (x - q);
     dot += x * q;
     row_norm += x * x;
     query_norm += q * q;
   }
-  if (metric == Metric::kL2) return std::sqrt(squares);
-  if (metric == Metric::kDot) return dot;
   return row_norm == 0 || query_norm == 0 ? 0 : std::clamp(dot / std::sqrt(row_norm * query_norm), -1.0, 1.0);
+}
+
+std::vector<double> MeanOf(std::span<const float> values, std::size_t dimension) {
+  std::vector<double> mean(dimension);
+  for (std::size_t begin = 0; begin < values.size(); begin += dimension) {
+    for (std::size_t i = 0; i < dimension; ++i) mean[i] += values[begin + i];
+  }
+  for (double& number : mean) number /= static_cast<double>(values.size() / dimension);
+  return mean;
+}
+
+// The rows that the request is about, whatever its k and band, by row.
+std::vector<Match> EveryRow(std::span<const float> values, std::span<const StringOrdinal> ordinals,
+                            std::span<const float> query, const SearchRequest& request) {
+  std::vector<double> mean;
+  if (request.metric == Metric::kCenteredCosine) mean = MeanOf(values, query.size());
+  const RowRange rows = request.rows.value_or(RowRange{0, ordinals.size()});
+  std::vector<Match> matches;
+  matches.reserve(rows.size());
+  for (std::uint64_t row = rows.begin; row < rows.end; ++row) {
+    if (request.among && !request.among->Contains(static_cast<RowNumber>(row))) continue;
+    const std::span<const float> numbers = values.subspan(row * query.size(), query.size());
+    matches.push_back(
+        {static_cast<RowNumber>(row), ordinals[row], BruteDistance(request.metric, numbers, query, mean)});
+  }
+  return matches;
 }
 
 bool InBand(const SearchRequest& request, double distance, double margin) {
@@ -165,23 +199,16 @@ std::unique_ptr<ExactIndex> MakeExactIndex(const TemporaryFolder& folder, Elemen
 
 std::vector<Match> BruteForce(std::span<const float> values, std::span<const StringOrdinal> ordinals,
                               std::span<const float> query, const SearchRequest& request) {
-  std::vector<Match> matches;
-  std::vector<double> mean(query.size());
-  for (std::size_t i = 0; i < values.size(); ++i) mean[i % query.size()] += values[i];
-  for (double& number : mean) number /= static_cast<double>(ordinals.size());
-  const RowRange rows = request.rows.value_or(RowRange{0, ordinals.size()});
-  for (std::uint64_t row = rows.begin; row < rows.end; ++row) {
-    if (request.among && !request.among->Contains(static_cast<RowNumber>(row))) continue;
-    const double distance =
-        BruteDistance(request.metric, values.subspan(row * query.size(), query.size()), query, mean);
-    if (InBand(request, distance, 0)) matches.push_back({static_cast<RowNumber>(row), ordinals[row], distance});
-  }
+  std::vector<Match> matches = EveryRow(values, ordinals, query, request);
+  std::erase_if(matches, [&](const Match& match) { return !InBand(request, match.distance, 0); });
   const bool smaller_first = (request.metric == Metric::kL2) == (request.order == Order::kNearest);
-  std::ranges::sort(matches, [=](const Match& a, const Match& b) {
+  const auto end = matches.begin() + static_cast<std::ptrdiff_t>(
+                                         std::min<std::size_t>(request.k.value_or(matches.size()), matches.size()));
+  std::ranges::partial_sort(matches, end, [=](const Match& a, const Match& b) {
     if (a.distance != b.distance) return smaller_first ? a.distance < b.distance : a.distance > b.distance;
     return a.number < b.number;
   });
-  if (request.k && matches.size() > *request.k) matches.resize(*request.k);
+  matches.erase(end, matches.end());
   return matches;
 }
 
@@ -190,26 +217,26 @@ bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> v
                        const SearchRequest& request, double tolerance, const std::string& what) {
   if (tolerance == 0 && request.metric == Metric::kCenteredCosine) tolerance = 1e-12;
   std::string wrong;
-  const auto check = [&](bool right, const std::string& line) {
-    if (!right && wrong.empty()) wrong = line;
+  // line: made where it is needed, which is most of what this would take.
+  const auto check = [&](bool right, const auto& line) {
+    if (!right && wrong.empty()) wrong = line();
   };
   const bool smaller_first = (request.metric == Metric::kL2) == (request.order == Order::kNearest);
   if (tolerance == 0) {
     const std::vector<Match> expected = BruteForce(values, ordinals, query, request);
-    check(found.size() == expected.size(), fmt::format("{} rows, expected {}", found.size(), expected.size()));
+    check(found.size() == expected.size(),
+          [&] { return fmt::format("{} rows, expected {}", found.size(), expected.size()); });
     for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
       check(found[i].row == expected[i].row && found[i].number == expected[i].number &&
                 found[i].distance == expected[i].distance,
-            fmt::format("rank {}: row {} at {}, expected row {} at {}", i, found[i].row, found[i].distance,
-                        expected[i].row, expected[i].distance));
+            [&] {
+              return fmt::format("rank {}: row {} at {}, expected row {} at {}", i, found[i].row, found[i].distance,
+                                 expected[i].row, expected[i].distance);
+            });
     }
   } else {
     // Every row by brute force, without k and band: what was found and what was left out must both fit.
-    SearchRequest every = request;
-    every.k.reset();
-    every.within.reset();
-    std::vector<Match> by_row = BruteForce(values, ordinals, query, every);
-    std::ranges::sort(by_row, {}, &Match::row);
+    const std::vector<Match> by_row = EveryRow(values, ordinals, query, request);
     std::vector<bool> seen(by_row.size());
     double largest_product = 0;
     for (std::size_t row = 0; request.metric == Metric::kDot && row < ordinals.size(); ++row) {
@@ -224,33 +251,36 @@ bool ExpectRightAnswer(const std::vector<Match>& found, std::span<const float> v
     for (std::size_t i = 0; i < found.size(); ++i) {
       const auto place = std::ranges::lower_bound(by_row, found[i].row, {}, &Match::row);
       const bool known = place != by_row.end() && place->row == found[i].row;
-      check(known, fmt::format("rank {}: row {} was not asked for", i, found[i].row));
+      check(known, [&] { return fmt::format("rank {}: row {} was not asked for", i, found[i].row); });
       if (!known) break;
       const Match& match = *place;
       const auto number = static_cast<std::size_t>(place - by_row.begin());
-      check(!seen[number], fmt::format("rank {}: row {} comes twice", i, found[i].row));
+      check(!seen[number], [&] { return fmt::format("rank {}: row {} comes twice", i, found[i].row); });
       seen[number] = true;
-      check(found[i].number == match.number, fmt::format("rank {}: wrong number", i));
+      check(found[i].number == match.number, [&] { return fmt::format("rank {}: wrong number", i); });
       check(std::abs(found[i].distance - match.distance) <= margin(match.distance),
-            fmt::format("row {} at {}, expected {}", match.row, found[i].distance, match.distance));
-      check(InBand(request, found[i].distance, 0), fmt::format("row {} lies outside the band", match.row));
+            [&] { return fmt::format("row {} at {}, expected {}", match.row, found[i].distance, match.distance); });
+      check(InBand(request, found[i].distance, 0),
+            [&] { return fmt::format("row {} lies outside the band", match.row); });
       if (i > 0) {
         const Match& before = found[i - 1];
         check(before.distance == found[i].distance ? before.number < found[i].number
                                                    : (before.distance < found[i].distance) == smaller_first,
-              fmt::format("ranks {} and {} are in the wrong order", i - 1, i));
+              [&] { return fmt::format("ranks {} and {} are in the wrong order", i - 1, i); });
       }
     }
     const bool full = request.k && found.size() == *request.k;
-    check(!request.k || found.size() <= *request.k, fmt::format("{} rows are more than k", found.size()));
+    check(!request.k || found.size() <= *request.k,
+          [&] { return fmt::format("{} rows are more than k", found.size()); });
     for (std::size_t i = 0; i < by_row.size() && wrong.empty(); ++i) {
       if (seen[i] || !InBand(request, by_row[i].distance, -margin(by_row[i].distance))) continue;
-      check(full, fmt::format("row {} at {} is missing", by_row[i].row, by_row[i].distance));
+      check(full, [&] { return fmt::format("row {} at {} is missing", by_row[i].row, by_row[i].distance); });
       if (!full || found.empty()) continue;
       const double better_by = (found.back().distance - by_row[i].distance) * (smaller_first ? 1 : -1);
-      check(better_by <= margin(by_row[i].distance),
-            fmt::format("row {} at {} is better than the last, at {}", by_row[i].row, by_row[i].distance,
-                        found.back().distance));
+      check(better_by <= margin(by_row[i].distance), [&] {
+        return fmt::format("row {} at {} is better than the last, at {}", by_row[i].row, by_row[i].distance,
+                           found.back().distance);
+      });
     }
   }
   if (!wrong.empty()) ADD_FAILURE() << what << ": " << wrong;

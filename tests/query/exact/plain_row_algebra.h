@@ -5,7 +5,7 @@
 
 namespace actkin {
 
-// In plain loops, without LibTorch. Its axes are orthonormal but not principal: random rows of the sample made
+// In plain loops, without BLAS. Its axes are orthonormal but not principal: random rows of the sample made
 // orthogonal, so that sketches prove less and every stage of a search has work.
 class PlainRowAlgebra : public RowAlgebra {
  public:

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <csignal>
 
 #include "storage/catalog/sqlite.h"
 #include "storage/machine/file.h"
@@ -83,6 +84,24 @@ void MadeIndexTest::ExpectSound(const std::string& index) {
 
 void MadeIndexTest::ExpectTidy(const std::string& index) {
   EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(index) / "partial"));
+}
+
+void MadeIndexTest::ExpectKilledEndsTheSame(const std::string& command, const std::vector<std::string>& more,
+                                            int step) {
+  const nlohmann::json expected = Run(command, Copy("undisturbed.actkin"), more);
+  int kills = 0;
+  for (int number = 1; number < 200; number += step) {
+    const std::string index = Copy("killed.actkin");
+    const CommandResult stopped =
+        RunCommand(Arguments(command, index, more), {fmt::format("ACTKIN_STOP_BEFORE={}", number)});
+    if (stopped.status == 0) break;
+    ASSERT_EQ(stopped.status, 128 + SIGKILL) << stopped.err;
+    ++kills;
+    EXPECT_EQ(Run(command, index, more), expected) << "killed before " << number;
+    ExpectSound(index);
+    ExpectTidy(index);
+  }
+  EXPECT_GT(kills, 3);
 }
 
 }  // namespace actkin

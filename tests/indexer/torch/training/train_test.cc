@@ -9,7 +9,7 @@
 #include "indexer/model/checkpoint.h"
 #include "storage/machine/file.h"
 #include "tests/error_matchers.h"
-#include "tests/indexer/torch/made_transformer.h"
+#include "tests/indexer/forward/made_transformer.h"
 #include "tests/models/interpreters.h"
 #include "tests/silent_progress.h"
 #include "tests/temporary_folder.h"
