@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "indexer/build/sketch_encoder.h"
 #include "indexer/model/forward_backend.h"
+#include "indexer/sketches/sketch_encoder.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/catalog_writer.h"
 #include "storage/directory/directory_files.h"

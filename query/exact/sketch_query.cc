@@ -38,7 +38,7 @@ namespace {
 //     |x - q|^2 <= (sum over levels of (s sqrt(r) + e)^2 + (s' u + e')^2) / (1 - d)^2.
 //
 // e(rows) is measured over all rows when the sketches are made, with an allowance for that computation's float32
-// rounding (indexer/build/sketch_encoder.cc); the query's numbers are computed here in double precision, whose
+// rounding (indexer/sketches/sketch_encoder.cc); the query's numbers are computed here in double precision, whose
 // rounding, of some 1e-13 of the numbers added, kSlack covers a thousandfold.
 //
 // With m = |x|, b the bound and Q = |q|^2, all from zero or, for the centered cosine, all less the mean, x.q = (m^2 + Q

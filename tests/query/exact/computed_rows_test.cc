@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "indexer/build/sketch_encoder.h"
+#include "indexer/sketches/sketch_encoder.h"
 #include "query/exact/recomputed_row.h"
 #include "query/exact/vector_scan.h"
 #include "tests/error_matchers.h"

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <random>
 
-#include "indexer/build/sketch_encoder.h"
+#include "indexer/sketches/sketch_encoder.h"
 #include "schema/error.h"
 #include "storage/formats/section_file.h"
 #include "storage/machine/float16.h"

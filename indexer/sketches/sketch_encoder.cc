@@ -1,4 +1,4 @@
-#include "indexer/build/sketch_encoder.h"
+#include "indexer/sketches/sketch_encoder.h"
 
 #include <algorithm>
 #include <array>
@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "indexer/build/early_stops.h"
-#include "indexer/build/row_clusters.h"
-#include "indexer/build/sketch_levels.h"
-#include "indexer/build/vector_lengths.h"
+#include "indexer/sketches/early_stops.h"
+#include "indexer/sketches/row_clusters.h"
+#include "indexer/sketches/sketch_levels.h"
+#include "indexer/sketches/vector_lengths.h"
 #include "storage/formats/row_moments.h"
 #include "storage/formats/sketch_file.h"
 #include "storage/machine/row_workers.h"

@@ -1,11 +1,11 @@
-#include "indexer/build/sketch_levels.h"
+#include "indexer/sketches/sketch_levels.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
-#include "indexer/build/vector_lengths.h"
+#include "indexer/sketches/vector_lengths.h"
 
 namespace actkin {
 namespace {

@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_BUILD_SKETCH_ENCODER_H_
-#define ACTKIN_INDEXER_BUILD_SKETCH_ENCODER_H_
+#ifndef ACTKIN_INDEXER_SKETCHES_SKETCH_ENCODER_H_
+#define ACTKIN_INDEXER_SKETCHES_SKETCH_ENCODER_H_
 
 #include <cstdint>
 #include <filesystem>
@@ -24,4 +24,4 @@ std::uint64_t SketchMemory(std::uint64_t rows, std::uint64_t dimension);
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_BUILD_SKETCH_ENCODER_H_
+#endif  // ACTKIN_INDEXER_SKETCHES_SKETCH_ENCODER_H_

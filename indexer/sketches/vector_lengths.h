@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_BUILD_VECTOR_LENGTHS_H_
-#define ACTKIN_INDEXER_BUILD_VECTOR_LENGTHS_H_
+#ifndef ACTKIN_INDEXER_SKETCHES_VECTOR_LENGTHS_H_
+#define ACTKIN_INDEXER_SKETCHES_VECTOR_LENGTHS_H_
 
 #include <array>
 #include <cstddef>
@@ -26,4 +26,4 @@ double SumOfSquares(std::size_t count, const Number& number) {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_BUILD_VECTOR_LENGTHS_H_
+#endif  // ACTKIN_INDEXER_SKETCHES_VECTOR_LENGTHS_H_

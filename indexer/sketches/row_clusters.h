@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_BUILD_ROW_CLUSTERS_H_
-#define ACTKIN_INDEXER_BUILD_ROW_CLUSTERS_H_
+#ifndef ACTKIN_INDEXER_SKETCHES_ROW_CLUSTERS_H_
+#define ACTKIN_INDEXER_SKETCHES_ROW_CLUSTERS_H_
 
 #include <cstdint>
 #include <span>
@@ -17,4 +17,4 @@ std::vector<RowNumber> ClusterRows(std::span<const std::int8_t> codes, const Lev
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_BUILD_ROW_CLUSTERS_H_
+#endif  // ACTKIN_INDEXER_SKETCHES_ROW_CLUSTERS_H_

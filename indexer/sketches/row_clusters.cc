@@ -1,4 +1,4 @@
-#include "indexer/build/row_clusters.h"
+#include "indexer/sketches/row_clusters.h"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_BUILD_SKETCH_LEVELS_H_
-#define ACTKIN_INDEXER_BUILD_SKETCH_LEVELS_H_
+#ifndef ACTKIN_INDEXER_SKETCHES_SKETCH_LEVELS_H_
+#define ACTKIN_INDEXER_SKETCHES_SKETCH_LEVELS_H_
 
 #include <array>
 #include <cstdint>
@@ -53,4 +53,4 @@ SketchPlan PlanSketches(std::span<const float> sample, const RowMoments& moments
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_BUILD_SKETCH_LEVELS_H_
+#endif  // ACTKIN_INDEXER_SKETCHES_SKETCH_LEVELS_H_

@@ -1,4 +1,4 @@
-#include "indexer/build/early_stops.h"
+#include "indexer/sketches/early_stops.h"
 
 #include <algorithm>
 #include <cmath>

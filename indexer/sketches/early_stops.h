@@ -1,5 +1,5 @@
-#ifndef ACTKIN_INDEXER_BUILD_EARLY_STOPS_H_
-#define ACTKIN_INDEXER_BUILD_EARLY_STOPS_H_
+#ifndef ACTKIN_INDEXER_SKETCHES_EARLY_STOPS_H_
+#define ACTKIN_INDEXER_SKETCHES_EARLY_STOPS_H_
 
 #include <array>
 #include <compare>
@@ -59,4 +59,4 @@ class EarlyStopTrial {
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_BUILD_EARLY_STOPS_H_
+#endif  // ACTKIN_INDEXER_SKETCHES_EARLY_STOPS_H_
