@@ -216,7 +216,8 @@ class Trial {
   }
 
   // What another text's outputs are like: as far from the mean as rows are, along the same axes, and near none of them.
-  // The sum of four independent rows, over the root of four, is half as far from the nearest as from most.
+  // Of the sum of four independent rows, over the root of four, the nearest row's squared distance is less than half of
+  // most rows'.
   Query LikeNoRow(std::size_t number) const {
     constexpr std::size_t kSummed = 4;
     Query query;
