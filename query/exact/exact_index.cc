@@ -1,6 +1,7 @@
 #include "query/exact/exact_index.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -12,6 +13,8 @@
 #include "query/exact/sketch_search.h"
 #include "query/exact/vector_scan.h"
 #include "schema/error.h"
+#include "storage/machine/row_workers.h"
+#include "storage/machine/stop_scope.h"
 
 namespace actkin {
 namespace {
@@ -75,11 +78,24 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
   }
   const std::optional<std::uint64_t> most_rows = MostRows(*sketches_, request);
   std::vector<std::vector<Match>> answers(query_count);
-  for (std::size_t first = 0; first < query_count; first += kSketchGroup) {
-    const std::size_t count = std::min(kSketchGroup, query_count - first);
-    const VectorScan scan(source_, part(first, count), request.metric, moments, request.cost);
-    SearchBySketches(*sketches_, scan, part(first, count), rows, request, *order_, most_rows,
-                     std::span(answers).subspan(first, count));
+  const auto search = [&](RowRange group, const SearchRequest& as) {
+    const VectorScan scan(source_, part(group.begin, group.size()), request.metric, moments, request.cost);
+    SearchBySketches(*sketches_, scan, part(group.begin, group.size()), rows, as, *order_, most_rows,
+                     std::span(answers).subspan(group.begin, group.size()));
+  };
+  const auto threads = static_cast<std::size_t>(std::max(request.threads, 1));
+  if (query_count < 2 * threads) {
+    for (std::size_t query = 0; query < query_count; ++query) search({query, query + 1}, request);
+  } else {
+    // A thread alone learns soonest how near the rows of a query must be.
+    SearchRequest alone = request;
+    alone.threads = 1;
+    const std::size_t groups = (query_count + threads * kSketchGroup - 1) / (threads * kSketchGroup) * threads;
+    const std::atomic<bool>* stop = StopScope::Current();
+    ForEachPiece({0, query_count}, (query_count + groups - 1) / groups, request.threads, [&](int, RowRange group) {
+      const StopScope scope(stop);
+      search(group, alone);
+    });
   }
   if (!request.parameters.empty()) FillUp(queries, request, answers);
   return answers;

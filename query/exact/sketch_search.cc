@@ -28,6 +28,8 @@ constexpr std::size_t kTogether = 512;
 constexpr std::uint64_t kAllAtOnce = 3;
 // Rows of one query's that wait and are read together by one worker.
 constexpr std::uint64_t kReadTogether = 256;
+// Of one query of several so many rows wait at most, for memory's sake.
+constexpr std::size_t kMostWaiting = 1 << 16;
 // Where at most one row in so many passes a filter, the codes of these are read, wherever they stand; else the rows of
 // blocks are asked.
 constexpr std::uint64_t kSparse = 64;
@@ -79,13 +81,14 @@ class SketchSearch {
         stops_[piece.begin] = ChooseBlocks(piece.begin, *most_blocks_).back().first;
       if (request_.k) FindBound(worker, piece.begin);
     });
-    if (few_) return Finish(team, answers);
-    team.ForEachPiece({0, groups_}, kPiece, [this](int worker, RowRange piece) {
-      for (std::size_t query = 0; query < queries_.size(); ++query) {
-        LookAtBlocks(workers_[static_cast<std::size_t>(worker)], query, piece);
-      }
-    });
-    if (queries_.size() == 1) ReadWaiting(team);
+    if (!few_) {
+      team.ForEachPiece({0, groups_}, kPiece, [this](int worker, RowRange piece) {
+        for (std::size_t query = 0; query < queries_.size(); ++query) {
+          LookAtBlocks(workers_[static_cast<std::size_t>(worker)], query, piece);
+        }
+      });
+    }
+    for (std::size_t query = 0; query < queries_.size(); ++query) ReadWaiting(team, query);
     Finish(team, answers);
   }
 
@@ -101,6 +104,11 @@ class SketchSearch {
     });
   }
 
+  struct Waiting {
+    RowsWaiting rows;
+    std::size_t most = 0;  // before the best of them are read
+  };
+
   struct Worker {
     std::deque<TopRows> found;         // a query each
     std::vector<std::size_t> offered;  // a query each: since its bound was made narrower
@@ -110,8 +118,7 @@ class SketchSearch {
     std::vector<std::int32_t> rests;
     std::vector<RowNumber> rows;   // that are read,
     std::vector<float> raw;        // and their raw values
-    RowsWaiting waiting;           // of a query alone
-    std::size_t most_waiting = 0;  // before the best of them are read
+    std::vector<Waiting> waiting;  // a query each
   };
 
   std::uint64_t padded_groups() const { return SketchBlocks(groups_) * kBlockRows; }
@@ -125,7 +132,7 @@ class SketchSearch {
                                 [this, query](RowNumber row) { return scan_.Distance(query, row); });
     }
     worker.offered.resize(queries_.size());
-    worker.most_waiting = FirstWaiting();
+    worker.waiting.assign(queries_.size(), {.rows = {}, .most = FirstWaiting()});
   }
 
   // Of a filter that leaves few rows also the places.
@@ -374,7 +381,7 @@ class SketchSearch {
         if (worker.left.size() >= kTogether) limit = ReadRows(worker, query, limit);
       }
     }
-    // What is left of a query alone waits for more.
+    // What is left of a query alone waits for more; of several the next one's come here.
     if (queries_.size() > 1) ReadRows(worker, query, limit);
   }
 
@@ -385,32 +392,31 @@ class SketchSearch {
       hwy::Prefetch(file_.Codes(0) + block * kBlockBytes + byte);
   }
 
-  // Refines the rows left by all levels but the coarse one, and offers those that none leaves out; those of a query
-  // alone wait for better ones. Returns the limit that holds afterwards.
+  // Refines the rows left by all levels but the coarse one. Those that none leaves out wait for better ones; where many
+  // do, the best of them are read. Returns the limit that holds afterwards.
   float ReadRows(Worker& worker, std::size_t query, float limit) const {
     RowsLeft& left = worker.left;
     for (std::size_t level = 1; level < file_.levels().count; ++level) Refine(worker, left, query, level, limit);
     const std::vector<std::uint32_t>& read = read_[query];
-    std::vector<RowNumber>& rows = worker.rows;
-    rows.clear();
+    auto& [waiting, most] = worker.waiting[query];
     for (std::size_t i = 0; i < left.size(); ++i) {
       const std::uint32_t place = left.places()[i];
-      if (std::ranges::binary_search(read, place)) continue;
-      const RowNumber row = file_.RowAt(place);
-      if (queries_.size() > 1) {
-        rows.push_back(row);
-      } else {
-        worker.waiting.Add(left.keys()[i], row);
-      }
+      if (!std::ranges::binary_search(read, place)) waiting.Add(left.keys()[i], file_.RowAt(place));
     }
     left.resize(0);
-    if (queries_.size() > 1) return OfferRows(worker, rows, query, limit);
-    if (worker.waiting.size() < worker.most_waiting) return limit;
-    // The best of them say how good the others must be.
-    worker.waiting.TakeBest(Enough(), file_.row_count(), rows);
-    limit = OfferRows(worker, rows, query, limit);
-    worker.waiting.LeaveOut(limit);
-    worker.most_waiting = std::max(FirstWaiting(), 2 * worker.waiting.size());
+    if (waiting.size() < most) return limit;
+    if (request_.k) limit = ReadBest(worker, query, Enough(), limit);  // which says how good the others must be
+    if (waiting.size() > MostWaiting() / 2) limit = ReadBest(worker, query, waiting.size(), limit);
+    most = std::clamp(2 * waiting.size(), FirstWaiting(), MostWaiting());
+    return limit;
+  }
+
+  // Of those that wait. Returns the limit that holds afterwards, and leaves nothing that is above it.
+  float ReadBest(Worker& worker, std::size_t query, std::size_t count, float limit) const {
+    RowsWaiting& waiting = worker.waiting[query].rows;
+    waiting.TakeBest(count, file_.row_count(), worker.rows);
+    limit = OfferRows(worker, worker.rows, query, limit);
+    waiting.LeaveOut(limit);
     return limit;
   }
 
@@ -428,16 +434,19 @@ class SketchSearch {
     return LimitOf(found, query);
   }
 
+  std::size_t MostWaiting() const {
+    return queries_.size() > 1 ? kMostWaiting : std::numeric_limits<std::size_t>::max() / 2;
+  }
   // Without k all rows of the band are in the answer, and none is better than another.
-  std::size_t FirstWaiting() const { return request_.k ? 2 * Enough() : std::numeric_limits<std::size_t>::max() / 2; }
+  std::size_t FirstWaiting() const { return request_.k ? std::min(2 * Enough(), MostWaiting()) : MostWaiting(); }
 
-  // Of a query alone: what is left, and then what waits: the best few, then four times as many each time.
-  void ReadWaiting(WorkTeam& team) {
+  // Of a query: what is left, and then what waits: the best few, then four times as many each time.
+  void ReadWaiting(WorkTeam& team, std::size_t query) {
     float limit = kInfinity;
     RowsWaiting waiting;
     for (Worker& worker : workers_) {
-      limit = std::min(limit, ReadRows(worker, 0, LimitOf(worker.found[0], 0)));
-      waiting.Take(worker.waiting);
+      limit = std::min(limit, ReadRows(worker, query, LimitOf(worker.found[query], query)));
+      waiting.Take(worker.waiting[query].rows);
     }
     std::vector<RowNumber> rows;
     for (std::size_t together = request_.k ? Enough() : waiting.size();; together *= 4) {
@@ -446,10 +455,10 @@ class SketchSearch {
       const bool all = together > Enough() && waiting.size() >= file_.row_count() / kAllAtOnce;
       waiting.TakeBest(all ? waiting.size() : together, file_.row_count(), rows);
       team.ForEachPiece({0, rows.size()}, kReadTogether, [&](int number, RowRange piece) {
-        OfferRows(workers_[static_cast<std::size_t>(number)], std::span(rows).subspan(piece.begin, piece.size()), 0,
+        OfferRows(workers_[static_cast<std::size_t>(number)], std::span(rows).subspan(piece.begin, piece.size()), query,
                   limit);
       });
-      for (const Worker& worker : workers_) limit = std::min(limit, LimitOf(worker.found[0], 0));
+      for (const Worker& worker : workers_) limit = std::min(limit, LimitOf(worker.found[query], query));
     }
   }
 

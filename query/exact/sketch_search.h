@@ -19,8 +19,8 @@ namespace actkin {
 // the sketches prove nothing, all rows are read. most_rows: so many rows of the most promising blocks are looked at,
 // and no others: then the answers are not those of a scan, and may have fewer than k rows where not all pass. Memory,
 // for each query: 4 bytes a group of 4,096 rows, and what TopRows holds; 8 bytes a block where a filter leaves few
-// rows; of a query alone 8 bytes a row that no level leaves out. queries: those of the scan. REQUIRES: rows and request
-// are as CheckRequest says; SketchQuery::CanTell of every query.
+// rows; 8 bytes a row that no level leaves out, of several queries at most 512 kB each. queries: those of the scan.
+// Threads share the blocks. REQUIRES: rows and request are as CheckRequest says; SketchQuery::CanTell of every query.
 void SearchBySketches(const SketchFile& file, const VectorScan& scan, std::span<const float> queries, RowRange rows,
                       const SearchRequest& request, const RowMap& order, std::optional<std::uint64_t> most_rows,
                       std::span<std::vector<Match>> answers);

@@ -141,6 +141,31 @@ TEST(SketchesTest, WideRowsGetTheBruteForceAnswerForEveryK) {
   }
 }
 
+// More rows than wait of one query, where several are asked.
+TEST(SketchesTest, ManyRowsThatNoLevelLeavesOutAreAllRead) {
+  constexpr std::size_t kDimension = 24;
+  constexpr std::size_t kRows = 80'000;
+  std::mt19937 generator(37);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(kRows * kDimension);
+  for (float& value : values) value = normal(generator);
+  std::vector<float> queries(3 * kDimension);
+  for (float& value : queries) value = normal(generator);
+  const TemporaryFolder folder;
+  const std::vector<StringOrdinal> ordinals = ShuffledOrdinals(kRows);
+  const auto index = MakeExactIndex(folder, Element::kFloat32, kDimension, values, ordinals, {}, Made::kWithSketches);
+  const SearchRequest many{.k = 30'000};
+  const SearchRequest band{.k = std::nullopt, .within = Band{0, 7}};
+  for (const SearchRequest& request : {many, band}) {
+    const auto answers = index->Search(queries, request);
+    for (std::size_t query = 0; query < answers.size(); ++query) {
+      ExpectRightAnswer(answers[query], values, ordinals, std::span(queries).subspan(query * kDimension, kDimension),
+                        request, 1e-12, fmt::format("{} rows of query {}", answers[query].size(), query));
+      EXPECT_GT(answers[query].size(), 29'000U);
+    }
+  }
+}
+
 // The k best of some rows: ever more of those of all rows.
 TEST(SketchesTest, ASearchMayStopEarly) {
   constexpr std::size_t kDimension = 40;

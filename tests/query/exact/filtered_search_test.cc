@@ -34,11 +34,12 @@ std::shared_ptr<const RowSet> RandomRows(std::uint64_t row_count, double share, 
 struct WideSite {
   static constexpr std::size_t kDimension = 96;
 
-  explicit WideSite(std::size_t row_count, Made made = Made::kWithSketches) {
+  // fading: from axis to axis; of 1 sketches tell little.
+  explicit WideSite(std::size_t row_count, Made made = Made::kWithSketches, float fading = 0.9F) {
     std::mt19937 generator(21);
     std::normal_distribution<float> normal;
     const auto number = [&](std::size_t i) {
-      return 3 + normal(generator) * std::pow(0.9F, static_cast<float>(i % kDimension));
+      return 3 + normal(generator) * std::pow(fading, static_cast<float>(i % kDimension));
     };
     for (std::size_t i = 0; i < row_count * kDimension; ++i) values.push_back(number(i));
     for (std::size_t i = 0; i < 3 * kDimension; ++i) queries.push_back(number(i));
@@ -47,11 +48,14 @@ struct WideSite {
     index = MakeExactIndex(folder, Element::kFloat32, kDimension, values, ordinals, {1000, 1001}, made);
   }
 
+  // Of the queries together, and of each alone.
   void ExpectRightAnswers(const SearchRequest& request, const std::string& what) const {
     const auto answers = index->Search(queries, request);
     for (std::size_t query = 0; query < answers.size(); ++query) {
-      ASSERT_TRUE(ExpectRightAnswer(answers[query], values, ordinals,
-                                    std::span(queries).subspan(query * kDimension, kDimension), request, 1e-12, what));
+      const auto asked = std::span(queries).subspan(query * kDimension, kDimension);
+      ASSERT_TRUE(ExpectRightAnswer(answers[query], values, ordinals, asked, request, 1e-12, what));
+      const auto alone = index->Search(asked, request);
+      ASSERT_TRUE(std::ranges::equal(answers[query], alone.front(), {}, &Match::row, &Match::row)) << what;
     }
   }
 
@@ -110,6 +114,27 @@ TEST(FilteredSearchTest, IsTheBruteForceAnswerOfTheRowsThatPass) {
         }
       }
     }
+  }
+}
+
+// So few that their codes alone are read; the answer is not among those that look best by these.
+TEST(FilteredSearchTest, IsTheAnswerOfAFewRowsOfMany) {
+  constexpr std::size_t kRows = 24'000;
+  const WideSite site(kRows, Made::kWithSketches, 0.995F);
+  for (const double share : {0.012, 0.015}) {
+    const auto among = RandomRows(kRows, share);
+    ASSERT_GT(among->count(), 256U);
+    for (const Metric metric : kMetrics) {
+      for (const Order order : {Order::kNearest, Order::kFarthest}) {
+        for (const std::uint64_t k : {1, 3, 10, 40, 120}) {
+          for (const int threads : {1, 2}) {
+            site.ExpectRightAnswers({.metric = metric, .order = order, .k = k, .among = among, .threads = threads},
+                                    fmt::format("{} rows {} {} k {}", among->count(), Name(metric), Name(order), k));
+          }
+        }
+      }
+    }
+    site.ExpectRightAnswers({.k = std::nullopt, .within = Band{0, 11}, .among = among}, "a band");
   }
 }
 
