@@ -10,7 +10,7 @@
 
 #include "indexer/sketches/early_stops.h"
 #include "indexer/sketches/row_clusters.h"
-#include "indexer/sketches/sketch_levels.h"
+#include "indexer/sketches/sketch_plan.h"
 #include "indexer/sketches/vector_lengths.h"
 #include "storage/formats/row_moments.h"
 #include "storage/formats/sketch_file.h"

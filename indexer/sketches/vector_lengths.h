@@ -2,8 +2,10 @@
 #define ACTKIN_INDEXER_SKETCHES_VECTOR_LENGTHS_H_
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <span>
 
 namespace actkin {
 
@@ -22,6 +24,10 @@ double SumOfSquares(std::size_t count, const Number& number) {
   }
   for (; i < count; ++i) sums[0] += static_cast<double>(number(i)) * number(i);
   return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+inline double NormOf(std::span<const float> numbers) {
+  return std::sqrt(SumOfSquares(numbers.size(), [numbers](std::size_t i) { return numbers[i]; }));
 }
 
 }  // namespace actkin

@@ -1,6 +1,7 @@
 #include "tests/query/exact/plain_row_algebra.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <random>
@@ -51,23 +52,29 @@ void PlainRowAlgebra::Project(std::span<const float> rows, std::span<const float
                               std::span<float> coordinates) const {
   const std::size_t count = axes.size() / dimension;
   for (std::size_t i = 0; i < coordinates.size(); ++i) {
-    float sum = 0;
-    for (std::size_t j = 0; j < dimension; ++j) {
-      sum += rows[i / count * dimension + j] * axes[i % count * dimension + j];
+    const float* row = rows.data() + i / count * dimension;
+    const float* axis = axes.data() + i % count * dimension;
+    std::array<float, 16> sums{};  // side by side
+    std::size_t j = 0;
+    for (; j + sums.size() <= dimension; j += sums.size()) {
+      for (std::size_t part = 0; part < sums.size(); ++part) sums[part] += row[j + part] * axis[j + part];
     }
-    coordinates[i] = sum;
+    for (; j < dimension; ++j) sums[0] += row[j] * axis[j];
+    coordinates[i] = std::accumulate(sums.begin(), sums.end(), 0.0F);
   }
 }
 
 void PlainRowAlgebra::Subtract(std::span<const float> coordinates, std::span<const float> axes, std::size_t dimension,
                                std::span<float> rows) const {
   const std::size_t count = axes.size() / dimension;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    float sum = 0;
+  std::vector<float> sums(dimension);
+  for (std::size_t row = 0; row < rows.size() / dimension; ++row) {
+    std::ranges::fill(sums, 0.0F);
     for (std::size_t axis = 0; axis < count; ++axis) {
-      sum += coordinates[i / dimension * count + axis] * axes[axis * dimension + i % dimension];
+      const float coordinate = coordinates[row * count + axis];
+      for (std::size_t i = 0; i < dimension; ++i) sums[i] += coordinate * axes[axis * dimension + i];
     }
-    rows[i] -= sum;
+    for (std::size_t i = 0; i < dimension; ++i) rows[row * dimension + i] -= sums[i];
   }
 }
 

@@ -37,12 +37,17 @@ std::vector<float> MakeRows(std::size_t count, unsigned seed, unsigned center_se
   return rows;
 }
 
+struct MadeSite {
+  TemporaryFolder folder;
+  std::unique_ptr<ExactIndex> index = MakeExactIndex(folder, Element::kFloat32, kDimension, MakeRows(kRows, 1),
+                                                     ShuffledOrdinals(kRows), {}, Made::kWithSketches);
+};
+
 class SearchCostTest : public testing::Test {
  protected:
-  SearchCostTest() {
-    index_ = MakeExactIndex(folder_, Element::kFloat32, kDimension, MakeRows(kRows, 1), ShuffledOrdinals(kRows), {},
-                            Made::kWithSketches);
-  }
+  // Made once: no search changes it.
+  static void SetUpTestSuite() { site_ = std::make_unique<MadeSite>(); }
+  static void TearDownTestSuite() { site_.reset(); }
 
   // A query's share, of queries that are no rows.
   void ExpectAtMost(SearchRequest request, std::uint64_t boxes, std::uint64_t coarse_bytes, std::uint64_t finer_bytes,
@@ -50,7 +55,7 @@ class SearchCostTest : public testing::Test {
     SearchCost cost;
     request.cost = &cost;
     for (std::size_t i = 0; i < kQueries; ++i) {
-      index_->Search(std::span(queries).subspan(i * kDimension, kDimension), request);
+      site_->index->Search(std::span(queries).subspan(i * kDimension, kDimension), request);
     }
     const auto& bytes = cost.code_bytes_read;
     const std::uint64_t finer = std::accumulate(bytes.begin() + 1, bytes.end(), std::uint64_t{0});
@@ -61,9 +66,9 @@ class SearchCostTest : public testing::Test {
     EXPECT_GE(cost.rows_read / kQueries, *request.k);
   }
 
-  TemporaryFolder folder_;
-  std::unique_ptr<ExactIndex> index_;
+  static std::unique_ptr<MadeSite> site_;
 };
+std::unique_ptr<MadeSite> SearchCostTest::site_;
 
 TEST_F(SearchCostTest, OfTheNearest) {
   ExpectAtMost({.metric = Metric::kL2}, 1150, 500'000, 75'000, 55);

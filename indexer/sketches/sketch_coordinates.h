@@ -1,13 +1,11 @@
-#ifndef ACTKIN_INDEXER_SKETCHES_SKETCH_LEVELS_H_
-#define ACTKIN_INDEXER_SKETCHES_SKETCH_LEVELS_H_
+#ifndef ACTKIN_INDEXER_SKETCHES_SKETCH_COORDINATES_H_
+#define ACTKIN_INDEXER_SKETCHES_SKETCH_COORDINATES_H_
 
 #include <array>
-#include <cstdint>
-#include <span>
+#include <cstddef>
 #include <vector>
 
 #include "indexer/model/row_algebra.h"
-#include "storage/formats/row_moments.h"
 #include "storage/formats/sketch_file.h"
 
 namespace actkin {
@@ -41,16 +39,14 @@ Coordinates FindCoordinates(const SketchFrame& frame, const SketchLevels& levels
 Coordinates FindCoarseCoordinates(const SketchFrame& frame, const SketchLevels& levels, std::vector<float>& rows,
                                   const RowAlgebra& algebra);
 
-// Frame, levels and steps, without errors, chosen by a sample of the rows: as many levels as pay, by the bytes that
-// they keep a search of the sample from reading. sample: count x dimension.
-struct SketchPlan {
-  SketchFrame frame;
-  SketchLevels levels;
-  SketchScales scales;
-};
-SketchPlan PlanSketches(std::span<const float> sample, const RowMoments& moments, std::uint64_t row_count,
-                        const RowAlgebra& algebra);
+// The steps of the above: rows less the center, drawn in; their coordinates along the first axes of the frame, which
+// spoils the rows and leaves the length of what all of these axes leave as the first level's rest; and from this the
+// rests of all levels, whose axes are those.
+void DrawIn(const SketchFrame& frame, std::vector<float>& rows);
+Coordinates OfDrawnIn(const SketchFrame& frame, std::size_t axis_count, std::vector<float>& rows,
+                      const RowAlgebra& algebra);
+void FindRests(const SketchLevels& levels, Coordinates& coordinates);
 
 }  // namespace actkin
 
-#endif  // ACTKIN_INDEXER_SKETCHES_SKETCH_LEVELS_H_
+#endif  // ACTKIN_INDEXER_SKETCHES_SKETCH_COORDINATES_H_

@@ -1,26 +1,18 @@
-#include "indexer/sketches/sketch_levels.h"
+#include "indexer/sketches/level_trial.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
-#include <utility>
+#include <vector>
 
+#include "indexer/sketches/code_steps.h"
 #include "indexer/sketches/vector_lengths.h"
+#include "schema/site.h"
 
 namespace actkin {
 namespace {
 
-// Of a hundred thousand numbers so many are drawn in, at either end: what codes reach is not spent on a few.
-constexpr double kDrawnIn = 0.001;
-// Wider than the sample: other rows lie a little outside it.
-constexpr double kWider = 1.25;
-// Of coordinates more are drawn in: smaller steps are worth more than what tells a few rows apart along one axis.
-constexpr double kCoordinatesDrawnIn = 0.004;
-constexpr double kCoordinatesWider = 1.1;
-// Yet no tail counts beyond so many times what this share of rows reaches: where one row in 150 is fifty times as long
-// as the others, codes are for the others.
-constexpr double kMostRows = 0.95;
-constexpr double kLongestTail = 4;
 // Queries, and rows that they are compared with, that decide which levels pay: so many rows, and half as many that are
 // like no row.
 constexpr std::size_t kTrialQueries = 32;
@@ -34,104 +26,6 @@ constexpr double kRowOfNumbers = 400;
 constexpr double kScattered = 2;
 // A code that every row gets must keep a search from as many bytes for each of so many rows.
 constexpr double kPayOff = 12;
-// Of a row's square.
-constexpr double kSmallRest = 0.0003;
-// Sketches take at most this share of the rows as float32; what each row takes besides its codes.
-constexpr double kLargestShare = 0.15;
-constexpr double kBesideCodes = 17;
-
-double Norm(std::span<const float> numbers) {
-  return std::sqrt(SumOfSquares(numbers.size(), [numbers](std::size_t i) { return numbers[i]; }));
-}
-
-double Quantile(std::vector<float> numbers, double share) {
-  const auto place = numbers.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(numbers.size() - 1));
-  std::nth_element(numbers.begin(), place, numbers.end());
-  return *place;
-}
-
-// What all but that share of sizes reach, or less: a tail that is much longer than what most of them reach would take
-// the codes of all others.
-double Reached(std::vector<float> sizes, double drawn_in) {
-  const double most = Quantile(sizes, kMostRows);
-  const double reached = Quantile(std::move(sizes), 1 - drawn_in);
-  return most > 0 ? std::min(reached, kLongestTail * most) : reached;
-}
-
-// The widths that codes must reach, one a quad of axes; they never increase, as exponents do not.
-std::vector<double> QuadWidths(std::span<const double> widths) {
-  std::vector<double> quads((widths.size() + kQuad - 1) / kQuad);
-  for (std::size_t axis = 0; axis < widths.size(); ++axis) {
-    quads[axis / kQuad] = std::max(quads[axis / kQuad], widths[axis]);
-  }
-  for (std::size_t quad = quads.size() - 1; quad > 0; --quad) quads[quad - 1] = std::max(quads[quad - 1], quads[quad]);
-  return quads;
-}
-
-std::uint32_t ExponentOf(double width, double step) {
-  std::uint32_t exponent = 0;
-  while (exponent < kMaximumExponent && width > kCodeLimit * std::ldexp(step, static_cast<int>(exponent))) ++exponent;
-  return exponent;
-}
-
-// Of the steps with which codes reach these widths, times a power of two for each quad, the one with the smallest
-// error: the sum of the squared steps of the quads.
-struct Step {
-  double step = 0;
-  double error = std::numeric_limits<double>::infinity();
-};
-Step BestStep(std::span<const double> quads) {
-  constexpr double kLargestFactor = 1U << kMaximumExponent;
-  const double smallest = std::max({quads.front() / kCodeLimit / kLargestFactor, quads.back() / kCodeLimit, 1e-35});
-  constexpr int kTries = 48;  // sixteen to a power of two
-  Step best;
-  for (int i = 0; i < kTries; ++i) {
-    const double step = smallest * std::exp2(static_cast<double>(i) / 16);
-    double error = 0;
-    for (const double width : quads) error += std::ldexp(step * step, 2 * static_cast<int>(ExponentOf(width, step)));
-    if (error < best.error) best = {step, error};
-  }
-  return best;
-}
-
-// widths: one an axis of the level.
-void ChooseStep(std::span<const double> widths, LevelScales& scales) {
-  const std::vector<double> quads = QuadWidths(widths);
-  // Where no error is a number, as of numbers whose squares are none, any step will do.
-  const Step best = BestStep(quads);
-  if (best.step > 0) scales.step = best.step;
-  for (std::size_t quad = 0; quad < quads.size(); ++quad) scales.exponents[quad] = ExponentOf(quads[quad], scales.step);
-}
-
-std::vector<double> Widths(const Coordinates& sample, std::size_t first_axis, std::size_t end_axis) {
-  std::vector<double> widths;
-  for (std::size_t axis = first_axis; axis < end_axis; ++axis) {
-    std::vector<float> sizes;
-    for (std::size_t row = 0; row < sample.count(); ++row) {
-      sizes.push_back(static_cast<float>(std::abs(sample.At(row, axis))));
-    }
-    widths.push_back(kCoordinatesWider * Reached(std::move(sizes), kCoordinatesDrawnIn));
-  }
-  return widths;
-}
-
-// What rests lie between, and so the step of their codes.
-struct RestStep {
-  double center = 0;
-  double step = 0;
-};
-RestStep RestStepOf(const std::vector<float>& rests) {
-  const double low = Quantile(rests, kDrawnIn);
-  const double high = Quantile(rests, 1 - kDrawnIn);
-  return {low + (high - low) / 2, std::max(kWider * (high - low) / 2 / kCodeLimit, 1e-35)};
-}
-
-void ChooseScales(const Coordinates& sample, const SketchLevels& levels, std::size_t level, LevelScales& scales) {
-  ChooseStep(Widths(sample, levels.FirstAxis(level), levels.FirstAxis(level + 1)), scales);
-  const RestStep rest = RestStepOf({sample.rests[level].begin(), sample.rests[level].end()});
-  scales.rest_center = rest.center;
-  scales.rest_step = rest.step;
-}
 
 // The axes that levels of so many units of codes have together, of one or two levels; of more, one or two less.
 std::size_t AxesOf(std::size_t units) { return units * kCodeUnit - (units == 1 ? 1 : 2); }
@@ -232,7 +126,7 @@ class Trial {
       add(Numbers(row), query.numbers);
       add(Along(row), query.along);
     }
-    query.lengths.from_mean = Norm(query.numbers);
+    query.lengths.from_mean = NormOf(query.numbers);
     double square = 0;
     for (std::size_t i = 0; i < dimension_; ++i) {
       square += std::pow(static_cast<double>(query.numbers[i]) + mean_[i], 2);
@@ -395,132 +289,11 @@ SketchLevels ChooseLevels(std::span<const double> shares, std::size_t dimension)
   return chosen;
 }
 
-// Units of codes that there is room for, and that there are axes for.
-std::size_t MostUnits(std::size_t dimension) {
-  const double room = (kLargestShare * static_cast<double>(dimension * sizeof(float)) - kBesideCodes) / kCodeUnit;
-  const std::size_t of_axes = dimension / kCodeUnit + 1;
-  constexpr std::size_t kMost = 24;
-  return std::clamp<std::size_t>(room < 1 ? 1 : static_cast<std::size_t>(room), 1, std::min(of_axes, kMost));
-}
-
-// Rows less the center, drawn in.
-void DrawIn(const SketchFrame& frame, std::vector<float>& rows) {
-  const std::size_t dimension = frame.dimension();
-  std::vector<double> centered(dimension);
-  for (std::size_t first = 0; first < rows.size(); first += dimension) {
-    for (std::size_t i = 0; i < dimension; ++i) {
-      centered[i] = static_cast<double>(rows[first + i]) - frame.center[i];
-    }
-    const double length = std::sqrt(SumOfSquares(dimension, [&](std::size_t i) { return centered[i]; }));
-    const double scale = length > frame.reach ? frame.reach / length : 1;
-    for (std::size_t i = 0; i < dimension; ++i) rows[first + i] = static_cast<float>(centered[i] * scale);
-  }
-}
-
-// The length of what all axes leave is the rest of the first level.
-Coordinates OfDrawnIn(const SketchFrame& frame, std::size_t axis_count, std::vector<float>& rows,
-                      const RowAlgebra& algebra) {
-  const std::size_t dimension = frame.dimension();
-  const std::size_t count = rows.size() / dimension;
-  Coordinates found;
-  found.axis_count = axis_count;
-  found.along.resize(count * found.axis_count);
-  const std::span<const float> axes = std::span(frame.axes).first(found.axis_count * dimension);
-  algebra.Project(rows, axes, dimension, found.along);
-  algebra.Subtract(found.along, axes, dimension, rows);
-  for (std::size_t row = 0; row < count; ++row) {
-    found.rests[0].push_back(Norm(std::span(rows).subspan(row * dimension, dimension)));
-  }
-  return found;
-}
-
-void FindRests(const SketchLevels& levels, Coordinates& coordinates) {
-  const std::vector<double> left = std::move(coordinates.rests[0]);
-  coordinates.rests[0].clear();
-  for (std::size_t row = 0; row < left.size(); ++row) {
-    double square = left[row] * left[row];
-    for (std::size_t level = levels.count; level-- > 0;) {
-      coordinates.rests[level].push_back(std::sqrt(square));
-      for (std::size_t axis = levels.FirstAxis(level); axis < levels.FirstAxis(level + 1); ++axis) {
-        square += coordinates.At(row, axis) * coordinates.At(row, axis);
-      }
-    }
-  }
-}
-
 }  // namespace
 
-Coordinates FindCoordinates(const SketchFrame& frame, const SketchLevels& levels, std::vector<float>& rows,
-                            const RowAlgebra& algebra) {
-  DrawIn(frame, rows);
-  Coordinates found = OfDrawnIn(frame, levels.axis_count(), rows, algebra);
-  FindRests(levels, found);
-  return found;
-}
-
-Coordinates FindCoarseCoordinates(const SketchFrame& frame, const SketchLevels& levels, std::vector<float>& rows,
-                                  const RowAlgebra& algebra) {
-  const std::size_t dimension = frame.dimension();
-  const std::size_t count = rows.size() / dimension;
-  DrawIn(frame, rows);
-  Coordinates found;
-  found.axis_count = levels.axes(0);
-  found.along.resize(count * found.axis_count);
-  algebra.Project(rows, std::span(frame.axes).first(found.axis_count * dimension), dimension, found.along);
-  for (std::size_t row = 0; row < count; ++row) {
-    const float* numbers = rows.data() + row * dimension;
-    const double all = SumOfSquares(dimension, [numbers](std::size_t i) { return numbers[i]; });
-    const double rest = all - SumOfSquares(found.axis_count, [&](std::size_t axis) { return found.At(row, axis); });
-    // Where little is left, it is not found as a difference.
-    if (rest < kSmallRest * all) {
-      found = OfDrawnIn(frame, levels.axis_count(), rows, algebra);
-      FindRests(levels, found);
-      return found;
-    }
-    found.rests[0].push_back(std::sqrt(rest));
-  }
-  return found;
-}
-
-SketchPlan PlanSketches(std::span<const float> sample, const RowMoments& moments, std::uint64_t row_count,
-                        const RowAlgebra& algebra) {
-  SketchPlan plan;
-  const std::size_t dimension = moments.mean.size();
-  for (const double number : moments.mean) plan.frame.center.push_back(static_cast<float>(number));
-  plan.frame.reach = std::numeric_limits<double>::infinity();
-  std::vector<float> rows(sample.begin(), sample.end());
-  DrawIn(plan.frame, rows);
-  std::vector<float> lengths;
-  for (std::size_t first = 0; first < rows.size(); first += dimension) {
-    const double length = Norm(std::span(rows).subspan(first, dimension));
-    lengths.push_back(static_cast<float>(std::min(length, 2 * kLargestReach)));
-  }
-  plan.frame.reach = kWider * Reached(std::move(lengths), kDrawnIn);
-  // Beyond these float32 has no room for squares: then every row is drawn in to the center, and says nothing.
-  if (plan.frame.reach < kSmallestReach || plan.frame.reach > kLargestReach) plan.frame.reach = 0;
-  // The axes are those of the rows as they are drawn in, so that no row that is far from all others has one of its own.
-  rows.assign(sample.begin(), sample.end());
-  DrawIn(plan.frame, rows);
-  // Of a row of fewer numbers than coarse axes the others are zeros.
-  const std::size_t units = MostUnits(dimension);
-  const std::size_t axis_count = units * kCodeUnit - 1;
-  plan.frame.axes = algebra.FindPrincipalAxes(rows, dimension, axis_count).axes;
-  plan.frame.axes.resize(axis_count * dimension, 0.0F);
-  {
-    std::vector<float> spoiled = rows;
-    const Coordinates coordinates = OfDrawnIn(plan.frame, axis_count, spoiled, algebra);
-    const Trial trial(sample, plan.frame.center, rows, coordinates, units, row_count);
-    plan.levels = ChooseLevels(trial.SharesLeft(), dimension);
-  }
-  plan.frame.axes.resize(plan.levels.axis_count() * dimension);
-  Coordinates coordinates = OfDrawnIn(plan.frame, plan.levels.axis_count(), rows, algebra);
-  FindRests(plan.levels, coordinates);
-  plan.scales.reach = plan.frame.reach;
-  plan.scales.longest = moments.longest;
-  for (std::size_t level = 0; level < plan.levels.count; ++level) {
-    ChooseScales(coordinates, plan.levels, level, plan.scales.levels[level]);
-  }
-  return plan;
+SketchLevels LevelsThatPay(std::span<const float> sample, std::span<const float> mean, std::span<const float> drawn_in,
+                           const Coordinates& coordinates, std::size_t units, std::uint64_t row_count) {
+  return ChooseLevels(Trial(sample, mean, drawn_in, coordinates, units, row_count).SharesLeft(), mean.size());
 }
 
 }  // namespace actkin
