@@ -1,0 +1,1 @@
+// Headers alone are compiled of it: see actkin_precompiled_headers in CMakeLists.txt.
