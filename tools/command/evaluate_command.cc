@@ -15,14 +15,13 @@
 #include "schema/text.h"
 #include "storage/machine/file.h"
 #include "tools/command/commands.h"
+#include "tools/command/evaluation_report.h"
 #include "tools/command/flags/filter_flags.h"
 #include "tools/command/flags/prompt_flags.h"
 #include "tools/command/flags/site_flags.h"
 #include "tools/command/flags/stream_sites.h"
 #include "tools/command/flags/study_flags.h"
 #include "tools/output/json_output.h"
-#include "tools/output/svg_chart.h"
-#include "tools/output/table.h"
 #include "tools/output/terminal.h"
 
 namespace actkin {
@@ -47,11 +46,6 @@ struct EvaluateFlags {
   PositionFlags positions;
   int threads = 1;
   bool json = false;
-};
-
-struct Result {
-  EvaluationRun run;
-  Agreement agreement;
 };
 
 std::vector<std::string> SplitList(const std::string& text) {
@@ -111,96 +105,7 @@ std::vector<EvaluationRun> RunsOf(const std::vector<Scheme>& schemes, const Pool
   return runs;
 }
 
-// How many neighbors: none where all rows of a band count.
-std::optional<std::uint64_t> CountShown(const PoolRequest& request) {
-  if (request.k || !request.bands.empty()) return request.k;
-  return kDefaultPoolCount;
-}
-
-// What a run was, part by part: "l2", "k 10", "t_i 7-9, without itself", "nearest merge", "within 0.9:". Empty where a
-// part says nothing.
-std::vector<std::string> PartsOf(const EvaluationRun& run, const std::string& within) {
-  const std::optional<std::uint64_t> k = CountShown(run.request);
-  return {std::string(Name(run.request.metric)), fmt::format("k {}", k ? Grouped(*k) : "all"),
-          (run.request.over_positions ? "over positions" : fmt::format("t_i {}", FormatNumberList(run.request.t_is))) +
-              DescribeFilter(run.request.where, run.request.exclude_self, run.request.exclude_window,
-                             run.request.max_length),
-          run.request.t_is.size() > 1 ? fmt::format("{} merge", Name(run.request.merge)) : "",
-          !within.empty()             ? "within " + within
-          : run.request.bands.empty() ? ""
-                                      : "within its bands"};
-}
-
-std::string JoinParts(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts) {
-    if (!part.empty()) text += (text.empty() ? "" : "  ") + part;
-  }
-  return text;
-}
-
-std::string Heading(const EvaluationRun& run, const std::string& within) { return JoinParts(PartsOf(run, within)); }
-
-std::string HumanTable(const std::vector<Result>& results, const std::string& within) {
-  std::vector<Table::Column> columns{{Heading(results.front().run, within)}, {""}};
-  for (std::size_t n = 1; n <= kLongestTopList; ++n) {
-    columns.push_back({fmt::format("n {}", n), Table::Align::kRight});
-  }
-  columns.push_back({"Hellinger", Table::Align::kRight});
-  Table table(columns);
-  for (const Result& result : results) {
-    const Agreement& agreement = result.agreement;
-    const auto add = [&](const std::string& name, const char* order, const auto& fractions, const std::string& last) {
-      std::vector<std::string> line{name, order};
-      for (const double fraction : fractions) line.push_back(fmt::format("{:.3f}", fraction));
-      line.push_back(last);
-      table.Add(std::move(line));
-    };
-    add(QuoteIfEscaped(result.run.scheme.name), "nth token equal", agreement.top_n,
-        fmt::format("{:.3f}", agreement.hellinger_mean));
-    add("", "first n as a set", agreement.top_n_any_order, "");
-  }
-  return table.Text(StdoutColor());
-}
-
-// Runs with the same heading beside each other: schemes that bring their own metric, bands or k stand apart.
-std::string HumanTables(const std::vector<Result>& results, const std::string& within) {
-  std::vector<std::vector<Result>> tables;
-  for (const Result& result : results) {
-    const auto same = [&](const std::vector<Result>& table) {
-      return Heading(table.front().run, within) == Heading(result.run, within);
-    };
-    auto table = std::ranges::find_if(tables, same);
-    if (table == tables.end()) table = tables.insert(table, std::vector<Result>());
-    table->push_back(result);
-  }
-  std::string text;
-  for (const std::vector<Result>& table : tables) text += "\n" + HumanTable(table, within);
-  return text;
-}
-
-OrderedJson JsonRun(const Result& result, const std::string& within) {
-  const PoolRequest& request = result.run.request;
-  const std::optional<std::uint64_t> k = CountShown(request);
-  OrderedJson json{{"scheme", result.run.scheme.name},
-                   {"k", k ? OrderedJson(*k) : OrderedJson(nullptr)},
-                   {"metric", Name(request.metric)},
-                   {"t_i", request.over_positions ? OrderedJson(nullptr) : OrderedJson(request.t_is)},
-                   {"merge", Name(request.merge)},
-                   {"within", within.empty() ? OrderedJson(nullptr) : OrderedJson(within)},
-                   {"top_n", result.agreement.top_n},
-                   {"top_n_any_order", result.agreement.top_n_any_order},
-                   {"hellinger_mean", result.agreement.hellinger_mean}};
-  if (request.over_positions) {
-    AddRows(request.exclude_self, request.exclude_window, json);
-    AddFilter(request.where, false, 0, request.max_length, json);
-  } else {
-    AddFilter(request.where, request.exclude_self, 0, request.max_length, json);
-  }
-  return json;
-}
-
-EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const std::string& within,
+EvaluationRow CatalogRow(const EvaluationResult& result, const RowRange& prompts, const std::string& within,
                          Reference reference) {
   EvaluationRow row = EvaluationOf(result.run.scheme, result.agreement, prompts.begin, reference);
   row.metric = result.run.request.metric;
@@ -210,98 +115,16 @@ EvaluationRow CatalogRow(const Result& result, const RowRange& prompts, const st
   row.max_length = result.run.request.max_length;
   row.condition = result.run.request.where;
   row.merge = result.run.request.merge;
-  row.k = CountShown(result.run.request);
+  row.k = NeighborsCounted(result.run.request);
   row.within = within;
   return row;
 }
 
-void SaveResults(Experiment& experiment, std::span<const Result> results, const RowRange& prompts,
+void SaveResults(Experiment& experiment, std::span<const EvaluationResult> results, const RowRange& prompts,
                  const std::string& within, Reference reference) {
   std::vector<EvaluationRow> rows;
-  for (const Result& result : results) rows.push_back(CatalogRow(result, prompts, within, reference));
+  for (const EvaluationResult& result : results) rows.push_back(CatalogRow(result, prompts, within, reference));
   experiment.Writer()->SaveEvaluations(experiment.SaveSet(), rows);
-}
-
-// The runs that a chart shows: the best ones by Hellinger distance, each distribution once (prompt_only is the same
-// whatever the neighbors, and a merge of one position changes nothing), in their own order.
-std::vector<const Result*> ChartedResults(const std::vector<Result>& results) {
-  constexpr std::size_t kMostCurves = 8;
-  std::vector<const Result*> charted;
-  const auto same = [](const Result& a, const Result& b) {
-    if (a.run.scheme.name != b.run.scheme.name) return false;
-    if (a.run.scheme.kind == Scheme::Kind::kPromptOnly) return true;
-    const PoolRequest& one = a.run.request;
-    const PoolRequest& other = b.run.request;
-    return one.metric == other.metric && one.k == other.k && one.t_is == other.t_is &&
-           (one.merge == other.merge || one.t_is.size() == 1);
-  };
-  for (const Result& result : results) {
-    if (std::ranges::none_of(charted, [&](const Result* other) { return same(*other, result); })) {
-      charted.push_back(&result);
-    }
-  }
-  if (charted.size() <= kMostCurves) return charted;
-  std::vector<double> distances;
-  for (const Result* result : charted) distances.push_back(result->agreement.hellinger_mean);
-  std::ranges::sort(distances);
-  std::erase_if(charted,
-                [&](const Result* result) { return result->agreement.hellinger_mean > distances[kMostCurves - 1]; });
-  return charted;
-}
-
-// One curve a run. What all runs have in common is in the subtitle, what tells them apart in the legend.
-std::string Chart(const std::vector<Result>& results, const std::string& within, std::uint64_t samples) {
-  const std::vector<const Result*> charted = ChartedResults(results);
-  std::vector<std::vector<std::string>> parts;
-  for (const Result* result : charted) {
-    std::vector<std::string>& of_one = parts.emplace_back(std::vector{result->run.scheme.name});
-    const std::vector<std::string> more = PartsOf(result->run, within);
-    if (result->run.scheme.kind == Scheme::Kind::kPromptOnly) {
-      of_one.resize(1 + more.size());
-    } else {
-      of_one.insert(of_one.end(), more.begin(), more.end());
-    }
-  }
-  const auto is_common = [&](std::size_t part) {
-    std::string first;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      if (charted[i]->run.scheme.kind == Scheme::Kind::kPromptOnly && part > 0) continue;
-      if (first.empty()) first = parts[i][part];
-      if (parts[i][part] != first) return false;
-    }
-    return true;
-  };
-  std::vector<std::string> common{fmt::format("{} prompts", Grouped(samples))};
-  for (std::size_t part = 0; part < parts[0].size(); ++part) {
-    if (!is_common(part)) continue;
-    std::string shared;
-    for (std::vector<std::string>& of_one : parts) {
-      if (!of_one[part].empty()) shared = of_one[part];
-      of_one[part].clear();
-    }
-    common.push_back(shared);
-  }
-  LineChart chart;
-  chart.title = "The first n tokens are the model's, as a set";
-  chart.subtitle = JoinParts(common);
-  if (charted.size() < results.size()) chart.subtitle += fmt::format("  the best {} runs", charted.size());
-  chart.x.title = "n (H: mean Hellinger distance)";
-  chart.x.whole_numbers = true;
-  chart.x.low = 1;
-  chart.x.high = kLongestTopList;
-  chart.y.title = "fraction of prompts";
-  chart.y.low = 0;
-  chart.y.high = 1;
-  for (std::size_t i = 0; i < charted.size(); ++i) {
-    ChartSeries& series = chart.series.emplace_back();
-    const Agreement& agreement = charted[i]->agreement;
-    const std::string name = JoinParts(parts[i]);
-    series.name = fmt::format("{}{}H {:.3f}", name, name.empty() ? "" : "  ", agreement.hellinger_mean);
-    for (std::size_t n = 0; n < kLongestTopList; ++n) {
-      series.points.push_back({static_cast<double>(n + 1), agreement.top_n_any_order[n]});
-    }
-  }
-  return LineChartSvg(chart);
 }
 
 StreamOptions ReadStreamOptions(const CLI::App& command, const EvaluateFlags& flags) {
@@ -359,13 +182,13 @@ void RunOverPositions(const CLI::App& command, const EvaluateFlags& flags, Index
                       flags.half.empty() ? "" : fmt::format(", the {} half: {}", flags.half, Grouped(prompts.size()))));
   }
   const std::vector<Agreement> agreements = EvaluatePositions(experiment, blocks, runs, prompts);
-  std::vector<Result> results;
+  std::vector<EvaluationResult> results;
   for (std::size_t i = 0; i < runs.size(); ++i) results.push_back({runs[i], agreements[i]});
   SaveResults(experiment, results, prompts, flags.within, reference);
-  if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(results, flags.within, prompts.size()));
-  if (!flags.json) return Print(HumanTables(results, flags.within));
+  if (!flags.plot.empty()) WriteGivenFile(flags.plot, EvaluationChart(results, flags.within, prompts.size()));
+  if (!flags.json) return Print(HumanEvaluations(results, flags.within));
   OrderedJson json_runs = OrderedJson::array();
-  for (const Result& result : results) json_runs.push_back(JsonRun(result, flags.within));
+  for (const EvaluationResult& result : results) json_runs.push_back(JsonEvaluation(result, flags.within));
   PrintJson(OrderedJson{{"samples", prompts.size()},
                         {"prompt_set", experiment.set().row.name},
                         {"compared_with", Name(reference)},
@@ -415,19 +238,19 @@ void Run(const CLI::App& command, const EvaluateFlags& flags) {
   }
   StreamSites(experiment, streamed, stream);
   for (const NeighborNeed& need : needs) experiment.Find(need);
-  std::vector<Result> results;
+  std::vector<EvaluationResult> results;
   for (const std::vector<EvaluationRun>& runs : runs_of_requests) {
     const std::vector<Agreement> agreements = Evaluate(experiment, blocks, runs, prompts);
-    std::vector<Result> cell;
+    std::vector<EvaluationResult> cell;
     for (std::size_t i = 0; i < runs.size(); ++i) cell.push_back({runs[i], agreements[i]});
     SaveResults(experiment, cell, prompts, flags.within, reference);
-    if (!flags.json) Print(HumanTables(cell, flags.within));
+    if (!flags.json) Print(HumanEvaluations(cell, flags.within));
     results.insert(results.end(), cell.begin(), cell.end());
   }
-  if (!flags.plot.empty()) WriteGivenFile(flags.plot, Chart(results, flags.within, prompts.size()));
+  if (!flags.plot.empty()) WriteGivenFile(flags.plot, EvaluationChart(results, flags.within, prompts.size()));
   if (!flags.json) return;
   OrderedJson runs = OrderedJson::array();
-  for (const Result& result : results) runs.push_back(JsonRun(result, flags.within));
+  for (const EvaluationResult& result : results) runs.push_back(JsonEvaluation(result, flags.within));
   OrderedJson json{{"samples", prompts.size()},
                    {"prompt_set", experiment.set().row.name},
                    {"compared_with", Name(reference)},

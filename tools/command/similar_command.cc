@@ -40,7 +40,7 @@ struct Part {
   std::vector<std::vector<PooledNeighbor>> terms;
 };
 
-struct Answer {
+struct SimilarAnswer {
   Prompt prompt;
   PoolRequest request;
   int blocks = 0;
@@ -49,8 +49,8 @@ struct Answer {
   std::vector<std::string> notes;
 };
 
-Answer Find(const CLI::App& command, const SimilarFlags& flags, IndexReader& reader) {
-  Answer answer;
+SimilarAnswer Find(const CLI::App& command, const SimilarFlags& flags, IndexReader& reader) {
+  SimilarAnswer answer;
   answer.blocks = BlocksOf(reader);
   answer.prompt = reader.Encode(ReadOnePrompt(command, flags.prompt));
   answer.request = ReadPoolRequest(command, flags.pool, reader, answer.blocks);
@@ -99,7 +99,7 @@ struct Contributor {
 };
 
 // Embedding neighbors, then block by block proj and ffwd, each string once.
-std::vector<Contributor> Contributors(const Answer& answer) {
+std::vector<Contributor> Contributors(const SimilarAnswer& answer) {
   std::vector<Contributor> contributors;
   std::set<StringId> seen;
   const auto add = [&](const std::vector<PooledNeighbor>& neighbors, const Term& term) {
@@ -176,7 +176,7 @@ std::string NextTokenText(IndexReader& reader, StringId string_id) {
   return text;
 }
 
-std::string HumanAnswer(IndexReader& reader, const Answer& answer) {
+std::string HumanAnswer(IndexReader& reader, const SimilarAnswer& answer) {
   const PoolRequest& request = answer.request;
   std::string text =
       fmt::format("{}  {}  k {}", ShownPrompt(reader, answer.prompt),
@@ -233,7 +233,7 @@ OrderedJson JsonNeighbors(IndexReader& reader, Metric metric, const std::vector<
   return rows;
 }
 
-OrderedJson JsonAnswer(IndexReader& reader, const Answer& answer) {
+OrderedJson JsonAnswer(IndexReader& reader, const SimilarAnswer& answer) {
   const PoolRequest& request = answer.request;
   OrderedJson parts = OrderedJson::array();
   for (const Part& part : answer.parts) {
@@ -305,7 +305,7 @@ void AddSimilarCommand(CLI::App& app) {
       "  actkin similar gpl.actkin 'the licens' --scheme last_ffwd_only -k 20");
   command->callback([command, flags] {
     IndexReader reader(GivenDirectory(flags->directory));
-    const Answer answer = Find(*command, *flags, reader);
+    const SimilarAnswer answer = Find(*command, *flags, reader);
     if (flags->json) {
       PrintJson(JsonAnswer(reader, answer));
     } else {
