@@ -234,7 +234,12 @@ TEST_F(ActivationsCommandTest, MemoryDoesNotGrowWithTheMatrix) {
   const CommandResult imported = import_alone("large.actkin");
   ASSERT_EQ(imported.status, 0) << imported.err;
   EXPECT_GT(std::filesystem::file_size(folder_ / "large.actkin/sites/large-b0-positions.vectors"), 400'000'000U);
-  EXPECT_LT(MostMemory(), before + 100'000'000);
+#ifdef __SANITIZE_ADDRESS__
+  constexpr std::uint64_t kKept = std::uint64_t{256} << 20;  // what is freed is kept for a while
+#else
+  constexpr std::uint64_t kKept = 0;
+#endif
+  EXPECT_LT(MostMemory(), before + 100'000'000 + kKept);
 }
 
 // Their axes would take memory by the square of the numbers in a row.

@@ -129,13 +129,15 @@ TEST_F(KeptRowsTest, WhatIsNotKeptTakesNoDisk) {
   EXPECT_LT(Bytes("int8", ".vectors"), Bytes("float32", ".vectors"));
   // Those of the sites that are too small for sketches.
   EXPECT_LT(Bytes("none", ".vectors"), Bytes("float32", ".vectors") / 10);
-  for (const json& site : RunForJson({"info", Path("none"), "--json"})["sites"]) {
+  const json none = RunForJson({"info", Path("none"), "--json"});
+  for (const json& site : none["sites"]) {
     EXPECT_EQ(site["element"], site["t_i"] == kLast ? "none" : "float32");
   }
   // What they were like is known.
   const auto statistics = [](const std::string& name) {
     json of_sites = json::array();
-    for (const json& site : RunForJson({"info", Path(name), "--json"})["sites"]) of_sites.push_back(site["statistics"]);
+    const json info = RunForJson({"info", Path(name), "--json"});
+    for (const json& site : info["sites"]) of_sites.push_back(site["statistics"]);
     return of_sites;
   };
   EXPECT_EQ(statistics("none"), statistics("float32"));
@@ -150,7 +152,8 @@ TEST_F(KeptRowsTest, WhatIsNotKeptTakesNoDisk) {
 }
 
 TEST_F(KeptRowsTest, HowInt8DiffersFromFloat32IsMeasuredAtTheBuild) {
-  for (const json& site : RunForJson({"info", Path("int8"), "--json"})["sites"]) {
+  const json info = RunForJson({"info", Path("int8"), "--json"});
+  for (const json& site : info["sites"]) {
     ASSERT_TRUE(site.contains("rounding")) << site;
     const json& rounding = site["rounding"];
     EXPECT_EQ(rounding["k"], 10);
