@@ -28,6 +28,21 @@ std::mutex& CompilerLock() {
   return lock;
 }
 
+// What the library keeps for itself it gives back when the extension is unloaded; whoever else uses it starts it again.
+struct Oniguruma {
+  Oniguruma() {
+    OnigEncoding encodings[] = {ONIG_ENCODING_UTF8};
+    onig_set_warn_func(onig_null_warn);
+    onig_set_verb_warn_func(onig_null_warn);
+    initialized = onig_initialize(encodings, 1) == ONIG_NORMAL;
+  }
+  ~Oniguruma() { onig_end(); }
+  Oniguruma(const Oniguruma&) = delete;
+  Oniguruma& operator=(const Oniguruma&) = delete;
+
+  bool initialized = false;
+};
+
 const OnigUChar* Bytes(const char* text) { return reinterpret_cast<const OnigUChar*>(text); }
 
 std::size_t CharacterBytes(char lead) {
@@ -59,13 +74,8 @@ void Regex::Free::operator()(re_pattern_buffer* compiled) const { onig_free(comp
 Regex::Regex(const std::string& pattern, std::string where) : where_(std::move(where)) {
   // Oniguruma's compiler is not said to be safe in several threads at once.
   const std::lock_guard guard(CompilerLock());
-  static const bool initialized = [] {
-    OnigEncoding encodings[] = {ONIG_ENCODING_UTF8};
-    onig_set_warn_func(onig_null_warn);
-    onig_set_verb_warn_func(onig_null_warn);
-    return onig_initialize(encodings, 1) == ONIG_NORMAL;
-  }();
-  if (!initialized) Fail("Oniguruma cannot be initialized");
+  static const Oniguruma library;
+  if (!library.initialized) Fail("Oniguruma cannot be initialized");
   OnigRegex compiled = nullptr;
   OnigErrorInfo information{};
   const int status = onig_new(&compiled, Bytes(pattern.data()), Bytes(pattern.data() + pattern.size()),
