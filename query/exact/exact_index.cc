@@ -1,7 +1,6 @@
 #include "query/exact/exact_index.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -14,7 +13,6 @@
 #include "query/exact/vector_scan.h"
 #include "schema/error.h"
 #include "storage/machine/row_workers.h"
-#include "storage/machine/stop_scope.h"
 
 namespace actkin {
 namespace {
@@ -22,6 +20,9 @@ namespace {
 // Queries that pass over the rows together: enough to make the pass cheap beside the arithmetic.
 constexpr std::size_t kScanGroup = 64;
 constexpr std::size_t kSketchGroup = 64;
+// Of fewer queries than make so many groups for each thread the groups are smaller, but not below this.
+constexpr std::size_t kGroupsOfThread = 4;
+constexpr std::size_t kLeastGroup = 8;
 // Of so few rows nothing is to be gained by their sketches.
 constexpr std::uint64_t kFewRows = 256;
 
@@ -66,35 +67,48 @@ std::vector<std::vector<Match>> ExactIndex::Search(std::span<const float> querie
   const std::uint64_t looked_at = LookedAt(request, row_count());
   const std::uint64_t few = std::max(kFewRows, 2 * request.k.value_or(0));
   const RowMoments* moments = MomentsFor(request.metric, request.threads);
-  const bool filtered = looked_at < row_count();
-  const bool sketched = sketches_ && LeavesOut(request) && !(filtered && looked_at <= few) &&
-                        CanTell(queries.first(query_count * dimension()));
-  if (!sketched) {
-    return SearchExactly(rows, query_count, kScanGroup, request, *order_,
-                         [&](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
-                           return std::make_unique<VectorScan>(source_, part(first, count), request.metric, moments,
-                                                               request.cost);
+  const auto scan = [&](RowRange group, const SearchRequest& as) {
+    return SearchExactly(rows, group.size(), kScanGroup, as, *order_,
+                         [&, group](std::size_t first, std::size_t count) -> std::unique_ptr<RowScan> {
+                           return std::make_unique<VectorScan>(source_, part(group.begin + first, count), as.metric,
+                                                               moments, as.cost);
                          });
-  }
+  };
+  const bool filtered = looked_at < row_count();
+  if (!sketches_ || !LeavesOut(request) || (filtered && looked_at <= few)) return scan({0, query_count}, request);
   const std::optional<std::uint64_t> most_rows = MostRows(*sketches_, request);
   std::vector<std::vector<Match>> answers(query_count);
   const auto search = [&](RowRange group, const SearchRequest& as) {
-    const VectorScan scan(source_, part(group.begin, group.size()), request.metric, moments, request.cost);
-    SearchBySketches(*sketches_, scan, part(group.begin, group.size()), rows, as, *order_, most_rows,
+    const std::span<const float> asked = part(group.begin, group.size());
+    const VectorScan of_group(source_, asked, as.metric, moments, as.cost);
+    SearchBySketches(*sketches_, of_group, asked, rows, as, *order_, most_rows,
                      std::span(answers).subspan(group.begin, group.size()));
+  };
+  const auto search_each = [&](RowRange group, const SearchRequest& as) {
+    for (std::uint64_t query = group.begin; query < group.end; ++query) {
+      if (CanTell(part(query, 1))) {
+        search({query, query + 1}, as);
+      } else {
+        answers[query] = std::move(scan({query, query + 1}, as).front());
+      }
+    }
   };
   const auto threads = static_cast<std::size_t>(std::max(request.threads, 1));
   if (query_count < 2 * threads) {
-    for (std::size_t query = 0; query < query_count; ++query) search({query, query + 1}, request);
+    search_each({0, query_count}, request);
   } else {
-    // A thread alone learns soonest how near the rows of a query must be.
+    // A thread alone learns soonest how near the rows of a query must be. Some groups a thread, as some take longer.
     SearchRequest alone = request;
     alone.threads = 1;
-    const std::size_t groups = (query_count + threads * kSketchGroup - 1) / (threads * kSketchGroup) * threads;
-    const std::atomic<bool>* stop = StopScope::Current();
-    ForEachPiece({0, query_count}, (query_count + groups - 1) / groups, request.threads, [&](int, RowRange group) {
-      const StopScope scope(stop);
-      search(group, alone);
+    const std::size_t even = query_count / threads;
+    const std::size_t group_size =
+        threads == 1 ? kSketchGroup : std::clamp(even / kGroupsOfThread, std::min(kLeastGroup, even), kSketchGroup);
+    ForEachPiece({0, query_count}, group_size, request.threads, [&](int, RowRange group) {
+      if (CanTell(part(group.begin, group.size()))) {
+        search(group, alone);
+      } else {
+        search_each(group, alone);
+      }
     });
   }
   if (!request.parameters.empty()) FillUp(queries, request, answers);

@@ -12,13 +12,20 @@ namespace actkin {
 
 PlaceCounter::PlaceCounter(const SearchRequest& request, std::span<const Match> matches)
     : smaller_is_better_(SmallerIsBetter(request.metric, request.order)) {
-  for (std::size_t i = 0; i < matches.size(); ++i) targets_.push_back({matches[i].distance, matches[i].number, i});
+  const Band band = request.within.value_or(Band{});
+  const double edge = smaller_is_better_ ? band.low : band.high;
+  const double far_end = smaller_is_better_ ? band.high : band.low;
+  const auto better = [this](double a, double b) { return smaller_is_better_ ? a < b : a > b; };
+  for (std::size_t i = 0; i < matches.size(); ++i) {
+    Target& target = targets_.emplace_back(Target{matches[i].distance, matches[i].number, i});
+    // No row of the band comes before what is better than all of it, and all of them before what is worse.
+    if (better(target.distance, edge)) target = {edge, 0, i};
+    if (better(far_end, target.distance)) target = {far_end, std::numeric_limits<std::uint64_t>::max(), i};
+  }
   std::ranges::sort(targets_, [this](const Target& a, const Target& b) {
     if (a.distance != b.distance) return (a.distance < b.distance) == smaller_is_better_;
     return a.number < b.number;
   });
-  const Band band = request.within.value_or(Band{});
-  const double edge = smaller_is_better_ ? band.low : band.high;
   // Rows at the edge are in the band: none has a smaller number than 0.
   has_edge_ = edge != (smaller_is_better_ ? Band{}.low : Band{}.high);
   if (has_edge_) targets_.insert(targets_.begin(), {edge, 0, matches.size()});

@@ -59,7 +59,7 @@ class SketchSearch {
       queries_.emplace_back(file, request.metric, side_, queries.subspan(query * file.dimension(), file.dimension()),
                             scan.row_tolerance());
     }
-    if (most_rows) most_blocks_ = std::max<std::uint64_t>(*most_rows / kBlockRows, 1);
+    if (most_rows) most_blocks_ = *most_rows / kBlockRows + (*most_rows % kBlockRows != 0 ? 1 : 0);
     FindPassing();
     read_.resize(queries_.size());
     if (few_) return;
@@ -424,7 +424,10 @@ class SketchSearch {
   float OfferRows(Worker& worker, std::span<const RowNumber> rows, std::size_t query, float limit) const {
     TopRows& found = worker.found[query];
     worker.raw.resize(rows.size());
-    scan_.ScanRows(query, rows, worker.raw);
+    ForEachPiece({0, rows.size()}, kReadTogether, 1, [&](int, RowRange part) {
+      scan_.ScanRows(query, rows.subspan(part.begin, part.size()),
+                     std::span(worker.raw).subspan(part.begin, part.size()));
+    });
     for (std::size_t i = 0; i < rows.size(); ++i) found.Offer(rows[i], std::span(worker.raw).subspan(i, 1));
     std::size_t& offered = worker.offered[query];
     offered += rows.size();
@@ -452,7 +455,7 @@ class SketchSearch {
     for (std::size_t together = request_.k ? Enough() : waiting.size();; together *= 4) {
       waiting.LeaveOut(limit);
       if (waiting.size() == 0) return;
-      const bool all = together > Enough() && waiting.size() >= file_.row_count() / kAllAtOnce;
+      const bool all = request_.k && together > Enough() && waiting.size() >= file_.row_count() / kAllAtOnce;
       waiting.TakeBest(all ? waiting.size() : together, file_.row_count(), rows);
       team.ForEachPiece({0, rows.size()}, kReadTogether, [&](int number, RowRange piece) {
         OfferRows(workers_[static_cast<std::size_t>(number)], std::span(rows).subspan(piece.begin, piece.size()), query,

@@ -1,6 +1,7 @@
 #include "storage/machine/row_workers.h"
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include "schema/error.h"
@@ -34,11 +35,15 @@ void WorkTeam::Serve(int worker) {
     step_.wait(seen);
     if (ended_) return;
     TakePieces(worker);
-    if (--working_ == 0) working_.notify_one();
+    if (--working_ != 0) continue;
+    working_.notify_one();
+    const std::lock_guard lock(failure_mutex_);
+    others_ended_.notify_one();
   }
 }
 
 void WorkTeam::TakePieces(int worker) {
+  const StopScope scope(stop_);
   try {
     while (true) {
       const std::uint64_t begin = next_.fetch_add(piece_);
@@ -70,9 +75,24 @@ void WorkTeam::ForEachPiece(RowRange rows, std::uint64_t piece, const std::funct
     ++step_;
     step_.notify_all();
     TakePieces(0);
-    for (int left = working_; left != 0; left = working_) working_.wait(left);
+    WaitForOthers();
   }
   if (failure_) std::rethrow_exception(failure_);
+}
+
+void WorkTeam::WaitForOthers() {
+  if (look_ == nullptr) {
+    for (int left = working_; left != 0; left = working_) working_.wait(left);
+    return;
+  }
+  // Whoever looks does so while the others work, too.
+  std::unique_lock lock(failure_mutex_);
+  while (working_ != 0) {
+    if (others_ended_.wait_for(lock, std::chrono::milliseconds(10), [this] { return working_ == 0; })) break;
+    lock.unlock();
+    (*look_)();
+    lock.lock();
+  }
 }
 
 void ForEachPiece(RowRange rows, std::uint64_t piece, int workers, const std::function<void(int, RowRange)>& work) {

@@ -2,6 +2,7 @@
 #define ACTKIN_STORAGE_MACHINE_ROW_WORKERS_H_
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -31,12 +32,15 @@ class WorkTeam {
 
   // Calls work(worker, rows) for pieces that together are `rows`; a worker (0..size()-1) gets its pieces one after the
   // other, in ascending order. Returns when all are done; an exception of the work is thrown here, after the other
-  // workers have stopped, and Error kInterrupted where the caller's StopScope says so. REQUIRES: piece > 0.
+  // workers have stopped, and Error kInterrupted where the caller's StopScope says so, which holds for teams that the
+  // work itself asks, on any thread. The caller's LookScope is heard meanwhile, at least every 10 ms where no piece of
+  // the caller's own takes longer. REQUIRES: piece > 0.
   void ForEachPiece(RowRange rows, std::uint64_t piece, const std::function<void(int, RowRange)>& work);
 
  private:
   void Serve(int worker);
   void TakePieces(int worker);
+  void WaitForOthers();
 
   int size_ = 1;
   // The step at hand.
@@ -51,6 +55,7 @@ class WorkTeam {
   // Counts steps; the threads wait for the next. The caller waits until all have left the last.
   std::atomic<std::uint32_t> step_ = 0;
   std::atomic<int> working_ = 0;
+  std::condition_variable others_ended_;
   std::atomic<bool> ended_ = false;
   std::vector<std::jthread> threads_;
 };

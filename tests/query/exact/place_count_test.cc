@@ -41,12 +41,14 @@ std::shared_ptr<const RowSet> SomeRows(std::uint64_t row_count, double share) {
   return std::make_shared<const RowSet>(RowSet::OfRows(row_count, rows));
 }
 
-// Compares with the places in the whole answer, of every so-manieth row; band: of these ranks of it.
+// Compares with the places in the whole answer, of every so-manieth row; band: of these ranks of it. Of a band also
+// rows that lie outside it.
 void ExpectPlaces(const SiteIndex& index, std::span<const float> query, SearchRequest request, std::size_t step,
                   bool with_band, const std::string& what) {
   request.k.reset();
+  std::vector<Match> all;
   if (with_band) {
-    const std::vector<Match> all = index.Search(query, request).front();
+    all = index.Search(query, request).front();
     if (all.size() < 4) return;
     const double one = all[all.size() / 4].distance;
     const double other = all[all.size() * 3 / 4].distance;
@@ -59,12 +61,25 @@ void ExpectPlaces(const SiteIndex& index, std::span<const float> query, SearchRe
     asked.push_back(answer[place]);
     places.push_back(place);
   }
+  if (with_band) {
+    const auto outside = [&](const Match& match) {
+      return match.distance < request.within->low || match.distance > request.within->high;
+    };
+    if (outside(all.front())) {
+      asked.push_back(all.front());
+      places.push_back(0);
+    }
+    if (outside(all.back())) {
+      asked.push_back(all.back());
+      places.push_back(answer.size());
+    }
+  }
   // In any order.
   std::ranges::reverse(asked);
   std::ranges::reverse(places);
   EXPECT_EQ(index.CountBefore(query, asked, request), places) << what;
-  if (!asked.empty()) {
-    EXPECT_EQ(index.CountBefore(query, std::span(asked).last(1), request), std::vector<std::uint64_t>{0}) << what;
+  if (!answer.empty()) {
+    EXPECT_EQ(index.CountBefore(query, std::span(answer).first(1), request), std::vector<std::uint64_t>{0}) << what;
   }
 }
 

@@ -401,7 +401,10 @@ class Index:
     # SQL, and the files.
 
     def connect(self, *, write: bool = False) -> dbapi.Connection:
-        """A connection as Python's sqlite3 has them, with actkin's functions: actkin.dbapi."""
+        """A connection as Python's sqlite3 has them, with actkin's functions: actkin.dbapi.
+
+        Without write nothing is written through it, temporary tables neither; what others write is seen.
+        """
         self._native()
         return dbapi.Connection(self._path, write=write)
 
