@@ -28,8 +28,10 @@ constexpr std::size_t kTogether = 512;
 constexpr std::uint64_t kAllAtOnce = 3;
 // Rows of one query's that wait and are read together by one worker.
 constexpr std::uint64_t kReadTogether = 256;
-// Of one query of several so many rows wait at most, for memory's sake.
-constexpr std::size_t kMostWaiting = 1 << 16;
+// Of one query of several so many rows wait at most, for memory's sake, and one in so many: where more do, they are
+// read while those of the other queries are still near.
+constexpr std::uint64_t kMostWaiting = 1 << 16;
+constexpr std::uint64_t kMostShare = 8;
 // Where at most one row in so many passes a filter, the codes of these are read, wherever they stand; else the rows of
 // blocks are asked.
 constexpr std::uint64_t kSparse = 64;
@@ -438,7 +440,8 @@ class SketchSearch {
   }
 
   std::size_t MostWaiting() const {
-    return queries_.size() > 1 ? kMostWaiting : std::numeric_limits<std::size_t>::max() / 2;
+    return queries_.size() > 1 ? std::min(kMostWaiting, file_.row_count() / kMostShare)
+                               : std::numeric_limits<std::size_t>::max() / 2;
   }
   // Without k all rows of the band are in the answer, and none is better than another.
   std::size_t FirstWaiting() const { return request_.k ? std::min(2 * Enough(), MostWaiting()) : MostWaiting(); }
