@@ -1,1 +1,0 @@
-// Headers alone are compiled of it: see actkin_precompiled_headers in CMakeLists.txt.
