@@ -4,10 +4,10 @@
 #include <array>
 #include <cmath>
 #include <mutex>
-#include <numeric>
 #include <utility>
 #include <vector>
 
+#include "indexer/sketches/vector_lengths.h"
 #include "schema/error.h"
 #include "schema/random.h"
 #include "storage/machine/row_distance.h"
@@ -31,25 +31,8 @@ constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 18;
 constexpr std::size_t kBroughtInAround = std::size_t{1} << 18;
 constexpr std::size_t kForgottenBytes = std::size_t{1} << 21;
 
-// Of all numbers by place, added up in a fixed order that leaves room for vector instructions.
-template <typename Term>
-double Sum(std::size_t count, const Term& term) {
-  constexpr std::size_t kLanes = 8;
-  std::array<double, kLanes> sums{};
-  std::size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += term(i + lane);
-  }
-  for (std::size_t lane = 0; i < count; ++i, ++lane) sums[lane] += term(i);
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
-}
-
-double Length(std::span<const float> row) {
-  return std::sqrt(Sum(row.size(), [&](std::size_t i) { return static_cast<double>(row[i]) * row[i]; }));
-}
-
 double Distance(std::span<const float> a, std::span<const float> b) {
-  return std::sqrt(Sum(a.size(), [&](std::size_t i) {
+  return std::sqrt(SumOf(a.size(), [&](std::size_t i) {
     const double difference = static_cast<double>(a[i]) - b[i];
     return difference * difference;
   }));
@@ -235,7 +218,7 @@ class CodedRowsStatistics {
     for (std::uint64_t position = 0; position < positions_; ++position) {
       for (std::size_t code = 0; code < tokens_; ++code) {
         FillPart(position, code, part);
-        squares[position * tokens_ + code] = std::pow(Length(part), 2);
+        squares[position * tokens_ + code] = std::pow(NormOf(part), 2);
       }
     }
     std::vector<double> lengths;
@@ -305,7 +288,7 @@ SiteStatisticsRow FindStatistics(const RowSource& source, std::span<const double
     std::vector<float> numbers(range.size() * dimension);
     source.Read(range, numbers);
     for (std::uint64_t row = 0; row < range.size(); ++row) {
-      lengths[range.begin + row] = Length(std::span(numbers).subspan(row * dimension, dimension));
+      lengths[range.begin + row] = NormOf(std::span(numbers).subspan(row * dimension, dimension));
     }
     nearest[static_cast<std::size_t>(worker)].LookAt(range, numbers);
     source.Forget(range);
